@@ -1,0 +1,90 @@
+"""What a message channel is: something that takes one prepared message for one recipient."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Iterable, Iterator, Mapping
+
+from connector.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message for one recipient, rendered and frozen before the first attempt.
+
+    `key` is the effect's own key: a provider's idempotency key, and the local part of the Message-ID.
+    `content` holds the finished bytes (for e-mail the MIME message with CRLF line ends).
+    """
+
+    key: str
+    channel: str
+    sender: str
+    recipient: str
+    content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider has taken responsibility. `provider_id` is its own name for the message."""
+
+    key: str
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The provider said no for good. `code` is its word (`550 5.1.1`); `bad_address` blames the recipient."""
+
+    key: str
+    code: str
+    text: str
+    bad_address: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Certainly not accepted: try again, not before `after` seconds where the provider said so."""
+
+    key: str
+    text: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Nobody can say whether it was accepted (the answer to the final dot never came)."""
+
+    key: str
+    text: str
+
+
+Outcome = Accepted | Rejected | Retry | Unknown
+
+
+class Channel(ABC):
+    """Registered under `kiitos.channels`; built once a worker from its table in app.toml.
+
+    `medium` is the kind of message it carries (`email`, `sms`, ...). `idempotent_for` is the number of seconds
+    within which repeating a message under its key is harmless; 0 where the provider knows no keys.
+    """
+
+    name: ClassVar[str]
+    medium: ClassVar[str]
+    idempotent_for: ClassVar[float] = 0.0
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Channel:
+        """Build from the channel's table. Raises `ConfigError` naming the key that is wrong."""
+
+    @abstractmethod
+    def send_all(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+        """Send, yielding an outcome for each message as soon as it is known. Raises nothing for a bad message.
+
+        Outcomes may come in another order than the messages; each carries its message's key.
+        """
+
+    def close(self) -> None:
+        """Give back connections. Idempotent."""

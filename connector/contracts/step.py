@@ -1,0 +1,176 @@
+"""What a step of a flow is: a frozen dataclass that decides, and never acts.
+
+A step type is one class registered under the entry point group `kiitos.steps`. Its fields are the keys an author may
+write in TOML. `start` and `resume` are pure: they see a context and return a decision.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Mapping, Protocol, Sequence
+
+from connector.contracts.platform import Access, PlatformAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is over. `outcome` and `values` are what later guards and templates see as `steps.<id>.*`."""
+
+    outcome: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wake the run at `until` (aware)."""
+
+    until: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for one of `kinds` about the run's subject or order, at most until `until`."""
+
+    kinds: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Put an effect in the outbox. `kind` is `message` or `platform`; `request` is plain JSON-like data."""
+
+    kind: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the run here, for `reason`."""
+
+    reason: str
+
+
+Decision = Done | Sleep | Await | Act | Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The time a step slept or waited until has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An awaited event came."""
+
+    kind: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectDone:
+    """The effect was carried out. `values` is what it gave (a code, a provider's id)."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectSkipped:
+    """Policy dropped the effect, for `reason`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """The effect failed for good."""
+
+    code: str
+    text: str
+
+
+Signal = Woke | Arrived | EffectDone | EffectSkipped | EffectFailed
+
+
+class StepContext(Protocol):
+    """What a step may look at. Paths are those of guards (`order.placed_at`, `progress.delivered_at`, `steps.ask.outcome`)."""
+
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def step_id(self) -> str: ...
+
+    def get(self, path: str) -> Any:
+        """The value at a guard path, `None` where it is missing."""
+        ...
+
+    def code(self, prefix: str, length: int = 8) -> str:
+        """A code derived from the run and the step: the same at each attempt, unguessable from outside."""
+        ...
+
+
+class Step(ABC):
+    """Base of all steps. Sub-classes are frozen dataclasses with `id` and their own keys.
+
+    `capabilities` are the adapter classes a shop's platform must have, checked when flows load.
+    `paths()` and `templates()` name what the step refers to, so that loading can check it.
+    """
+
+    do: ClassVar[str]
+    capabilities: ClassVar[tuple[type[ABC], ...]] = ()
+
+    @abstractmethod
+    def start(self, ctx: StepContext) -> Decision:
+        """Decide what happens when the run reaches this step."""
+
+    def resume(self, ctx: StepContext, signal: Signal) -> Decision:
+        """Decide what happens when the thing it waited for came. The default carries the outcome on."""
+        match signal:
+            case Woke():
+                return Done("woke")
+            case Arrived(kind=kind, data=data):
+                return Done("event", {"kind": kind, **data})
+            case EffectDone(values=values):
+                return Done("done", values)
+            case EffectSkipped(reason=reason):
+                return Done("skipped", {"reason": reason})
+            case EffectFailed(code=code, text=text):
+                return Done("failed", {"code": code, "text": text})
+
+    def paths(self) -> Sequence[str]:
+        """Guard paths the step reads."""
+        return ()
+
+    def templates(self) -> Sequence[str]:
+        """Names of message templates the step sends."""
+        return ()
+
+    def perform(self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str) -> Mapping[str, str]:
+        """Carry out a `platform` effect through the adapter's capability; runs outside any transaction.
+
+        Returns what later steps see. Raises the errors of `connector.errors`.
+        """
+        raise NotImplementedError(f"step '{self.do}' decides no platform effect")
+
+
+def parse_span(text: str) -> timedelta:
+    """Read a span: `90s`, `15m`, `2h`, `10d`, `3w`, or several (`1d 12h`). Raises `ValueError`.
+
+    >>> parse_span("1d 12h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    seconds = 0
+    parts = text.split()
+    if not parts:
+        raise ValueError("empty span")
+    for part in parts:
+        number, unit = part[:-1], part[-1]
+        if unit not in units or not number.isdigit() or not number.isascii():
+            raise ValueError(f"'{part}' is not a span such as 10d, 2h or 90s")
+        seconds += int(number) * units[unit]
+    return timedelta(seconds=seconds)

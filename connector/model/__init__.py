@@ -1,0 +1,62 @@
+"""The normalised model: frozen dataclasses, aware UTC times, Decimal money, text ids."""
+
+from connector.model.enums import (
+    Channel,
+    ConsentState,
+    EventKind,
+    FinancialStatus,
+    FulfillmentStatus,
+    OpenEnum,
+    OrderStatus,
+    Purpose,
+    ShipmentStatus,
+    ShopStatus,
+)
+from connector.model.events import Event, Ref
+from connector.model.money import Money
+from connector.model.order import (
+    AppliedDiscount,
+    Checkout,
+    LineItem,
+    Order,
+    Product,
+    Refund,
+    Return,
+    Shipment,
+    ShipmentEvent,
+    ShippedLine,
+    TaxLine,
+)
+from connector.model.party import Address, Consent, Customer, Shop, email_key
+
+__all__ = [
+    "Address",
+    "AppliedDiscount",
+    "Channel",
+    "Checkout",
+    "Consent",
+    "ConsentState",
+    "Customer",
+    "Event",
+    "EventKind",
+    "FinancialStatus",
+    "FulfillmentStatus",
+    "LineItem",
+    "Money",
+    "OpenEnum",
+    "Order",
+    "OrderStatus",
+    "Product",
+    "Purpose",
+    "Ref",
+    "Refund",
+    "Return",
+    "Shipment",
+    "ShipmentEvent",
+    "ShipmentStatus",
+    "ShippedLine",
+    "Shop",
+    "ShopStatus",
+    "TaxLine",
+    "email_key",
+]
