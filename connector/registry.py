@@ -1,0 +1,81 @@
+"""Plug-ins by entry point: platforms, channels, steps. Ours come in through the same door as anyone's.
+
+Adding one edits no shared file: an outside package declares, say,
+
+    [project.entry-points."kiitos.platforms"]
+    acme = "kiitos_acme:Acme"
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Callable
+
+from connector.contracts import Channel, PlatformAdapter, Step
+from connector.errors import ConfigError, near
+
+PLATFORMS = "kiitos.platforms"
+CHANNELS = "kiitos.channels"
+STEPS = "kiitos.steps"
+
+
+class Registry:
+    """Finds a class by group and name, imports it on first use, and checks that it is what it says.
+
+    `extra` adds classes without packaging, for tests: `Registry(extra={("kiitos.platforms", "acme"): Acme})`.
+    """
+
+    def __init__(
+        self,
+        *,
+        extra: dict[tuple[str, str], type[Any]] | None = None,
+        source: Callable[[str], Any] | None = None,
+    ) -> None:
+        self._extra = dict(extra or {})
+        self._source = source or (lambda group: entry_points(group=group))
+        self._adapters: dict[str, PlatformAdapter] = {}
+
+    def names(self, group: str) -> list[str]:
+        """All names of a group, sorted."""
+        found = {point.name for point in self._source(group)}
+        found.update(name for extra_group, name in self._extra if extra_group == group)
+        return sorted(found)
+
+    def _load(self, group: str, name: str, base: type[Any]) -> type[Any]:
+        if (group, name) in self._extra:
+            cls = self._extra[group, name]
+        else:
+            points: list[EntryPoint] = [p for p in self._source(group) if p.name == name]
+            if not points:
+                kind = group.rpartition(".")[2].removesuffix("s")
+                raise ConfigError(f"no {kind} '{name}' is installed{near(name, self.names(group))}")
+            try:
+                cls = points[0].load()
+            except (ImportError, AttributeError) as error:
+                raise ConfigError(f"plug-in '{name}' ({points[0].value}) cannot be loaded: {error}") from error
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise ConfigError(f"plug-in '{name}' of {group} is no {base.__name__}")
+        return cls
+
+    def platform(self, name: str) -> PlatformAdapter:
+        """The adapter of a platform; one instance a registry. Raises `ConfigError` with a near match."""
+        if name not in self._adapters:
+            self._adapters[name] = self._load(PLATFORMS, name, PlatformAdapter)()
+        return self._adapters[name]
+
+    def channel(self, name: str) -> type[Channel]:
+        """The class of a channel. Raises `ConfigError` with a near match."""
+        return self._load(CHANNELS, name, Channel)
+
+    def step(self, name: str) -> type[Step]:
+        """The class of a step type. Raises `ConfigError` with a near match."""
+        try:
+            return self.steps[name]
+        except KeyError:
+            return self._load(STEPS, name, Step)
+
+    @cached_property
+    def steps(self) -> dict[str, type[Step]]:
+        """All step types by the word authors write after `do =`."""
+        return {name: self._load(STEPS, name, Step) for name in self.names(STEPS)}
