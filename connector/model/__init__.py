@@ -29,6 +29,8 @@ from connector.model.order import (
 )
 from connector.model.party import Address, Consent, Customer, Shop, email_key
 
+from connector.model.run import Effect, EffectStatus, Run, RunStatus
+
 __all__ = [
     "Address",
     "AppliedDiscount",
@@ -37,6 +39,8 @@ __all__ = [
     "Consent",
     "ConsentState",
     "Customer",
+    "Effect",
+    "EffectStatus",
     "Event",
     "EventKind",
     "FinancialStatus",
@@ -51,6 +55,8 @@ __all__ = [
     "Ref",
     "Refund",
     "Return",
+    "Run",
+    "RunStatus",
     "Shipment",
     "ShipmentEvent",
     "ShipmentStatus",
