@@ -1,0 +1,1 @@
+"""The platform adapters that come with Kiitos, one package a platform."""
