@@ -6,7 +6,6 @@ text, so a round trip through here is also a type check of what an adapter built
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,9 +17,14 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder(decimal_format="string", order=None)
 
 
-@lru_cache(maxsize=256)
-def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    found = _decoders.get(kind)
+    if found is None:
+        found = _decoders[kind] = msgspec.json.Decoder(kind)
+    return found
 
 
 def encode(value: object) -> bytes:
@@ -35,7 +39,7 @@ def encode_text(value: object) -> str:
 def decode(data: bytes | str, kind: type[T]) -> T:
     """Read `data` as `kind`. Raises `MalformedPayload` naming the path of the first fault."""
     try:
-        return _decoder(kind).decode(data)  # type: ignore[no-any-return]
+        return _decoder(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(str(error)) from error
 

@@ -7,9 +7,10 @@ Each class has a heading in docs/errors.md; a test keeps that true.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
-from typing import ClassVar, Iterable
+from typing import ClassVar
 
 
 class KiitosError(Exception):
@@ -71,9 +72,7 @@ class Transient(KiitosError):
 
     code = "TRANSIENT"
 
-    def __init__(
-        self, message: str, *, retry_after: float | None = None, maybe_done: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, maybe_done: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.maybe_done = maybe_done

@@ -7,8 +7,9 @@ call either returns an answer below 400 or raises what `connector.errors` says m
 from __future__ import annotations
 
 import email.utils
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Callable, Mapping
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter

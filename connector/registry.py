@@ -8,9 +8,10 @@ Adding one edits no shared file: an outside package declares, say,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Callable
+from typing import Any
 
 from connector.contracts import Channel, PlatformAdapter, Step
 from connector.errors import ConfigError, near

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Iterable, Iterator, Mapping
+from typing import ClassVar
 
 from connector.clock import Clock
 
@@ -86,5 +87,5 @@ class Channel(ABC):
         Outcomes may come in another order than the messages; each carries its message's key.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - channels without connections need not write one
         """Give back connections. Idempotent."""

@@ -8,10 +8,11 @@ inherits, so that `isinstance(adapter, CreatesDiscounts)` cannot lie. Methods th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Mapping, Sequence
+from typing import ClassVar
 
 from connector.clock import Clock
 from connector.model import Event, Money, Shop

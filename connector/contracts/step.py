@@ -7,9 +7,10 @@ write in TOML. `start` and `resume` are pure: they see a context and return a de
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Mapping, Protocol, Sequence
+from typing import Any, ClassVar, Protocol
 
 from connector.contracts.platform import Access, PlatformAdapter
 
@@ -95,7 +96,10 @@ Signal = Woke | Arrived | EffectDone | EffectSkipped | EffectFailed
 
 
 class StepContext(Protocol):
-    """What a step may look at. Paths are those of guards (`order.placed_at`, `progress.delivered_at`, `steps.ask.outcome`)."""
+    """What a step may look at.
+
+    Paths are those of guards (`order.placed_at`, `progress.delivered_at`, `steps.ask.outcome`).
+    """
 
     @property
     def now(self) -> datetime: ...
@@ -127,7 +131,7 @@ class Step(ABC):
     def start(self, ctx: StepContext) -> Decision:
         """Decide what happens when the run reaches this step."""
 
-    def resume(self, ctx: StepContext, signal: Signal) -> Decision:
+    def resume(self, ctx: StepContext, signal: Signal) -> Decision:  # noqa: ARG002 - steps that override it look
         """Decide what happens when the thing it waited for came. The default carries the outcome on."""
         match signal:
             case Woke():
@@ -149,7 +153,9 @@ class Step(ABC):
         """Names of message templates the step sends."""
         return ()
 
-    def perform(self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str) -> Mapping[str, str]:
+    def perform(
+        self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str
+    ) -> Mapping[str, str]:
         """Carry out a `platform` effect through the adapter's capability; runs outside any transaction.
 
         Returns what later steps see. Raises the errors of `connector.errors`.

@@ -28,7 +28,6 @@ from connector.model.order import (
     TaxLine,
 )
 from connector.model.party import Address, Consent, Customer, Shop, email_key
-
 from connector.model.run import Effect, EffectStatus, Run, RunStatus
 
 __all__ = [

@@ -21,7 +21,8 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.amount, Decimal) or not self.amount.is_finite():
+        # The type is checked too: an adapter outside mypy may hand over a float.
+        if type(self.amount) is not Decimal or not self.amount.is_finite():
             raise TypeError("Money needs a finite Decimal")
         if not _CURRENCY.fullmatch(self.currency):
             raise TypeError("Money needs a three-letter ISO 4217 currency")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Mapping
+from typing import Any
 
 from connector.model.enums import OpenEnum, Purpose
 
@@ -47,9 +48,10 @@ class EffectStatus(OpenEnum):
 class Run:
     """One subject's way through one version of one flow.
 
-    `entry_key` is unique within (shop, flow): it is what "once per subject" means. `step` is the index of the step the run
-    stands at; `outcomes` maps step id to what guards see as `steps.<id>`. `event` is the trigger
-    (`kind`, `at`, `key` and its data). `acted` is true once an effect was put in the outbox. `rev` serialises two signals.
+    `entry_key` is unique within (shop, flow): it is what "once per subject" means. `step` is the index of the step the
+    run stands at; `outcomes` maps step id to what guards see as `steps.<id>`. `event` is the trigger
+    (`kind`, `at`, `key` and its data). `acted` is true once an effect was put in the outbox. `rev` serialises two
+    signals.
     """
 
     shop_id: str

@@ -1,0 +1,290 @@
+"""From app.toml to `Config`: checked in one pass, layered, secrets looked up where they live."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connector.config import schema
+from connector.config.layering import Layered, merge
+from connector.errors import ConfigError, near
+from connector.model import Purpose, Shop
+
+_SIZE = re.compile(r"(\d+)\s*(KiB|MiB|B)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """The `[app]` table. `max_body` in bytes, `queue` in deliveries waiting for their commit."""
+
+    base_url: str
+    host: str
+    port: int
+    database: str
+    inbox: str | None
+    master_key: str = field(repr=False)
+    max_body: int
+    queue: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSetting:
+    """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first."""
+
+    flow_id: str
+    file: str
+    enabled: bool
+    params: Mapping[str, Any]
+    removes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    inserts: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopSettings:
+    """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests."""
+
+    shop: Shop
+    layered: Layered
+    flows: tuple[FlowSetting, ...]
+    secrets: Mapping[str, str] = field(repr=False)
+    email_channel: str
+    sender: str
+    reply_to: str | None
+    soft_opt_in: frozenset[Purpose]
+    fetch_before_send: bool
+    api_url: str | None
+    endpoint_key: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the operator wrote, ready to use. `directory` is where relative paths start."""
+
+    path: Path
+    app: AppSettings
+    channels: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    shops: Mapping[str, ShopSettings]
+
+    @property
+    def directory(self) -> Path:
+        return self.path.parent
+
+    def shop(self, shop_id: str) -> ShopSettings:
+        """The settings of a shop by its id (`client-shop`). Raises `ConfigError` with a near match."""
+        if shop_id not in self.shops:
+            raise ConfigError(f"no shop '{shop_id}'{near(shop_id, self.shops)}", where=self.path.name)
+        return self.shops[shop_id]
+
+
+def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and check the file. Raises one `ConfigError` that lists every fault with its place."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("not found; write one with `kiitos init`", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", where=path.name) from error
+    return parse_config(document, path, os.environ if environ is None else environ)
+
+
+def parse_config(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Config:
+    """`load_config` for a document that is parsed already."""
+    faults = schema.check_document(document)
+    if faults:
+        raise _faulty(path, faults)
+    reader = _Reader(document, path, environ, faults)
+    app = reader.app()
+    channels = {name: reader.channel(name, table) for name, table in document.get("channels", {}).items()}
+    shops = reader.shops(channels)
+    if faults or app is None:
+        raise _faulty(path, faults)
+    return Config(path=path, app=app, channels=channels, shops=shops)
+
+
+def _faulty(path: Path, faults: list[str]) -> ConfigError:
+    lines = "\n".join(f"  {path.name}: {fault}" for fault in faults)
+    return ConfigError(f"{len(faults)} fault(s):\n{lines}", where=str(path.name))
+
+
+class _Reader:
+    def __init__(self, document: Mapping[str, Any], path: Path, environ: Mapping[str, str], faults: list[str]) -> None:
+        self.document = document
+        self.path = path
+        self.environ = environ
+        self.faults = faults
+
+    def app(self) -> AppSettings | None:
+        table = self.document.get("app", {})
+        host, _, port = str(table.get("listen", "127.0.0.1:8321")).rpartition(":")
+        size = _SIZE.fullmatch(str(table.get("max_body", "2 MiB")))
+        limit = int(size[1]) * {"KiB": 1 << 10, "MiB": 1 << 20}.get(size[2] or "B", 1) if size else 0
+        if not 0 < limit <= 10 << 20:
+            self.faults.append("app.max_body: should be a size of at most 10 MiB, such as 2 MiB")
+        if not port.isdigit():
+            self.faults.append("app.listen: should be host:port, such as 127.0.0.1:8321")
+            port = "0"
+        key = self.secret("app.master_key", table.get("master_key", {"file": "var/master.key", "generate": True}))
+        database = self.secret("app.database", table.get("database", "sqlite:///var/kiitos.db"))
+        return AppSettings(
+            base_url=str(table.get("base_url", f"http://{host or '127.0.0.1'}:{port}")).rstrip("/"),
+            host=host or "127.0.0.1",
+            port=int(port),
+            database=self.anchored(database),
+            inbox=self.anchored(table["inbox"]) if "inbox" in table else None,
+            master_key=key,
+            max_body=limit,
+            queue=int(table.get("queue", 2000)),
+            log_level=str(table.get("log_level", "info")),
+        )
+
+    def anchored(self, database: str) -> str:
+        """A relative SQLite path starts at the file's folder, not at wherever the command was typed."""
+        if database.startswith("sqlite:///") and not database.startswith("sqlite:////"):
+            return f"sqlite:///{(self.path.parent / database.removeprefix('sqlite:///')).resolve()}"
+        return database
+
+    def channel(self, name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            key: self.secret(f"channels.{name}.{key}", value) if isinstance(value, Mapping) else value
+            for key, value in table.items()
+        }
+
+    def secret(self, where: str, value: Any) -> str:
+        """Look a secret up; a missing one is a fault that names the variable or the file, never a value."""
+        if isinstance(value, str):
+            return value
+        if "env" in value:
+            found = self.environ.get(value["env"], "")
+            if not found:
+                self.faults.append(f"{where}: the environment variable {value['env']} is not set")
+            return found
+        file = self.path.parent / str(value.get("file", ""))
+        if value.get("generate") and not file.exists():
+            _generate_key(file)
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.faults.append(f"{where}: the file {file.name} cannot be read ({type(error).__name__})")
+            return ""
+
+    def shops(self, channels: Mapping[str, Any]) -> dict[str, ShopSettings]:
+        found = {}
+        for client_id, client in self.document.get("clients", {}).items():
+            base = [("defaults", self.document.get("defaults", {})), *self.presets(f"clients.{client_id}", client)]
+            own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
+            for name, table in client.get("shops", {}).items():
+                where = f"clients.{client_id}.shops.{name}"
+                layered = merge([*base, (f"clients.{client_id}", own), (where, table)])
+                settings = self.shop(where, client_id, f"{client_id}-{name}", layered, channels)
+                if settings is not None:
+                    found[settings.shop.id] = settings
+        return found
+
+    def presets(self, where: str, table: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        chain: list[tuple[str, Mapping[str, Any]]] = []
+        seen: set[str] = set()
+        while (wanted := table.get("extends")) not in (None, "defaults"):
+            name = str(wanted).removeprefix("presets.")
+            presets = self.document.get("presets", {})
+            if name in seen:
+                self.faults.append(f"{where}.extends: presets extend one another in a circle at '{name}'")
+                break
+            if name not in presets:
+                self.faults.append(f"{where}.extends: no preset '{name}'{near(name, presets)}")
+                break
+            seen.add(name)
+            table = presets[name]
+            chain.insert(0, (f"presets.{name}", {k: v for k, v in table.items() if k != "extends"}))
+        return chain
+
+    def shop(
+        self, where: str, client_id: str, shop_id: str, layered: Layered, channels: Mapping[str, Any]
+    ) -> ShopSettings | None:
+        get = layered.get
+        before = len(self.faults)
+        if not get("platform"):
+            self.faults.append(f'{where}.platform: missing; write platform = "shopify" or "woocommerce"')
+        if not (get("domain") or get("url")):
+            self.faults.append(f"{where}: needs domain (Shopify) or url (WooCommerce)")
+        channel = get("email") or next(iter(channels), "")
+        if channel not in channels:
+            self.faults.append(f"{where}.email: no channel '{channel}'{near(str(channel), channels)}")
+        if not get("sender"):
+            self.faults.append(f'{where}.sender: missing; write sender = "Shop name <hello@your-domain>"')
+        purposes = frozenset(Purpose.of(word) for word in get("soft_opt_in", []))
+        if Purpose.OTHER in purposes:
+            self.faults.append(f"{where}.soft_opt_in: purposes are {', '.join(p for p in Purpose if p != 'other')}")
+        secrets = {name: self.secret(f"{where}.{name}", get(name)) for name in schema.SECRETS if get(name) is not None}
+        key = self.secret(f"{where}.endpoint_key", get("endpoint_key")) if get("endpoint_key") else None
+        flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
+        if len(self.faults) > before:
+            return None
+        return ShopSettings(
+            shop=_shop(client_id, shop_id, layered),
+            layered=layered,
+            flows=flows,
+            secrets=secrets,
+            email_channel=channel,
+            sender=get("sender"),
+            reply_to=get("reply_to"),
+            soft_opt_in=purposes,
+            fetch_before_send=get("fetch_before_send", True),
+            api_url=get("api_url"),
+            endpoint_key=key,
+        )
+
+    def flow(self, where: str, flow_id: str, layered: Layered) -> FlowSetting:
+        table = layered.get(f"flows.{flow_id}")
+        if not table.get("file"):
+            self.faults.append(f"{where}.flows.{flow_id}.file: missing; name a library flow or a .toml file")
+        edits = layered.edits
+        return FlowSetting(
+            flow_id=flow_id,
+            file=table.get("file", ""),
+            enabled=table.get("enabled", True),
+            params=table.get("params", {}),
+            removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
+            inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
+        )
+
+
+def _shop(client_id: str, shop_id: str, layered: Layered) -> Shop:
+    get = layered.get
+    domain = get("domain") or re.sub(r"^https?://", "", get("url")).strip("/")
+    return Shop(
+        id=shop_id,
+        client_id=client_id,
+        platform=get("platform"),
+        domain=domain.lower(),
+        name=get("name") or domain,
+        currency=get("currency", "EUR"),
+        timezone=get("timezone", "UTC"),
+        locale=get("locale", "en"),
+        country=get("country"),
+        url=get("url") or f"https://{domain}",
+        support_email=get("support_email"),
+        support_phone=get("support_phone"),
+        address_lines=tuple(get("address", ())),
+        logo_url=get("logo_url"),
+        accent_color=get("accent_color", "#1f5c4d"),
+        platform_shop_id=get("platform_shop_id"),
+    )
+
+
+def _generate_key(file: Path) -> None:
+    """Make a master key once, readable by its owner only; a second process that races loses and reads the first's."""
+    import base64
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w", encoding="ascii") as out:
+        out.write("k1=" + base64.b64encode(os.urandom(32)).decode() + "\n")

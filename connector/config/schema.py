@@ -1,0 +1,208 @@
+"""What may stand in app.toml: one table of keys a section, checked in one pass with near matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from connector.contracts.step import parse_span
+from connector.errors import near
+
+Check = Callable[[Any], str]
+"""Takes a value, returns what is wrong with it, or an empty string."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def text(value: Any) -> str:
+    return "" if isinstance(value, str) else f"should be text, not {_kind(value)}"
+
+
+def flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else f"should be true or false, not {_kind(value)}"
+
+
+def number(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return "" if fits else f"should be a whole number, not {_kind(value)}"
+
+
+def texts(value: Any) -> str:
+    fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return "" if fits else f"should be a list of texts, not {_kind(value)}"
+
+
+def table(value: Any) -> str:
+    return "" if isinstance(value, Mapping) else f"should be a table, not {_kind(value)}"
+
+
+def tables(value: Any) -> str:
+    fits = isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+    return "" if fits else "should be a list of tables"
+
+
+def span(value: Any) -> str:
+    try:
+        parse_span(value if isinstance(value, str) else "")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def url(value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    fits = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return "" if fits else "should be an address such as https://hooks.example.com"
+
+
+def zone(value: Any) -> str:
+    if isinstance(value, str) and value in available_timezones():
+        return ""
+    return f"no time zone '{value}'{near(str(value), available_timezones())}"
+
+
+def secret(value: Any) -> str:
+    """Secrets are only ever `{ env = "NAME" }` or `{ file = "path" }`."""
+    if isinstance(value, str):
+        return 'is a secret: write { env = "NAME" } or { file = "path" }, never the value itself'
+    if not isinstance(value, Mapping):
+        return f"should be {{ env = ... }} or {{ file = ... }}, not {_kind(value)}"
+    if {"env", "file"} & set(value) and len({"env", "file"} & set(value)) == 1:
+        return ""
+    return "should have exactly one of env and file"
+
+
+def text_or_secret(value: Any) -> str:
+    return "" if isinstance(value, str) or not secret(value) else "should be text, { env = ... } or { file = ... }"
+
+
+APP: dict[str, Check] = {
+    "base_url": url,
+    "listen": text,
+    "database": text_or_secret,
+    "inbox": text,
+    "master_key": secret,
+    "max_body": text,
+    "queue": number,
+    "log_level": text,
+}
+SETTINGS: dict[str, Check] = {
+    "name": text,
+    "email": text,
+    "sender": text,
+    "reply_to": text,
+    "locale": text,
+    "timezone": zone,
+    "country": text,
+    "currency": text,
+    "support_email": text,
+    "support_phone": text,
+    "address": texts,
+    "logo_url": url,
+    "accent_color": text,
+    "soft_opt_in": texts,
+    "fetch_before_send": flag,
+    "flows": table,
+}
+CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
+SHOP: dict[str, Check] = {
+    **SETTINGS,
+    "platform": text,
+    "domain": text,
+    "url": url,
+    "api_url": url,
+    "endpoint_key": secret,
+    "webhook_secret": secret,
+    "webhook_secret_previous": secret,
+    "client_id": text_or_secret,
+    "client_secret": secret,
+    "access_token": secret,
+    "consumer_key": secret,
+    "consumer_secret": secret,
+    "platform_shop_id": text,
+}
+FLOW: dict[str, Check] = {
+    "file": text,
+    "enabled": flag,
+    "params": table,
+    "remove": texts,
+    "insert": tables,
+}
+TOP: dict[str, Check] = {
+    "schema": number,
+    "app": table,
+    "channels": table,
+    "defaults": table,
+    "presets": table,
+    "clients": table,
+}
+SECRETS = (
+    "webhook_secret",
+    "webhook_secret_previous",
+    "client_id",
+    "client_secret",
+    "access_token",
+    "consumer_key",
+    "consumer_secret",
+)
+
+
+def check_table(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
+    """All faults of one table, each as `where.key: what is wrong`."""
+    faults = []
+    for key, item in value.items():
+        if key not in keys:
+            faults.append(f"{where}{key}: unknown key{near(key, keys)}")
+            continue
+        fault = keys[key](item)
+        if fault:
+            faults.append(f"{where}{key}: {fault}")
+    return faults
+
+
+def check_document(document: Mapping[str, Any]) -> list[str]:
+    """All faults of a parsed app.toml that can be seen without layering."""
+    faults = check_table("", document, TOP)
+    if faults:
+        return faults
+    if document.get("schema") != 1:
+        faults.append("schema: should be 1")
+    faults += check_table("app.", document.get("app", {}), APP)
+    for name, channel in document.get("channels", {}).items():
+        if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
+            faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')
+    faults += _check_settings("defaults.", document.get("defaults", {}), {**SETTINGS, "extends": text})
+    for name, preset in document.get("presets", {}).items():
+        faults += _check_named("presets", name, preset, {**SETTINGS, "extends": text})
+    for name, client in document.get("clients", {}).items():
+        faults += _check_named("clients", name, client, CLIENT)
+        for shop_name, shop in (client.get("shops", {}) if isinstance(client, Mapping) else {}).items():
+            faults += _check_named(f"clients.{name}.shops", shop_name, shop, SHOP)
+    return faults
+
+
+def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
+    if not _NAME.fullmatch(name):
+        return [f"{section}.{name}: names are lower-case letters, digits, - and _"]
+    if not isinstance(value, Mapping):
+        return [f"{section}.{name}: should be a table, not {_kind(value)}"]
+    return _check_settings(f"{section}.{name}.", value, keys)
+
+
+def _check_settings(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
+    faults = check_table(where, value, keys)
+    flows = value.get("flows", {})
+    for flow_id, flow in flows.items() if isinstance(flows, Mapping) else ():
+        if isinstance(flow, Mapping):
+            faults += check_table(f"{where}flows.{flow_id}.", flow, FLOW)
+        else:
+            faults.append(f"{where}flows.{flow_id}: should be a table, not {_kind(flow)}")
+    return faults
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true/false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
