@@ -1,10 +1,17 @@
-"""What an outsider needs to prove a platform adapter: the conformance kit, recordings, golden files.
+"""What an outsider needs to prove a platform adapter: the conformance kit, recordings, golden files, fake shops.
 
-Imported by test suites only; needs pytest and hypothesis. Nothing in the product imports it.
+Imported by test suites and the demo only; nothing else in the product imports it. The kit needs pytest, the fakes
+do not, and the demo runs from a wheel without it: hence names are loaded when they are first asked for.
 """
 
-from connector.testing.platform import PlatformConformance, run_conformance
-from connector.testing.recording import Recording, find_recordings, golden, golden_update_allowed
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connector.testing.platform import PlatformConformance, run_conformance
+    from connector.testing.recording import Recording, find_recordings, golden, golden_update_allowed
 
 __all__ = [
     "PlatformConformance",
@@ -14,3 +21,10 @@ __all__ = [
     "golden_update_allowed",
     "run_conformance",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "platform" if name in ("PlatformConformance", "run_conformance") else "recording"
+    return getattr(import_module(f"connector.testing.{home}"), name)
