@@ -1,0 +1,132 @@
+"""What a flow may look at: one frozen picture of a run's order, customer, parcel and history at one moment.
+
+The caller (the worker, the simulation, a test) fills it from the store; guards and steps read it by path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connector.clock import to_text
+from connector.errors import ConfigError
+from connector.model import Customer, Event, Order, Shipment, Shop, email_key
+
+# Crockford base 32 without i, l, o, u: a code read aloud or from paper is typed back the same.
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an order has come, derived by `flows.derive`.
+
+    `shipped_at` is when the last needed parcel left, `delivered_at` when the last live parcel arrived; both are
+    `None` until that is true of the whole order. `parcels` counts live (not cancelled) parcels. `abroad` is false when unknown.
+    """
+
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    last_shipment_at: datetime | None = None
+    parcels: int = 0
+    delivered_parcels: int = 0
+    refunded: bool = False
+    fully_refunded: bool = False
+    returned: bool = False
+    cancelled: bool = False
+    reviewed_at: datetime | None = None
+    abroad: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralFacts:
+    """The referral an order came through. `state` is the ledger's word (`pending`, `held`, `rewarded`, `reversed`)."""
+
+    state: str
+    code: str
+    advocate_email: str | None = None
+    advocate_customer_id: str | None = None
+    advocate_name: str | None = None
+    is_self: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Implements `connector.contracts.StepContext`.
+
+    `event` is the trigger as text (`event_facts`); `steps` maps step id to its outcome and values; `salt` is the secret
+    from which codes are derived and appears in no repr.
+    """
+
+    now: datetime
+    shop: Shop
+    order: Order | None = None
+    customer: Customer | None = None
+    shipment: Shipment | None = None
+    progress: Progress = field(default_factory=Progress)
+    referral: ReferralFacts | None = None
+    event: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    run_id: str = ""
+    step_id: str = ""
+    salt: bytes = field(default=b"", repr=False)
+
+    def get(self, path: str) -> Any:
+        """The value at a guard path, `None` where anything on the way is missing."""
+        root, *rest = path.split(".")
+        value: Any = getattr(self, root) if root in ROOTS else None
+        for name in rest:
+            value = _member(value, name)
+        return value
+
+    def code(self, prefix: str, length: int = 10) -> str:
+        """`PREFIX-` and `length` letters of 5 bits, derived from shop, run, step and prefix.
+
+        A retry meets its own code; without the salt nobody can guess another's. Ten letters are 50 bits.
+        """
+        if not self.salt:
+            raise ConfigError("codes need the app's secret key: without it anyone could compute them")
+        message = "\0".join((self.shop.id, self.run_id, self.step_id, prefix)).encode()
+        number = int.from_bytes(hmac.new(self.salt, message, hashlib.sha256).digest())
+        letters = "".join(_LETTERS[(number >> (5 * i)) & 31] for i in range(length))
+        return f"{prefix}-{letters}" if prefix else letters
+
+
+ROOTS = ("order", "customer", "shipment", "progress", "referral", "shop", "event", "params", "steps")
+"""The first words of guard paths."""
+
+
+def _member(value: Any, name: str) -> Any:
+    """One step along a path. Tuples of objects are read through: `order.lines.sku` is the tuple of their skus."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return value.get(name)
+    if not isinstance(value, tuple):
+        return getattr(value, name, None)
+    if name == "count":
+        return len(value)
+    if not value:
+        return None
+    if all(isinstance(item, tuple) for item in value):
+        return dict(value).get(name)
+    found = (_member(item, name) for item in value)
+    return tuple(item for item in found if item is not None)
+
+
+def event_facts(event: Event) -> dict[str, str]:
+    """The trigger as a run keeps it and guards read it: `event.kind`, `event.at`, `event.key` and its data."""
+    return {**event.data, "kind": str(event.kind), "at": to_text(event.at), "key": event.key}
+
+
+def email_of(facts: Facts) -> str | None:
+    """The address of the person who ordered, in the form joins use: the order's own comes before the account's."""
+    for email in (facts.order.email if facts.order else None, facts.customer.email if facts.customer else None):
+        key = email_key(email)
+        if key:
+            return key
+    return None
