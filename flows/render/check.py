@@ -1,0 +1,107 @@
+"""Is a template fit to be used? Asked when flows load and when a merchant saves one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from connector.errors import TemplateError, near
+from connector.model import Purpose
+from flows.render import liquid
+from flows.render.context import VARIABLES, template_context
+from flows.render.locales import match_language
+from flows.render.prepared import Prepared
+from flows.render.samples import samples
+from flows.render.sources import Source, Sources
+from flows.render.strings import Strings, load_strings
+
+MAX_HTML = 100 * 1024  # Gmail clips at about 102 KB
+# Tables whose names the flow decides.
+_OPEN = frozenset({"params", "steps", "links", "progress"})
+_MARKETING = ("review_", "referral_", "loyalty_", "winback_", "marketing_")
+
+
+def purpose_of(template: str) -> Purpose:
+    """The class a template's name speaks of: the one it is checked with when no flow says otherwise."""
+    if template.startswith("review_"):
+        return Purpose.REVIEW
+    if template.startswith("referral_"):
+        return Purpose.REFERRAL
+    return Purpose.MARKETING if template.startswith(_MARKETING) else Purpose.TRANSACTIONAL
+
+
+def check_template(sources: Sources, name: str, locale: str) -> list[TemplateError]:
+    """Everything wrong with a template in the language `locale` means; empty when it is fit."""
+    language = match_language(locale, sources.languages()) or locale
+    try:
+        source = sources.load(name, language)
+        strings = load_strings(sources.directory, language)
+        prepared = Prepared(source, strings)
+    except TemplateError as error:
+        return [error]
+    return [*_unknown_names(source, strings), *_sample_faults(prepared, strings, purpose_of(name))]
+
+
+def _sample_faults(prepared: Prepared, strings: Strings, purpose: Purpose) -> list[TemplateError]:
+    faults: dict[str, TemplateError] = {}
+    for sample, view in samples().items():
+        context = template_context(replace(view, purpose=purpose), prepared.language, strings)
+        try:
+            parts = prepared.render(context)
+        except TemplateError as error:
+            faults.setdefault(str(error), error)
+            continue
+        size = len(parts.html.encode())
+        unsubscribe = view.links.get("unsubscribe", "")
+        if size > MAX_HTML:
+            faults["size"] = TemplateError(f"{size // 1024} KB of HTML with sample '{sample}'", where=prepared.where)
+        if not parts.subject:
+            faults["subject"] = TemplateError(f"the subject is empty with sample '{sample}'", where=prepared.where)
+        if purpose.needs_consent and (unsubscribe not in parts.html or unsubscribe not in parts.text):
+            message = "must show links.unsubscribe in HTML and text, because it needs consent"
+            faults["unsubscribe"] = TemplateError(message, where=prepared.where)
+    return list(faults.values())
+
+
+def _unknown_names(source: Source, strings: Strings) -> list[TemplateError]:
+    """Names no message has. Rendering alone would not find them inside a condition."""
+    shape = _merged(
+        [dict(template_context(view, source.language, strings)) for view in samples().values()],
+    )
+    faults = []
+    flats = [(source.html, liquid.HTML)] + ([(source.text, liquid.TEXT)] if source.text else [])
+    for flat, environment in flats:
+        template = liquid.parse(flat.text, environment, source.where)
+        for variables in template.analyze().globals.values():
+            for variable in variables:
+                message = _unknown(list(variable.segments), shape)
+                if message:
+                    line = flat.text.count("\n", 0, variable.span.index) + 1
+                    column = variable.span.index - flat.text.rfind("\n", 0, variable.span.index)
+                    faults.append(flat.locate(TemplateError(message, where=source.where, line=line, column=column)))
+    return faults
+
+
+def _unknown(path: list[Any], shape: Mapping[str, Any]) -> str:
+    if path[0] not in VARIABLES:
+        return f"no variable '{path[0]}'{near(str(path[0]), VARIABLES)}"
+    known: Any = shape
+    for depth, part in enumerate(path):
+        if not isinstance(known, Mapping) or not isinstance(part, str) or part in {"size", "first", "last"}:
+            return ""
+        if part not in known:
+            return f"'{'.'.join(map(str, path[:depth]))}' has no '{part}'{near(part, known)}"
+        known = known[part]
+        if (depth == 0 and part in _OPEN) or part == "attributes":
+            return ""
+    return ""
+
+
+def _merged(contexts: list[Any]) -> Any:
+    """One table with every name any of the samples has."""
+    tables = [context for context in contexts if isinstance(context, Mapping)]
+    if not tables:
+        return None
+    names = {name for table in tables for name in table if isinstance(name, str)}
+    return {name: _merged([table[name] for table in tables if name in table]) for name in names}

@@ -1,0 +1,262 @@
+"""What a template sees: plain tables, lists, texts and numbers, made from the model for one message.
+
+Nothing here has methods a template could call, every address has been checked, and every name of VARIABLES is
+always present (`None` where the message has none), so that a missing name is an author's slip and not bad luck.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+
+from connector.clock import to_text
+from connector.model import Address, Customer, LineItem, Money, Order, Product, Purpose, Shipment, Shop
+from flows.render.filters import SETTINGS, Settings
+from flows.render.links import safe_url
+from flows.render.locales import direction, format_locale
+from flows.render.strings import Strings
+
+VARIABLES = (
+    "shop", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
+    "recipient_name", "first_name", "locale", "lang", "timezone", "dir", "align", "align_end", "subject", "preheader",
+)  # fmt: skip
+DEFAULT_ACCENT = "#1f5c4d"
+# Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
+LINKS = ("unsubscribe", "preferences", "review", "referral", "order_status", "shop", "track")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """Everything a message may speak of.
+
+    `locale` is BCP 47 (from `choose_locale`), `timezone` an IANA name. `steps` are results of earlier steps
+    (`steps.code.code`). `links` are absolute http(s) addresses by name (see LINKS); others are dropped.
+    `products` give pictures and addresses to lines, by product id. `recipient_name` is who the message greets.
+    """
+
+    shop: Shop
+    locale: str
+    purpose: Purpose
+    timezone: str = "UTC"
+    order: Order | None = None
+    customer: Customer | None = None
+    shipment: Shipment | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    products: Mapping[str, Product] = field(default_factory=dict)
+    recipient_name: str = ""
+    progress: Mapping[str, Any] | None = None
+
+
+def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
+    """The variables of one message in the template's `language` (which decides the direction of the text)."""
+    flow = direction(language)
+    formatting = format_locale(view.locale, language)
+    links: dict[str, str | None] = dict.fromkeys(LINKS)
+    links.update((name, safe_url(url)) for name, url in view.links.items())
+    links["order_status"] = links["order_status"] or (safe_url(view.order.status_url) if view.order else None)
+    links["shop"] = links["shop"] or safe_url(view.shop.url)
+    customer = view.customer or (view.order.customer if view.order else None)
+    recipient = clean(view.recipient_name)
+    return {
+        SETTINGS: Settings(formatting, view.timezone, language, flow, strings),
+        "shop": _shop(view.shop),
+        "order": _order(view.order, view.products, formatting) if view.order else None,
+        "customer": _customer(customer) if customer else None,
+        "shipment": _shipment(view.shipment, view.order) if view.shipment else None,
+        "params": dict(view.params),
+        "steps": {name: dict(values) for name, values in view.steps.items()},
+        "links": links,
+        "progress": _plain(view.progress),
+        "purpose": view.purpose.value,
+        "marketing": view.purpose.needs_consent,
+        "recipient_name": recipient,
+        "first_name": (clean(customer.first_name) if customer else None) or recipient,
+        "locale": view.locale,
+        "lang": language,
+        "timezone": view.timezone,
+        "dir": flow,
+        "align": "right" if flow == "rtl" else "left",
+        "align_end": "left" if flow == "rtl" else "right",
+        "subject": "",
+        "preheader": "",
+    }
+
+
+def clean(text: str | None) -> str | None:
+    """One line without control characters or direction overrides; `None` when nothing is left."""
+    if text is None:
+        return None
+    if text.isascii() and text.isprintable():
+        return text.strip() or None
+    return " ".join(_CONTROL.sub(" ", text).split()) or None
+
+
+def _money(money: Money | None) -> dict[str, object] | None:
+    return None if money is None else {"amount": money.amount, "currency": money.currency}
+
+
+def _shop(shop: Shop) -> dict[str, object]:
+    return {
+        "name": clean(shop.name) or shop.domain,
+        "domain": shop.domain,
+        "url": safe_url(shop.url),
+        "support_email": clean(shop.support_email),
+        "support_phone": clean(shop.support_phone),
+        "address_lines": [line for line in map(clean, shop.address_lines) if line],
+        "logo_url": safe_url(shop.logo_url),
+        "accent_color": shop.accent_color if _COLOUR.fullmatch(shop.accent_color) else DEFAULT_ACCENT,
+        "country": shop.country,
+        "currency": shop.currency,
+    }
+
+
+def _customer(customer: Customer) -> dict[str, object]:
+    first, last = clean(customer.first_name), clean(customer.last_name)
+    return {
+        "first_name": first,
+        "last_name": last,
+        "name": " ".join(filter(None, (first, last))) or None,
+        "email": clean(customer.email),
+        "phone": clean(customer.phone),
+        "orders_count": customer.orders_count,
+        "tags": list(customer.tags),
+    }
+
+
+@lru_cache(maxsize=2048)
+def _country(code: str | None, locale: str) -> str | None:
+    if not code:
+        return None
+    name = Locale.parse(locale).territories.get(code.upper())
+    return str(name) if name else code
+
+
+def _address(address: Address | None, locale: str) -> dict[str, object] | None:
+    if address is None:
+        return None
+    first, last = clean(address.first_name), clean(address.last_name)
+    name = " ".join(filter(None, (first, last))) or None
+    lines = [line for line in map(clean, address.lines) if line]
+    town = " ".join(filter(None, (clean(address.postcode), clean(address.city)))) or None
+    region, company, country = clean(address.region), clean(address.company), _country(address.country, locale)
+    display = [part for part in (name, company, *lines, town, region, country) if part]
+    return {
+        "first_name": first,
+        "last_name": last,
+        "name": name,
+        "company": company,
+        "lines": lines,
+        "postcode": clean(address.postcode),
+        "city": clean(address.city),
+        "region": region,
+        "country": country,
+        "country_code": address.country,
+        "phone": clean(address.phone),
+        "display": display,
+    }
+
+
+def _line(line: LineItem, product: Product | None) -> dict[str, object]:
+    quantity = line.current_quantity if line.current_quantity is not None else line.quantity
+    return {
+        "id": line.id,
+        "title": clean(line.title) or "–",
+        "variant_title": clean(line.variant_title),
+        "quantity": quantity,
+        "ordered_quantity": line.quantity,
+        "unit_price": _money(line.unit_price),
+        "total": _money(line.total),
+        "sku": clean(line.sku),
+        "product_id": line.product_id,
+        "image_url": safe_url(line.image_url) or (safe_url(product.image_url) if product else None),
+        "url": safe_url(line.product_url) or (safe_url(product.url) if product else None),
+        "is_gift_card": line.is_gift_card,
+        "properties": [
+            {"name": clean(name) or "", "value": clean(value) or ""}
+            for name, value in line.properties
+            if not name.startswith("_")  # Shopify: private to apps, never shown
+        ],
+    }
+
+
+def _order(order: Order, products: Mapping[str, Product], locale: str) -> dict[str, object]:
+    return {
+        "id": order.id,
+        "number": clean(order.number) or order.id,
+        "placed_at": to_text(order.placed_at),
+        "status": order.status.value,
+        "financial": order.financial.value,
+        "fulfillment": order.fulfillment.value,
+        "currency": order.currency,
+        "total": _money(order.total),
+        "subtotal": _money(order.subtotal),
+        "shipping": _money(order.shipping),
+        "tax": _money(order.tax),
+        "tax_lines": [{"title": clean(tax.title) or "", "amount": _money(tax.amount)} for tax in order.tax_lines],
+        "taxes_included": order.taxes_included,
+        "discount": _money(order.discount),
+        "discounts": [
+            {"code": clean(item.code), "title": clean(item.title) or clean(item.code), "amount": _money(item.amount)}
+            for item in order.discounts
+        ],
+        "refunded": _money(order.refunded),
+        "lines": [_line(line, products.get(line.product_id or "")) for line in order.lines],
+        "needs_shipping": order.needs_shipping,
+        "shipping_address": _address(order.shipping_address, locale),
+        "billing_address": _address(order.billing_address, locale),
+        "payment_methods": [text for text in map(clean, order.payment_methods) if text],
+        "note": clean(order.note),
+        "email": clean(order.email),
+        "phone": clean(order.phone),
+        "status_url": safe_url(order.status_url),
+        "tags": list(order.tags),
+        "attributes": {name: clean(value) for name, value in order.attributes},
+    }
+
+
+def _shipment(shipment: Shipment, order: Order | None) -> dict[str, object]:
+    titles = {line.id: clean(line.title) for line in order.lines} if order else {}
+    urls: Sequence[str | None] = [safe_url(url) for url in shipment.tracking_urls]
+    trackings = [
+        {"number": clean(number), "url": urls[index] if index < len(urls) else None}
+        for index, number in enumerate(shipment.tracking_numbers)
+    ]
+    lines = [
+        {"title": clean(line.title) or titles.get(line.line_id) or "–", "quantity": line.quantity}
+        for line in shipment.lines
+    ]
+    expected = shipment.estimated_delivery_at
+    return {
+        "id": shipment.id,
+        "number": clean(shipment.number),
+        "status": shipment.status.value,
+        "carrier": clean(shipment.carrier),
+        "trackings": trackings,
+        "tracking_url": next((url for url in urls if url), None),
+        "lines": lines,
+        "created_at": to_text(shipment.created_at),
+        "estimated_delivery_at": to_text(expected) if expected else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Tables, lists, texts and numbers only; anything else as its text."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+    if isinstance(value, Money):
+        return _money(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return to_text(value) if hasattr(value, "astimezone") else str(value)

@@ -1,0 +1,102 @@
+"""Money and time as people write them, from Babel. Everything here is cached: prices and dates repeat."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_currency, format_decimal, get_currency_precision
+
+_NAMED = {
+    "date": ("date", "long"),
+    "default": ("both", "long"),
+    "datetime": ("both", "long"),
+    "date_at_time": ("both", "long"),
+    "on_date": ("date", "long"),
+    "abbreviated_date": ("date", "medium"),
+    "basic": ("date", "short"),
+    "short": ("date", "short"),
+    "medium": ("date", "medium"),
+    "long": ("date", "long"),
+    "full": ("date", "full"),
+    "time": ("time", "short"),
+}
+# strftime directives as CLDR patterns, so that names of months and days come in the reader's language.
+_STRFTIME = {
+    "Y": "yyyy", "y": "yy", "m": "MM", "B": "MMMM", "b": "MMM", "h": "MMM", "d": "dd", "e": "d", "j": "DDD",
+    "A": "EEEE", "a": "EEE", "H": "HH", "k": "H", "I": "hh", "l": "h", "M": "mm", "S": "ss", "p": "a", "P": "a",
+    "Z": "z", "z": "Z", "F": "yyyy-MM-dd", "D": "MM/dd/yy", "T": "HH:mm:ss", "R": "HH:mm", "u": "e", "-d": "d",
+    "-m": "M", "-H": "H", "-I": "h", "-M": "m",
+}  # fmt: skip
+_DIRECTIVE = re.compile(r"%(%|-?[A-Za-z])|([^%]+)|(%)")
+
+
+@lru_cache(maxsize=16_384)
+def money_text(amount: Decimal, currency: str, locale: str, form: str = "money") -> str:
+    """An amount with its currency's own number of decimals.
+
+    `form`: `money` (12,50 €), `with_currency` (12,50 € EUR), `without_currency` (12,50) or
+    `without_trailing_zeros` (12 € for 12.00, 12,50 € for 12.50).
+    """
+    digits = get_currency_precision(currency)
+    if form == "without_currency":
+        pattern = "#,##0." + "0" * digits if digits else "#,##0"
+        return format_decimal(amount, format=pattern, locale=locale)
+    if form == "without_trailing_zeros" and amount == amount.to_integral_value():
+        return format_currency(amount, currency, _whole_pattern(locale), locale=locale, currency_digits=False)
+    text = format_currency(amount, currency, locale=locale)
+    return f"{text} {currency}" if form == "with_currency" and not text.endswith(currency) else text
+
+
+@lru_cache(maxsize=64)
+def _whole_pattern(locale: str) -> str:
+    """The locale's currency pattern without its decimals."""
+    pattern: str = Locale.parse(locale).currency_formats["standard"].pattern
+    return re.sub(r"0[.]0+", "0", pattern)
+
+
+@lru_cache(maxsize=256)
+def zone(name: str) -> ZoneInfo:
+    """The zone of a shop; UTC for a name nobody knows (shops type strange things)."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+@lru_cache(maxsize=4096)
+def date_text(at: str, form: str, locale: str, timezone: str) -> str:
+    """A time in the shop's zone. `at` is ISO 8601 with an offset; `form` a strftime text or a named format.
+
+    Raises `ValueError` for a text that is no time, and for a named format nobody knows.
+    """
+    local = datetime.fromisoformat(at).astimezone(zone(timezone))
+    if "%" in form:
+        return format_datetime(local, _cldr_pattern(form), locale=locale)
+    if form not in _NAMED:
+        raise ValueError(f"no date format '{form}'; use one of {', '.join(sorted(_NAMED))} or a strftime text")
+    part, width = _NAMED[form]
+    if part == "date":
+        return format_date(local, width, locale=locale)
+    clock = format_time(local, "short", locale=locale)
+    return clock if part == "time" else f"{format_date(local, width, locale=locale)} {clock}"
+
+
+@lru_cache(maxsize=256)
+def _cldr_pattern(form: str) -> str:
+    pieces = []
+    for directive, text, _ in _DIRECTIVE.findall(form):
+        if text:
+            pieces.append("'" + text.replace("'", "''") + "'")
+        elif directive == "%":
+            pieces.append("'%'")
+        elif directive in _STRFTIME:
+            pieces.append(_STRFTIME[directive])
+        else:
+            raise ValueError(f"no date directive '%{directive}'")
+    return "".join(pieces)
