@@ -1,0 +1,1 @@
+"""What we read of Shopify's webhook bodies, as msgspec structs."""
