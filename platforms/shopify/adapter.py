@@ -18,7 +18,7 @@ from platforms.shopify.payloads import common as raw_common
 from platforms.shopify.payloads import orders as raw_orders
 from platforms.shopify.payloads import people as raw_people
 from platforms.shopify.payloads import shop as raw_shop
-from platforms.shopify.reading import UNKNOWN_TIME, Till, read, required_id
+from platforms.shopify.reading import UNKNOWN_TIME, Till, currency, read, required_id
 from platforms.shopify.signature import verify_delivery
 
 P = TypeVar("P")

@@ -128,8 +128,7 @@ def money(amount: Amount | None, currency: str | None, topic: str, path: str) ->
         found = Money.parse(amount, currency or "")
     except TypeError as error:
         raise MalformedPayload(str(error), topic=topic, path=path) from None
-    if found.amount and abs(found.amount.adjusted()) > _CURRENCY = re.compile(r"[A-Z]{3}")
-_LARGEST_EXPONENT:
+    if found.amount and abs(found.amount.adjusted()) > _LARGEST_EXPONENT:
         raise MalformedPayload("an amount of this size is no price", topic=topic, path=path)
     return found
 

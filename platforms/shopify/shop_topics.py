@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.clock import to_text
 from connector.errors import MalformedPayload
 from connector.model import Checkout, Event, EventKind, LineItem, Product, Ref, Shop
-from platforms.shopify.customers import read_customer
+from platforms.shopify.customers import guest, read_address, read_customer
 from platforms.shopify.payloads import shop as raw
 from platforms.shopify.reading import currency, ident, money, pairs, required_id, tags, text, texts, time
 
@@ -26,19 +26,8 @@ def read_checkout(payload: raw.Checkout, topic: str, otherwise: datetime, shop: 
     paid_in = text(payload.presentment_currency) or payload.currency
     code = currency(paid_in, shop.currency, topic, "presentment_currency")
     started_at = time(payload.created_at) or otherwise
-    email, phone, address = (
-        text(payload.email),
-        text(payload.phone),
-        payload.billing_address or payload.shipping_address,
-    )
-    guest = Customer(
-        id=None,
-        email=email,
-        phone=phone,
-        first_name=text(address.first_name) if address else None,
-        last_name=text(address.last_name) if address else None,
-        locale=text(payload.customer_locale),
-    )
+    email, phone, locale = text(payload.email), text(payload.phone), text(payload.customer_locale)
+    address = read_address(payload.billing_address) or read_address(payload.shipping_address)
     return Checkout(
         token=_token(payload, topic),
         currency=code,
