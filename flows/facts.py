@@ -25,7 +25,8 @@ class Progress:
     """How far an order has come, derived by `flows.derive`.
 
     `shipped_at` is when the last needed parcel left, `delivered_at` when the last live parcel arrived; both are
-    `None` until that is true of the whole order. `parcels` counts live (not cancelled) parcels. `abroad` is false when unknown.
+    `None` until that is true of the whole order. `parcels` counts live (not cancelled) parcels. `abroad` is false when
+    unknown.
     """
 
     shipped_at: datetime | None = None

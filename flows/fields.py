@@ -15,11 +15,12 @@ event kinds, `{"words": (...)}` a closed vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -54,7 +55,7 @@ def read_money(value: object) -> Money:
 
 
 def read_number(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ValueError(f"expected a number, not {shown_value(value)}")
     return Decimal(repr(value))
 
@@ -111,6 +112,11 @@ def step_fields(cls: type[Step]) -> dict[str, tuple[Field[Any], Any]]:
     return found
 
 
+def _check_words(value: object, words: Sequence[str]) -> None:
+    if words and value not in words:
+        raise ValueError(f"no such choice {shown_value(value)}{near(str(value), words)} (one of {', '.join(words)})")
+
+
 def build_step(cls: type[Step], table: Mapping[str, object], fault: Callable[[str, str], None]) -> Step | None:
     """Make a step from its table, reporting every fault as `fault(key, sentence)`; `None` when there was one."""
     known = step_fields(cls)
@@ -124,6 +130,7 @@ def build_step(cls: type[Step], table: Mapping[str, object], fault: Callable[[st
         item, hint = known[key]
         try:
             values[item.name] = _READERS[hint](value)
+            _check_words(value, item.metadata.get("words", ()))
         except ValueError as error:
             fault(key, str(error))
             good = False

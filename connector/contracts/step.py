@@ -153,6 +153,10 @@ class Step(ABC):
         """Names of message templates the step sends."""
         return ()
 
+    def currencies(self) -> Sequence[str]:
+        """ISO 4217 codes the step names, so that a reward in another currency than the shop's is refused at load."""
+        return ()
+
     def perform(
         self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str
     ) -> Mapping[str, str]:

@@ -1,0 +1,223 @@
+"""A flow as loaded: checked in every part, with a client's edits applied and its version computed.
+
+Every fault of a file is found in one pass and named `file: steps.ask.template: sentence; did you mean ...?`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from connector.contracts import PlatformAdapter, Step
+from connector.errors import ConfigError
+from connector.model import Event, Purpose, Ref, Shop
+from flows.edits import FlowEdits, apply_edits
+from flows.faults import Faults, FlowErrors
+from flows.guards import Guard
+from flows.reading import read_flow
+
+__all__ = ["Flow", "FlowEdits", "FlowErrors", "FlowStep", "entry_key", "load_flow", "shop_faults", "subject_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """One step with the id guards and effects know it by."""
+
+    id: str
+    step: Step
+    when: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One version of a flow. `document` is the resolved file as plain data: what is hashed, pinned and compared.
+
+    `reentry` is `once` (one run per subject for ever), `per_event` (one run per subject and event kind) or `restart`
+    (an active run that has done nothing yet is replaced by a fresh one; one that acted or ended stays).
+    """
+
+    id: str
+    title: str
+    trigger: tuple[str, ...]
+    purpose: Purpose
+    subject: str
+    reentry: str
+    when: tuple[Guard, ...]
+    cancel_on: tuple[str, ...]
+    params: Mapping[str, str | int | float | bool]
+    steps: tuple[FlowStep, ...]
+    max_age: timedelta
+    version: str
+    enabled: bool = True
+    document: Mapping[str, Any] = field(repr=False, compare=False)
+
+    def step(self, step_id: str) -> FlowStep:
+        """The step of that id. Raises `KeyError`."""
+        for item in self.steps:
+            if item.id == step_id:
+                return item
+        raise KeyError(step_id)
+
+    def index(self, step_id: str) -> int | None:
+        """The position of a step, `None` when this version has none of that id."""
+        return next((at for at, item in enumerate(self.steps) if item.id == step_id), None)
+
+    @property
+    def event_kinds(self) -> frozenset[str]:
+        """Every kind that can start, cancel or resume a run of this flow."""
+        awaited = {kind for item in self.steps for kind in getattr(item.step, "event", ())}
+        return frozenset({*self.trigger, *self.cancel_on, *awaited})
+
+    def to_json(self) -> str:
+        """The resolved flow as canonical JSON: what runs are pinned to in the store."""
+        return canonical(self.document)
+
+    @classmethod
+    def from_json(cls, text: str, registry_steps: Mapping[str, type[Step]]) -> Flow:
+        """The inverse of `to_json`. Raises `FlowErrors` when a step type is no longer installed or has changed."""
+        document = json.loads(text)
+        return _build(document, where=f"stored flow {document.get('id', '?')}", registry_steps=registry_steps)
+
+
+def load_flow(
+    text: str,
+    *,
+    where: str,
+    registry_steps: Mapping[str, type[Step]],
+    edits: FlowEdits | Sequence[FlowEdits] | None = None,
+    templates: Collection[str] | None = None,
+) -> Flow:
+    """Read a flow file, apply the edits in order (agency's first), and check everything.
+
+    `where` is the name of the file in messages. `templates` are the names that exist; `None` leaves them unchecked.
+    Raises `FlowErrors` naming every fault.
+    """
+    faults = Faults(where)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        faults.add("", f"this is not TOML: {error}")
+        raise FlowErrors(faults.lines) from error
+    layers = [edits] if isinstance(edits, FlowEdits) else list(edits or ())
+    apply_edits(document, layers, faults)
+    return _build(document, where=where, registry_steps=registry_steps, templates=templates, faults=faults)
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """Compact JSON with sorted keys: equal flows give equal text."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _build(
+    document: Mapping[str, Any],
+    *,
+    where: str,
+    registry_steps: Mapping[str, type[Step]],
+    templates: Collection[str] | None = None,
+    faults: Faults | None = None,
+) -> Flow:
+    faults = faults or Faults(where)
+    parts = read_flow(document, registry_steps, templates, faults)
+    if faults.lines:
+        raise FlowErrors(faults.lines)
+    # The title is for people and `enabled` decides only whether new runs start: neither makes another version.
+    hashed = {key: value for key, value in parts.document.items() if key not in ("title", "enabled")}
+    version = hashlib.sha256(canonical(hashed).encode()).hexdigest()[:12]
+    steps = tuple(FlowStep(item.id, item.step, item.when) for item in parts.steps if item.step is not None)
+    return Flow(
+        id=parts.document["id"],
+        title=parts.document["title"],
+        trigger=tuple(parts.document["trigger"]),
+        purpose=Purpose.of(parts.document["purpose"]),
+        subject=parts.document["subject"],
+        reentry=parts.document["reentry"],
+        when=parts.when,
+        cancel_on=tuple(parts.document["cancel_on"]),
+        params=parts.document["params"],
+        steps=steps,
+        max_age=parts.max_age,
+        version=version,
+        enabled=parts.document["enabled"],
+        document=parts.document,
+    )
+
+
+def shop_faults(flow: Flow, shop: Shop, adapter: PlatformAdapter, *, where: str = "") -> list[str]:
+    """Why this flow cannot run for this shop: a capability its platform lacks, a reward in a foreign currency.
+
+    Empty when it can. Asked when flows are bound to shops, never at three in the morning.
+    """
+    faults = Faults(where or flow.id)
+    for item in flow.steps:
+        for capability in item.step.capabilities:
+            if not isinstance(adapter, capability):
+                faults.add(
+                    f"steps.{item.id}", f"{shop.platform} cannot do '{item.step.do}' (it lacks {capability.__name__})"
+                )
+        for currency in item.step.currencies():
+            if currency != shop.currency:
+                faults.add(
+                    f"steps.{item.id}", f"the amount is in {currency}, shop '{shop.id}' sells in {shop.currency}"
+                )
+    return faults.lines
+
+
+# -- who a run is about --------------------------------------------------------------------------------------------
+
+
+def subject_of(flow: Flow, event: Event, email_key: str | None = None) -> Ref | None:
+    """What a run of this flow would be about, `None` when the event has no such thing.
+
+    A guest has no id at the platform: the run is then about `guest-` and a digest of the address.
+    """
+    if flow.subject == "shipment":
+        return _shipment_of(event)
+    if flow.subject == "order":
+        order_id = event.order_id or (event.order.id if event.order else None)
+        if order_id is None and event.subject.kind == "order":
+            order_id = event.subject.id
+        return Ref("order", order_id) if order_id else None
+    customer = event.customer or (event.order.customer if event.order else None)
+    customer_id = event.customer_id or (customer.id if customer else None)
+    if customer_id is None and event.subject.kind == "customer":
+        customer_id = event.subject.id
+    if customer_id:
+        return Ref("customer", customer_id)
+    return Ref("customer", f"guest-{_digest(email_key)}") if email_key else None
+
+
+def _shipment_of(event: Event) -> Ref | None:
+    if event.subject.kind == "shipment":
+        return event.subject
+    if event.shipment is not None:
+        return Ref("shipment", event.shipment.id)
+    return Ref("shipment", event.shipment_event.shipment_id) if event.shipment_event else None
+
+
+def entry_key(flow: Flow, event: Event, subject: Ref, email_key: str | None = None) -> str:
+    """What is unique within (shop, flow): two entries with one key are one run.
+
+    A customer is known by a digest of the address where there is one, so that a guest who registers later is still
+    the same person; the address itself appears nowhere in the key.
+    """
+    who = str(subject)
+    if flow.subject == "customer" and email_key:
+        who = f"person/{_digest(email_key)}"
+    return f"{who}/{event.kind}" if flow.reentry == "per_event" else who
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def require_subject(flow: Flow, event: Event, email_key: str | None) -> Ref:
+    """`subject_of`, raising `ConfigError` where there is none."""
+    subject = subject_of(flow, event, email_key)
+    if subject is None:
+        raise ConfigError(f"flow '{flow.id}' is about a {flow.subject}, but event '{event.kind}' names none")
+    return subject

@@ -1,0 +1,264 @@
+"""Advancing a run. Pure: the same flow, run, facts and signal always give the same transition.
+
+Nothing here reads a clock, a store or a network. The caller stores the transition in one transaction: the run, its new
+effects, its journal. An effect's id is the run's and the step's, never the attempt's, so storing it twice is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import assert_never
+
+from connector.contracts import (
+    Act,
+    Arrived,
+    Await,
+    Decision,
+    Done,
+    EffectDone,
+    EffectFailed,
+    EffectSkipped,
+    Exit,
+    Signal,
+    Sleep,
+    Woke,
+)
+from connector.model import Effect, EffectStatus, Event, Purpose, Run, RunStatus
+from flows.definition import Flow, FlowStep, entry_key, require_subject
+from flows.facts import Facts, email_of, event_facts
+from flows.guards import GuardResult, shown
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One thing that happened to a run. `step_id` is empty for the run as a whole.
+
+    `what` is one of: started, restarted, skipped (a guard failed: `path`, `op`, `wanted`, `saw`), sleeping (`until`),
+    awaiting (`kinds`, `until`), acting (`effect`), done (`outcome` and values), exited, cancelled, completed.
+    """
+
+    step_id: str
+    what: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What one call changed. `run is` the run given when the signal meant nothing to it."""
+
+    run: Run
+    effects: tuple[Effect, ...] = ()
+    journal: tuple[JournalEntry, ...] = ()
+
+
+def triggered(flow: Flow, event: Event) -> bool:
+    """Whether this kind of event starts the flow at all."""
+    return flow.enabled and str(event.kind) in flow.trigger
+
+
+def too_old(flow: Flow, event: Event, now: datetime) -> bool:
+    """Whether the event is past the flow's age limit: news of last month must not greet anybody today."""
+    return now - event.at > flow.max_age
+
+
+def admits(flow: Flow, facts: Facts) -> list[GuardResult]:
+    """Every guard of the flow, evaluated; the run may start when all passed."""
+    bound = replace(facts, params=_texts(flow))
+    return [guard.evaluate(bound) for guard in flow.when]
+
+
+def start(flow: Flow, event: Event, facts: Facts, run_id: str) -> Transition:
+    """Create the run an event starts, and advance it. `facts.event` need not be filled.
+
+    Raises `ConfigError` when the event names no subject for this flow (ask `subject_of` first).
+    """
+    person = email_of(facts)
+    subject = require_subject(flow, event, person)
+    order = facts.order
+    customer = facts.customer or (order.customer if order else None)
+    run = Run(
+        shop_id=facts.shop.id,
+        id=run_id,
+        flow_id=flow.id,
+        version=flow.version,
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        entry_key=entry_key(flow, event, subject, person),
+        status=RunStatus.READY,
+        step=0,
+        created_at=facts.now,
+        updated_at=facts.now,
+        order_id=event.order_id or (order.id if order else None),
+        customer_id=event.customer_id or (customer.id if customer else None),
+        email_key=person,
+        event=event_facts(event),
+    )
+    begun = JournalEntry("", "started", {"kind": str(event.kind), "version": flow.version})
+    moved = advance(flow, run, facts)
+    return replace(moved, journal=(begun, *moved.journal))
+
+
+def restart(flow: Flow, run: Run, event: Event, facts: Facts) -> Transition | None:
+    """Begin an active run anew for a later event, where the flow's re-entry is `restart`.
+
+    The row, its id and its entry key stay; nothing had been put in the outbox, so no effect can be met twice.
+    `None` when the run stays as it is: another re-entry, the same event again, a run that acted or ended.
+    """
+    if flow.reentry != "restart" or run.acted or run.status.ended or run.event.get("key") == event.key:
+        return None
+    fresh = start(flow, event, facts, run.id)
+    kept = replace(fresh.run, entry_key=run.entry_key, created_at=run.created_at, rev=run.rev)
+    first = JournalEntry("", "restarted", {"kind": str(event.kind), "version": flow.version})
+    return Transition(kept, fresh.effects, (first, *fresh.journal[1:]))
+
+
+def cancel(flow: Flow, run: Run, kind: str, now: datetime) -> Transition:
+    """End the run because `kind` happened, where the flow says so. Effects not yet sent are the caller's to drop."""
+    if run.status.ended or kind not in flow.cancel_on:
+        return Transition(run)
+    return stop(run, kind, now)
+
+
+def stop(run: Run, reason: str, now: datetime) -> Transition:
+    """End the run for a reason of the operator's (an erasure, a withdrawn flow)."""
+    if run.status.ended:
+        return Transition(run)
+    ended = replace(run, status=RunStatus.CANCELLED, reason=reason, wake_at=None, awaiting=(), updated_at=now)
+    return Transition(ended, journal=(JournalEntry("", "cancelled", {"reason": reason}),))
+
+
+def advance(flow: Flow, run: Run, facts: Facts, signal: Signal | None = None) -> Transition:
+    """Run steps forward until one sleeps, waits, acts or ends the run.
+
+    A signal that does not fit the run's state (a wake before its time, an event nobody waits for, a second word about
+    an effect) changes nothing. `None` means "go on if you can": a ready run starts, a due one wakes.
+    """
+    expected = _expected(run, facts.now, signal)
+    if expected is None:
+        return Transition(run)
+    return _Walk(flow, run, facts).go(None if run.status is RunStatus.READY else expected)
+
+
+def _expected(run: Run, now: datetime, signal: Signal | None) -> Signal | None:
+    """The signal to act on, `None` where it must be ignored. A ready run needs none: any word sets it going."""
+    due = run.wake_at is not None and run.wake_at <= now
+    match run.status:
+        case RunStatus.READY:
+            return signal or Woke()
+        case RunStatus.SLEEPING:
+            return Woke() if due and isinstance(signal, Woke | None) else None
+        case RunStatus.AWAITING:
+            if isinstance(signal, Arrived):
+                return signal if signal.kind in run.awaiting else None
+            return Woke() if due and isinstance(signal, Woke | None) else None
+        case RunStatus.ACTING:
+            return signal if isinstance(signal, EffectDone | EffectSkipped | EffectFailed) else None
+    return None
+
+
+class _Walk:
+    """One call of `advance`: the run as it moves, and what came of it so far."""
+
+    def __init__(self, flow: Flow, run: Run, facts: Facts) -> None:
+        self.flow = flow
+        self.run = replace(run, status=RunStatus.READY, wake_at=None, awaiting=(), updated_at=facts.now)
+        self.facts = replace(facts, run_id=run.id, event=run.event, params=_texts(flow), steps=run.outcomes)
+        self.journal: list[JournalEntry] = []
+
+    def go(self, signal: Signal | None) -> Transition:
+        # Each pass moves one step on or returns, so the walk ends after at most len(steps) passes.
+        while self.run.step < len(self.flow.steps):
+            item = self.flow.steps[self.run.step]
+            facts = replace(self.facts, step_id=item.id)
+            if signal is None and not self._admitted(item, facts):
+                self._next()
+                continue
+            decision = item.step.start(facts) if signal is None else item.step.resume(facts, signal)
+            signal = None
+            decision = self._without_past_wait(item, facts, decision)
+            if isinstance(decision, Done):
+                self._finish(item, decision)
+                continue
+            return self._halt(item, decision)
+        return self._end(RunStatus.COMPLETED, "", "completed", "")
+
+    def _admitted(self, item: FlowStep, facts: Facts) -> bool:
+        for guard in item.when:
+            found = guard.evaluate(facts)
+            if not found.passed:
+                seen = {"path": found.path, "op": found.op, "wanted": found.wanted, "saw": found.saw}
+                self._note(item.id, "skipped", seen)
+                return False
+        return True
+
+    def _without_past_wait(self, item: FlowStep, facts: Facts, decision: Decision) -> Decision:
+        """A wait whose time is past goes on at once.
+
+        Asked once: a step that insists on a time in the past sleeps until the next tick, so the walk always ends.
+        """
+        if isinstance(decision, Sleep | Await) and decision.until <= facts.now:
+            return item.step.resume(facts, Woke())
+        return decision
+
+    def _finish(self, item: FlowStep, done: Done) -> None:
+        outcome = {**done.values, "outcome": done.outcome}
+        outcomes = {**self.run.outcomes, item.id: outcome}
+        self.run = replace(self.run, outcomes=outcomes)
+        self.facts = replace(self.facts, steps=outcomes)
+        self._note(item.id, "done", outcome)
+        self._next()
+
+    def _halt(self, item: FlowStep, decision: Sleep | Await | Act | Exit) -> Transition:
+        match decision:
+            case Sleep(until=until, why=why):
+                self.run = replace(self.run, status=RunStatus.SLEEPING, wake_at=until)
+                self._note(item.id, "sleeping", {"until": shown(until)} | ({"why": why} if why else {}))
+            case Await(kinds=kinds, until=until):
+                self.run = replace(self.run, status=RunStatus.AWAITING, wake_at=until, awaiting=kinds)
+                self._note(item.id, "awaiting", {"kinds": " ".join(kinds), "until": shown(until)})
+            case Act():
+                effect = self._effect(item, decision)
+                self.run = replace(self.run, status=RunStatus.ACTING, acted=True)
+                self._note(item.id, "acting", {"effect": effect.id, "kind": effect.kind})
+                return Transition(self.run, (effect,), tuple(self.journal))
+            case Exit(reason=reason):
+                return self._end(RunStatus.EXITED, item.id, "exited", reason)
+            case _:
+                assert_never(decision)
+        return Transition(self.run, (), tuple(self.journal))
+
+    def _effect(self, item: FlowStep, act: Act) -> Effect:
+        own = getattr(item.step, "purpose", "")
+        return Effect(
+            shop_id=self.run.shop_id,
+            id=f"{self.run.id}:{item.id}",
+            run_id=self.run.id,
+            flow_id=self.flow.id,
+            version=self.flow.version,
+            step_id=item.id,
+            kind=act.kind,
+            purpose=Purpose.of(own) if own else self.flow.purpose,
+            request=act.request,
+            status=EffectStatus.PENDING,
+            due_at=self.facts.now,
+            created_at=self.facts.now,
+            order_id=self.run.order_id,
+            channel=str(act.request.get("channel", "")),
+        )
+
+    def _end(self, status: RunStatus, step_id: str, what: str, reason: str) -> Transition:
+        self.run = replace(self.run, status=status, reason=reason)
+        self._note(step_id, what, {"reason": reason} if reason else {})
+        return Transition(self.run, (), tuple(self.journal))
+
+    def _next(self) -> None:
+        self.run = replace(self.run, step=self.run.step + 1)
+
+    def _note(self, step_id: str, what: str, detail: Mapping[str, str]) -> None:
+        self.journal.append(JournalEntry(step_id, what, detail))
+
+
+def _texts(flow: Flow) -> dict[str, str]:
+    return {name: shown(value) if isinstance(value, bool) else str(value) for name, value in flow.params.items()}

@@ -1,0 +1,43 @@
+"""`send`: one message to one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from connector.contracts import Act, Decision, Step, StepContext
+from connector.model import Channel, Purpose
+
+PEOPLE = ("customer", "advocate", "friend")
+"""Whom a message or a code may be for. `friend` is who ordered with an advocate's code."""
+
+CHANNELS = tuple(str(channel) for channel in Channel if channel not in (Channel.OTHER, Channel.PLATFORM))
+PURPOSES = tuple(str(purpose) for purpose in Purpose if purpose is not Purpose.OTHER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send(Step):
+    """Send `template` through `channel`. Whether the person may be written to is decided at the last moment by
+    `flows.policy`, never here: what holds now need not hold when the message leaves.
+
+    `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
+    `review` asks for one and is dropped once there is one.
+    """
+
+    do: ClassVar[str] = "send"
+
+    template: str
+    channel: str = field(default="email", metadata={"words": CHANNELS})
+    to: str = field(default="customer", metadata={"words": PEOPLE})
+    purpose: str = field(default="", metadata={"words": PURPOSES})
+    after_review: bool = False
+
+    def start(self, ctx: StepContext) -> Decision:  # noqa: ARG002 - the table says it all
+        request: dict[str, object] = {"template": self.template, "channel": self.channel, "to": self.to}
+        if self.after_review:
+            request["after_review"] = True
+        return Act("message", request)
+
+    def templates(self) -> Sequence[str]:
+        return (self.template,)
