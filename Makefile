@@ -1,0 +1,40 @@
+# The commands people and CI share. `make` alone lists them.
+# Each recipe sets up what it needs; nothing has to be installed by hand but python3, git and make.
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup demo test lint types imports bench lock clean
+
+help:                  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
+
+setup: $(STAMP)        ## the virtual environment, exactly as locked
+$(STAMP): requirements-dev.lock pyproject.toml scripts/setup.sh
+	@PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV)
+	@touch $(STAMP)
+
+demo: setup            ## a week of a shop's life on your machine (ARGS=--once checks itself and ends)
+	@$(RUN)/python -m connector.testing.demo $(ARGS)
+
+test: setup            ## every test; installs Chromium and PostgreSQL from the system's packages when it may
+	@sh scripts/postgres.sh
+	@sh scripts/chromium.sh
+	@$(RUN)/pytest -q $(ARGS)
+
+lint: setup            ## style, format, types and the import contracts
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
+	@$(RUN)/python -m bench $(ARGS)
+
+lock: setup            ## write both lock files anew from pyproject.toml
+	@sh scripts/lock.sh $(VENV)
+
+clean:                 ## remove what was made
+	rm -rf $(VENV) .cache var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,164 @@
+"""The composition root: everything a process needs, built once from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from connector.clock import Clock, SystemClock
+from connector.config import Config, ShopSettings, load_config
+from connector.contracts import Access, Channel
+from connector.errors import ConfigError
+from connector.registry import Registry
+from connector.secrets import Vault
+from connector.store import shops
+from connector.store.store import Store
+from flows.addressing import derive_token
+from flows.catalog import Catalog
+from flows.outbox import Outbox
+from flows.render import Renderer
+from flows.runner import Runner
+from webhooks.directory import Directory
+from webhooks.settings import ReceiverSettings
+
+
+@dataclass(slots=True, kw_only=True)
+class Kiitos:
+    """The built application. Web, worker, simulation and commands all use one of these; none of them is global."""
+
+    config: Config
+    store: Store
+    vault: Vault
+    registry: Registry
+    clock: Clock
+    catalog: Catalog
+    renderer: Renderer
+    runner: Runner
+    outbox: Outbox
+    salt: bytes = field(repr=False)
+    _channels: dict[str, Channel] = field(default_factory=dict)
+
+    def channel(self, shop: ShopSettings) -> Channel:
+        """The shop's e-mail channel; one instance a name, built on first use."""
+        name = shop.email_channel
+        if name not in self._channels:
+            table = dict(self.config.channels[name])
+            kind = str(table.pop("kind"))
+            self._channels[name] = self.registry.channel(kind).from_settings(table, self.clock)
+        return self._channels[name]
+
+    def use_channel(self, name: str, channel: Channel) -> None:
+        """Put a channel in place of the configured one: simulation and tests."""
+        self._channels[name] = channel
+
+    def access(self, shop: ShopSettings) -> Access:
+        """What an adapter needs to act for the shop."""
+        return Access(shop=shop.shop, secrets=shop.secrets, clock=self.clock, base_url=shop.api_url)
+
+    def endpoint_key(self, shop: ShopSettings) -> str:
+        """The unguessable part of the shop's hook URL: configured, or derived from the master key."""
+        return shop.endpoint_key or derive_token(self.salt, "endpoint", shop.shop.id, length=32)
+
+    def hook_url(self, shop: ShopSettings) -> str:
+        return f"{self.config.app.base_url}/hooks/{shop.shop.platform}/{self.endpoint_key(shop)}"
+
+    def sync(self) -> None:
+        """Write shops, hook URLs and credentials of the configuration into the store. Idempotent."""
+        now = self.clock.now()
+        with self.store.work.transaction() as tx:
+            for shop_id, settings in self.config.shops.items():
+                stored = shops.get(tx, shop_id)
+                shop = settings.shop
+                if stored is None or _differs(stored, shop):
+                    shops.save(tx, shop, now)
+                shops.put_endpoint(tx, self.endpoint_key(settings), shop.platform, shop_id, shop_id, now)
+                known = shops.secrets(tx, self.vault, shop_id)
+                for name, value in settings.secrets.items():
+                    if known.get(name) != value:
+                        shops.put_secret(tx, self.vault, shop_id, name, value, now)
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self.store.close()
+
+
+def _differs(stored: Any, shop: Any) -> bool:
+    from dataclasses import replace
+
+    return bool(replace(stored, status=shop.status) != shop)
+
+
+def build(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    registry: Registry | None = None,
+    store: Store | None = None,
+) -> Kiitos:
+    """Open the store, check every flow and template, and wire the parts. Raises `ConfigError` with all faults."""
+    clock = clock or SystemClock()
+    registry = registry or Registry()
+    vault = Vault.from_text(config.app.master_key)
+    renderer = Renderer()
+    catalog = Catalog(config, registry, frozenset(renderer.names()))
+    if store is None:
+        _make_folder(config.app.database)
+        store = Store.open(config.app.database, inbox_url=config.app.inbox)
+    salt = vault.derive("codes and links")
+    runner = Runner(catalog, clock, salt)
+    outbox = Outbox(runner, renderer, clock, base_url=config.app.base_url, salt=salt)
+    kiitos = Kiitos(
+        config=config,
+        store=store,
+        vault=vault,
+        registry=registry,
+        clock=clock,
+        catalog=catalog,
+        renderer=renderer,
+        runner=runner,
+        outbox=outbox,
+        salt=salt,
+    )
+    kiitos.sync()
+    return kiitos
+
+
+def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Kiitos:
+    """`build` from a file."""
+    return build(load_config(path, environ), clock=clock)
+
+
+def _make_folder(database: str) -> None:
+    if not database.startswith("sqlite:///"):
+        return
+    folder = Path(database.removeprefix("sqlite:///")).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}", where="app.database") from error
+
+
+def create_app(kiitos: Kiitos) -> Flask:
+    """The Flask application: hook URLs (also served by the fast path), hosted pages, health and metrics."""
+    from connector import pages
+    from webhooks import build_receiver_app
+
+    app = build_receiver_app(
+        kiitos.store,
+        kiitos.vault,
+        kiitos.registry,
+        kiitos.clock,
+        ReceiverSettings(max_body=kiitos.config.app.max_body, queue=kiitos.config.app.queue),
+    )
+    app.extensions["kiitos"] = kiitos
+    pages.register(app)
+    return app
+
+
+def directory(kiitos: Kiitos) -> Directory:
+    return Directory(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock)

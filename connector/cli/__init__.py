@@ -1,0 +1,76 @@
+"""`kiitos`: every action an operator takes, with `--help`, `--json` and exit codes.
+
+Exit codes: 0 done · 1 the question's answer is no (nothing found, a check failed) · 2 the command line is wrong ·
+3 the configuration is wrong · 4 the database is unavailable.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from connector import __version__
+from connector.cli import config, deliveries, explain, flows, serve, shops
+from connector.cli.context import App
+from connector.errors import ConfigError, KiitosError, StoreUnavailable, Unsupported
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=CONTEXT)
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    default="app.toml",
+    envvar="KIITOS_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The operator's file.",
+)
+@click.version_option(__version__, prog_name="kiitos")
+@click.pass_context
+def cli(ctx: click.Context, path: str) -> None:
+    """Post-purchase messages for Shopify and WooCommerce.
+
+    \b
+    Examples:
+      kiitos serve                         take webhooks and serve pages
+      kiitos worker                        move flows, send messages
+      kiitos shops list                    the webhook address of each shop
+      kiitos explain acme-main 1042        why was this sent, or not
+      kiitos config explain acme-main sender
+    """
+    ctx.obj = App(path)
+
+
+cli.add_command(serve.serve)
+cli.add_command(serve.worker)
+cli.add_command(explain.explain)
+cli.add_command(config.config)
+cli.add_command(flows.flows)
+cli.add_command(shops.shops)
+cli.add_command(deliveries.deliveries)
+
+
+def main() -> None:
+    """Entry point: our errors become one readable line and an exit code, never a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(2)
+    except (ConfigError, Unsupported) as wrong:
+        click.secho(f"kiitos: {wrong}", err=True, fg="red")
+        sys.exit(3)
+    except StoreUnavailable as wrong:
+        click.secho(f"kiitos: {wrong}", err=True, fg="red")
+        sys.exit(4)
+    except KiitosError as wrong:
+        click.secho(f"kiitos: {wrong}", err=True, fg="red")
+        sys.exit(1)

@@ -1,0 +1,45 @@
+"""What commands share: the application built from `--config` on first use, and output as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector.app import Kiitos, build
+from connector.config import Config, load_config
+
+
+class App:
+    """Passed to every command as click's `obj`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration alone: checked, no database touched."""
+        return load_config(self.path, os.environ)
+
+    @cached_property
+    def kiitos(self) -> Kiitos:
+        return build(self.config)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(rows: list[tuple[str, ...]], head: tuple[str, ...]) -> None:
+    """Columns padded to their widest cell; the head is bold where the terminal allows it."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    click.secho("  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True)).rstrip(), bold=True)
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,58 @@
+"""`kiitos deliveries`: what arrived and could not be used, and replaying it."""
+
+from __future__ import annotations
+
+import click
+
+from connector.cli.context import App, json_option, print_json, print_table
+from connector.store import deliveries as store
+
+
+@click.group()
+def deliveries() -> None:
+    """Look at failed deliveries and replay them."""
+
+
+@deliveries.command("failed")
+@click.option("--shop", help="Only this shop.")
+@click.option("--limit", default=50, show_default=True, help="At most so many.")
+@json_option
+@click.pass_obj
+def failed(app: App, shop: str | None, limit: int, as_json: bool) -> None:
+    """Deliveries that could not be used, with the reason; their bodies are kept."""
+    with app.kiitos.store.work.read() as tx:
+        rows = store.failed(tx, shop, limit)
+    if as_json:
+        print_json(
+            [
+                {
+                    "shop": r.shop_id,
+                    "delivery": r.delivery_id,
+                    "attempts": r.attempts,
+                    "code": r.error_code,
+                    "text": r.error_text,
+                }
+                for r in rows
+            ]
+        )
+        return
+    print_table(
+        [(r.shop_id, str(r.delivery_id), str(r.attempts), r.error_code or "", r.error_text or "") for r in rows],
+        ("shop", "delivery", "attempts", "code", "reason"),
+    )
+
+
+@deliveries.command()
+@click.argument("shop")
+@click.argument("delivery", type=int)
+@click.pass_obj
+def replay(app: App, shop: str, delivery: int) -> None:
+    """Take DELIVERY of SHOP again; what it already did is not done twice.
+
+    \b
+    Example:
+      kiitos deliveries replay acme-main 4711
+    """
+    with app.kiitos.store.work.transaction() as tx:
+        store.replay(tx, shop, delivery, app.kiitos.clock.now())
+    click.echo(f"delivery {delivery} of {shop} will be taken again")

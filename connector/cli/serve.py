@@ -1,0 +1,58 @@
+"""`kiitos serve` and `kiitos worker`: the two processes of a running installation."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import click
+
+from connector.cli.context import App
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; default from app.listen.")
+@click.option("--port", type=int, help="Port to listen on; default from app.listen.")
+@click.pass_obj
+def serve(app: App, host: str | None, port: int | None) -> None:
+    """Take webhooks and serve the hosted pages.
+
+    \b
+    Example:
+      kiitos serve --host 0.0.0.0 --port 8321
+    """
+    from connector.serve import run_server
+
+    settings = app.config.app
+    run_server(app.path, host=host or settings.host, port=port or settings.port)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do what is due now, then stop.")
+@click.pass_obj
+def worker(app: App, once: bool) -> None:
+    """Turn deliveries into events, move flows, send messages.
+
+    \b
+    Example:
+      kiitos worker --once     drain and stop, for cron or a test
+    """
+    from connector.log import configure
+    from connector.worker import Worker
+
+    configure(app.config.app.log_level)
+    working = Worker(app.kiitos)
+    if once:
+        done = working.drain()
+        click.echo(f"{done.deliveries} deliveries, {done.runs} runs woken, {done.effects} effects")
+        return
+    stopping = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    working.run(lambda: stopping)
+    app.kiitos.close()

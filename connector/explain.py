@@ -1,0 +1,126 @@
+"""Why a customer heard something, or did not: the rule, the value it saw, the flow's version, the times.
+
+Answered from rows alone (runs, journal, effects), never from logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.model import Effect, EffectStatus, Order, Run, email_key
+from connector.store import effects, entities, events, runs
+from connector.store.db import Tx
+from connector.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that happened or did not. `what` is a stable word, `text` a sentence, `detail` the values behind it."""
+
+    at: datetime
+    what: str
+    text: str
+    flow: str = ""
+    version: str = ""
+    step: str = ""
+    detail: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One order's or customer's timeline, oldest first."""
+
+    shop_id: str
+    subject: str
+    orders: tuple[Order, ...]
+    lines: tuple[Line, ...]
+
+
+def explain(store: Store, shop_id: str, who: str) -> Story | None:
+    """The story of an order (number or id) or a customer (e-mail address); `None` when there is none of that name."""
+    with store.work.read() as tx:
+        key = email_key(who)
+        if key is not None:
+            orders = entities.orders_of(tx, shop_id, key)
+            followed = runs.of_email(tx, shop_id, key)
+            if not orders and not followed:
+                return None
+            return _story(tx, shop_id, who, orders, followed)
+        order = entities.order(tx, shop_id, who) or entities.order_by_number(tx, shop_id, who.lstrip("#"))
+        if order is None:
+            order = entities.order_by_number(tx, shop_id, f"#{who.lstrip('#')}")
+        if order is None:
+            return None
+        return _story(tx, shop_id, f"order {order.number}", [order], runs.of_order(tx, shop_id, order.id))
+
+
+def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed: Sequence[Run]) -> Story:
+    lines: list[Line] = []
+    for order in orders:
+        lines += [
+            Line(at=row.recorded_at, what="event", text=f"{row.kind} ({row.subject_kind} {row.subject_id})", detail={})
+            for row in events.for_order(tx, shop_id, order.id)
+            if not row.kind.endswith(".updated")
+        ]
+    for run in followed:
+        lines += _of_run(tx, run)
+    lines.sort(key=lambda line: line.at)
+    return Story(shop_id=shop_id, subject=subject, orders=tuple(orders), lines=tuple(lines))
+
+
+def _of_run(tx: Tx, run: Run) -> list[Line]:
+    found = [
+        Line(
+            at=row.at,
+            what=row.what,
+            text=_sentence(row.what, row.step_id, row.detail),
+            flow=run.flow_id,
+            version=run.version,
+            step=row.step_id,
+            detail=row.detail,
+        )
+        for row in runs.journal_of(tx, run.shop_id, run.id)
+    ]
+    found += [_of_effect(effect) for effect in effects.of_run(tx, run.shop_id, run.id)]
+    return found
+
+
+def _of_effect(effect: Effect) -> Line:
+    name = str(effect.request.get("template") or effect.request.get("do") or effect.kind)
+    at = effect.done_at or effect.first_try_at or effect.created_at
+    text = {
+        EffectStatus.SENT: f"{name} sent",
+        EffectStatus.SKIPPED: f"{name} not sent: {effect.reason}",
+        EffectStatus.FAILED: f"{name} failed: {effect.reason}",
+        EffectStatus.UNCERTAIN: f"{name}: nobody knows whether it arrived ({effect.reason})",
+        EffectStatus.PENDING: f"{name} waits until {effect.due_at:%Y-%m-%d %H:%M} UTC {effect.reason}".rstrip(),
+        EffectStatus.SENDING: f"{name} is being sent",
+    }.get(effect.status, name)
+    detail = {key: str(value) for key, value in effect.result.items()}
+    if effect.subject:
+        detail["subject"] = effect.subject
+    return Line(
+        at=at,
+        what=f"effect.{effect.status}",
+        text=text,
+        flow=effect.flow_id,
+        version=effect.version,
+        step=effect.step_id,
+        detail=detail,
+    )
+
+
+def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:
+    match what:
+        case "started":
+            return f"started by {detail.get('event', '')}"
+        case "not_started":
+            return f"not started by {detail.get('event', '')}: {detail.get('rule', '')} (saw {detail.get('saw', '')})"
+        case "skipped":
+            path = " ".join(str(detail.get(part, "")) for part in ("path", "op", "wanted"))
+            return f"step {step} passed over: {path} (saw {detail.get('saw', '')})"
+        case _:
+            rest = ", ".join(f"{name} {value}" for name, value in detail.items() if value)
+            return " ".join(part for part in (f"step {step}" if step else "", what.replace("_", " "), rest) if part)

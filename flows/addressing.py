@@ -1,0 +1,119 @@
+"""Whom a message reaches, in which language, with which links: everything a template needs beyond the facts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.model import Customer, Order, Purpose, Shop, email_key
+from connector.store import entities, links, referrals
+from connector.store.db import Tx
+from flows.situation import Situation
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """The person behind `to = "customer" | "friend" | "advocate"`. `address` is as they typed it, `None` if unknown."""
+
+    address: str | None = None
+    name: str = ""
+    locale: str | None = None
+    customer_id: str | None = None
+
+    @property
+    def email_key(self) -> str | None:
+        return email_key(self.address)
+
+
+def derive_token(salt: bytes, *parts: str, length: int = 26) -> str:
+    """An unguessable base-32 text that is the same for the same parts (5 bits a character, 26 = 130 bits)."""
+    digest = hmac.digest(salt, "|".join(parts).encode(), hashlib.sha256)
+    number = int.from_bytes(digest, "big")
+    return "".join(_ALPHABET[(number >> (5 * i)) & 31] for i in range(length))
+
+
+def recipient_of(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient:
+    """Find the person. The advocate of a referral is found through the friend's order."""
+    order, customer = situation.order, situation.customer
+    if to == "advocate":
+        return _advocate(tx, shop, order)
+    address = (order.email if order else None) or (customer.email if customer else None)
+    return Recipient(
+        address=address,
+        name=_name(order, customer),
+        locale=(order.locale if order else None) or (customer.locale if customer else None),
+        customer_id=customer.id if customer else None,
+    )
+
+
+def _advocate(tx: Tx, shop: Shop, order: Order | None) -> Recipient:
+    referral = referrals.by_order(tx, shop.id, order.id) if order else None
+    if referral is None or not referral.advocate_email_key:
+        return Recipient()
+    orders = entities.orders_of(tx, shop.id, referral.advocate_email_key, limit=1)
+    if orders:
+        first = orders[0]
+        return Recipient(
+            address=first.email or referral.advocate_email_key,
+            name=_name(first, first.customer),
+            locale=first.locale,
+            customer_id=first.customer.id if first.customer else None,
+        )
+    customer = entities.customer_by_email(tx, shop.id, referral.advocate_email_key)
+    return Recipient(
+        address=referral.advocate_email_key,
+        name=_name(None, customer),
+        locale=customer.locale if customer else None,
+        customer_id=customer.id if customer else None,
+    )
+
+
+def _name(order: Order | None, customer: Customer | None) -> str:
+    address = (order.shipping_address or order.billing_address) if order else None
+    return (customer and customer.first_name) or (address and address.first_name) or ""
+
+
+def links_for(
+    tx: Tx,
+    *,
+    shop: Shop,
+    purpose: Purpose,
+    recipient: Recipient,
+    situation: Situation,
+    steps: Mapping[str, Mapping[str, str]],
+    base_url: str,
+    salt: bytes,
+    now: datetime,
+) -> dict[str, str]:
+    """The addresses a message of this purpose may show; pages behind them are stored here, once each."""
+    order = situation.order
+    found = {"shop": shop.url or f"https://{shop.domain}"}
+    if order is not None and order.status_url:
+        found["order_status"] = order.status_url
+    if not purpose.needs_consent or recipient.email_key is None:
+        return found
+
+    def page(kind: str, path: str, data: dict[str, str], *parts: str) -> str:
+        token = derive_token(salt, "link", shop.id, kind, *parts)
+        links.put(tx, shop.id, token, kind, {**data, "locale": recipient.locale or shop.locale}, now)
+        return f"{base_url}/p/{path}/{token}"
+
+    found["unsubscribe"] = page(
+        "unsubscribe",
+        "unsubscribe",
+        {"address": recipient.email_key, "purpose": purpose},
+        recipient.email_key,
+        purpose,
+    )
+    if purpose is Purpose.REVIEW and order is not None:
+        found["review"] = page("review", "review", {"order": order.id}, order.id)
+    code = next((values for values in steps.values() if values.get("code")), None)
+    if purpose is Purpose.REFERRAL and code is not None:
+        data = {"code": code["code"], "url": code.get("url", "")}
+        found["referral"] = page("referral", "friend", data, code["code"])
+    return found

@@ -1,0 +1,143 @@
+"""The flows each shop has, resolved from library, layers and edits; and every version that runs still follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from connector.config import Config, FlowSetting, ShopSettings
+from connector.contracts import Step
+from connector.errors import ConfigError, Unsupported, near
+from connector.registry import Registry
+from connector.store import flows as flow_store
+from connector.store.db import Tx
+from flows.definition import Flow, FlowEdits, load_flow
+
+LIBRARY = files("flows").joinpath("library")
+
+
+def library_names() -> list[str]:
+    """The names a `file =` may use without a path."""
+    return sorted(entry.name.removesuffix(".toml") for entry in LIBRARY.iterdir() if entry.name.endswith(".toml"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    where: str
+    text: str
+
+
+class Catalog:
+    """Flows by shop, by trigger and by version.
+
+    `templates` is the set of message templates that exist; a flow that names another is refused with a near match.
+    Raises `ConfigError` listing every fault of every flow when built.
+    """
+
+    def __init__(self, config: Config, registry: Registry, templates: frozenset[str]) -> None:
+        self._config = config
+        self._registry = registry
+        self._steps: Mapping[str, type[Step]] = registry.steps
+        self._templates = templates
+        self._versions: dict[tuple[str, str, str], Flow] = {}
+        self._pinned: set[tuple[str, str, str]] = set()
+        self._by_trigger: dict[tuple[str, str], list[Flow]] = {}
+        self._flows: dict[str, list[Flow]] = {}
+        faults: list[str] = []
+        for shop_id, settings in config.shops.items():
+            self._flows[shop_id] = self._load_shop(settings, faults)
+        if faults:
+            raise ConfigError("\n".join(faults))
+        for shop_id, flows in self._flows.items():
+            for flow in flows:
+                self._versions[shop_id, flow.id, flow.version] = flow
+                for kind in flow.trigger:
+                    self._by_trigger.setdefault((shop_id, kind), []).append(flow)
+
+    def settings(self, shop_id: str) -> ShopSettings:
+        """The shop's settings. Raises `ConfigError` when the operator's file does not have the shop."""
+        return self._config.shop(shop_id)
+
+    def knows(self, shop_id: str) -> bool:
+        return shop_id in self._config.shops
+
+    def flows(self, shop_id: str) -> list[Flow]:
+        return self._flows.get(shop_id, [])
+
+    def triggered_by(self, shop_id: str, kind: str) -> list[Flow]:
+        """The enabled flows of a shop that an event of `kind` may start."""
+        return self._by_trigger.get((shop_id, kind), [])
+
+    def pin(self, tx: Tx, shop_id: str, flow: Flow, now: object) -> None:
+        """Keep the flow's text under its version, so that runs can finish on it after it was edited."""
+        key = (shop_id, flow.id, flow.version)
+        if key not in self._pinned:
+            flow_store.save(tx, shop_id, flow.id, flow.version, flow.to_json(), now)  # type: ignore[arg-type]
+            self._pinned.add(key)
+
+    def version(self, tx: Tx, shop_id: str, flow_id: str, version: str) -> Flow:
+        """The flow as a run started with it. Raises `ConfigError` when a step type it needs is gone."""
+        key = (shop_id, flow_id, version)
+        found = self._versions.get(key)
+        if found is None:
+            body = flow_store.get(tx, shop_id, flow_id, version)
+            if body is None:
+                raise ConfigError(f"flow {flow_id} version {version} of shop {shop_id} is not stored")
+            found = self._versions[key] = Flow.from_json(body, self._steps)
+        return found
+
+    def _load_shop(self, settings: ShopSettings, faults: list[str]) -> list[Flow]:
+        flows = []
+        for setting in settings.flows:
+            if not setting.enabled:
+                continue
+            try:
+                flow = self._load(settings, setting)
+                self._check_capabilities(settings, flow)
+            except (ConfigError, Unsupported) as error:
+                faults.append(str(error))
+            else:
+                flows.append(flow)
+        return flows
+
+    def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:
+        source = self._read(setting)
+        edits = FlowEdits(
+            params=dict(setting.params),
+            remove=setting.removes,
+            insert=setting.inserts,
+        )
+        return load_flow(
+            source.text,
+            where=source.where,
+            registry_steps=self._steps,
+            edits=edits,
+            templates=self._templates,
+        )
+
+    def _read(self, setting: FlowSetting) -> _Source:
+        if "/" in setting.file or setting.file.endswith(".toml"):
+            path = self._config.directory / setting.file
+            try:
+                return _Source(setting.file, path.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"cannot be read ({type(error).__name__})", where=str(Path(setting.file))) from error
+        if setting.file not in library_names():
+            raise ConfigError(
+                f"no library flow '{setting.file}'{near(setting.file, library_names())}",
+                where=f"flows.{setting.flow_id}.file",
+            )
+        name = f"{setting.file}.toml"
+        return _Source(name, LIBRARY.joinpath(name).read_text(encoding="utf-8"))
+
+    def _check_capabilities(self, settings: ShopSettings, flow: Flow) -> None:
+        adapter = self._registry.platform(settings.shop.platform)
+        for step in flow.steps:
+            for capability in step.step.capabilities:
+                if not isinstance(adapter, capability):
+                    raise Unsupported(
+                        f"shop {settings.shop.id}: {settings.shop.platform} cannot do what step '{step.id}' of flow "
+                        f"{flow.id} asks ({capability.__name__}); remove the step for this shop"
+                    )

@@ -1,0 +1,258 @@
+"""The outbox: what is allowed now, the frozen bytes, and what became of each attempt (design section 2, 6 and 7).
+
+`prepare` is T4 and `record` T5; between them, outside any transaction, the worker acts. An attempt whose outcome
+nobody knows taints its effect for good: it is repeated only inside the provider's idempotency window, once for
+transactional mail, never for marketing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connector.clock import Clock
+from connector.config import ShopSettings
+from connector.contracts import (
+    Accepted,
+    EffectDone,
+    EffectFailed,
+    EffectSkipped,
+    Message,
+    Outcome,
+    Rejected,
+    Retry,
+    Unknown,
+)
+from connector.errors import KiitosError, TemplateError
+from connector.model import Channel, Effect, EffectStatus, Purpose, Run, Shop, email_key
+from connector.store import effects, entities, runs, shops, suppressions
+from connector.store.db import Tx
+from flows.addressing import Recipient, derive_token, links_for, recipient_of
+from flows.facts import Facts
+from flows.policy import Allow, Defer, Drop, check
+from flows.render import MessageView, Renderer, choose_locale, headers_for
+from flows.runner import Runner
+from flows.situation import Situation, facts_of, look, person
+
+LEASE = timedelta(minutes=5)
+MAX_ATTEMPTS = 12
+_BACKOFF_CAP = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An effect in state `sending`, committed before the call. `message` is set for messages, `run` unless a fetch."""
+
+    effect: Effect
+    run: Run | None
+    message: Message | None = None
+
+
+class Outbox:
+    """Decides, freezes and records. It never acts."""
+
+    def __init__(self, runner: Runner, renderer: Renderer, clock: Clock, *, base_url: str, salt: bytes) -> None:
+        self._runner = runner
+        self._renderer = renderer
+        self._clock = clock
+        self._base_url = base_url
+        self._salt = salt
+
+    def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
+        """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""
+        if not effect.run_id:
+            effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+            return Prepared(effect=effect, run=None)
+        run = runs.get(tx, effect.shop_id, effect.run_id)
+        if run is None or run.status.ended:
+            self._drop(tx, effect, now, "run_ended", "the run had ended")
+            return None
+        settings = self._runner.catalog.settings(effect.shop_id)
+        stored = shops.get(tx, effect.shop_id)
+        shop = replace(settings.shop, status=stored.status) if stored else settings.shop
+        situation = look(tx, shop, run.order_id, run.customer_id)
+        flow = self._runner.flow_of(tx, run)
+        facts = facts_of(situation, shop, run, flow.params, now, self._salt)
+        recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
+        who = person(tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in)
+        match check(effect, facts, who, now):
+            case Defer(until=until, code=code, reason=reason):
+                if effect.reason != code:
+                    self._note(tx, effect, now, "deferred", {"rule": code, "why": reason})
+                effects.defer(tx, effect.shop_id, effect.id, until, code)
+                return None
+            case Drop(code=code, reason=reason, detail=detail):
+                self._drop(tx, effect, now, code, reason, detail)
+                return None
+            case Allow():
+                pass
+        if effect.kind != "message":
+            effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+            return Prepared(effect=effect, run=run)
+        return self._freeze(tx, effect, run, settings, shop, situation, facts, recipient, now)
+
+    def _freeze(
+        self,
+        tx: Tx,
+        effect: Effect,
+        run: Run,
+        settings: ShopSettings,
+        shop: Shop,
+        situation: Situation,
+        facts: Facts,
+        recipient: Recipient,
+        now: datetime,
+    ) -> Prepared | None:
+        key = derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)
+        content, subject, address = effect.content, effect.subject, effect.recipient
+        if content is None:
+            try:
+                content, subject = self._render(tx, effect, settings, shop, situation, facts, recipient, key, now)
+            except TemplateError as error:
+                self.fail(tx, effect, now, error.code, error.message)
+                return None
+            address = recipient.address or ""
+        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, address, settings.sender, subject, content)
+        message = Message(
+            key=key, channel="email", sender=settings.sender, recipient=address, content=content, headers={}
+        )
+        return Prepared(effect=effect, run=run, message=message)
+
+    def _render(
+        self,
+        tx: Tx,
+        effect: Effect,
+        settings: ShopSettings,
+        shop: Shop,
+        situation: Situation,
+        facts: Facts,
+        recipient: Recipient,
+        key: str,
+        now: datetime,
+    ) -> tuple[bytes, str]:
+        order = situation.order
+        links = links_for(
+            tx,
+            shop=shop,
+            purpose=effect.purpose,
+            recipient=recipient,
+            situation=situation,
+            steps=facts.steps,
+            base_url=self._base_url,
+            salt=self._salt,
+            now=now,
+        )
+        wanted = [line.product_id for line in order.lines if line.product_id] if order else []
+        view = MessageView(
+            shop=shop,
+            locale=choose_locale(recipient.locale, shop.locale),
+            timezone=shop.timezone,
+            order=order,
+            customer=situation.customer,
+            shipment=facts.shipment,
+            params={name: str(value) for name, value in facts.params.items()},
+            steps=facts.steps,
+            links=links,
+            purpose=effect.purpose,
+            products=entities.products(tx, shop.id, wanted) if wanted else {},
+            recipient_name=recipient.name,
+        )
+        rendered = self._renderer.render(
+            str(effect.request["template"]),
+            view,
+            key=key,
+            sender=settings.sender,
+            reply_to=settings.reply_to or shop.support_email,
+            recipient=recipient.address or "",
+            recipient_name=recipient.name,
+            headers=headers_for(effect.purpose, shop, links.get("unsubscribe")),
+            at=now,
+        )
+        return rendered.mime_bytes, rendered.subject
+
+    def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
+        """T5 for one message: store what the channel said and let the run go on."""
+        effect = prepared.effect
+        match outcome:
+            case Accepted(provider_id=provider_id):
+                self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
+            case Rejected(code=code, text=text, bad_address=bad_address):
+                if bad_address and prepared.message is not None:
+                    self._blame(tx, effect, prepared.message.recipient, now)
+                self.fail(tx, effect, now, code, text)
+            case Retry(text=text, after=after):
+                self.again(tx, effect, now, text, after)
+            case Unknown(text=text):
+                self.unknown(tx, effect, now, text, idempotent_for)
+
+    def done(self, tx: Tx, effect: Effect, now: datetime, values: Mapping[str, str], provider_id: str = "") -> None:
+        effects.settle(
+            tx, effect.shop_id, effect.id, now, EffectStatus.SENT, provider_id=provider_id, result=dict(values)
+        )
+        self._runner.settle(tx, effect, EffectDone(values), now)
+
+    def fail(self, tx: Tx, effect: Effect, now: datetime, code: str, text: str) -> None:
+        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.FAILED, reason=f"{code}: {text}")
+        self._runner.settle(tx, effect, EffectFailed(code, text), now)
+
+    def again(self, tx: Tx, effect: Effect, now: datetime, text: str, after: float | None) -> None:
+        """Certainly not done: put it back, with exponential back-off and jitter, not before the other side's wish."""
+        if effect.attempts + 1 >= MAX_ATTEMPTS:
+            self.fail(tx, effect, now, "GAVE_UP", f"{MAX_ATTEMPTS} attempts; the last said: {text}")
+            return
+        pause = min(timedelta(seconds=15 * 2 ** min(effect.attempts, 10)), _BACKOFF_CAP)
+        pause *= 0.5 + self._clock.random() / 2
+        if after is not None:
+            pause = max(pause, timedelta(seconds=after))
+        effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text)
+
+    def unknown(self, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
+        """Nobody can say whether it was carried out: see the rule in this module's head."""
+        first = effect.first_try_at or now
+        inside = (now - first).total_seconds() < 0.9 * idempotent_for
+        once_more = effect.kind != "message" or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
+        if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
+            pause = timedelta(seconds=1 if effect.kind == "message" else 15 * 2 ** min(effect.attempts, 8))
+            effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
+            self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
+            return
+        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
+        self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
+
+    def expired(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float) -> None:
+        """A worker died while this was `sending`: the same as an unknown outcome."""
+        self.unknown(tx, effect, now, "the worker stopped while sending", idempotent_for)
+
+    def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
+        """A refusal that no retry will change."""
+        self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)
+
+    def _drop(
+        self,
+        tx: Tx,
+        effect: Effect,
+        now: datetime,
+        code: str,
+        reason: str,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        effects.settle(
+            tx,
+            effect.shop_id,
+            effect.id,
+            now,
+            EffectStatus.SKIPPED,
+            reason=f"{code}: {reason}",
+            result=dict(detail or {}),
+        )
+        self._runner.settle(tx, effect, EffectSkipped(code), now)
+
+    def _note(self, tx: Tx, effect: Effect, now: datetime, what: str, detail: Mapping[str, str]) -> None:
+        if effect.run_id:
+            runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
+
+    def _blame(self, tx: Tx, effect: Effect, recipient: str, now: datetime) -> None:
+        key = email_key(recipient)
+        if key is not None:
+            suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)

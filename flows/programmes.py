@@ -1,0 +1,115 @@
+"""Referrals as events: a friend's paid order is attributed, held, rewarded or reversed, in the caller's transaction.
+
+The rules are pure (`flows.referral`); this module only reads and writes their rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from connector.model import Effect, Event, EventKind, Order, Purpose, Ref, Run, RunStatus, Shop, email_key
+from connector.store import entities, referrals
+from connector.store.db import Tx
+from flows.referral import Attributed, CodeOwner, attribute
+from flows.situation import Situation
+
+_PAID = frozenset({EventKind.ORDER_PAID})
+_TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
+
+
+class Programmes:
+    """What happens to referrals when orders are paid, refunded and cancelled, and when their runs end."""
+
+    def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
+        """The programme events that `event` leads to."""
+        order = situation.order
+        if order is None:
+            return []
+        if event.kind in _PAID:
+            return self._attribute(tx, shop, order, now)
+        if event.kind in _TAKES_BACK:
+            return self._reverse(tx, shop, order, event, now)
+        return []
+
+    def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
+        """A shared code of a referral flow belongs, from now on, to the customer it was made for."""
+        terms = effect.request.get("discount") or {}
+        shared = effect.purpose is Purpose.REFERRAL and not (terms.get("customer_email") or terms.get("customer_id"))
+        if shared and values.get("code") and run.email_key:
+            referrals.put_code(
+                tx, run.shop_id, values["code"], run.email_key, run.customer_id, run.order_id, run.id, now
+            )
+
+    def ended(self, tx: Tx, run: Run, now: datetime) -> None:
+        """A reward run that came to its end has rewarded; one that was cancelled has not."""
+        referral_id = run.event.get("referral_id")
+        if not referral_id or run.event.get("kind") != EventKind.REFERRAL_ATTRIBUTED:
+            return
+        if run.status is RunStatus.COMPLETED:
+            referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
+        elif run.status in (RunStatus.FAILED, RunStatus.EXITED):
+            referrals.set_state(tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",))
+
+    def _attribute(self, tx: Tx, shop: Shop, order: Order, now: datetime) -> list[Event]:
+        for discount in order.discounts:
+            code = referrals.code(tx, shop.id, discount.code) if discount.code else None
+            if code is None:
+                continue
+            friend = email_key(order.email or (order.customer.email if order.customer else None))
+            earlier = [
+                other
+                for other in (entities.orders_of(tx, shop.id, friend) if friend else [])
+                if other.id != order.id and other.placed_at <= order.placed_at
+            ]
+            advocate = entities.order(tx, shop.id, code.order_id) if code.order_id else None
+            owner = CodeOwner(
+                code=code.code,
+                email_key=code.advocate_email_key,
+                customer_id=code.advocate_customer_id,
+                order=advocate,
+            )
+            verdict = attribute(order, owner, shop, earlier)
+            return self._record(tx, shop, order, owner, friend or "", verdict, now)
+        return []
+
+    def _record(
+        self, tx: Tx, shop: Shop, order: Order, owner: CodeOwner, friend: str, verdict: object, now: datetime
+    ) -> list[Event]:
+        granted = isinstance(verdict, Attributed)
+        reason = "" if granted else str(getattr(verdict, "reason", "refused"))
+        referral_id = f"order-{order.id}"
+        state = "held" if granted else "refused"
+        made = referrals.put(
+            tx, shop.id, referral_id, owner.code, owner.email_key or "", friend, order.id, state, reason, now
+        )
+        if not made:
+            return []
+        kind = EventKind.REFERRAL_ATTRIBUTED if granted else EventKind.REFERRAL_REFUSED
+        return [
+            Event(
+                kind=kind,
+                key=f"referral/{referral_id}/{state}",
+                subject=Ref("order", order.id),
+                at=now,
+                order_id=order.id,
+                data={"referral_id": referral_id, "code": owner.code, "reason": reason},
+            )
+        ]
+
+    def _reverse(self, tx: Tx, shop: Shop, order: Order, event: Event, now: datetime) -> list[Event]:
+        referral = referrals.by_order(tx, shop.id, order.id)
+        if referral is None or not referrals.set_state(
+            tx, shop.id, referral.id, "reversed", event.kind, now, only_from=("held",)
+        ):
+            return []
+        return [
+            Event(
+                kind=EventKind.REFERRAL_REVERSED,
+                key=f"referral/{referral.id}/reversed",
+                subject=Ref("order", order.id),
+                at=now,
+                order_id=order.id,
+                data={"referral_id": referral.id, "reason": event.kind},
+            )
+        ]

@@ -1,0 +1,34 @@
+"""Reviews on their way to the shop: added to the effect at the last moment, so that an erased one is not published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.codec import builtins
+from connector.contracts import ReviewRequest
+from connector.model import Effect
+from connector.store import reviews
+from connector.store.db import Tx
+
+
+def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
+    """The effect's request; a `publish_review` request gets the reviews of its order that are not yet in the shop."""
+    if effect.request.get("do") != "publish_review" or effect.order_id is None:
+        return effect.request
+    waiting = [row for row in reviews.of_order(tx, effect.shop_id, effect.order_id) if not row.platform_id]
+    requests = [
+        ReviewRequest(
+            key=row.id,
+            order_id=effect.order_id,
+            product_id=row.product_id,
+            rating=row.rating,
+            title=row.title,
+            text=row.text,
+            author_name=row.author,
+            author_email=row.email_key or "",
+            at=row.at,
+        )
+        for row in waiting
+    ]
+    return {**effect.request, "reviews": [builtins(request) for request in requests]}

@@ -1,0 +1,146 @@
+"""What is known of a run right now, read from the store: the facts guards see, the person policy asks about.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.model import (
+    Channel,
+    Customer,
+    Event,
+    EventKind,
+    Order,
+    Purpose,
+    Ref,
+    Run,
+    Shipment,
+    Shop,
+    email_key,
+)
+from connector.store import consents, entities, events, referrals, suppressions
+from connector.store.db import Tx
+from flows.derive import derive
+from flows.facts import Facts, Progress, ReferralFacts
+from flows.policy import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """An order with everything that followed it, or as much of that as has arrived."""
+
+    order: Order | None
+    customer: Customer | None
+    shipments: tuple[Shipment, ...]
+    progress: Progress
+    referral: ReferralFacts | None = None
+
+    def shipment(self, shipment_id: str) -> Shipment | None:
+        return next((parcel for parcel in self.shipments if parcel.id == shipment_id), None)
+
+
+def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = None) -> Situation:
+    """Read the order, its parcels, refunds, returns and review as they stand in this transaction."""
+    order = entities.order(tx, shop.id, order_id) if order_id else None
+    customer = order.customer if order is not None else None
+    if customer is None and customer_id:
+        customer = entities.customer(tx, shop.id, customer_id)
+    if order is None or order_id is None:
+        return Situation(order=None, customer=customer, shipments=(), progress=Progress())
+    shipments = tuple(entities.shipments(tx, shop.id, order_id))
+    progress = derive(
+        order,
+        shipments,
+        entities.shipment_times(tx, shop.id, order_id) if shipments else {},
+        entities.refunds(tx, shop.id, order_id),
+        entities.returns(tx, shop.id, order_id),
+        events.latest_at(tx, shop.id, order_id, EventKind.REVIEW_SUBMITTED),
+        shop,
+    )
+    return Situation(
+        order=order,
+        customer=customer,
+        shipments=shipments,
+        progress=progress,
+        referral=_referral(tx, shop, order) if order.discounts else None,
+    )
+
+
+def _referral(tx: Tx, shop: Shop, order: Order) -> ReferralFacts | None:
+    row = referrals.by_order(tx, shop.id, order.id)
+    if row is None:
+        return None
+    code = referrals.code(tx, shop.id, row.code)
+    return ReferralFacts(
+        state=row.state,
+        code=row.code,
+        advocate_email=row.advocate_email_key or None,
+        advocate_customer_id=code.advocate_customer_id if code else None,
+    )
+
+
+def facts_of(
+    situation: Situation, shop: Shop, run: Run, params: Mapping[str, object], now: datetime, salt: bytes
+) -> Facts:
+    """The facts a run's guards and steps see."""
+    shipment = situation.shipment(run.subject_id) if run.subject_kind == "shipment" else None
+    return Facts(
+        now=now,
+        shop=shop,
+        order=situation.order,
+        customer=situation.customer,
+        shipment=shipment,
+        progress=situation.progress,
+        referral=situation.referral,
+        event=run.event,
+        params={name: str(value) for name, value in params.items()},
+        steps=run.outcomes,
+        run_id=run.id,
+        step_id="",
+        salt=salt,
+    )
+
+
+def subject_of(kind: str, event: Event, situation: Situation) -> Ref | None:
+    """The thing a flow about `kind` follows when `event` starts it; `None` when the event is about nothing such."""
+    if kind == "shipment":
+        return event.subject if event.subject.kind == "shipment" else None
+    if kind == "customer":
+        key = _person_key(situation)
+        return Ref("customer", key) if key else None
+    return Ref("order", event.order_id) if event.order_id else None
+
+
+def _person_key(situation: Situation) -> str | None:
+    order, customer = situation.order, situation.customer
+    address = (order.email if order else None) or (customer.email if customer else None)
+    return email_key(address) or (customer.id if customer else None)
+
+
+def person(
+    tx: Tx,
+    shop: Shop,
+    address: str | None,
+    customer_id: str | None,
+    purpose: Purpose,
+    soft_opt_in: frozenset[Purpose],
+) -> Person:
+    """Who a message would reach, and what they said: consent, suppressions, the merchant's soft opt-in."""
+    key = email_key(address)
+    if key is None:
+        return Person(shop_status=shop.status)
+    stopped = suppressions.find(tx, shop.id, key, Channel.EMAIL)
+    rows = tuple((row.scope, row.reason, row.at) for row in stopped)
+    if not purpose.needs_consent:
+        return Person(address_key=key, suppressions=rows, shop_status=shop.status)
+    state, row = consents.state(tx, shop.id, key, Channel.EMAIL, purpose, customer_id)
+    return Person(
+        address_key=key,
+        consent=state,
+        consent_source=row.source if row else "",
+        consent_at=row.at if row else None,
+        suppressions=rows,
+        soft_opt_in=purpose in soft_opt_in,
+        shop_status=shop.status,
+    )
