@@ -132,7 +132,7 @@ def _resource_events(resource: str, happened: str, body: bytes, topic: str, shop
         reason = f"signed error body: {(line(glance.code) or '')[:80]}"
         return (recheck(resource, None, f"{happened}/{hashlib.sha256(body).hexdigest()[:16]}", reason),)
     if happened == "deleted":
-        return (recheck(resource, resource_id, "deleted", f"{topic}: may be the id of another kind of object"),)
+        return (recheck(resource, resource_id, "deleted", f"{topic}: see whether it is really gone"),)
     if resource == "order" and glance.status is None:
         return (recheck(resource, resource_id, happened, f"{topic}: the body holds no order"),)
     return _snapshot_events(resource, body, topic, shop)

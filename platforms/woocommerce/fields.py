@@ -102,7 +102,8 @@ def money(value: Any, currency: str, path: str) -> Money:
 
 def money_or_zero(value: Any, currency: str) -> Money:
     """An amount of which "" and a missing field mean nothing was charged."""
-    return Money(decimal(value) or Decimal(0), currency)
+    amount = decimal(value)
+    return Money(Decimal(0) if amount is None else amount, currency)
 
 
 def share(total: Money, parts: int) -> Money:

@@ -180,10 +180,11 @@ def _dates(body: OrderBody) -> tuple[datetime, datetime]:
 
 def _needs_shipping(body: OrderBody) -> bool:
     """An order line does not say whether its product is virtual. `needs_processing` is false only for orders of
-    virtual downloads; a checkout that asked for no shipping method sold nothing to ship."""
+    virtual downloads; a checkout that asked for neither shipping method nor address sold nothing to ship."""
     if body.needs_processing is False:
         return False
-    return bool(items(body.shipping_lines)) or line(body.created_via) not in CHECKOUTS
+    asked = items(body.shipping_lines) or (isinstance(body.shipping, AddressBody) and line(body.shipping.address_1))
+    return bool(asked) or line(body.created_via) not in CHECKOUTS
 
 
 def _line(body: LineBody, index: int, prices: _Prices, shippable: bool) -> LineItem:

@@ -65,7 +65,7 @@ def locale_of(meta: Mapping[str, Any], lang: Any = None) -> str | None:
 
 
 def read_address(body: Any) -> Address | None:
-    """A postal address, or `None` when the shop kept only a country default or nothing."""
+    """A postal address, or `None` when there is no more than the shop's default country or a phone number."""
     if not isinstance(body, AddressBody):
         return None
     country = line(body.country)
@@ -80,7 +80,8 @@ def read_address(body: Any) -> Address | None:
         country=country.upper() if country and len(country) == 2 else None,
         phone=line(body.phone),
     )
-    return None if address == Address() else address
+    told = (address.lines, address.city, address.postcode, address.first_name, address.last_name, address.company)
+    return address if any(told) else None
 
 
 def buyer(customer_id: Any, billing: Any, locale: str | None) -> Customer | None:
