@@ -27,6 +27,8 @@ from flows.render.strings import load_strings
 
 __all__ = ["MessageView", "Rendered", "Renderer", "choose_locale", "headers_for"]
 
+_KEPT_CHOICES = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
@@ -45,6 +47,7 @@ class Renderer:
     def __init__(self, directory: Path | None = None) -> None:
         self._sources = Sources(directory)
         self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._languages: dict[tuple[str | None, ...], str] = {}
         self._lock = Lock()
 
     def names(self) -> list[str]:
@@ -59,11 +62,14 @@ class Renderer:
 
         Raises `TemplateError` when it does not exist at all.
         """
-        available = [name for name in self._sources.languages() if self._sources.has(template, name)]
-        for locale in locales:
-            if found := match_language(locale, available):
-                return found
-        return FALLBACK
+        known = self._languages.get((template, *locales))
+        if known is None:
+            available = [name for name in self._sources.languages() if self._sources.has(template, name)]
+            found = (match_language(locale, available) for locale in locales)
+            known = next(filter(None, found), FALLBACK)
+            if len(self._languages) < _KEPT_CHOICES:  # locales come from outside
+                self._languages[(template, *locales)] = known
+        return known
 
     def prepared(self, template: str, language: str) -> Prepared:
         """The parsed template, kept for the life of the renderer. Raises `TemplateError`."""

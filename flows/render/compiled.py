@@ -9,6 +9,7 @@ fast way can only ever agree or step aside.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from keyword import iskeyword
@@ -29,6 +30,7 @@ from flows.render.filters import SETTINGS
 
 MAX_LOOP = 1000
 MAX_OUTPUT = 512 * 1024
+_SPECIAL = re.compile("[&<>\"']").search  # most texts have none, and looking is cheaper than escaping
 RenderFunction = Callable[[Mapping[Any, Any]], str]
 
 
@@ -68,7 +70,8 @@ def _out(value: object) -> str:
 def _out_html(value: object) -> str:
     if value.__class__ is Markup:
         return value
-    return escape(_out(value))
+    text = _out(value)
+    return escape(text) if _SPECIAL(text) else text
 
 
 def _soft(value: Any, *keys: str) -> Any:
@@ -220,10 +223,10 @@ class _Translator:
 
     def path(self, expression: Path, soft: bool = False) -> str:
         head, *rest = expression.path
-        if not all(isinstance(part, str) and part not in {"first", "last"} for part in expression.path):
-            raise _Untranslatable("path")
         if head == "forloop":
             return self.forloop(str(rest[0]) if len(rest) == 1 else "")
+        if not all(isinstance(part, str) and part not in {"first", "last"} for part in expression.path):
+            raise _Untranslatable("path")
         counted = bool(rest) and rest[-1] == "size"
         rest = rest[:-1] if counted else rest
         loop = next((python for liquid, python in reversed(self.loops) if liquid == head), None)

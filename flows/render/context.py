@@ -84,12 +84,17 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "locale": view.locale,
         "lang": language,
         "timezone": view.timezone,
-        "dir": flow,
-        "align": "right" if flow == "rtl" else "left",
-        "align_end": "left" if flow == "rtl" else "right",
+        **sides(language),
         "subject": "",
         "preheader": "",
     }
+
+
+def sides(language: str) -> dict[str, str]:
+    """`dir` (ltr, rtl) and the sides a line begins and ends on, as the template's language has it."""
+    flow = direction(language)
+    start, end = ("right", "left") if flow == "rtl" else ("left", "right")
+    return {"dir": flow, "align": start, "align_end": end}
 
 
 def clean(text: str | None) -> str | None:

@@ -16,13 +16,18 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from liquid.filter import with_context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from flows.render import formats
 from flows.render.links import safe_link, safe_url
 from flows.render.strings import Strings
 
 _ISOLATES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Letters that run against a text of this direction.
+_FOREIGN = {
+    "ltr": re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"),
+    "rtl": re.compile(r"[A-Za-z\u00c0-\u02b8\u0370-\u058f\u3040-\u9fff\uac00-\ud7a3]"),
+}
 SETTINGS = object()  # Liquid looks up names, so no template can reach what is kept under this key
 
 
@@ -103,7 +108,7 @@ def format_address(address: object, *, context: Any) -> str:
     if not isinstance(address, Mapping):
         return ""
     lines = [str(line) for line in address.get("display", ()) if line]
-    return Markup("<br/>").join(lines) if context.autoescape else "\n".join(lines)
+    return Markup("<br />").join(lines) if context.autoescape else "\n".join(lines)
 
 
 def image_url(url: object, *sizes: object, width: object = None, height: object = None) -> str:
@@ -148,13 +153,12 @@ def json(value: object, *, context: Any) -> str:
 @with_context
 def bdi(value: object, *, context: Any) -> str:
     """Keep a name or number from disturbing the direction of the text around it."""
-    text = str("" if value is None else value).translate(_ISOLATES)
+    text = str("" if value is None else value)
+    if not text.isascii():
+        text = text.translate(_ISOLATES)
     if context.autoescape:
-        return Markup("<bdi>{}</bdi>").format(text) if text else ""
-    own = settings_of(context).direction
-    foreign = {"ltr": {"R", "AL"}, "rtl": {"L"}}[own]
-    mixed = not (text.isascii() and own == "ltr") and any(unicodedata.bidirectional(c) in foreign for c in text)
-    return f"\u2068{text}\u2069" if mixed else text
+        return Markup(f"<bdi>{escape(text)}</bdi>") if text else ""  # noqa: S704  escaped here
+    return f"\u2068{text}\u2069" if _FOREIGN[settings_of(context).direction].search(text) else text
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {

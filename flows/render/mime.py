@@ -30,7 +30,19 @@ _KEY = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Ours to write; a caller's own would contradict the message.
-_OWN = frozenset(["from", "to", "reply-to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding"])
+_OWN = frozenset(
+    [
+        "from",
+        "to",
+        "reply-to",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

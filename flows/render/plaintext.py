@@ -9,6 +9,8 @@ _SKIP = frozenset({"head", "style", "script", "title", "template"})
 _BREAKS = frozenset({"br", "tr", "div", "table", "ul", "ol", "section", "header", "footer", "center"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "blockquote"})
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_SPACES = re.compile(r"[ \t]{2,}|\t")
+_BLANKS = re.compile(r"\n{3,}")
 _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "wbr"})
 
 
@@ -67,5 +69,5 @@ def to_text(html: str) -> str:
 
 def tidy(text: str) -> str:
     """No spaces at line ends, no more than one blank line, one line feed at the end."""
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    lines = [line.strip() for line in _SPACES.sub(" ", text).split("\n")]
+    return _BLANKS.sub("\n\n", "\n".join(lines)).strip() + "\n"

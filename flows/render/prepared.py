@@ -18,12 +18,13 @@ from connector.errors import TemplateError
 from connector.model import Purpose
 from flows.render import liquid, mjml
 from flows.render.compiled import FAULTS, RenderFunction, compile_template
-from flows.render.context import template_context
+from flows.render.context import sides, template_context
 from flows.render.plaintext import tidy, to_text
 from flows.render.samples import samples
 from flows.render.sources import Flat, Source
 from flows.render.strings import Strings
 
+_FIXED = re.compile(r"\{\{\s*(lang|dir|align|align_end)\s*\}\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 
@@ -101,7 +102,10 @@ class Prepared:
         return mjml.to_html(self._mjml.interpret(context), self.where)
 
     def _precompile(self, source: Source) -> _Piece | None:
-        html = mjml.precompile(source.html.text, source.where)
+        # Fixed for a language, and MJML spreads them over every element: put in before, not protected.
+        fixed = {"lang": self.language, **sides(self.language)}
+        flat = _FIXED.sub(lambda name: fixed[name[1]], source.html.text)
+        html = mjml.precompile(flat, source.where)
         if html is None:
             return None
         try:

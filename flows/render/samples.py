@@ -97,7 +97,7 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
                ("unsubscribe", "preferences", "review", "referral", "order_status")},
         products={"p1": Product(id="p1", title="Muki", url=f"{_SITE}/products/muki",
                                 image_url="https://cdn.shopify.com/s/files/1/0000/muki.jpg?v=1")},
-        progress={"parcels": 1, "parcels_shipped": 1, "parcels_delivered": 0},
+        progress={"parcels": 1, "delivered_parcels": 0},
     )  # fmt: skip
     return replace(base, **more)  # type: ignore[arg-type]
 
@@ -157,7 +157,7 @@ def _two_parcels() -> MessageView:
     assert order is not None
     shipment = _shipment(order, lines=(ShippedLine(line_id="l1", quantity=1),),
                          tracking_numbers=("JJFI1", "JJFI2"), tracking_urls=("https://tracking.example.com/1",))  # fmt: skip
-    return replace(view, shipment=shipment, progress={"parcels": 2, "parcels_shipped": 2, "parcels_delivered": 1})
+    return replace(view, shipment=shipment, progress={"parcels": 2, "delivered_parcels": 1})
 
 
 def _hostile() -> MessageView:

@@ -24,6 +24,8 @@ class Strings:
         self.language = language
         self._where = where
         self._table = dict(_flatten(table))
+        # Most texts have no slots: these are escaped once a language, not once a message.
+        self._html = {key: escape(text) for key, text in self._table.items() if isinstance(text, str)}
         locale = parse_locale(language)
         self._plural: Callable[[Any], str] = locale.plural_form if locale else (lambda _: "other")
 
@@ -37,6 +39,8 @@ class Strings:
 
     def text(self, key: str, slots: Mapping[str, object] | None = None, *, html: bool = False) -> str:
         """The text of `key` with `{slots}` filled; `count` also chooses the plural form. Raises `TemplateError`."""
+        if not slots and html and key in self._html:
+            return self._html[key]
         found = self._table.get(key)
         if found is None:
             raise TemplateError(f"no text '{key}'{near(key, self._table)}", where=self._where)
