@@ -1,0 +1,190 @@
+"""What both engines share: a connection a thread, transactions, named queries."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+from connector.errors import StoreUnavailable
+from connector.store.sql import Query, load_queries, statements
+
+Row: TypeAlias = dict[str, Any]
+Args: TypeAlias = Mapping[str, Any] | tuple[Any, ...]
+
+
+class Tx(ABC):
+    """A transaction. Queries are called by name; every parameter is a keyword."""
+
+    def __init__(self, cursor: Any, queries: Mapping[str, Query]) -> None:
+        self._cursor = cursor
+        self._queries = queries
+        self._depth = 0
+
+    @abstractmethod
+    def all(self, query: str, **args: Any) -> list[Row]:
+        """Every row."""
+
+    def one(self, query: str, **args: Any) -> Row | None:
+        """The first row, or `None`."""
+        rows = self.all(query, **args)
+        return rows[0] if rows else None
+
+    def run(self, query: str, **args: Any) -> int:
+        """Execute; return how many rows changed."""
+        q = self._queries[query]
+        return int(self._cursor.execute(q.sql, q.bind(args)).rowcount)
+
+    @abstractmethod
+    def many(self, query: str, rows: Sequence[Args]) -> None:
+        """Execute once a row. A row is a mapping, or a tuple in the order of `Query.names` (the fast form)."""
+
+    def script(self, statement: str) -> None:
+        """Execute one statement that has no name: migrations only."""
+        self._cursor.execute(statement)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only what happens inside when it raises; the exception goes on."""
+        self._depth += 1
+        name = f"s{self._depth}"
+        self._cursor.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            self._cursor.execute(f"ROLLBACK TO {name}")
+            raise
+        finally:
+            self._cursor.execute(f"RELEASE {name}")
+            self._depth -= 1
+
+
+class _Session:
+    """One thread's connection, its two views (writing, reading) and whether a transaction is open."""
+
+    __slots__ = ("connection", "open", "reading", "writing")
+
+    def __init__(self, connection: Any, writing: Tx, reading: Tx) -> None:
+        self.connection = connection
+        self.writing = writing
+        self.reading = reading
+        self.open = False
+
+
+class Database(ABC):
+    """A connection a thread, opened at first use, closed by `close()`."""
+
+    dialect: ClassVar[str]
+    begin_write: ClassVar[str]
+    begin_read: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.queries = load_queries(self.dialect)
+        self._selects = {name: query for name, query in self.queries.items() if query.reads}
+        self._local = threading.local()
+        self._sessions: dict[threading.Thread, _Session] = {}
+        self._guard = threading.Lock()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What to call this database in an error: a file or a host, never a password."""
+
+    @abstractmethod
+    def _connect(self) -> tuple[Any, Any]:
+        """A fresh connection and its cursor."""
+
+    @abstractmethod
+    def _tx(self, cursor: Any, queries: Mapping[str, Query]) -> Tx: ...
+
+    @abstractmethod
+    def _fault(self, error: BaseException) -> str | None:
+        """The reason when `error` means that the database cannot be used now, else `None`."""
+
+    @abstractmethod
+    def checkpoint(self, mode: str = "PASSIVE") -> int:
+        """Move committed pages from the write-ahead log into the file; return the frames still in the log."""
+
+    def transaction(self) -> contextlib.AbstractContextManager[Tx]:
+        """A writing transaction: commits at the end, rolls back on any exception.
+
+        Raises `StoreUnavailable` when the database is locked, full, read-only, damaged or gone. Does not nest.
+        """
+        return self._within(self.begin_write, writing=True)
+
+    def read(self) -> contextlib.AbstractContextManager[Tx]:
+        """A consistent view; a query that writes is an error (`KeyError`)."""
+        return self._within(self.begin_read, writing=False)
+
+    @contextlib.contextmanager
+    def _within(self, begin: str, *, writing: bool) -> Iterator[Tx]:
+        session = self._session()
+        if session.open:
+            raise RuntimeError(f"{self.name}: a transaction is already open in this thread; pass its tx on instead")
+        tx = session.writing if writing else session.reading
+        session.open = True
+        try:
+            tx.script(begin)
+            yield tx
+            tx.script("COMMIT")
+        except BaseException as error:
+            self._roll_back(session)
+            reason = self._fault(error)
+            if reason is None:
+                raise
+            raise StoreUnavailable(f"{self.name}: {reason}") from error
+        finally:
+            session.open = False
+
+    def _roll_back(self, session: _Session) -> None:
+        try:
+            session.connection.rollback()
+        except Exception as error:
+            if self._fault(error) is None:
+                raise
+            self._forget(session)
+
+    def _session(self) -> _Session:
+        session: _Session | None = getattr(self._local, "session", None)
+        if session is None:
+            try:
+                connection, cursor = self._connect()
+            except Exception as error:
+                reason = self._fault(error)
+                if reason is None:
+                    raise
+                raise StoreUnavailable(f"{self.name}: {reason}") from error
+            session = _Session(connection, self._tx(cursor, self.queries), self._tx(cursor, self._selects))
+            self._local.session = session
+            self._keep(session)
+        return session
+
+    def _keep(self, session: _Session) -> None:
+        with self._guard:
+            # Threads that ended leave their connection behind; nobody else can use it.
+            for thread in [t for t in self._sessions if not t.is_alive()]:
+                self._sessions.pop(thread).connection.close()
+            self._sessions[threading.current_thread()] = session
+
+    def _forget(self, session: _Session) -> None:
+        """Drop a broken connection: the next transaction of this thread opens another."""
+        with self._guard:
+            self._sessions.pop(threading.current_thread(), None)
+        self._local.session = None
+        with contextlib.suppress(Exception):
+            session.connection.close()
+
+    def close(self) -> None:
+        """Close every thread's connection. The object may be used again: it then opens new ones."""
+        with self._guard:
+            sessions, self._sessions = self._sessions, {}
+            self._local = threading.local()
+        for session in sessions.values():
+            session.connection.close()
+
+    def apply(self, script: str, tx: Tx) -> None:
+        """Run a migration's statements inside `tx`."""
+        for statement in statements(script, self.dialect):
+            tx.script(statement)

@@ -1,0 +1,17 @@
+"""Single values of the installation (what was last reconciled, which version ran)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connector.clock import to_text
+from connector.store.db import Tx
+
+
+def get(tx: Tx, name: str) -> str | None:
+    row = tx.one("meta_get", name=name)
+    return row["value"] if row else None
+
+
+def put(tx: Tx, name: str, value: str, now: datetime) -> None:
+    tx.run("meta_put", name=name, value=value, now=to_text(now))

@@ -1,0 +1,77 @@
+"""PostgreSQL, through psycopg 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+
+from connector.store.database import Args, Database, Row, Tx
+from connector.store.sql import Query
+
+
+class PostgresTx(Tx):
+    def all(self, query: str, **args: Any) -> list[Row]:
+        q = self._queries[query]
+        rows: list[Row] = self._cursor.execute(q.sql, _storable(args)).fetchall()
+        return rows
+
+    def run(self, query: str, **args: Any) -> int:
+        q = self._queries[query]
+        return int(self._cursor.execute(q.sql, _storable(args)).rowcount)
+
+    def many(self, query: str, rows: Sequence[Args]) -> None:
+        q = self._queries[query]
+        named = [row if isinstance(row, Mapping) else dict(zip(q.names, row, strict=True)) for row in rows]
+        if named:
+            self._cursor.executemany(q.sql, [_storable(row) for row in named])
+
+
+def _storable(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """PostgreSQL text cannot hold NUL, which SQLite can: a name with one in it must not poison its delivery."""
+    if any(type(value) is str and "\0" in value for value in args.values()):
+        return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in args.items()}
+    return args
+
+
+class Postgres(Database):
+    """A PostgreSQL database by its DSN (`postgresql://...`)."""
+
+    dialect = "postgres"
+    begin_write = "BEGIN"
+    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    def __init__(self, dsn: str, *, lock_timeout: float = 5.0) -> None:
+        super().__init__()
+        self._dsn = dsn
+        self._lock_timeout = lock_timeout
+
+    @property
+    def name(self) -> str:
+        parts = conninfo_to_dict(self._dsn)
+        return f"PostgreSQL database {parts.get('dbname', '')} on {parts.get('host', 'the default host')}"
+
+    def _connect(self) -> tuple[Any, Any]:
+        connection: Any = psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row)
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),"
+            " set_config('idle_in_transaction_session_timeout', '120s', false)",
+            (f"{int(self._lock_timeout * 1000)}ms",),
+        )
+        return connection, connection.cursor()
+
+    def _tx(self, cursor: Any, queries: Mapping[str, Query]) -> Tx:
+        return PostgresTx(cursor, queries)
+
+    def _fault(self, error: BaseException) -> str | None:
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction):
+            return error.diag.message_primary or type(error).__name__
+        return None
+
+    def checkpoint(self, mode: str = "PASSIVE") -> int:
+        """PostgreSQL checkpoints by itself: whatever `mode`, nothing is left to do here."""
+        del mode
+        return 0

@@ -1,0 +1,16 @@
+-- ledger_of --
+-- Migrations applied to this database, in order.
+SELECT name FROM schema_ledger WHERE component = :component ORDER BY name
+
+-- ledger_put --
+-- Written in the transaction of the migration itself.
+INSERT INTO schema_ledger (component, name, applied_at) VALUES (:component, :name, :applied_at)
+
+-- meta_get --
+-- A single value of the installation.
+SELECT value FROM meta WHERE name = :name
+
+-- meta_put --
+-- Insert or replace.
+INSERT INTO meta (name, value, updated_at) VALUES (:name, :value, :now)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at

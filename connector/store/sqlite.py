@@ -1,0 +1,128 @@
+"""SQLite, opened through sqlite-utils, which prefers `pysqlite3`.
+
+The SQLite of Debian and Ubuntu can lose committed pages when two connections write and checkpoint at once
+(promises.md finding 2); `pysqlite3` brings a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
+
+from connector.store.database import Args, Database, Row, Tx
+from connector.store.sql import Query
+
+# Primary result codes (https://sqlite.org/rescode.html) that say "the file cannot be used now", not "the SQL is wrong".
+_UNUSABLE = {
+    5: "another process holds the write lock",
+    6: "a table is locked",
+    8: "the file is read-only",
+    10: "reading or writing the disk failed",
+    11: "the file is damaged: restore a backup",
+    13: "the disk is full",
+    14: "the file cannot be opened",
+    15: "the lock protocol failed",
+    26: "this is not a SQLite file",
+}
+
+
+class SqliteTx(Tx):
+    def __init__(self, cursor: Any, queries: Mapping[str, Query]) -> None:
+        super().__init__(cursor, queries)
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    def all(self, query: str, **args: Any) -> list[Row]:
+        q = self._queries[query]
+        cursor = self._cursor.execute(q.sql, q.bind(args))
+        names = self._columns.get(query)
+        if names is None:
+            names = self._columns[query] = tuple(column[0] for column in cursor.description or ())
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def many(self, query: str, rows: Sequence[Args]) -> None:
+        q = self._queries[query]
+        if rows and not isinstance(rows[0], tuple):
+            rows = [q.bind(row) for row in rows]  # type: ignore[arg-type]
+        self._cursor.executemany(q.sql, rows)
+
+
+class Sqlite(Database):
+    """A SQLite file in WAL mode. Writing transactions are `BEGIN IMMEDIATE`, durable when they return.
+
+    `busy_timeout` is in seconds: how long to wait for another process's write lock.
+    """
+
+    dialect = "sqlite"
+    begin_write = "BEGIN IMMEDIATE"  # plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT on read-modify-write
+    begin_read = "BEGIN"
+
+    def __init__(self, path: str | Path, *, busy_timeout: float = 5.0, synchronous: str = "FULL") -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._busy_timeout = busy_timeout
+        self._synchronous = synchronous
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def open(self) -> sqlite_utils.Database:
+        """A new sqlite-utils connection with our settings; the caller closes it. For inspection and backup too."""
+        raw = driver.connect(
+            str(self.path),
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,  # used by one thread; closed by whoever calls close()
+            cached_statements=512,
+        )
+        database = sqlite_utils.Database(raw, execute_plugins=False)
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={self._synchronous}",  # NORMAL loses acknowledged rows at a power cut (promises.md 1)
+            "secure_delete=ON",  # erased people leave no trace in free pages (promises.md 12)
+            "foreign_keys=ON",
+            f"busy_timeout={int(self._busy_timeout * 1000)}",
+            "journal_size_limit=67108864",
+        ):
+            raw.execute(f"PRAGMA {pragma}").fetchall()
+        return database
+
+    def _connect(self) -> tuple[Any, Any]:
+        connection = self.open().conn
+        return connection, connection.cursor()
+
+    def _tx(self, cursor: Any, queries: Mapping[str, Query]) -> Tx:
+        return SqliteTx(cursor, queries)
+
+    def _fault(self, error: BaseException) -> str | None:
+        if not isinstance(error, driver.DatabaseError):
+            return None
+        return _UNUSABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+
+    def checkpoint(self, mode: str = "PASSIVE") -> int:
+        """PASSIVE never waits; RESTART and TRUNCATE wait for readers up to the busy timeout."""
+        row = self._session().connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        return max(0, int(row[1]) - int(row[2]))
+
+    def set_autocheckpoint(self, pages: int) -> None:
+        """For this thread's connection: 0 leaves checkpoints to another thread (performance.md section 6)."""
+        self._session().connection.execute(f"PRAGMA wal_autocheckpoint={int(pages)}").fetchall()
+
+    def quick_check(self) -> str:
+        """`ok`, or the first fault found in the file."""
+        try:
+            row = self._session().connection.execute("PRAGMA quick_check(1)").fetchone()
+        except driver.DatabaseError as error:
+            return self._fault(error) or str(error)
+        return str(row[0])
+
+
+def sqlite_library() -> tuple[str, bool]:
+    """The SQLite in use and whether it is free of the WAL-reset bug (fixed in 3.51.3, 3.50.7 and 3.44.6)."""
+    version = driver.sqlite_version_info
+    safe = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return driver.sqlite_version, safe

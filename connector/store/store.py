@@ -1,0 +1,97 @@
+"""The store: the working database and the inbox beside it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+from connector.errors import ConfigError, StoreUnavailable
+from connector.store.db import Database, Postgres, Sqlite
+from connector.store.migrate import migrate as migrate_schema
+
+
+class Store:
+    """Two databases: `inbox` (the receiver appends) and `work` (everything else).
+
+    On SQLite they are two files, so that receiver and worker never wait for one another's write lock. On PostgreSQL
+    both are the same database, so that a delivery and its place in the queue commit together.
+    """
+
+    def __init__(self, work: Database, inbox: Database) -> None:
+        self.work = work
+        self.inbox = inbox
+        self.dialect = work.dialect
+
+    @classmethod
+    def open(cls, url: str, *, inbox_url: str | None = None, migrate: bool = True, check: bool = True) -> Store:
+        """Open by URL: `sqlite:///var/work.db`, `sqlite:////absolute/work.db`, `postgresql://...`, or
+        `sqlite://:memory:` (temporary files that vanish with the store; for tests).
+
+        `check` runs SQLite's `quick_check` on existing files. Raises `StoreUnavailable` for a damaged or unusable
+        database, `ConfigError` for an unknown URL or a schema of a newer version.
+        """
+        if url.startswith(("postgresql://", "postgres://")):
+            if inbox_url is not None:
+                raise ConfigError("with PostgreSQL the inbox lives in the same database; remove the inbox address")
+            store = cls(Postgres(url), Postgres(url))
+        elif url in ("sqlite://:memory:", "sqlite:///:memory:"):
+            store = cls._temporary()
+        else:
+            path = _path(url)
+            store = cls(Sqlite(path), Sqlite(_path(inbox_url) if inbox_url else path.with_name("inbox.db")))
+        try:
+            store._prepare(migrate=migrate, check=check)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def _temporary(cls) -> Store:
+        folder = Path(tempfile.mkdtemp(prefix="kiitos-"))
+        store = cls(*(Sqlite(folder / name, synchronous="OFF") for name in ("work.db", "inbox.db")))
+        weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
+        return store
+
+    def _prepare(self, *, migrate: bool, check: bool) -> None:
+        for database in (self.work, self.inbox):
+            if check and isinstance(database, Sqlite) and database.path.exists():
+                verdict = database.quick_check()
+                if verdict != "ok":
+                    raise StoreUnavailable(
+                        f"{database.name} failed its check ({verdict}); restore a backup, nothing was sent from it"
+                    )
+        if migrate:
+            migrate_schema(self.inbox, "inbox")
+            migrate_schema(self.work, "work")
+        if isinstance(self.inbox, Sqlite):
+            self._align_inbox()
+
+    def _align_inbox(self) -> None:
+        """Never hand out ids again that the worker has passed, should an older copy of the inbox be restored alone."""
+        with self.work.read() as tx:
+            row = tx.one("cursor_get")
+        if row is not None:
+            with self.inbox.transaction() as tx:
+                tx.run("inbox_align", last_id=row["last_id"])
+
+    def close(self) -> None:
+        """Close all connections of all threads."""
+        self.work.close()
+        self.inbox.close()
+
+
+def _path(url: str) -> Path:
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise ConfigError(
+            "a database address starts with sqlite:/// or postgresql://, for example sqlite:///var/work.db"
+        )
+    path = Path(url.removeprefix(prefix))
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {path.parent} cannot be made ({error.strerror})", where=url) from error
+    return path
