@@ -7,10 +7,12 @@ seen before is ignored by its key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from connector.clock import to_text
 from connector.model import Checkout, Event, EventKind, Order, Product, Ref, Refund, Shipment, ShipmentStatus, Shop
 from platforms.woocommerce.fields import decimal, ident, items, label, line, moment, money_or_zero, web
 from platforms.woocommerce.orders import CHECKOUTS, DRAFTS, PAID, Snapshot, read_order
@@ -33,8 +35,11 @@ def order_events(body: OrderBody, shop: Shop) -> list[Event]:
     if snapshot.status in DRAFTS:
         return _checkout_events(body, order, shop)
     if snapshot.status == "trash":
-        return [_of_order(order, EventKind.ORDER_DELETED, f"deleted/{_stamp(order.updated_at)}", order.updated_at)]
-    events = [_of_order(order, EventKind.ORDER_CREATED, "created", order.placed_at)]
+        return [_of_order(order, EventKind.ORDER_DELETED, f"deleted/{to_text(order.updated_at)}", order.updated_at)]
+    events = [
+        _of_order(order, EventKind.ORDER_UPDATED, f"updated/{to_text(order.updated_at)}", order.updated_at),
+        _of_order(order, EventKind.ORDER_CREATED, "created", order.placed_at),
+    ]
     if order.paid_at is not None or snapshot.status in PAID:
         # Cash on delivery is processing without a date of payment: then the order itself is the only date known.
         events.append(_of_order(order, EventKind.ORDER_PAID, "paid", order.paid_at or order.placed_at))
@@ -46,12 +51,7 @@ def order_events(body: OrderBody, shop: Shop) -> list[Event]:
     events.extend(_refund_events(body, snapshot))
     if snapshot.status == "cancelled":
         events.append(_of_order(order, EventKind.ORDER_CANCELLED, "cancelled", order.updated_at))
-    events.append(_of_order(order, EventKind.ORDER_UPDATED, f"updated/{_stamp(order.updated_at)}", order.updated_at))
     return events
-
-
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _of_order(order: Order, kind: EventKind, key: str, at: datetime) -> Event:
@@ -67,7 +67,13 @@ def _of_order(order: Order, kind: EventKind, key: str, at: datetime) -> Event:
 
 
 def _shipment_events(order: Order, shipment: Shipment) -> list[Event]:
-    states = [("created", EventKind.SHIPMENT_CREATED, shipment.created_at)]
+    """Created, its state beyond shipped, and updated, keyed by what is told: an order's later change is no news of
+    its parcels, and a corrected tracking number is news although no date says so."""
+    told = f"{shipment.status}\n{shipment.carrier}\n{shipment.number}\n{shipment.tracking_urls}"
+    states = [
+        ("created", EventKind.SHIPMENT_CREATED, shipment.created_at),
+        (f"updated/{hashlib.sha256(told.encode()).hexdigest()[:12]}", EventKind.SHIPMENT_UPDATED, shipment.updated_at),
+    ]
     kind = EventKind.of(f"shipment.{shipment.status}")
     if kind is not EventKind.OTHER and shipment.status is not ShipmentStatus.SHIPPED:
         states.append((str(shipment.status), kind, shipment.updated_at))
@@ -138,7 +144,7 @@ def _checkout_events(body: OrderBody, order: Order, shop: Shop) -> list[Event]:
     )
     states = (
         (EventKind.CHECKOUT_STARTED, "started", checkout.started_at),
-        (EventKind.CHECKOUT_UPDATED, f"updated/{_stamp(checkout.updated_at)}", checkout.updated_at),
+        (EventKind.CHECKOUT_UPDATED, f"updated/{to_text(checkout.updated_at)}", checkout.updated_at),
     )
     return [
         Event(
@@ -170,7 +176,7 @@ def customer_events(body: CustomerBody) -> list[Event]:
     if customer.created_at is not None and (line(body.role) or "customer") not in STAFF_ROLES:
         states.append((EventKind.CUSTOMER_CREATED, "created", customer.created_at))
     if customer.updated_at is not None:
-        states.append((EventKind.CUSTOMER_UPDATED, f"updated/{_stamp(customer.updated_at)}", customer.updated_at))
+        states.append((EventKind.CUSTOMER_UPDATED, f"updated/{to_text(customer.updated_at)}", customer.updated_at))
     return [
         Event(
             kind=kind,
@@ -208,7 +214,7 @@ def product_events(body: ProductBody) -> list[Event]:
     return [
         Event(
             kind=EventKind.PRODUCT_UPDATED,
-            key=f"product/{product.id}/updated/{_stamp(at)}",
+            key=f"product/{product.id}/updated/{to_text(at)}",
             subject=Ref("product", product.id),
             at=at,
             product=product,
