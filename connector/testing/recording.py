@@ -81,17 +81,27 @@ def _read(folder: Path) -> Recording:
 
 
 def golden(events: Iterable[Event]) -> str:
-    """The text of expected.json: events sorted by key and kind, keys sorted, what is empty left out.
+    """The text of expected.json: events sorted by key and kind, made to be read by people.
 
-    Leaving out what is empty keeps the file readable and lets a new optional field of the model arrive without
-    touching every recording.
+    What is empty is left out (a new optional field of the model touches no recording), money is `"12.50 EUR"`, and a
+    snapshot that an earlier event of the delivery carried already is `"as <that event's key>"`.
     """
     plain: list[Any] = sorted((_dense(codec.builtins(event)) for event in events), key=lambda e: (e["key"], e["kind"]))
+    carried: list[tuple[str, str, Any]] = []
+    for event in plain:
+        for part, snapshot in list(event.items()):
+            if isinstance(snapshot, dict) and part != "subject":
+                same = [key for key, name, earlier in carried if name == part and earlier == snapshot]
+                carried.append((event["key"], part, snapshot))
+                if same:
+                    event[part] = f"as {same[0]}"
     return json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _dense(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.keys() == {"amount", "currency"}:
+            return f"{value['amount']} {value['currency']}"
         return {key: _dense(item) for key, item in value.items() if item not in (None, "", [], {}, ())}
     if isinstance(value, (list, tuple)):
         return [_dense(item) for item in value]

@@ -1,0 +1,58 @@
+"""Which access scope opens what, as the 2026-10 documentation says (`required_access.json` of shared/data).
+
+A test compares these tables with that file. A name means: any one of these scopes; `write_x` includes `read_x`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+Scopes = tuple[str, ...]
+
+ROOT_FIELDS: Mapping[str, Scopes] = {
+    "discountCodeBasicCreate": ("write_discounts",),
+    "discountCodeDeactivate": ("write_discounts",),
+    "codeDiscountNodeByCode": ("read_discounts",),
+    "customerByIdentifier": ("read_customers",),
+    "customerEmailMarketingConsentUpdate": ("write_customers",),
+    "fulfillmentEventCreate": ("write_fulfillments",),
+    "metaobjectUpsert": ("write_metaobjects",),
+    "orderUpdate": ("write_orders", "write_marketplace_orders", "write_quick_sale"),
+}
+
+TYPES: Mapping[str, Scopes] = {
+    "Order": ("read_orders", "read_marketplace_orders", "read_quick_sale"),
+    "Customer": ("read_customers",),
+    "Fulfillment": (
+        "read_orders",
+        "read_marketplace_orders",
+        "read_assigned_fulfillment_orders",
+        "read_merchant_managed_fulfillment_orders",
+        "read_third_party_fulfillment_orders",
+        "read_marketplace_fulfillment_orders",
+    ),
+    "Refund": ("read_orders", "read_marketplace_orders"),
+    "Metaobject": ("read_metaobjects",),
+    "Product": ("read_products",),
+}
+
+# tagsAdd and metafieldsSet name no scope of their own: they need what changing the owner needs.
+OWNERS: Mapping[str, Scopes] = {
+    "Order": ("write_orders",),
+    "Customer": ("write_customers",),
+    "Product": ("write_products",),
+}
+
+
+def granted(have: Collection[str], needed: Scopes) -> bool:
+    """Whether one of the needed scopes is there."""
+    return any(scope in have or scope.replace("read_", "write_", 1) in have for scope in needed)
+
+
+def wording(needed: Scopes) -> str:
+    """The sentence of Shopify's error.
+
+    >>> wording(("read_orders", "read_quick_sale"))
+    '`read_orders` access scope or `read_quick_sale` access scope.'
+    """
+    return " or ".join(f"`{scope}` access scope" for scope in needed) + "."
