@@ -30,7 +30,9 @@ from flows.steps.send import PEOPLE
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")
 # ISO 4217 currencies with exponent 0.
-_WITHOUT_CENTS = frozenset(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"])
+_WITHOUT_CENTS = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+)
 _PREFIX = re.compile(r"[A-Z0-9]{0,12}")
 
 _PEOPLE_PATHS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -1,0 +1,230 @@
+"""May this effect happen now? Asked at the last moment, in the transaction that freezes the message.
+
+Rules in order; the first that does not allow decides. Each has a stable code, a sentence and the values it saw.
+
+| code | when | decision |
+| --- | --- | --- |
+| shop_uninstalled | the merchant removed the app | drop |
+| shop_paused | credentials expired, or the merchant paused | defer 15 min |
+| order_unknown | the order has not arrived yet | defer 15 min, drop after 24 h |
+| no_address | nobody to write to | drop |
+| suppressed | hard bounce, complaint, opt-out (an opt-out never stops transactional mail) | drop |
+| test_order | a test order, marketing class (a merchant trying the shop wants to see the confirmation) | drop |
+| order_cancelled, order_refunded, order_returned | the purchase was undone, marketing class | drop |
+| already_reviewed | asking for a review that exists | drop |
+| consent_withdrawn, no_consent | marketing class (facts/messaging.md 5.4) | drop |
+| too_late | transactional after 7 d, marketing class after 48 h | drop |
+
+Marketing class is every purpose but transactional. Platform effects (a code, a tag) meet the rules about the shop and
+the order, not those about the person: nobody is written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connector.clock import to_text
+from connector.model import ConsentState, Effect, Purpose, ShopStatus
+from flows.facts import Facts
+
+PAUSE = timedelta(minutes=15)
+ORDER_PATIENCE = timedelta(hours=24)
+LATEST_TRANSACTIONAL = timedelta(days=7)
+LATEST_MARKETING = timedelta(hours=48)
+
+UNSUBSCRIBE = "unsubscribe"
+"""The one reason of a suppression that leaves transactional mail alone; bounces, complaints and the like do not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who an effect reaches, for this channel and purpose. `address_key` is `None` where nobody can be reached.
+
+    `suppressions` are (scope, reason, at): scope `all`, `marketing` or a purpose; reason `unsubscribe`, `hard_bounce`,
+    `complaint`, `manual` ... `soft_opt_in` is the merchant's word that buyers were told at checkout for this purpose.
+    """
+
+    address_key: str | None = field(default=None, repr=False)
+    consent: ConsentState = ConsentState.UNKNOWN
+    consent_source: str = ""
+    consent_at: datetime | None = None
+    suppressions: tuple[tuple[str, str, datetime], ...] = ()
+    soft_opt_in: bool = False
+    shop_status: ShopStatus = ShopStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The effect may happen. `detail` holds what made it lawful, for the record."""
+
+    code: str = "allowed"
+    reason: str = "every rule allows it"
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Not now: ask again at `until`."""
+
+    until: datetime
+    code: str
+    reason: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Never: the effect is skipped for good."""
+
+    code: str
+    reason: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+Verdict = Allow | Defer | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the rules look at."""
+
+    effect: Effect
+    facts: Facts
+    person: Person
+    now: datetime
+
+    @property
+    def message(self) -> bool:
+        return self.effect.kind == "message"
+
+    @property
+    def marketing(self) -> bool:
+        return self.effect.purpose.needs_consent
+
+    @property
+    def age(self) -> timedelta:
+        return self.now - self.effect.created_at
+
+
+def check(effect: Effect, facts: Facts, person: Person, now: datetime) -> Verdict:
+    """The first rule that objects, else `Allow`."""
+    case = _Case(effect, facts, person, now)
+    for rule in _RULES:
+        verdict = rule(case)
+        if verdict is not None:
+            return verdict
+    return Allow(detail={"purpose": str(effect.purpose), **_consent_detail(person)} if case.marketing else {})
+
+
+def _shop(case: _Case) -> Verdict | None:
+    status = case.person.shop_status
+    detail = {"shop_status": str(status)}
+    if status is ShopStatus.UNINSTALLED:
+        return Drop("shop_uninstalled", "the merchant removed the app", detail)
+    if status is not ShopStatus.ACTIVE:
+        return Defer(case.now + PAUSE, "shop_paused", "the shop is paused; nothing is lost meanwhile", detail)
+    return None
+
+
+def _order_known(case: _Case) -> Verdict | None:
+    if case.effect.order_id is None or case.facts.order is not None:
+        return None
+    detail = {"order": case.effect.order_id, "waited": _hours(case.age)}
+    if case.age >= ORDER_PATIENCE:
+        return Drop("order_unknown", "the order did not arrive within 24 hours", detail)
+    until = min(case.now + PAUSE, case.effect.created_at + ORDER_PATIENCE)
+    return Defer(until, "order_unknown", "the order itself has not arrived yet", detail)
+
+
+def _address(case: _Case) -> Verdict | None:
+    if not case.message or case.person.address_key is not None:
+        return None
+    to = str(case.effect.request.get("to", "customer"))
+    return Drop("no_address", f"no address is known for the {to}", {"to": to, "channel": case.effect.channel})
+
+
+def _suppressed(case: _Case) -> Verdict | None:
+    if not case.message:
+        return None
+    for scope, reason, at in case.person.suppressions:
+        if _blocks(scope, reason, case.effect.purpose):
+            detail = {"scope": scope, "reason": reason, "at": to_text(at)}
+            return Drop("suppressed", f"the address is on the suppression list ({reason})", detail)
+    return None
+
+
+def _blocks(scope: str, reason: str, purpose: Purpose) -> bool:
+    """A bounce or complaint blocks everything, an opt-out its own purpose or all of the marketing class."""
+    if (reason != UNSUBSCRIBE and scope in ("all", "")) or reason in ("hard_bounce", "complaint"):
+        return True
+    return purpose.needs_consent and scope in ("all", "", "marketing", str(purpose))
+
+
+def _undone(case: _Case) -> Verdict | None:
+    if not case.marketing:
+        return None
+    order, progress = case.facts.order, case.facts.progress
+    detail = {"order": case.effect.order_id or ""}
+    if order is not None and order.is_test:
+        return Drop("test_order", "the order is a test", detail)
+    if progress.cancelled:
+        return Drop("order_cancelled", "the order was cancelled", detail)
+    if progress.refunded:
+        return Drop("order_refunded", "money went back to the customer", detail)
+    if progress.returned:
+        return Drop("order_returned", "goods are on their way back", detail)
+    return None
+
+
+def _reviewed(case: _Case) -> Verdict | None:
+    reviewed_at = case.facts.progress.reviewed_at
+    asks = case.message and case.effect.purpose is Purpose.REVIEW and not case.effect.request.get("after_review")
+    if not asks or reviewed_at is None:
+        return None
+    return Drop("already_reviewed", "the customer has reviewed already", {"reviewed_at": to_text(reviewed_at)})
+
+
+def _consent(case: _Case) -> Verdict | None:
+    person = case.person
+    if not case.message or not case.marketing or person.consent is ConsentState.GRANTED:
+        return None
+    detail = {"purpose": str(case.effect.purpose), **_consent_detail(person)}
+    if person.consent is ConsentState.WITHDRAWN:
+        return Drop("consent_withdrawn", "the customer said no", detail)
+    if person.soft_opt_in:
+        return None
+    return Drop("no_consent", "no consent is recorded and the shop has no soft opt-in for this purpose", detail)
+
+
+def _too_late(case: _Case) -> Verdict | None:
+    limit = LATEST_MARKETING if case.marketing else LATEST_TRANSACTIONAL
+    if not case.message or case.age <= limit:
+        return None
+    return Drop("too_late", "the message would come too late to be welcome", {"age": _hours(case.age)})
+
+
+def _consent_detail(person: Person) -> dict[str, str]:
+    detail = {"consent": str(person.consent), "soft_opt_in": "true" if person.soft_opt_in else "false"}
+    if person.consent_source:
+        detail["consent_source"] = person.consent_source
+    if person.consent_at is not None:
+        detail["consent_at"] = to_text(person.consent_at)
+    return detail
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:.1f} h"
+
+
+_RULES: tuple[Callable[[_Case], Verdict | None], ...] = (
+    _shop,
+    _order_known,
+    _address,
+    _suppressed,
+    _undone,
+    _reviewed,
+    _consent,
+    _too_late,
+)
