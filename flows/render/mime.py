@@ -86,7 +86,7 @@ def build(letter: Letter) -> bytes:
     ]
     return b"".join(
         (
-            "\r\n".join(lines).encode(),
+            "\r\n".join([*lines, ""]).encode(),
             _part(boundary, "plain", letter.text),
             _part(boundary, "html", letter.html),
             f"\r\n--{boundary}--\r\n".encode(),
@@ -101,13 +101,16 @@ def message_id(key: str, sender: str) -> str:
 
 
 def _part(boundary: str, kind: str, body: str) -> bytes:
-    head = (
-        f'\r\n\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
-        if kind == "plain"
-        else f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    lines = (
+        "",
+        f"--{boundary}",
+        f'Content-Type: text/{kind}; charset="utf-8"',
+        "Content-Transfer-Encoding: base64",
+        "",
+        "",
     )
     data = b2a_base64(body.encode("utf-8", "replace"), newline=False)
-    return head.encode() + b"\r\n".join([data[i : i + _LINE] for i in range(0, len(data), _LINE)])
+    return "\r\n".join(lines).encode() + b"\r\n".join([data[i : i + _LINE] for i in range(0, len(data), _LINE)])
 
 
 def date(at: datetime) -> str:

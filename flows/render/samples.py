@@ -118,7 +118,8 @@ def five_lines() -> MessageView:
 
 def _guest() -> MessageView:
     order = _order(_line(1, "Muki", "24.90"), customer=None, shipping_address=None, billing_address=None, phone=None,
-                   status_url=None, payment_methods=(), tax=None, tax_lines=(), subtotal=None, shipping=None)  # fmt: skip
+                   status_url=None, payment_methods=(), tax=None, tax_lines=(), subtotal=None,
+                   shipping=None)  # fmt: skip
     shipment = _shipment(order, carrier=None, tracking_numbers=(), tracking_urls=(), lines=(),
                          estimated_delivery_at=None)  # fmt: skip
     shop = replace(_shop(), url=None, support_email=None, support_phone=None, address_lines=())
@@ -155,8 +156,12 @@ def _two_parcels() -> MessageView:
     view = five_lines()
     order = view.order
     assert order is not None
-    shipment = _shipment(order, lines=(ShippedLine(line_id="l1", quantity=1),),
-                         tracking_numbers=("JJFI1", "JJFI2"), tracking_urls=("https://tracking.example.com/1",))  # fmt: skip
+    shipment = _shipment(
+        order,
+        lines=(ShippedLine(line_id="l1", quantity=1),),
+        tracking_numbers=("JJFI1", "JJFI2"),
+        tracking_urls=("https://tracking.example.com/1",),
+    )
     return replace(view, shipment=shipment, progress={"parcels": 2, "delivered_parcels": 1})
 
 

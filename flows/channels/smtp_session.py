@@ -1,0 +1,289 @@
+"""One kept SMTP connection, and what its answers mean for a message.
+
+With PIPELINING (RFC 2920) the envelope is one write, and the next message's envelope travels with the final dot:
+one round trip a message (facts/performance.md section 2.3). Nothing of the next message's content is sent before the
+dot's answer has been read, so a lost connection leaves at most one message Unknown.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from connector.clock import Clock
+from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.errors import Refused
+from flows.render.mime import split_sender
+
+MAX_MESSAGES = 100
+MAX_SECONDS = 60.0
+_BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_ENHANCED = re.compile(r"\s*([245][.]\d{1,3}[.]\d{1,3})\b")
+_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>]+>?")
+_SENDER_FAULTS = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
+
+
+class ConnectionFailed(Exception):
+    """No usable connection; nothing was sent. The text is for operators and names no person."""
+
+
+class _Lost(Exception):
+    """The connection broke, or the server said it is leaving (421)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where to connect and how. `tls` is `starttls`, `ssl` or `none`; `context` checks the certificate."""
+
+    host: str
+    port: int
+    tls: str
+    context: ssl.SSLContext | None
+    username: str = ""
+    password: str = ""
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message as it goes over the wire."""
+
+    key: str
+    sender: str
+    recipient: str
+    content: bytes
+
+    @property
+    def needs_utf8(self) -> bool:
+        return not (self.sender.isascii() and self.recipient.isascii())
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    code: int
+    text: str
+
+    @property
+    def enhanced(self) -> str:
+        match = _ENHANCED.match(self.text)
+        return match[1] if match else ""
+
+    def outcome(self, key: str, *, at_recipient: bool = False) -> Outcome:
+        """What a refusal means: 4xx again later, anything else no for good. Addresses are cut out of the text."""
+        plain = _ADDRESS.sub("<address>", self.text)[:200]
+        if 400 <= self.code < 500:
+            return Retry(key=key, text=f"{self.code} {plain}")
+        code = f"{self.code} {self.enhanced}".strip()
+        bad = at_recipient and self.enhanced.startswith("5.1.") and self.enhanced not in _SENDER_FAULTS
+        return Rejected(key=key, code=code, text=plain, bad_address=bad)
+
+
+def envelope(message: Message) -> Envelope | Rejected:
+    """Check the addresses and stuff the dots (RFC 5321 section 4.5.2)."""
+    try:
+        sender = split_sender(message.sender)[1]
+        recipient = split_sender(message.recipient)[1]
+    except Refused as error:
+        return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
+    content = message.content
+    if _BARE_BREAK.search(content):
+        content = _BARE_BREAK.sub(b"\r\n", content)  # a bare line feed before a dot could end the message early
+    if not content.endswith(b"\r\n"):
+        content += b"\r\n"
+    content = content.replace(b"\r\n.", b"\r\n..")
+    return Envelope(message.key, sender, recipient, b"." + content if content.startswith(b".") else content)
+
+
+class Session:
+    """A connection that has said EHLO, is encrypted and logged in. Raises `ConnectionFailed` when it cannot be."""
+
+    def __init__(self, server: Server, clock: Clock) -> None:
+        self._clock = clock
+        self._born = clock.monotonic()
+        self._sent = 0
+        self._must_reset = False
+        self.broken = False
+        self._smtp = _connect(server)
+        self._pipelining = self._smtp.has_extn("pipelining")
+        self._utf8 = self._smtp.has_extn("smtputf8")
+        self.leftover: Envelope | None = None
+        self.idle = True
+
+    @property
+    def worn(self) -> bool:
+        """Whether the connection has carried its share: servers and balancers dislike endless ones."""
+        return self.broken or self._sent >= MAX_MESSAGES or self._clock.monotonic() - self._born >= MAX_SECONDS
+
+    def deliver(self, first: Envelope, following: Callable[[], Envelope | None]) -> Iterator[Outcome]:
+        """Send `first` and what `following` gives until it is empty or the connection is worn or lost.
+
+        A message that was announced but not sent is left in `leftover`, for the next connection.
+        """
+        current: Envelope | None = first
+        announced = False
+        reused = self._sent > 0
+        self.leftover = None
+        self.idle = False  # until the end is reached: who stops listening half-way leaves a transaction open
+        while current is not None:
+            try:
+                refusal = self._announce(current, announced)
+                announced = False
+                if refusal is None:
+                    self._write(current.content)
+            except _Lost as error:
+                self.close()
+                if reused:  # an idle connection the server had closed: nothing was sent, so simply connect again
+                    self.leftover = current
+                else:
+                    yield Retry(key=current.key, text=f"connection lost before the message was sent ({error})")
+                return
+            reused = False
+            if refusal is not None:
+                yield refusal
+                current = None if self.worn else following()
+                continue
+            self._sent += 1
+            upcoming = following() if self._pipelining and not self.worn else None
+            self.leftover = upcoming
+            outcome = self._finish(current, upcoming)
+            announced = upcoming is not None
+            yield outcome
+            if self.broken:
+                return
+            self.leftover = None
+            current = upcoming if upcoming or self.worn else following()
+        self.idle = True
+
+    def _announce(self, message: Envelope, announced: bool) -> Outcome | None:
+        """MAIL, RCPT, DATA; `None` when the server waits for the content."""
+        if message.needs_utf8 and not self._utf8:
+            return Rejected(key=message.key, code="553 5.6.7", text="the server takes no addresses outside ASCII")
+        commands = self._commands(message)
+        replies: list[Reply] = []
+        if self._pipelining:
+            if not announced:
+                self._write(b"".join(commands))
+            replies = [self._read() for _ in commands]
+        else:
+            for command in commands:
+                self._write(command)
+                replies.append(self._read())
+                if replies[-1].code >= 400:
+                    break
+        return self._judge(message, replies)
+
+    def _judge(self, message: Envelope, replies: list[Reply]) -> Outcome | None:
+        reset, self._must_reset = self._must_reset, False
+        mail, *rest = replies[1:] if reset else replies
+        refused, at_recipient = (mail, False) if mail.code >= 400 else (None, False)
+        if refused is None and rest and rest[0].code >= 400:
+            refused, at_recipient = rest[0], True
+        started = len(rest) == 2 and rest[1].code == 354
+        if refused is None and not started:
+            refused = rest[-1]
+        if refused is None:
+            return None
+        if started:  # RFC 2920 section 3.1: the server waits for content although nobody will get it
+            self._write(b".\r\n")
+            self._read()
+        else:
+            self._must_reset = True
+        if refused.code == 421:
+            self.close()
+        return refused.outcome(message.key, at_recipient=at_recipient)
+
+    def _commands(self, message: Envelope) -> list[bytes]:
+        options = " BODY=8BITMIME SMTPUTF8" if message.needs_utf8 else ""
+        commands = [
+            f"MAIL FROM:<{message.sender}>{options}\r\n".encode(),
+            f"RCPT TO:<{message.recipient}>\r\n".encode(),
+            b"DATA\r\n",
+        ]
+        return [b"RSET\r\n", *commands] if self._must_reset else commands
+
+    def _finish(self, message: Envelope, upcoming: Envelope | None) -> Outcome:
+        """The final dot, with the next envelope in the same write, and the dot's answer."""
+        tail = b".\r\n"
+        if upcoming is not None and not (upcoming.needs_utf8 and not self._utf8):
+            tail += b"".join(self._commands(upcoming))
+        try:
+            self._write(tail)
+            reply = self._read()
+        except _Lost as error:
+            self.close()
+            return Unknown(key=message.key, text=f"no answer after the message was sent ({error})")
+        if reply.code == 421:
+            self.close()
+        if 200 <= reply.code < 300:
+            return Accepted(key=message.key, provider_id=reply.text[:120])
+        return reply.outcome(message.key)
+
+    def _write(self, data: bytes) -> None:
+        sock = self._smtp.sock
+        if sock is None:
+            raise _Lost("closed")
+        try:
+            sock.sendall(data)
+        except OSError as error:
+            raise _Lost(type(error).__name__) from error
+
+    def _read(self) -> Reply:
+        try:
+            code, text = self._smtp.getreply()
+        except (OSError, smtplib.SMTPException) as error:  # SMTPException is an OSError; named for the reader
+            raise _Lost("timed out" if isinstance(error, TimeoutError) else "closed by the server") from error
+        return Reply(code, text.decode("utf-8", "replace").replace("\n", " "))
+
+    def close(self) -> None:
+        """Hang up. Idempotent."""
+        self.broken = True
+        self._smtp.close()
+
+    def quit(self) -> None:
+        """Say QUIT without waiting long for the answer, then hang up."""
+        if not self.broken:
+            try:
+                self._write(b"QUIT\r\n")
+            except _Lost:
+                self.broken = True
+        self.close()
+
+
+def _connect(server: Server) -> smtplib.SMTP:
+    smtp: smtplib.SMTP | None = None
+    place = f"{server.host}:{server.port}"
+    try:
+        if server.tls == "ssl":
+            smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=server.context)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
+        if smtp.sock is not None:
+            # Without this, the dot waits for the acknowledgement of the content (Nagle and delayed ACK: 40 ms).
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        smtp.ehlo_or_helo_if_needed()
+        if server.tls == "starttls":
+            smtp.starttls(context=server.context)
+            smtp.ehlo()
+        if server.username:
+            smtp.login(server.username, server.password)
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        if smtp is not None:
+            smtp.close()
+        raise ConnectionFailed(f"{place}: {_reason(error)}") from error
+    return smtp
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not trusted ({error.verify_message}); set ca_file for an own authority"
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"user name or password refused ({error.smtp_code}); check username and password"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return "the server offers no STARTTLS or AUTH; check tls and the port"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"refused with {error.smtp_code}"
+    return f"cannot be reached ({type(error).__name__}); check host and port"
