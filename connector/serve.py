@@ -1,0 +1,89 @@
+"""Serving an application: granian, one worker, uvloop, the webhook fast path in front of Flask.
+
+    run_server("connector.app:create_app", "0.0.0.0", 8000, config="app.toml")
+
+One worker on purpose: all receivers of a machine share one inbox, and a second writer process makes them all slower
+(facts/performance.md §1 finding 3). More throughput means a faster disk, or PostgreSQL and more machines.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from importlib import import_module
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from connector import log
+from connector.errors import ConfigError
+from webhooks.fast import FastPath
+from webhooks.receiver import receiver_of
+
+CONFIG_VARIABLE = "KIITOS_CONFIG"
+
+
+def create_asgi(app: Flask, *, threads: int = 10) -> FastPath:
+    """The ASGI form of an application with a mounted receiver; starts and closes the receiver with its lifespan.
+
+    `threads` serve the Flask side (pages, admin). Works under any ASGI server that knows lifespan.
+    """
+    return FastPath(app, receiver_of(app), threads=threads)
+
+
+def load_app(target: str, config: str) -> FastPath:
+    """Import `module:function`, call it with the path of the configuration, wrap what it gives.
+
+    Raises `ConfigError` naming the target when it cannot be found.
+    """
+    module_name, _, name = target.partition(":")
+    try:
+        factory = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"no application factory '{target}': {error}", where="serve") from error
+    made: Flask = factory(config)
+    return create_asgi(made)
+
+
+def _load_in_worker(target: str, config: str, log_level: str) -> FastPath:
+    log.configure(level=log_level)
+    return load_app(target, config)
+
+
+def run_server(
+    target: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    config: str = "",
+    log_level: str = "INFO",
+    backlog: int = 1024,
+    stop_timeout: int = 20,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests at hand, store what is queued, and return.
+
+    `target` is `module:function`; the function takes the path of the configuration (`config`, else the environment
+    variable KIITOS_CONFIG) and returns a Flask application with a mounted receiver. `stop_timeout` is in seconds.
+    """
+    path = config or os.environ.get(CONFIG_VARIABLE, "")
+    server = Server(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        loop=Loops.auto if os.name == "nt" else Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024 + 8192),
+        websockets=False,
+        backlog=backlog,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=stop_timeout,
+        # A worker that died (out of memory, a fault in a C library) must come back: the shops keep sending.
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+    )
+    server.serve(target_loader=partial(_load_in_worker, target, path, log_level), wrap_loader=False)

@@ -1,0 +1,228 @@
+"""Deciding about one delivery: the rules both roads into the receiver share.
+
+Order: method, encoding and size (before the body is read) → endpoint → signature → shop → durable row → answer.
+
+    404  unknown key, or a path that is no hook         401  not signed by the platform
+    413  body above `max_body`                          415  Content-Encoding other than identity
+    503  cannot be stored now; Retry-After is set       200  stored (or stored before, or a handshake)
+
+A delivery for an app-wide key from a shop we do not know is stored and answered 200, in quarantine under the app's
+owner: the redaction request of a shop comes 48 h after its uninstallation, and a 401 would lose it for good.
+A bad signature is 401, for WooCommerce too, although the shop switches a webhook off after seven failures
+(facts/woocommerce.md §1.3): a signature that never holds means a wrong secret, and a disabled webhook is the one sign
+of it that reconciliation sees and repairs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from connector.clock import Clock
+from connector.codec import encode_text
+from connector.contracts import Handshake, Inbound, Verified
+from connector.errors import ConfigError, WebhookRejected
+from connector.log import get_log
+from connector.metrics import Metrics
+from connector.store.inbox import NewDelivery
+from webhooks.directory import Directory, Entry
+from webhooks.settings import ReceiverSettings
+from webhooks.writer import DeliveryWriter
+
+# Above this the store answers 503 anyway (busy_timeout is 5 s); a waiter must not outlive a dead writer thread.
+STORE_TIMEOUT = 20.0
+MAX_NAME = 300  # topics, ids and domains: what an adapter hands on must fit an index
+
+Headers = Mapping[str, Sequence[str]]
+T = TypeVar("T")
+log = get_log("webhooks.accept")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the platform hears. Bodies are one word: nothing reads them but a person with curl."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+_RETRY = (("Retry-After", "5"),)
+STORED = Answer(200, b"ok")
+UNKNOWN = Answer(404, b"unknown")
+NOT_POST = Answer(405, b"post only", (("Allow", "POST"),))
+TIMED_OUT = Answer(408, b"body too slow", (("Connection", "close"),))
+TOO_LARGE = Answer(413, b"too large")
+ENCODED = Answer(415, b"content-encoding not supported")
+UNSIGNED = Answer(401, b"not accepted")
+UNAVAILABLE = Answer(503, b"try again", _RETRY)
+
+
+class Want(Enum):
+    """What a decision may have to wait for, besides a row becoming durable."""
+
+    REFRESH = "refresh"
+
+
+# A decision is a generator: it yields what it must wait for, is sent whether that succeeded, and returns its result.
+# So the rules are written once, and a thread and an event loop differ only in how they wait.
+Decision = Generator[Want | NewDelivery, bool, T]
+
+
+class Acceptor:
+    """`accept` (blocking) and `accept_soon` (on an event loop) give the same answers to the same request."""
+
+    def __init__(
+        self, directory: Directory, writer: DeliveryWriter, clock: Clock, settings: ReceiverSettings, metrics: Metrics
+    ) -> None:
+        self._directory = directory
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self.settings = settings
+
+    # -- the rules --------------------------------------------------------------------------------------------------
+
+    def admit(self, method: str, path: str, headers: Headers) -> Decision[Entry | Answer]:
+        """What the head alone decides, before a byte of the body is read: the entry of `/hooks/<platform>/<key>`."""
+        parts = path.split("/")
+        if len(parts) != 4 or parts[1] != "hooks" or not parts[2] or not parts[3]:
+            return UNKNOWN
+        if method != "POST":
+            return NOT_POST
+        if "content-encoding" in headers and not _plain(headers["content-encoding"]):
+            return ENCODED
+        for value in headers.get("content-length", ()):
+            if value.isascii() and value.isdigit() and int(value[:20]) > self.settings.max_body:
+                return TOO_LARGE
+        entry = self._entry(parts[2], parts[3])
+        if entry is None:
+            if not (yield Want.REFRESH):
+                return UNAVAILABLE
+            entry = self._entry(parts[2], parts[3])
+        return entry or UNKNOWN
+
+    def settle(self, entry: Entry, headers: Headers, body: bytes) -> Decision[Answer]:
+        """What the whole request decides: verified, stored, answered."""
+        if len(body) > self.settings.max_body:
+            return TOO_LARGE
+        found = self._verify(entry, headers, body)
+        if found is UNSIGNED and self._directory.stale():  # the secret may just have been rotated
+            yield Want.REFRESH
+            newer = self._entry(entry.endpoint.platform, entry.endpoint.key)
+            if isinstance(newer, Entry):
+                entry, found = newer, self._verify(newer, headers, body)
+        if isinstance(found, Answer):
+            return found
+        shop, quarantine = entry.endpoint.shop, found.quarantine
+        if shop is None:
+            domain = (found.shop_domain or "").lower()
+            shop = self._directory.shop(entry.endpoint.platform, domain)
+            if shop is None:
+                yield Want.REFRESH  # a shop installed a moment ago by another process
+                shop = self._directory.shop(entry.endpoint.platform, domain)
+            if shop is None:
+                quarantine = quarantine or f"unknown shop {domain[:MAX_NAME]}"
+                log.warning("unknown_shop", platform=entry.endpoint.platform, owner_id=entry.owner_id)
+        stored = yield NewDelivery(
+            shop_id=entry.owner_id if shop is None else shop.id,
+            platform=entry.endpoint.platform,
+            topic=found.topic,
+            dedup_key=found.dedup_key,
+            # What verification found travels along, so that the worker need not know the secrets to read the body.
+            headers={"verified": encode_text(found), **{name: v[0] for name, v in headers.items() if len(v) == 1}},
+            body=body,
+            received_at=self._clock.now(),
+            quarantine=quarantine,
+        )
+        return STORED if stored else UNAVAILABLE
+
+    def _entry(self, platform: str, key: str) -> Entry | Answer | None:
+        try:
+            return self._directory.entry(platform, key)
+        except ConfigError:
+            return UNAVAILABLE
+
+    def _verify(self, entry: Entry, headers: Headers, body: bytes) -> Verified | Answer:
+        platform = entry.endpoint.platform
+        try:
+            found = entry.adapter.verify(Inbound(headers, body), entry.endpoint)
+        except WebhookRejected as rejected:
+            log.info("rejected", platform=platform, reason=rejected.reason, owner_id=entry.owner_id)
+            return UNSIGNED
+        except Exception as error:  # verify is total by contract: a broken plug-in costs a retry, no delivery
+            log.exception("verify_raised", error, platform=platform)
+            return UNAVAILABLE
+        if isinstance(found, Handshake):
+            return Answer(200, found.body)
+        if len(found.topic) > MAX_NAME or len(found.dedup_key) > MAX_NAME:
+            return UNSIGNED
+        return found
+
+    def count(self, entry: Entry | None, answer: Answer) -> Answer:
+        """Note the answer in the metrics, under the platform's name when the key was known."""
+        self._metrics.answered(entry.endpoint.platform if entry else "unknown", answer.status)
+        return answer
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    def run(self, decision: Decision[T]) -> T:
+        """Take a decision in this thread, blocking where it must wait."""
+        try:
+            want = next(decision)
+            while True:
+                want = decision.send(self._wait(want))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    def _wait(self, want: Want | NewDelivery) -> bool:
+        done: Future[bool]
+        if isinstance(want, Want):
+            done = self._directory.fresh()
+        else:
+            done = Future()
+            if not self._writer.submit(want, done):
+                return False
+        try:
+            return done.result(STORE_TIMEOUT)
+        except FutureTimeout:
+            return False
+
+    async def run_soon(self, decision: Decision[T]) -> T:
+        """Take a decision on the running event loop."""
+        try:
+            want = next(decision)
+            while True:
+                if isinstance(want, Want):
+                    done = await asyncio.wrap_future(self._directory.fresh())
+                else:
+                    stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+                    done = await stored if self._writer.submit(want, stored) else False
+                want = decision.send(done)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    # -- both together ----------------------------------------------------------------------------------------------
+
+    def accept(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:
+        """The answer to a POST whose body is at hand. Returns only when its row is durable."""
+        entry = self.run(self.admit("POST", f"/hooks/{platform}/{key}", headers))
+        if isinstance(entry, Answer):
+            return self.count(None, entry)
+        return self.count(entry, self.run(self.settle(entry, headers, body)))
+
+    async def accept_soon(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:
+        """`accept` without blocking the event loop."""
+        entry = await self.run_soon(self.admit("POST", f"/hooks/{platform}/{key}", headers))
+        if isinstance(entry, Answer):
+            return self.count(None, entry)
+        return self.count(entry, await self.run_soon(self.settle(entry, headers, body)))
+
+
+def _plain(encodings: Sequence[str]) -> bool:
+    return all(value.strip().lower() in ("", "identity") for value in encodings)

@@ -1,0 +1,136 @@
+"""The receiver put together, and the plain Flask road into it.
+
+Both roads ask `webhooks.accept`. The Flask view needs any WSGI server and no event loop; production puts
+`webhooks.fast` in front of it in the same process.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Request, Response, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from connector.clock import Clock
+from connector.metrics import Metrics
+from connector.registry import Registry
+from connector.secrets import Vault
+from connector.store.store import Store
+from webhooks.accept import TIMED_OUT, TOO_LARGE, Acceptor, Answer
+from webhooks.checkpoint import Checkpointer
+from webhooks.directory import Directory
+from webhooks.settings import ReceiverSettings
+from webhooks.writer import DeliveryWriter
+
+PREFIX = "/hooks/"
+EXTENSION = "kiitos.receiver"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Receiver:
+    """Directory, writer, checkpoints and acceptor of one process. One a process: more writers make it slower
+    (facts/performance.md §1). `start()` before serving, `close()` drains; both idempotent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        registry: Registry,
+        clock: Clock,
+        settings: ReceiverSettings | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.store = store
+        self.settings = settings or ReceiverSettings()
+        self.metrics = metrics or Metrics()
+        self.directory = Directory(store, vault, registry, clock, self.settings)
+        self.writer = DeliveryWriter(store, clock, self.settings, self.metrics)
+        self.checkpointer = Checkpointer(store, self.writer, clock, self.settings, self.metrics)
+        self.acceptor = Acceptor(self.directory, self.writer, clock, self.settings, self.metrics)
+        self.metrics.watch("kiitos_inbox_queue_rows", "Deliveries waiting for a commit.", lambda: self.writer.depth)
+        self._started = False
+
+    def start(self) -> None:
+        """Read the directory and start the threads. Raises `StoreUnavailable` when the database cannot be read."""
+        if not self._started:
+            self.directory.start()
+            self.checkpointer.start()
+            self.writer.start()
+            self._started = True
+
+    def close(self) -> None:
+        """Store what is queued, then stop. Call it after the last request."""
+        self.writer.close()
+        self.checkpointer.close()
+        self.directory.close()
+
+
+def hooks_blueprint(receiver: Receiver) -> Blueprint:
+    """`POST /hooks/<platform>/<key>` for any WSGI server. WSGI joins repeated headers with a comma, which no signature,
+    topic or shop domain survives, so a repeated header is refused here as it is on the fast road.
+    """
+    blueprint = Blueprint("hooks", __name__)
+
+    def hook(rest: str = "") -> Response:  # noqa: ARG001 - the acceptor reads the path itself
+        return _response(_answer(receiver, request))
+
+    for rule in (PREFIX, f"{PREFIX}<path:rest>"):
+        blueprint.add_url_rule(
+            rule,
+            view_func=hook,
+            methods=_METHODS,
+            strict_slashes=True,
+            merge_slashes=False,
+            provide_automatic_options=False,
+        )
+    return blueprint
+
+
+def _answer(receiver: Receiver, incoming: Request) -> Answer:
+    acceptor = receiver.acceptor
+    headers: dict[str, list[str]] = {}
+    for name, value in incoming.headers.items():
+        headers.setdefault(name.lower(), []).append(value)
+    entry = acceptor.run(acceptor.admit(incoming.method, incoming.path, headers))
+    if isinstance(entry, Answer):
+        return acceptor.count(None, entry)
+    incoming.max_content_length = receiver.settings.max_body
+    try:
+        body = incoming.get_data(cache=False)
+    except RequestEntityTooLarge:
+        return acceptor.count(entry, TOO_LARGE)
+    except (ClientDisconnected, OSError):
+        return acceptor.count(entry, TIMED_OUT)
+    return acceptor.count(entry, acceptor.run(acceptor.settle(entry, headers, body)))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers), content_type="text/plain; charset=utf-8")
+
+
+def build_receiver_app(
+    store: Store,
+    vault: Vault,
+    registry: Registry,
+    clock: Clock,
+    settings: ReceiverSettings | None = None,
+    metrics: Metrics | None = None,
+) -> Flask:
+    """A Flask application with the hooks and the health pages; `receiver_of(app)` must be started before it serves."""
+    app = Flask("kiitos_receiver", static_folder=None)
+    mount_receiver(app, Receiver(store, vault, registry, clock, settings, metrics))
+    return app
+
+
+def mount_receiver(app: Flask, receiver: Receiver) -> None:
+    """Add the hooks and the health pages to an application."""
+    from webhooks.health import health_blueprint
+
+    app.register_blueprint(hooks_blueprint(receiver))
+    app.register_blueprint(health_blueprint(receiver))
+    app.extensions[EXTENSION] = receiver
+
+
+def receiver_of(app: Flask) -> Receiver:
+    """The receiver mounted in an application. Raises `KeyError` when there is none."""
+    receiver: Receiver = app.extensions[EXTENSION]
+    return receiver
