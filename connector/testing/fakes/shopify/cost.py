@@ -149,7 +149,7 @@ class Price:
         return total
 
     def _size(self, node: FieldNode, otherwise: int) -> int:
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value in ("first", "last"):
                 variable = getattr(argument.value, "name", None)
                 value = self._variables.get(variable.value) if variable else getattr(argument.value, "value", None)

@@ -234,9 +234,8 @@ class ShopLife(ShopState):
     def _value(self, line: Json, quantity: int) -> Decimal:
         """What this many of a line cost after the order's discount."""
         off = sum((Decimal(a["amount"]) for a in line["discount_allocations"]), ZERO)
-        return ((Decimal(line["price"]) * line["quantity"] - off) * quantity / line["quantity"]).quantize(
-            Decimal("0.01")
-        )
+        paid = Decimal(line["price"]) * Decimal(line["quantity"]) - off
+        return (paid * quantity / Decimal(line["quantity"])).quantize(Decimal("0.01"))
 
     def delete_order(self, order: Json) -> None:
         """Gone for good; the body is the id alone."""

@@ -17,8 +17,17 @@ def _row_id(view: View) -> Any:
 
 class LineItemView(View):
     typename = "LineItem"
-    plain = ("title", "name", "quantity", "current_quantity", "sku", "variant_title", "vendor", "requires_shipping")
-    plain += ("taxable",)
+    plain = (
+        "title",
+        "name",
+        "quantity",
+        "current_quantity",
+        "sku",
+        "variant_title",
+        "vendor",
+        "requires_shipping",
+        "taxable",
+    )
 
     def is_gift_card(self) -> bool:
         return bool(self.row["gift_card"])
@@ -213,8 +222,15 @@ class RefundView(View):
 
 class OrderView(View):
     typename = "Order"
-    plain = ("name", "phone", "note", "test", "customer_locale", "source_name", "cart_token", "checkout_token")
-    plain += (
+    plain = (
+        "name",
+        "phone",
+        "note",
+        "test",
+        "customer_locale",
+        "source_name",
+        "cart_token",
+        "checkout_token",
         "confirmation_number",
         "confirmed",
         "payment_gateway_names",

@@ -98,8 +98,23 @@ class View:
 
 class AddressView(View):
     typename = "MailingAddress"
-    plain = ("address1", "address2", "city", "company", "country", "first_name", "last_name", "name", "phone")
-    plain += ("province", "province_code", "zip", "latitude", "longitude", "country_code")
+    plain = (
+        "address1",
+        "address2",
+        "city",
+        "company",
+        "country",
+        "first_name",
+        "last_name",
+        "name",
+        "phone",
+        "province",
+        "province_code",
+        "zip",
+        "latitude",
+        "longitude",
+        "country_code",
+    )
 
     def id(self) -> str:
         return gid("MailingAddress", self.row.get("id", 1))

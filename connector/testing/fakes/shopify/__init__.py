@@ -1,0 +1,8 @@
+"""A Shopify shop that executes GraphQL against the real 2026-10 Admin schema and sends signed webhooks."""
+
+from connector.testing.fakes.shopify.deliveries import Delivery
+from connector.testing.fakes.shopify.schema import FakeUnavailable, find_schema
+from connector.testing.fakes.shopify.shop import Call, FakeShopify, Trouble
+from connector.testing.fakes.shopify.state import CheckoutRefused
+
+__all__ = ["Call", "CheckoutRefused", "Delivery", "FakeShopify", "FakeUnavailable", "Trouble", "find_schema"]

@@ -1,0 +1,215 @@
+"""A Shopify shop over HTTP: client credentials, the Admin GraphQL API, and troubles on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from connector.clock import Clock
+from connector.testing.fakes.shopify import scopes as scope_rules
+from connector.testing.fakes.shopify.life import ShopLife
+from connector.testing.fakes.shopify.schema import API_VERSION, FakeUnavailable, load_schema
+from connector.testing.fakes.shopify.state import Json
+from connector.testing.fakes.web import LoopbackServer, Request, Response, as_json
+
+if TYPE_CHECKING:
+    from connector.testing.fakes.shopify.cost import Bucket
+    from connector.testing.fakes.shopify.execution import GraphqlEndpoint
+
+TOKEN_LIFE = timedelta(hours=24)
+TOKEN_PATH = "/admin/oauth/access_token"
+GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
+UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+# What the reviews of this product are kept in; other types must be declared, as at Shopify.
+REVIEW_FIELDS = frozenset({"rating", "title", "body", "author", "product", "order", "submitted_at", "key", "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What goes wrong with one request. `status` answers instead of working; `drop` works and never answers."""
+
+    status: int = 0
+    retry_after: str | None = None
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that came in, for counting: never its body or its token."""
+
+    path: str
+    operation: str
+    status: int
+    at: datetime
+
+
+class FakeShopify(ShopLife):
+    """One shop and one custom app in it. Use in a `with` statement; `url` is then where it listens.
+
+    `scopes` are what the app was granted. `schema_path` replaces the search for the schema. Further keyword arguments
+    (`name`, `currency`, `timezone`, `locale`, `tax_rate`, `email`, `country`) describe the shop. Without schema or
+    graphql-core `start` raises `FakeUnavailable`, unless `graphql=False`: then webhooks work and GraphQL answers 501.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        domain: str,
+        client_id: str,
+        client_secret: str,
+        scopes: Collection[str],
+        schema_path: Path | None = None,
+        *,
+        graphql: bool = True,
+        port: int = 0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(clock, domain, client_secret, **settings)
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.scopes = set(scopes)
+        self.app_id = 77001
+        self.metaobject_types: dict[str, frozenset[str]] = {"$app:review": REVIEW_FIELDS}
+        self.calls: list[Call] = []
+        self.gaps: list[str] = []
+        self.troubles: list[Trouble] = []
+        self._tokens: dict[str, datetime] = {}
+        self._schema_path = schema_path
+        self._graphql = graphql
+        self._endpoint: GraphqlEndpoint | None = None
+        self._server = LoopbackServer(self._answer, port)
+        self.bucket: Bucket
+
+    # --- running ---
+
+    def start(self) -> None:
+        """Load the schema and listen on 127.0.0.1. Raises `FakeUnavailable` with one line."""
+        if self._graphql:
+            schema = load_schema(self._schema_path)
+            from connector.testing.fakes.shopify.cost import Bucket
+            from connector.testing.fakes.shopify.execution import GraphqlEndpoint
+
+            self.bucket = Bucket(self.clock)
+            self._endpoint = GraphqlEndpoint(self, schema)
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def __enter__(self) -> FakeShopify:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """What stands for `https://<domain>`: the base of every address of the API."""
+        return self._server.url
+
+    # --- knobs ---
+
+    def trouble(self, *troubles: Trouble) -> None:
+        """Let the next requests to the API go wrong, one each."""
+        self.troubles.extend(troubles)
+
+    def revoke_tokens(self) -> None:
+        """As after a rotation of the secret or an uninstall: every token issued so far answers 401."""
+        self._tokens.clear()
+
+    def issue_token(self) -> str:
+        """A token for tests that do not want to ask for one."""
+        token = f"shpat_{self.clock.token(20)}"
+        self._tokens[token] = self.clock.now() + TOKEN_LIFE
+        return token
+
+    # --- used by the resolvers ---
+
+    def require_scope(self, needed: tuple[str, ...], field: str) -> None:
+        """Raise Shopify's ACCESS_DENIED unless one of the scopes was granted."""
+        from graphql import GraphQLError
+
+        if scope_rules.granted(self.scopes, needed):
+            return
+        words = scope_rules.wording(needed)
+        documentation = "https://shopify.dev/api/usage/access-scopes"
+        raise GraphQLError(
+            f"Access denied for {field} field. Required access: {words}",
+            extensions={"code": "ACCESS_DENIED", "documentation": documentation, "requiredAccess": words},
+        )
+
+    def metaobject_by_handle(self, kind: str, handle: str) -> Json | None:
+        return next(
+            (m for m in self.metaobjects.values() if kind in (m["type"], m["short_type"]) and m["handle"] == handle),
+            None,
+        )
+
+    def topic_named(self, enum: str) -> str:
+        """The header's spelling of a WebhookSubscriptionTopic; the enum does not tell `/` from `.` or `_`."""
+        from connector.testing.fakes.shopify.topics import TOPICS
+
+        return TOPICS.get(enum, enum.lower())
+
+    # --- HTTP ---
+
+    def _answer(self, request: Request) -> Response:
+        with self.lock:
+            trouble = self.troubles.pop(0) if self.troubles else Trouble()
+        if trouble.status:
+            headers = [("Retry-After", trouble.retry_after)] if trouble.retry_after else []
+            response = as_json(trouble.status, {"errors": "trouble on demand"}, headers)
+        else:
+            response = self._route(request)
+        with self.lock:
+            operation = _operation_name(request.body) if request.path == GRAPHQL_PATH else ""
+            self.calls.append(Call(request.path, operation, response.status, self.clock.now()))
+        if trouble.drop:
+            return Response(response.status, drop=True)
+        return response
+
+    def _route(self, request: Request) -> Response:
+        if request.method != "POST" or request.path not in (TOKEN_PATH, GRAPHQL_PATH):
+            return as_json(404, {"errors": "Not Found"})
+        if request.path == TOKEN_PATH:
+            return self._grant(request)
+        expires = self._tokens.get(request.headers.get("x-shopify-access-token", ""))
+        if expires is None or expires <= self.clock.now():
+            return as_json(401, {"errors": UNAUTHORISED})
+        if self._endpoint is None:
+            return as_json(501, {"errors": "this fake was started without GraphQL"})
+        status, answer = self._endpoint.answer(request.body)
+        return as_json(status, answer, [("X-Shopify-API-Version", API_VERSION)])
+
+    def _grant(self, request: Request) -> Response:
+        """The client credentials grant: a token of 24 hours (shopify.md §2.1)."""
+        if request.headers.get("content-type", "").startswith("application/json"):
+            try:
+                given = json.loads(request.body)
+            except ValueError:
+                given = {}
+        else:
+            given = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        if given.get("grant_type") != "client_credentials":
+            return as_json(400, {"error": "unsupported_grant_type"})
+        if (given.get("client_id"), given.get("client_secret")) != (self.client_id, self.client_secret):
+            return as_json(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+        answer = {"access_token": self.issue_token(), "scope": ",".join(sorted(self.scopes)), "expires_in": 86399}
+        return as_json(200, answer)
+
+
+def _operation_name(body: bytes) -> str:
+    """The first operation's name in a GraphQL request, for the list of calls."""
+    try:
+        words = json.loads(body)["query"].split()
+        return str(words[1].split("(")[0].strip("{")) if words[0] in ("query", "mutation") else ""
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return ""
+
+
+__all__ = ["Call", "FakeShopify", "FakeUnavailable", "Trouble"]

@@ -1,0 +1,46 @@
+"""WebhookSubscriptionTopic to the spelling in X-Shopify-Topic, for the topics this product knows (shopify.md §1.1)."""
+
+from __future__ import annotations
+
+_SPELLINGS = (
+    "app/scopes_update",
+    "app/uninstalled",
+    "checkouts/create",
+    "checkouts/delete",
+    "checkouts/update",
+    "customer.tags_added",
+    "customer.tags_removed",
+    "customers/create",
+    "customers/delete",
+    "customers/disable",
+    "customers/enable",
+    "customers/merge",
+    "customers/purchasing_summary",
+    "customers/update",
+    "customers_email_marketing_consent/update",
+    "customers_marketing_consent/update",
+    "discounts/redeemcode_added",
+    "discounts/redeemcode_removed",
+    "fulfillment_events/create",
+    "fulfillment_events/delete",
+    "fulfillments/create",
+    "fulfillments/update",
+    "orders/cancelled",
+    "orders/create",
+    "orders/delete",
+    "orders/edited",
+    "orders/fulfilled",
+    "orders/paid",
+    "orders/partially_fulfilled",
+    "orders/updated",
+    "products/create",
+    "products/delete",
+    "products/update",
+    "refunds/create",
+    "returns/approve",
+    "returns/close",
+    "returns/request",
+    "shop/update",
+)
+
+TOPICS = {spelling.upper().replace("/", "_").replace(".", "_"): spelling for spelling in _SPELLINGS}
