@@ -135,4 +135,3 @@ def end_session(leader: int, *, kill: bool = False, patience: float = 10.0) -> l
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return stubborn
-

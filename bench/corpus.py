@@ -194,7 +194,11 @@ def email_of(number: int) -> str:
 def order(chance: random.Random, number: int, at: datetime) -> _Json:
     """One paid order of five lines in the shape of an orders/create body, API 2026-07 (data/shopify/webhooks)."""
     first, last, email = chance.choice(_FIRST), chance.choice(_LAST), email_of(number)
-    order_id, when, address = 3_000_000_000_000 + number, at.isoformat(timespec="seconds"), _address(chance, first, last)
+    order_id, when, address = (
+        3_000_000_000_000 + number,
+        at.isoformat(timespec="seconds"),
+        _address(chance, first, last),
+    )
     lines = [_line(chance, number * LINES_PER_ORDER + k) for k in range(LINES_PER_ORDER)]
     goods = sum(round(float(line["price"]) * 100) * line["quantity"] for line in lines)
     token = f"{chance.getrandbits(128):032x}"

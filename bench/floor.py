@@ -93,11 +93,12 @@ class Floor:
         at = datetime.now(UTC).isoformat()
         rows = [
             {
-                "endpoint": "bench",
+                "shop_id": client.headers.get(b"x-shopify-shop-domain", b"").decode(),
                 "topic": client.headers.get(b"x-shopify-topic", b"").decode(),
                 "dedup_key": client.headers.get(b"x-shopify-webhook-id", b"").decode(),
-                "shop_domain": client.headers.get(b"x-shopify-shop-domain", b"").decode(),
                 "received_at": at,
+                "headers": "{}",
+                "encoding": 0,
                 "body": client.body,
             }
             for client in clients

@@ -133,12 +133,20 @@ static int open_connection(struct conn *c) {
 
 static void push_idle(struct conn *c) { idle[(idle_head + idle_count++) % conn_count] = c - conns; }
 
-/* First in, first out: every connection stays in use, so no server closes one for being idle. */
+/* First in, first out: every connection stays in use, so no server closes one for being idle. One that was closed
+ * all the same (the server died) is opened again and counted; NULL when nothing is left to send on. */
 static struct conn *pop_idle(void) {
-    struct conn *c = &conns[idle[idle_head]];
-    idle_head = (idle_head + 1) % conn_count;
-    idle_count--;
-    return c;
+    while (idle_count) {
+        struct conn *c = &conns[idle[idle_head]];
+        idle_head = (idle_head + 1) % conn_count;
+        idle_count--;
+        if (c->fd >= 0) return c;
+        resets++;
+        if (open_connection(c) == 0) { reconnects++; return c; }
+        c->fd = -1;
+        alive--;
+    }
+    return NULL;
 }
 
 static void broken(struct conn *c) {
@@ -204,7 +212,9 @@ static int may_issue(int64_t t) { return t < deadline_ns && (limit < 0 || issued
 static void issue_due(void) {
     int64_t t = now_ns();
     while (idle_count && may_issue(t) && start_ns + due_offset_ns(issued) <= t) {
-        issue(pop_idle(), start_ns + due_offset_ns(issued));
+        struct conn *c = pop_idle();
+        if (!c) return;
+        issue(c, start_ns + due_offset_ns(issued));
         t = now_ns();
     }
     if (idle_count && may_issue(t)) {
@@ -212,6 +222,11 @@ static void issue_due(void) {
         struct itimerspec at = {.it_value = {due / 1000000000LL, due % 1000000000LL}};
         timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
     }
+}
+
+static void issue_free(void) {
+    struct conn *c;
+    for (int64_t t = now_ns(); may_issue(t) && (c = pop_idle()); t = now_ns()) issue(c, t);
 }
 
 /* Returns the status when a whole answer is there, 0 when more must come; *closing when the server ends the connection. */
@@ -268,9 +283,9 @@ static void readable(struct conn *c) {
         ssize_t n = read(c->fd, c->in + c->have, c->cap - c->have);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return;
-        if (n <= 0) { /* the fd leaves the idle ring only through pop_idle: an idle one that dies is found when used */
+        if (n <= 0) {
             if (c->busy) broken(c);
-            else epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, NULL);
+            else { close(c->fd); c->fd = -1; } /* it is in the idle ring: pop_idle finds it */
             return;
         }
         c->have += n;
@@ -328,9 +343,9 @@ static void run(void) {
     start_ns = last_reply_ns = now_ns();
     deadline_ns = start_ns + (int64_t)(seconds * 1e9);
     while (alive) {
-        int64_t t = now_ns();
+        int64_t t;
         if (rate > 0) issue_due();
-        else while (idle_count && may_issue(t)) { issue(pop_idle(), t); t = now_ns(); }
+        else issue_free();
         t = now_ns();
         if (!may_issue(t) && (!in_flight || t > deadline_ns + DRAIN_NS)) break;
         int n = epoll_wait(ep, events, 512, 20);

@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "bench"
 
-_HEADER_PACKAGES = {"sqlite3.h": "libsqlite3-dev", "openssl/hmac.h": "libssl-dev"}
+_HEADER_PACKAGES = {"sqlite3.h": "libsqlite3-dev", "openssl/hmac.h": "libssl-dev", "zstd.h": "libzstd-dev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ PARTS = {
             "floor",
             "the Python floor (sqlite3 + hmac), which is lower than the machine's",
             ("-Wno-deprecated-declarations",),
-            ("-lcrypto", "-lsqlite3", "-lpthread"),
-            ("sqlite3.h", "openssl/hmac.h"),
+            ("-lcrypto", "-lsqlite3", "-lzstd", "-lpthread"),
+            ("sqlite3.h", "openssl/hmac.h", "zstd.h"),
         ),
     )
 }

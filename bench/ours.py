@@ -1,10 +1,11 @@
-"""The product as a system under test. Everything the bench knows about the product stands in this file and ours.toml."""
+"""The product as a system under test: all the bench knows of it stands here, in ours.toml and in ours_render.py."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from typing import ClassVar
@@ -15,48 +16,42 @@ REPOSITORY = native.HERE.parent
 
 
 class Ours(systems.System):
-    """`kiitos serve` is the receiver, `kiitos work` the worker; both read one app.toml."""
+    """`kiitos serve` is the receiver, `kiitos worker` the worker; both read one app.toml."""
 
     name = "ours"
     roles: ClassVar[tuple[str, ...]] = ("receiver", "worker")
-    kiitos: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "connector.cli")
+    kiitos: ClassVar[tuple[str, ...]] = (sys.executable, "-c", "from connector.cli import main; main()")
     receiver_arguments: ClassVar[tuple[str, ...]] = ("serve",)
-    worker_arguments: ClassVar[tuple[str, ...]] = ("work",)
+    worker_arguments: ClassVar[tuple[str, ...]] = ("worker",)
     inbox_keys: ClassVar[str] = "SELECT dedup_key FROM inbox"
 
     def missing(self) -> str:
-        wanted = ("connector.cli.__main__", "connector.serve", "connector.worker")
-        absent = [name for name in wanted if not _importable(name)]
-        return f"{', '.join(absent)} is not there yet" if absent else ""
+        """Asks each command for its help: an import that fails or a command that is not there shows here."""
+        for arguments in (self.receiver_arguments, self.worker_arguments):
+            command = [*self.kiitos, *arguments, "--help"]
+            environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+            run = subprocess.run(command, env=environ, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+            if run.returncode:
+                words = run.stderr.strip().splitlines() or ["no reason given"]
+                return f"kiitos {' '.join(arguments)}: {words[-1]}"
+        return ""
 
-    def commands(self, where: Path, port: int, sink_port: int) -> Mapping[str, Sequence[str]]:
-        config = where / "app.toml"
-        text = Template((native.HERE / "ours.toml").read_text())
-        config.write_text(
-            text.substitute(port=port, sink_port=sink_port or 25, directory=where, shop_domain=corpus.SHOP_DOMAIN)
-        )
-        given = ("--config", str(config))
-        return {
-            "receiver": [*self.kiitos, *self.receiver_arguments, *given],
-            "worker": [*self.kiitos, *self.worker_arguments, *given],
-        }
-
-    def environment(self, where: Path) -> Mapping[str, str]:
-        return {
+    def start(self, place: systems.Place) -> systems.Start:
+        config = place.where / "app.toml"
+        values = {"port": place.port, "sink_port": place.sink_port or 25, "directory": place.where}
+        template = Template((native.HERE / "ours.toml").read_text())
+        config.write_text(template.substitute(values, shop_domain=corpus.SHOP_DOMAIN))
+        kiitos = [*self.kiitos, "--config", str(config)]
+        commands = {"receiver": [*kiitos, *self.receiver_arguments], "worker": [*kiitos, *self.worker_arguments]}
+        environment = {
             "PYTHONPATH": str(REPOSITORY),
             "BENCH_ENDPOINT_KEY": systems.ENDPOINT_KEY,
             "BENCH_SECRET": corpus.SECRET.decode(),
         }
+        return systems.Start(commands, environment)
 
     def keys(self, where: Path) -> set[str]:
         return {str(key) for (key,) in systems.query(where / "inbox.db", self.inbox_keys)}
-
-
-def _importable(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def render_steps() -> dict[str, Callable[[bytes], object]]:

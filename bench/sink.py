@@ -21,9 +21,7 @@ def log_line(at: float, recipient: str, message: bytes) -> str:
     return f"{at:.6f}\t{recipient}\t{message_id}\t{subject}\t{len(message)}\n"
 
 
-async def converse(
-    log: TextIO, delay: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def converse(log: TextIO, delay: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"220 sink ESMTP\r\n")
     recipient = ""
     while line := await reader.readline():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
 import sqlite3
 import threading
@@ -49,11 +50,12 @@ def receive(endpoint: str) -> Response:
     if not hmac.compare_digest(expected, request.headers.get("X-Shopify-Hmac-Sha256", "")):
         return Response(status=401)
     row = {
-        "endpoint": endpoint,
+        "shop_id": endpoint,
         "topic": request.headers["X-Shopify-Topic"],
         "dedup_key": request.headers["X-Shopify-Webhook-Id"],
-        "shop_domain": request.headers.get("X-Shopify-Shop-Domain"),
         "received_at": datetime.now(UTC).isoformat(),
+        "headers": json.dumps({name: value for name, value in request.headers if name.startswith("X-Shopify-")}),
+        "encoding": 0,
         "body": body,
     }
     connection().execute(SQL["insert"], row)

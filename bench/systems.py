@@ -10,7 +10,7 @@ import sys
 import time
 import venv
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -23,10 +23,27 @@ ENDPOINT_KEY = "bench"
 STARTS_WITHIN = 20.0
 
 
-class System(ABC):
-    """One receiver (and what belongs to it). Paths are inside `where`, a fresh directory for every start.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one start happens: its own directory, its port, and the sink's port (0 without a sink)."""
 
-    `roles` are the processes `commands` may name: "receiver" alone takes webhooks, "worker" sends the mail.
+    where: Path
+    port: int
+    sink_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The command line of each role, and what is added to the environment."""
+
+    commands: Mapping[str, Sequence[str]]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class System(ABC):
+    """One receiver (and what belongs to it).
+
+    `roles` are the processes `start` may name: "receiver" alone takes webhooks, "worker" sends the mail.
     """
 
     name: ClassVar[str]
@@ -34,23 +51,22 @@ class System(ABC):
     hook_path: ClassVar[str] = f"/hooks/shopify/{ENDPOINT_KEY}"
     health_path: ClassVar[str] = "/healthz"
 
+    @property
+    def stores(self) -> bool:
+        """Whether acknowledged webhooks can be looked up afterwards."""
+        return True
+
     def missing(self) -> str:
         """Why this system cannot run here, in one line; empty when it can. May build or install what it needs."""
         return ""
 
     @abstractmethod
-    def commands(self, where: Path, port: int, sink_port: int) -> Mapping[str, Sequence[str]]:
-        """The command line of each role. May write configuration into `where`."""
-
-    def environment(self, where: Path) -> Mapping[str, str]:
-        return {}
+    def start(self, place: Place) -> Start:
+        """How to start it. May write configuration into `place.where`."""
 
     @abstractmethod
     def keys(self, where: Path) -> set[str]:
         """The webhook ids that are stored."""
-
-    def stored(self, where: Path) -> int:
-        return len(self.keys(where))
 
 
 def query(database: Path, statement: str) -> list[tuple[object, ...]]:
@@ -74,11 +90,16 @@ class Floor(System):
     def native(self) -> bool:
         return native.build("floor") is not None
 
-    def commands(self, where: Path, port: int, sink_port: int) -> Mapping[str, Sequence[str]]:
+    @property
+    def stores(self) -> bool:
+        return self.mode == "store"
+
+    def start(self, place: Place) -> Start:
         built = native.build("floor")
         program = [str(built)] if built else [sys.executable, str(native.HERE / "floor.py")]
-        options = ["-p", str(port), "-m", self.mode, "-d", str(where / "floor.db"), "-q", str(sql.INBOX_SQL)]
-        return {"receiver": [*program, *options, "-k", corpus.SECRET.decode()]}
+        options = ["-p", str(place.port), "-m", self.mode, "-k", corpus.SECRET.decode(), *(["-z"] if built else [])]
+        files = ["-d", str(place.where / "floor.db"), "-q", str(sql.INBOX_SQL)]
+        return Start({"receiver": [*program, *options, *files]})
 
     def keys(self, where: Path) -> set[str]:
         return {str(key) for (key,) in query(where / "floor.db", sql.statements()["keys"])}
@@ -98,25 +119,32 @@ class Stock(System):
             return ""
         try:
             venv.create(self.environment_dir, with_pip=True, clear=True)
-            command = [str(self.environment_dir / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(requirements)]
+            command = [
+                str(self.environment_dir / "bin" / "python"),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "-r",
+                str(requirements),
+            ]
             subprocess.run(command, check=True, capture_output=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:
             return f"Flask and gunicorn could not be installed ({type(error).__name__}); is there a package index?"
         shutil.copy(requirements, done)
         return ""
 
-    def commands(self, where: Path, port: int, sink_port: int) -> Mapping[str, Sequence[str]]:
+    def start(self, place: Place) -> Start:
         options = ["-k", "gthread", "-w", "1", "--threads", "16", "--keep-alive", "75", "--log-level", "warning"]
         python = str(self.environment_dir / "bin" / "python")
-        return {"receiver": [python, "-m", "gunicorn", *options, "-b", f"127.0.0.1:{port}", "stock:app"]}
-
-    def environment(self, where: Path) -> Mapping[str, str]:
-        return {
+        environment = {
             "PYTHONPATH": str(native.HERE),
-            "BENCH_DATABASE": str(where / "stock.db"),
+            "BENCH_DATABASE": str(place.where / "stock.db"),
             "BENCH_SECRET": corpus.SECRET.decode(),
             "BENCH_SQL": str(sql.INBOX_SQL),
         }
+        command = [python, "-m", "gunicorn", *options, "-b", f"127.0.0.1:{place.port}", "stock:app"]
+        return Start({"receiver": command}, environment)
 
     def keys(self, where: Path) -> set[str]:
         return {str(key) for (key,) in query(where / "stock.db", sql.statements()["keys"])}
@@ -165,7 +193,9 @@ def _wait_until_ready(running: Running) -> None:
             if process.poll() is not None:
                 raise RuntimeError(f"{running.system.name} {role} ended at once: {tail(running.where / f'{role}.log')}")
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{running.system.name} gave no 200 on {running.system.health_path} in {STARTS_WITHIN:.0f} s")
+            raise RuntimeError(
+                f"{running.system.name} gave no 200 on {running.system.health_path} in {STARTS_WITHIN:.0f} s"
+            )
         time.sleep(0.005)
 
 
@@ -188,17 +218,20 @@ def delayed_disk(fsync_us: int) -> dict[str, str]:
 def launch(
     system: System, where: Path, *, roles: Sequence[str] = ("receiver",), fsync_us: int = 0, sink_port: int = 0
 ) -> Running:
-    """Starts `roles` on a free port and waits for the first 200. `where` may hold an earlier run (restart after a kill)."""
+    """Starts `roles` on a free port and waits for the first 200.
+
+    `where` may hold an earlier run: that is the restart after a kill.
+    """
     where.mkdir(parents=True, exist_ok=True)
     running = Running(system, where, accounting.free_port())
-    environ = {**os.environ, **system.environment(where), **delayed_disk(fsync_us)}
-    commands = system.commands(where, running.port, sink_port)
+    start = system.start(Place(where, running.port, sink_port))
+    environ = {**os.environ, **start.environment, **delayed_disk(fsync_us)}
     began = time.monotonic()
     try:
-        for role in (role for role in roles if role in commands):
+        for role in (role for role in roles if role in start.commands):
             with (where / f"{role}.log").open("ab") as log:
                 running.leaders[role] = subprocess.Popen(
-                    list(commands[role]), env=environ, cwd=where, stdout=log, stderr=log, start_new_session=True
+                    list(start.commands[role]), env=environ, cwd=where, stdout=log, stderr=log, start_new_session=True
                 )
         _wait_until_ready(running)
     except BaseException:
@@ -215,7 +248,3 @@ def started(system: System, where: Path, **options: object) -> Iterator[Running]
         yield running
     finally:
         running.stop()
-
-
-FreshDirectory = Callable[[str], Path]
-"""Gives an empty directory on the real disk (never tmpfs) for one start of one system."""

@@ -1,0 +1,94 @@
+"""How long a run takes and where it works: the choices every phase shares."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from bench import corpus, native
+from bench.figures import Results
+from bench.ours import Ours
+from bench.systems import Floor, Stock, System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate."""
+
+    rounds: int = 3
+    seconds: float = 2.0
+    connections: tuple[int, ...] = (1, 16, 64, 256)
+    slow_connections: tuple[int, ...] = (16, 64)
+    fsync_us: tuple[int, ...] = (2000, 10000)
+    open_rates: tuple[int, ...] = (500, 2000)
+    open_seconds: float = 3.0
+    orders: int = 2000
+    burst_seconds: float = 5.0
+    kill_rates: tuple[int, ...] = (200, 2000)
+    kills: int = 3
+
+
+FULL = Plan()
+QUICK = Plan(
+    seconds=1.0,
+    connections=(64,),
+    slow_connections=(64,),
+    fsync_us=(2000,),
+    open_rates=(2000,),
+    open_seconds=2.0,
+    orders=1000,
+    burst_seconds=0.0,
+    kill_rates=(200,),
+    kills=1,
+)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run: the plan, the systems that can run here, the results, and a scratch directory on the real disk."""
+
+    plan: Plan
+    systems: tuple[System, ...]
+    results: Results = field(default_factory=Results)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _numbers: count[int] = field(default_factory=count)
+
+    @property
+    def scratch(self) -> Path:
+        return native.CACHE / "scratch"
+
+    def fresh(self, name: str) -> Path:
+        """An empty directory for one start; a database is never used for two configurations."""
+        where = self.scratch / f"{next(self._numbers):04d}-{name}"
+        shutil.rmtree(where, ignore_errors=True)
+        where.mkdir(parents=True)
+        return where
+
+    def discard(self, where: Path) -> None:
+        """Removes it at once: dirty pages of a finished run must not be written during the next."""
+        shutil.rmtree(where, ignore_errors=True)
+
+    def corpus(self, orders: int | None = None) -> Path:
+        return corpus.cached(native.CACHE, orders or self.plan.orders, self.began)
+
+    def system(self, name: str) -> System | None:
+        return next((system for system in self.systems if system.name == name), None)
+
+
+def prepare(plan: Plan, wanted: tuple[str, ...]) -> Bench:
+    """Checks which systems can run here and says of each absent one why, in one line."""
+    native.CACHE.mkdir(parents=True, exist_ok=True)
+    bench = Bench(plan, ())
+    shutil.rmtree(bench.scratch, ignore_errors=True)
+    present: list[System] = []
+    for system in (Floor(), Ours(), Stock()):
+        reason = system.missing() if system.name in wanted else "not asked for"
+        if not reason:
+            present.append(system)
+        elif system.name in wanted:
+            bench.results.remark(f"{system.name} left out: {reason}")
+    bench.systems = tuple(present)
+    return bench
