@@ -135,7 +135,8 @@ class Acceptor:
             topic=found.topic,
             dedup_key=found.dedup_key,
             # What verification found travels along, so that the worker need not know the secrets to read the body.
-            headers={"verified": encode_text(found), **{name: v[0] for name, v in headers.items() if len(v) == 1}},
+            # ours last: a header of this name, which nobody signed, must not replace what was verified
+            headers={**{name: v[0] for name, v in headers.items() if len(v) == 1}, "verified": encode_text(found)},
             body=body,
             received_at=self._clock.now(),
             quarantine=quarantine,

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.clock import SystemClock
+from connector.codec import decode, encode_text
+from connector.contracts import Verified
 from connector.store import shops
 from tests.webhooks.acme import sign
 from tests.webhooks.composition import (
@@ -48,6 +50,13 @@ def test_a_signed_delivery_is_stored_as_it_came(bench: Bench) -> None:
     assert (row.shop_id, row.platform, row.topic, row.dedup_key) == ("shop-1", "acme", "orders/create", "d-1")
     assert (row.body, row.quarantine) == (BODY, "")
     assert abs(row.received_at - SystemClock().now()) < timedelta(minutes=1)
+
+
+def test_what_was_verified_is_stored_and_no_header_replaces_it(bench: Bench) -> None:
+    forged = headers_for(BODY) | {"Verified": encode_text(Verified(topic="shop/redact", dedup_key="x"))}
+    assert bench.app.test_client().post(PATH, data=BODY, headers=forged).status_code == 200
+    found = decode(bench.rows()[0].headers["verified"], Verified)
+    assert (found.topic, found.dedup_key, found.shop_domain) == ("orders/create", "d-1", "one.test")
 
 
 def test_a_large_body_comes_back_byte_for_byte(bench: Bench) -> None:
