@@ -13,6 +13,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
@@ -23,20 +24,8 @@ from connector.errors import ConfigError, near
 from flows.channels.smtp_session import ConnectionFailed, Envelope, Server, Session, envelope
 
 _KEYS = frozenset(
-    [
-        "type",
-        "url",
-        "host",
-        "port",
-        "username",
-        "password",
-        "tls",
-        "connections",
-        "timeout",
-        "ca_file",
-        "sender",
-        "reply_to",
-    ]
+    {"type", "url", "host", "port", "username", "password", "tls", "connections", "timeout", "ca_file"}
+    | {"sender", "reply_to"}  # of the message, not of the connection; allowed so that one table holds both
 )
 _TLS = ("starttls", "ssl", "none")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -125,7 +114,10 @@ class Smtp(Channel):
                 current = following()
                 continue
             try:
-                yield from session.deliver(current, following)
+                for outcome in session.deliver(current, following):
+                    yield outcome
+                    while refused:
+                        yield refused.pop()
                 current = session.leftover or following()
             finally:
                 self._give_back(session)
@@ -146,21 +138,20 @@ class Smtp(Channel):
             finally:
                 outcomes.put(None)
 
-        count = min(self._connections, len(messages))
-        threads = [threading.Thread(target=work, name=f"smtp-{n}", daemon=True) for n in range(count)]
-        for thread in threads:
-            thread.start()
-        try:
-            while count:
-                outcome = outcomes.get()
-                if outcome is None:
-                    count -= 1
-                else:
-                    yield outcome
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+        running = min(self._connections, len(messages))
+        with ThreadPoolExecutor(max(1, running), thread_name_prefix="smtp") as pool:
+            futures = [pool.submit(work) for _ in range(running)]
+            try:
+                while running:
+                    outcome = outcomes.get()
+                    if outcome is None:
+                        running -= 1
+                    else:
+                        yield outcome
+            finally:
+                stop.set()
+        for future in futures:
+            future.result()  # raises what a worker raised: a fault of ours must not look like silence
 
     def _borrow(self) -> Session:
         with self._lock:

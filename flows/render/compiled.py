@@ -263,9 +263,7 @@ class _Translator:
             if isinstance(expression.left, StringLiteral) and one.name == "t" and len(filters) == 1 and not one.args:
                 return self.fixed_text(expression.left.value)
             function = self.template.env.filters[one.name]
-            arguments = [left]
-            for argument in one.args:
-                arguments.append(self.keyword(argument) + self.value(argument.value))
+            arguments = [left, *(self.keyword(argument) + self.value(argument.value) for argument in one.args)]
             if getattr(function, "with_context", False):
                 arguments.append("context=c")
             if getattr(function, "with_environment", False):

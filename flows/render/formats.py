@@ -78,11 +78,8 @@ class _Shape:
     def write(self, amount: Decimal) -> str:
         whole, _, decimals = f"{amount:,.{self.digits}f}".partition(".")
         number = whole.replace(",", self.group)
-        return (
-            f"{self.prefix}{number}{self.point}{decimals}{self.suffix}"
-            if decimals
-            else self.prefix + number + self.suffix
-        )
+        point = self.point if decimals else ""
+        return f"{self.prefix}{number}{point}{decimals}{self.suffix}"
 
 
 @lru_cache(maxsize=1024)
