@@ -118,8 +118,8 @@ CREATE TABLE checkouts (
   PRIMARY KEY (shop_id, token)
 );
 
--- `status` moves by (rank, at) and never back. A carrier's event may make the row before the parcel is known:
--- then `snapshot` is NULL.
+-- `status` moves by (rank, at) and never back; `status_at` is its last proof, `status_since` its first. A carrier's event
+-- may make the row before the parcel is known: then `snapshot` is NULL.
 CREATE TABLE shipments (
   shop_id TEXT NOT NULL,
   shipment_id TEXT NOT NULL,
@@ -128,6 +128,7 @@ CREATE TABLE shipments (
   raw_status TEXT NOT NULL,
   status_rank INTEGER NOT NULL,
   status_at TEXT NOT NULL,
+  status_since TEXT NOT NULL,
   snapshot_at TEXT NOT NULL,
   snapshot TEXT,
   PRIMARY KEY (shop_id, shipment_id)

@@ -1,0 +1,103 @@
+"""The consent ledger: append-only, the newest decision of a person counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.clock import from_text, to_text
+from connector.model import Channel, Consent, ConsentState, Purpose, email_key
+from connector.store import entities
+from connector.store.db import Row, Tx
+
+_COVERED_BY_MARKETING = {Purpose.REVIEW, Purpose.REFERRAL, Purpose.LOYALTY}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """An entry of the ledger. `at` is when the person decided, `recorded_at` when we heard."""
+
+    seq: int
+    address_key: str
+    customer_id: str
+    channel: Channel
+    purpose: Purpose
+    state: ConsentState
+    raw_state: str
+    at: datetime
+    source: str
+    evidence: str
+    recorded_at: datetime
+
+
+def record(tx: Tx, shop_id: str, consent: Consent, now: datetime) -> None:
+    """Append. An entry that names only a customer gets the address we know; else it waits for one."""
+    address = consent.address
+    if address is None and consent.customer_id is not None:
+        owner = entities.customer(tx, shop_id, consent.customer_id)
+        if owner is not None:
+            address = owner.email if consent.channel is Channel.EMAIL else owner.phone
+    tx.run(
+        "consent_record",
+        shop_id=shop_id,
+        address_key=_address_key(address, consent.channel),
+        customer_id=consent.customer_id or "",
+        channel=consent.channel.value,
+        purpose=consent.purpose.value,
+        state=consent.state.value,
+        raw_state=consent.raw_state,
+        at=to_text(consent.at),
+        source=consent.source,
+        evidence=consent.evidence,
+        now=to_text(now),
+    )
+
+
+def _address_key(address: str | None, channel: Channel) -> str:
+    if channel is Channel.EMAIL:
+        return email_key(address) or ""
+    return "".join((address or "").split())
+
+
+def state(
+    tx: Tx, shop_id: str, address_key: str, channel: Channel, purpose: Purpose, customer_id: str | None = None
+) -> tuple[ConsentState, ConsentRow | None]:
+    """What this person last decided, and the entry that says so; `UNKNOWN` and `None` without one.
+
+    A decision about marketing covers review, referral and loyalty messages unless the person decided about that
+    purpose itself.
+    """
+    row = tx.one(
+        "consent_latest",
+        shop_id=shop_id,
+        address_key=address_key,
+        channel=channel.value,
+        purpose=purpose.value,
+        covering=(Purpose.MARKETING if purpose in _COVERED_BY_MARKETING else purpose).value,
+        customer_id=customer_id,
+    )
+    if row is None:
+        return ConsentState.UNKNOWN, None
+    entry = _entry(row)
+    return entry.state, entry
+
+
+def history(tx: Tx, shop_id: str, address_key: str) -> list[ConsentRow]:
+    """Every entry for the address, by the time of the decision."""
+    return [_entry(row) for row in tx.all("consent_history", shop_id=shop_id, address_key=address_key)]
+
+
+def _entry(row: Row) -> ConsentRow:
+    return ConsentRow(
+        seq=row["seq"],
+        address_key=row["address_key"],
+        customer_id=row["customer_id"],
+        channel=Channel.of(row["channel"]),
+        purpose=Purpose.of(row["purpose"]),
+        state=ConsentState.of(row["state"]),
+        raw_state=row["raw_state"],
+        at=from_text(row["at"]),
+        source=row["source"],
+        evidence=row["evidence"],
+        recorded_at=from_text(row["recorded_at"]),
+    )

@@ -1,0 +1,289 @@
+"""The outbox. An effect is committed as `sending` before the call, so that a crash leaves a trace and never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from connector import codec
+from connector.clock import from_text, to_text
+from connector.model import Effect, EffectStatus, Purpose, email_key
+from connector.store.db import Row, Tx
+from connector.store.packing import pack, unpack
+
+_FIRST, _LATER = 0, 1  # transactional effects never wait behind a campaign
+
+
+class Beginning(NamedTuple):
+    """A row of `begin_many`; a plain tuple of the same order is as good."""
+
+    shop_id: str
+    effect_id: str
+    now: datetime
+    lease_until: datetime
+    recipient: str
+    sender: str
+    subject: str
+    content: bytes | None
+
+
+class Settlement(NamedTuple):
+    """A row of `settle_many`; a plain tuple of the first four or more fields is as good."""
+
+    shop_id: str
+    effect_id: str
+    now: datetime
+    status: EffectStatus
+    provider_id: str = ""
+    reason: str = ""
+    result: Mapping[str, str] = {}
+
+
+def put(tx: Tx, effect: Effect) -> bool:
+    """Into the outbox; `False` when an effect with this id is there (then nothing changes)."""
+    changed = tx.run(
+        "effect_put",
+        shop_id=effect.shop_id,
+        effect_id=effect.id,
+        run_id=effect.run_id,
+        flow_id=effect.flow_id,
+        version=effect.version,
+        step_id=effect.step_id,
+        kind=effect.kind,
+        purpose=effect.purpose.value,
+        priority=_FIRST if effect.purpose is Purpose.TRANSACTIONAL else _LATER,
+        request=codec.encode_text(effect.request),
+        status=effect.status.value,
+        due_at=to_text(effect.due_at),
+        created_at=to_text(effect.created_at),
+        order_id=effect.order_id,
+        channel=effect.channel,
+        attempts=effect.attempts,
+        tainted=int(effect.tainted),
+        lease_until=_text(effect.lease_until),
+        first_try_at=_text(effect.first_try_at),
+        done_at=_text(effect.done_at),
+        recipient=effect.recipient,
+        recipient_key=_recipient_key(effect.recipient),
+        sender=effect.sender,
+        subject=effect.subject,
+        provider_id=effect.provider_id,
+        reason=effect.reason,
+        result=codec.encode_text(effect.result) if effect.result else "{}",
+    )
+    if changed == 1 and effect.content is not None:
+        _freeze(tx, [(effect.shop_id, effect.id, effect.content)])
+    return changed == 1
+
+
+def get(tx: Tx, shop_id: str, effect_id: str) -> Effect | None:
+    row = tx.one("effect_get", shop_id=shop_id, effect_id=effect_id)
+    return _effect(row) if row else None
+
+
+def of_run(tx: Tx, shop_id: str, run_id: str) -> list[Effect]:
+    """Oldest first."""
+    return [_effect(row) for row in tx.all("effect_of_run", shop_id=shop_id, run_id=run_id)]
+
+
+def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Effect]:
+    """Oldest first."""
+    return [_effect(row) for row in tx.all("effect_of_order", shop_id=shop_id, order_id=order_id)]
+
+
+def due(tx: Tx, now: datetime, limit: int) -> list[Effect]:
+    """Pending effects whose time has come: transactional ones first, then by time."""
+    at = to_text(now)
+    rows = tx.all("effect_due", priority=_FIRST, now=at, limit=limit)
+    if len(rows) < limit:
+        rows += tx.all("effect_due", priority=_LATER, now=at, limit=limit - len(rows))
+    return _with_contents(tx, rows)
+
+
+def expired(tx: Tx, now: datetime, limit: int) -> list[Effect]:
+    """Effects whose sending began and was never settled: their outcome is unknown."""
+    return _with_contents(tx, tx.all("effect_expired", now=to_text(now), limit=limit))
+
+
+def _with_contents(tx: Tx, rows: list[Row]) -> list[Effect]:
+    tried: dict[str, list[str]] = {}
+    for row in rows:
+        if row["attempts"]:  # content is frozen by the first attempt
+            tried.setdefault(row["shop_id"], []).append(row["effect_id"])
+    contents = {}
+    for shop_id, ids in tried.items():
+        for found in tx.all("effect_contents_of", shop_id=shop_id, ids=codec.encode_text(ids)):
+            contents[shop_id, found["effect_id"]] = found
+    return [_effect(row | contents.get((row["shop_id"], row["effect_id"]), {})) for row in rows]
+
+
+def begin(
+    tx: Tx,
+    shop_id: str,
+    effect_id: str,
+    now: datetime,
+    lease_until: datetime,
+    recipient: str = "",
+    sender: str = "",
+    subject: str = "",
+    content: bytes | None = None,
+) -> bool:
+    """Mark as `sending` before the call, counting the attempt; `False` when it was not pending any more.
+
+    The first `content` is frozen: what later attempts pass does not replace it.
+    """
+    row = Beginning(shop_id, effect_id, now, lease_until, recipient, sender, subject, content)
+    return begin_many(tx, [row]) == 1
+
+
+def begin_many(tx: Tx, rows: Iterable[Beginning | tuple[Any, ...]]) -> int:
+    """`begin` for several; return how many were pending."""
+    begun = 0
+    frozen = []
+    for row in rows:
+        b = Beginning(*row)
+        changed = tx.run(
+            "effect_begin",
+            shop_id=b.shop_id,
+            effect_id=b.effect_id,
+            now=to_text(b.now),
+            lease_until=to_text(b.lease_until),
+            recipient=b.recipient,
+            recipient_key=_recipient_key(b.recipient),
+            sender=b.sender,
+            subject=b.subject,
+        )
+        begun += changed
+        if changed and b.content is not None:
+            frozen.append((b.shop_id, b.effect_id, b.content))
+    _freeze(tx, frozen)
+    return begun
+
+
+def _freeze(tx: Tx, rows: Iterable[tuple[str, str, bytes]]) -> None:
+    packed = [(shop_id, effect_id, *pack(content)) for shop_id, effect_id, content in rows]
+    if packed:
+        tx.many("effect_freeze", packed)
+
+
+def settle(
+    tx: Tx,
+    shop_id: str,
+    effect_id: str,
+    now: datetime,
+    status: EffectStatus,
+    provider_id: str = "",
+    reason: str = "",
+    result: Mapping[str, str] | None = None,
+) -> None:
+    """Record the outcome. `uncertain` taints the effect for good; what was `sent` stays so."""
+    settle_many(tx, [Settlement(shop_id, effect_id, now, status, provider_id, reason, result or {})])
+
+
+def settle_many(tx: Tx, rows: Iterable[Settlement | tuple[Any, ...]]) -> None:
+    settled = []
+    for row in rows:
+        s = Settlement(*row)
+        settled.append(
+            {
+                "shop_id": s.shop_id,
+                "effect_id": s.effect_id,
+                "now": to_text(s.now),
+                "status": str(s.status),
+                "provider_id": s.provider_id,
+                "reason": s.reason,
+                "result": codec.encode_text(s.result) if s.result else "{}",
+            }
+        )
+    tx.many("effect_settle", settled)
+
+
+def retry(
+    tx: Tx,
+    shop_id: str,
+    effect_id: str,
+    now: datetime,
+    due_at: datetime,
+    reason: str,
+    tainted: bool | None = None,
+) -> None:
+    """Back to pending, not before `due_at`. `tainted=True` says the attempt's outcome is unknown; nothing clears it."""
+    del now
+    tx.run(
+        "effect_retry",
+        shop_id=shop_id,
+        effect_id=effect_id,
+        due_at=to_text(due_at),
+        reason=reason,
+        tainted=int(bool(tainted)),
+    )
+
+
+def defer(tx: Tx, shop_id: str, effect_id: str, due_at: datetime, reason: str) -> None:
+    """Put off: quiet hours, caps, a provider that asks to wait."""
+    tx.run("effect_defer", shop_id=shop_id, effect_id=effect_id, due_at=to_text(due_at), reason=reason)
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When an effect may next be tried, or a lease ends."""
+    rows = [tx.one("effect_next_due", priority=priority) for priority in (_FIRST, _LATER)]
+    rows.append(tx.one("effect_next_expiry"))
+    times = [row["due_at"] for row in rows if row and row["due_at"]]
+    return from_text(min(times)) if times else None
+
+
+def counts(tx: Tx) -> dict[EffectStatus, int]:
+    """How many effects there are of each status that occurs."""
+    return {EffectStatus.of(row["status"]): row["total"] for row in tx.all("effect_counts")}
+
+
+def sent_to(tx: Tx, shop_id: str, recipient_key: str, since: datetime) -> list[Effect]:
+    """What the person got since then, oldest first, without contents."""
+    rows = tx.all("effect_sent_to", shop_id=shop_id, recipient_key=recipient_key, since=to_text(since))
+    return [_effect(row) for row in rows]
+
+
+def _recipient_key(recipient: str) -> str:
+    """An address in the form consent and caps know it; other recipients (phone numbers) as they are."""
+    return email_key(recipient) or recipient
+
+
+def _text(at: datetime | None) -> str | None:
+    return to_text(at) if at else None
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
+
+
+def _effect(row: Row) -> Effect:
+    content = row.get("content")
+    return Effect(
+        shop_id=row["shop_id"],
+        id=row["effect_id"],
+        run_id=row["run_id"],
+        flow_id=row["flow_id"],
+        version=row["version"],
+        step_id=row["step_id"],
+        kind=row["kind"],
+        purpose=Purpose.of(row["purpose"]),
+        request=codec.decode(row["request"], dict[str, Any]),
+        status=EffectStatus.of(row["status"]),
+        due_at=from_text(row["due_at"]),
+        created_at=from_text(row["created_at"]),
+        order_id=row["order_id"],
+        channel=row["channel"],
+        attempts=row["attempts"],
+        tainted=bool(row["tainted"]),
+        lease_until=_time(row["lease_until"]),
+        first_try_at=_time(row["first_try_at"]),
+        done_at=_time(row["done_at"]),
+        recipient=row["recipient"],
+        sender=row["sender"],
+        subject=row["subject"],
+        content=unpack(row["encoding"], content) if content is not None else None,
+        provider_id=row["provider_id"],
+        reason=row["reason"],
+        result=codec.decode(row["result"], dict[str, str]),
+    )

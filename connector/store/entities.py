@@ -1,0 +1,201 @@
+"""Orders, customers, products and checkouts as the platform last described them. What ships is in `parcels`.
+
+Webhooks come late, twice and out of order: the newest `updated_at` wins, of equals the one that came later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from connector import codec
+from connector.clock import to_text
+from connector.model import (
+    Checkout,
+    Customer,
+    Event,
+    EventKind,
+    Order,
+    OrderStatus,
+    Product,
+    email_key,
+)
+from connector.store.db import Row, Tx
+from connector.store.parcels import (
+    put_refund,
+    put_return,
+    put_shipment,
+    put_shipment_event,
+    refunds,
+    returns,
+    shipment,
+    shipment_delivered_at,
+    shipment_times,
+    shipments,
+)
+
+__all__ = [
+    "apply",
+    "apply_many",
+    "checkout",
+    "customer",
+    "customer_by_email",
+    "order",
+    "order_by_number",
+    "orders_of",
+    "products",
+    "refunds",
+    "returns",
+    "shipment",
+    "shipment_delivered_at",
+    "shipment_times",
+    "shipments",
+]
+
+_TOMBSTONES = {
+    EventKind.ORDER_DELETED: "order_delete",
+    EventKind.CUSTOMER_DELETED: "customer_delete",
+    EventKind.PRODUCT_DELETED: "product_delete",
+    EventKind.CHECKOUT_DELETED: "checkout_delete",
+}
+
+
+def apply(tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
+    """Keep every snapshot the event carries, and what a deletion tells."""
+    apply_many(tx, shop_id, (event,), now)
+
+
+def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> None:
+    """The same for the events of one delivery: a snapshot that several of them share is written once."""
+    del now  # a snapshot carries its own time
+    last_order: Order | None = None
+    for event in events:
+        if event.order is not None and event.order is not last_order:
+            last_order = event.order
+            _put_order(tx, shop_id, event.order)
+        if event.customer is not None:
+            _put_customer(tx, shop_id, event.customer, event.at)
+        if event.product is not None:
+            _put_product(tx, shop_id, event.product, event.at)
+        if event.checkout is not None:
+            _put_checkout(tx, shop_id, event.checkout)
+        if event.shipment is not None:
+            put_shipment(tx, shop_id, event.shipment)
+        if event.shipment_event is not None:
+            put_shipment_event(tx, shop_id, event.shipment_event)
+        if event.refund is not None:
+            put_refund(tx, shop_id, event.refund)
+        if event.return_ is not None:
+            put_return(tx, shop_id, event.return_)
+        tombstone = _TOMBSTONES.get(event.kind)  # type: ignore[call-overload]
+        if tombstone is not None:
+            tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(event.at))
+
+
+def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
+    buyer = order.customer
+    tx.run(
+        "order_put",
+        shop_id=shop_id,
+        order_id=order.id,
+        number=order.number,
+        email_key=email_key(order.email or (buyer.email if buyer else None)),
+        customer_id=buyer.id if buyer else None,
+        placed_at=to_text(order.placed_at),
+        updated_at=to_text(order.updated_at),
+        snapshot=codec.encode_text(order),
+    )
+
+
+def _put_customer(tx: Tx, shop_id: str, customer: Customer, at: datetime) -> None:
+    if customer.id is None:
+        return  # a guest is known by the order's address only
+    tx.run(
+        "customer_put",
+        shop_id=shop_id,
+        customer_id=customer.id,
+        email_key=customer.email_key,
+        updated_at=to_text(customer.updated_at or at),
+        snapshot=codec.encode_text(customer),
+    )
+
+
+def _put_product(tx: Tx, shop_id: str, product: Product, at: datetime) -> None:
+    tx.run(
+        "product_put",
+        shop_id=shop_id,
+        product_id=product.id,
+        updated_at=to_text(product.updated_at or at),
+        deleted=int(product.deleted),
+        snapshot=codec.encode_text(product),
+    )
+
+
+def _put_checkout(tx: Tx, shop_id: str, checkout: Checkout) -> None:
+    tx.run(
+        "checkout_put",
+        shop_id=shop_id,
+        token=checkout.token,
+        updated_at=to_text(checkout.updated_at),
+        deleted=int(checkout.deleted),
+        snapshot=codec.encode_text(checkout),
+    )
+
+
+def order(tx: Tx, shop_id: str, order_id: str) -> Order | None:
+    """The order; one that was deleted has `OrderStatus.DELETED` (`None` when it was never seen alive)."""
+    return _order(tx.one("order_get", shop_id=shop_id, order_id=order_id))
+
+
+def order_by_number(tx: Tx, shop_id: str, number: str) -> Order | None:
+    """By the number the customer knows; deleted orders are not found."""
+    return _order(tx.one("order_by_number", shop_id=shop_id, number=number))
+
+
+def orders_of(tx: Tx, shop_id: str, email_key: str, limit: int = 50) -> list[Order]:
+    """A person's orders, newest first, without deleted ones."""
+    rows = tx.all("order_of_email", shop_id=shop_id, email_key=email_key, limit=limit)
+    return [found for row in rows if (found := _order(row)) is not None]
+
+
+def _order(row: Row | None) -> Order | None:
+    if row is None or row["snapshot"] is None:
+        return None
+    found = codec.decode(row["snapshot"], Order)
+    return replace(found, status=OrderStatus.DELETED) if row["deleted"] else found
+
+
+def customer(tx: Tx, shop_id: str, customer_id: str) -> Customer | None:
+    """The customer; `deleted` is set when the platform said so."""
+    return _customer(tx.one("customer_get", shop_id=shop_id, customer_id=customer_id))
+
+
+def customer_by_email(tx: Tx, shop_id: str, email_key: str) -> Customer | None:
+    """The customer with this address, the newest of several; deleted ones are not found."""
+    return _customer(tx.one("customer_by_email", shop_id=shop_id, email_key=email_key))
+
+
+def _customer(row: Row | None) -> Customer | None:
+    if row is None or row["snapshot"] is None:
+        return None
+    found = codec.decode(row["snapshot"], Customer)
+    return replace(found, deleted=True) if row["deleted"] else found
+
+
+def products(tx: Tx, shop_id: str, ids: Sequence[str]) -> dict[str, Product]:
+    """Those of `ids` that are known, by id; `deleted` is set when the platform said so."""
+    found = {}
+    for row in tx.all("product_by_ids", shop_id=shop_id, ids=codec.encode_text(list(ids))):
+        product = codec.decode(row["snapshot"], Product)
+        found[row["product_id"]] = replace(product, deleted=True) if row["deleted"] else product
+    return found
+
+
+def checkout(tx: Tx, shop_id: str, token: str) -> Checkout | None:
+    """The checkout; `deleted` is set when the platform said so."""
+    row = tx.one("checkout_get", shop_id=shop_id, token=token)
+    if row is None or row["snapshot"] is None:
+        return None
+    found = codec.decode(row["snapshot"], Checkout)
+    return replace(found, deleted=True) if row["deleted"] else found

@@ -1,0 +1,42 @@
+-- consent_record --
+-- Append; the same decision read again from a later snapshot is no second entry.
+INSERT INTO consents (shop_id, address_key, customer_id, channel, purpose, state, raw_state, at, source, evidence,
+  recorded_at)
+VALUES (:shop_id, :address_key, :customer_id, :channel, :purpose, :state, :raw_state, :at, :source, :evidence, :now)
+ON CONFLICT (shop_id, address_key, customer_id, channel, purpose, at, state) DO NOTHING
+
+-- consent_latest --
+-- The newest entry of the purpose itself, else of the one that covers it. Entries without an address count for the
+-- customer asked about and for customers known by the address.
+SELECT seq, address_key, customer_id, channel, purpose, state, raw_state, at, source, evidence, recorded_at
+FROM consents
+WHERE shop_id = :shop_id AND channel = :channel AND purpose IN (:purpose, :covering)
+  AND (address_key = :address_key OR (address_key = '' AND customer_id <> '' AND (
+    customer_id = :customer_id
+    OR customer_id IN (SELECT c.customer_id FROM customers c
+      WHERE c.shop_id = :shop_id AND c.email_key = :address_key))))
+ORDER BY CASE WHEN purpose = :purpose THEN 0 ELSE 1 END, at DESC, seq DESC LIMIT 1
+
+-- consent_history --
+-- Every entry for an address, oldest first.
+SELECT seq, address_key, customer_id, channel, purpose, state, raw_state, at, source, evidence, recorded_at
+FROM consents
+WHERE shop_id = :shop_id AND (address_key = :address_key OR (address_key = '' AND customer_id <> '' AND customer_id IN (
+  SELECT c.customer_id FROM customers c WHERE c.shop_id = :shop_id AND c.email_key = :address_key)))
+ORDER BY at, seq
+
+-- suppression_add --
+-- The latest reason stands.
+INSERT INTO suppressions (shop_id, address_key, channel, scope, reason, at)
+VALUES (:shop_id, :address_key, :channel, :scope, :reason, :now)
+ON CONFLICT (shop_id, address_key, channel, scope) DO UPDATE SET reason = excluded.reason, at = excluded.at
+
+-- suppression_find --
+-- All scopes of an address on a channel.
+SELECT scope, reason, at FROM suppressions
+WHERE shop_id = :shop_id AND address_key = :address_key AND channel = :channel ORDER BY scope
+
+-- suppression_remove --
+-- Lift one.
+DELETE FROM suppressions
+WHERE shop_id = :shop_id AND address_key = :address_key AND channel = :channel AND scope = :scope

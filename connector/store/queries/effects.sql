@@ -1,0 +1,89 @@
+-- effect_put --
+-- Into the outbox, once per id.
+INSERT INTO effects (shop_id, effect_id, run_id, flow_id, version, step_id, kind, purpose, priority, request, status,
+  due_at, created_at, order_id, channel, attempts, tainted, lease_until, first_try_at, done_at, recipient,
+  recipient_key, sender, subject, provider_id, reason, result)
+VALUES (:shop_id, :effect_id, :run_id, :flow_id, :version, :step_id, :kind, :purpose, :priority, :request, :status,
+  :due_at, :created_at, :order_id, :channel, :attempts, :tainted, :lease_until, :first_try_at, :done_at, :recipient,
+  :recipient_key, :sender, :subject, :provider_id, :reason, :result)
+ON CONFLICT (shop_id, effect_id) DO NOTHING
+
+-- effect_get --
+-- One effect with its frozen content.
+SELECT e.*, c.encoding, c.content FROM effects e
+LEFT JOIN effect_contents c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_id
+WHERE e.shop_id = :shop_id AND e.effect_id = :effect_id
+
+-- effect_of_run --
+-- A run's effects.
+SELECT e.*, c.encoding, c.content FROM effects e
+LEFT JOIN effect_contents c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_id
+WHERE e.shop_id = :shop_id AND e.run_id = :run_id ORDER BY e.created_at, e.effect_id
+
+-- effect_of_order --
+-- An order's effects.
+SELECT e.*, c.encoding, c.content FROM effects e
+LEFT JOIN effect_contents c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_id
+WHERE e.shop_id = :shop_id AND e.order_id = :order_id ORDER BY e.created_at, e.effect_id
+
+-- effect_due --
+-- What may be tried now, of one priority: a single range of the partial index, also when many wait for later.
+SELECT * FROM effects WHERE status = 'pending' AND priority = :priority AND due_at <= :now
+ORDER BY due_at LIMIT :limit {skip_locked}
+
+-- effect_expired --
+-- Sending began and nobody told the end.
+SELECT * FROM effects WHERE status = 'sending' AND lease_until < :now ORDER BY lease_until LIMIT :limit {skip_locked}
+
+-- effect_contents_of --
+-- Frozen contents by a JSON list of ids.
+SELECT effect_id, encoding, content FROM effect_contents
+WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:ids))
+
+-- effect_begin --
+-- The intent is committed before the call.
+UPDATE effects SET status = 'sending', attempts = attempts + 1, lease_until = :lease_until,
+  first_try_at = COALESCE(first_try_at, :now), recipient = :recipient, recipient_key = :recipient_key,
+  sender = :sender, subject = :subject
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending'
+
+-- effect_freeze --
+-- The first rendering is the one that is sent, at every attempt.
+INSERT INTO effect_contents (shop_id, effect_id, encoding, content)
+VALUES (:shop_id, :effect_id, :encoding, :content)
+ON CONFLICT (shop_id, effect_id) DO NOTHING
+
+-- effect_settle --
+-- The outcome. What was sent stays sent; an unknown outcome taints for good.
+UPDATE effects SET status = :status, done_at = :now, lease_until = NULL, provider_id = :provider_id, reason = :reason,
+  result = :result, tainted = CASE WHEN :status = 'uncertain' THEN 1 ELSE tainted END
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status <> 'sent'
+
+-- effect_retry --
+-- Try again later; a taint is never cleared.
+UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, done_at = NULL, reason = :reason,
+  tainted = CASE WHEN :tainted = 1 THEN 1 ELSE tainted END
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status <> 'sent'
+
+-- effect_defer --
+-- Put off without having tried.
+UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, reason = :reason
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status IN ('pending', 'sending')
+
+-- effect_next_due --
+-- When the next effect of a priority may be tried.
+SELECT MIN(due_at) AS due_at FROM effects WHERE status = 'pending' AND priority = :priority
+
+-- effect_next_expiry --
+-- When the next lease ends.
+SELECT MIN(lease_until) AS due_at FROM effects WHERE status = 'sending'
+
+-- effect_counts --
+-- How many there are of each status.
+SELECT status, COUNT(*) AS total FROM effects GROUP BY status
+
+-- effect_sent_to --
+-- What a person got since a time.
+SELECT * FROM effects
+WHERE shop_id = :shop_id AND recipient_key = :recipient_key AND status = 'sent' AND done_at >= :since
+ORDER BY done_at

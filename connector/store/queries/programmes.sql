@@ -1,0 +1,68 @@
+-- review_save --
+-- One review per order and product; changed freely until it is published.
+INSERT INTO reviews (shop_id, review_id, order_id, product_id, rating, title, body, author, email_key, created_at,
+  platform_id)
+VALUES (:shop_id, :review_id, :order_id, :product_id, :rating, :title, :body, :author, :email_key, :now, '')
+ON CONFLICT (shop_id, review_id) DO UPDATE SET rating = excluded.rating, title = excluded.title, body = excluded.body,
+  author = excluded.author, email_key = excluded.email_key
+WHERE reviews.platform_id = ''
+
+-- review_of_order --
+-- What was said about an order.
+SELECT review_id, order_id, product_id, rating, title, body, author, email_key, created_at, platform_id
+FROM reviews WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY created_at, review_id
+
+-- review_publish --
+-- The platform has it now.
+UPDATE reviews SET platform_id = :platform_id WHERE shop_id = :shop_id AND review_id = :review_id
+
+-- referral_code_put --
+-- Once per code.
+INSERT INTO referral_codes (shop_id, code_key, advocate_email_key, advocate_customer_id, order_id, run_id, created_at)
+VALUES (:shop_id, :code_key, :advocate_email_key, :advocate_customer_id, :order_id, :run_id, :now)
+ON CONFLICT (shop_id, code_key) DO NOTHING
+
+-- referral_code_get --
+-- Whose code it is.
+SELECT code_key, advocate_email_key, advocate_customer_id, order_id, run_id, created_at
+FROM referral_codes WHERE shop_id = :shop_id AND code_key = :code_key
+
+-- referral_code_of --
+-- An advocate's newest code.
+SELECT code_key, advocate_email_key, advocate_customer_id, order_id, run_id, created_at
+FROM referral_codes WHERE shop_id = :shop_id AND advocate_email_key = :email_key
+ORDER BY created_at DESC, code_key LIMIT 1
+
+-- referral_put --
+-- Once per id.
+INSERT INTO referrals (shop_id, referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state,
+  reason, created_at, updated_at)
+VALUES (:shop_id, :referral_id, :code_key, :advocate_email_key, :friend_email_key, :friend_order_id, :state,
+  :reason, :now, :now)
+ON CONFLICT (shop_id, referral_id) DO NOTHING
+
+-- referral_by_order --
+-- The referral a friend's order made.
+SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,
+  updated_at
+FROM referrals WHERE shop_id = :shop_id AND friend_order_id = :order_id ORDER BY created_at, referral_id LIMIT 1
+
+-- referral_of_advocate --
+-- Everything an advocate brought.
+SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,
+  updated_at
+FROM referrals WHERE shop_id = :shop_id AND advocate_email_key = :email_key ORDER BY created_at, referral_id
+
+-- referral_set_state --
+-- Compare and set: a reward is given once.
+UPDATE referrals SET state = :state, reason = :reason, updated_at = :now
+WHERE shop_id = :shop_id AND referral_id = :referral_id AND state IN (SELECT value FROM {json_texts}(:only_from))
+
+-- link_put --
+-- Once per token.
+INSERT INTO links (shop_id, token, kind, data, created_at) VALUES (:shop_id, :token, :kind, :data, :now)
+ON CONFLICT (shop_id, token) DO NOTHING
+
+-- link_get --
+-- What a token in a customer's hands stands for.
+SELECT shop_id, token, kind, data FROM links WHERE token = :token

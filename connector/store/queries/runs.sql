@@ -1,0 +1,83 @@
+-- flow_save --
+-- Immutable: a version is a hash of its body.
+INSERT INTO flow_versions (shop_id, flow_id, version, body, created_at)
+VALUES (:shop_id, :flow_id, :version, :body, :now)
+ON CONFLICT (shop_id, flow_id, version) DO NOTHING
+
+-- flow_get --
+-- The body a run is pinned to.
+SELECT body FROM flow_versions WHERE shop_id = :shop_id AND flow_id = :flow_id AND version = :version
+
+-- flow_versions --
+-- Newest first.
+SELECT version FROM flow_versions WHERE shop_id = :shop_id AND flow_id = :flow_id ORDER BY created_at DESC, version
+
+-- run_start --
+-- Once per (flow, entry key).
+INSERT INTO runs (shop_id, run_id, flow_id, version, subject_kind, subject_id, entry_key, status, step, created_at,
+  updated_at, order_id, customer_id, email_key, wake_at, awaiting, event, outcomes, acted, reason, rev)
+VALUES (:shop_id, :run_id, :flow_id, :version, :subject_kind, :subject_id, :entry_key, :status, :step, :created_at,
+  :updated_at, :order_id, :customer_id, :email_key, :wake_at, :awaiting, :event, :outcomes, :acted, :reason, :rev)
+ON CONFLICT DO NOTHING
+
+-- run_save --
+-- Compare and set by rev. Who and what the run is about never changes, so those indexes are left alone.
+UPDATE runs SET status = :status, step = :step, updated_at = :updated_at, wake_at = :wake_at, awaiting = :awaiting,
+  event = :event, outcomes = :outcomes, acted = :acted, reason = :reason, rev = rev + 1
+WHERE shop_id = :shop_id AND run_id = :run_id AND rev = :rev
+
+-- run_get --
+-- One run.
+SELECT * FROM runs WHERE shop_id = :shop_id AND run_id = :run_id
+
+-- run_by_entry --
+-- The run of a subject in a flow.
+SELECT * FROM runs WHERE shop_id = :shop_id AND flow_id = :flow_id AND entry_key = :entry_key
+
+-- run_due --
+-- Who wakes now. The condition repeats the partial index's own, or the index would not serve.
+SELECT * FROM runs
+WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL AND wake_at <= :now
+ORDER BY wake_at LIMIT :limit {skip_locked}
+
+-- run_next_wake --
+-- When the next run wakes.
+SELECT MIN(wake_at) AS wake_at FROM runs WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL
+
+-- run_active_of_order --
+-- Runs under way that concern an order, by whatever they are tied to it.
+SELECT * FROM runs WHERE shop_id = :shop_id AND order_id = :order_id
+  AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other') ORDER BY created_at, run_id
+
+-- run_active_of_subject --
+-- Runs under way about another subject than an order.
+SELECT * FROM runs WHERE shop_id = :shop_id AND subject_id = :subject_id AND subject_kind = :subject_kind
+  AND subject_kind <> 'order' AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other')
+ORDER BY created_at, run_id
+
+-- run_active_of_email --
+-- Runs under way for an address.
+SELECT * FROM runs WHERE shop_id = :shop_id AND email_key = :email_key
+  AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other') ORDER BY created_at, run_id
+
+-- run_active_of_customer --
+-- Runs under way for a customer.
+SELECT * FROM runs WHERE shop_id = :shop_id AND customer_id = :customer_id
+  AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other') ORDER BY created_at, run_id
+
+-- run_of_order --
+-- Every run of an order.
+SELECT * FROM runs WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY created_at, run_id
+
+-- run_of_email --
+-- Every run for an address.
+SELECT * FROM runs WHERE shop_id = :shop_id AND email_key = :email_key ORDER BY created_at, run_id
+
+-- journal_put --
+-- Append. The parameters' order is the fields of runs.JournalEntry.
+INSERT INTO journal (shop_id, run_id, at, step_id, what, detail)
+VALUES (:shop_id, :run_id, :at, :step_id, :what, :detail)
+
+-- journal_of --
+-- A run's diary.
+SELECT seq, at, step_id, what, detail FROM journal WHERE shop_id = :shop_id AND run_id = :run_id ORDER BY seq

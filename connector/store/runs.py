@@ -1,0 +1,190 @@
+"""Runs: rows with a due-time index. A sleeping run costs no timer, no thread and no memory (facts/engine.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from connector import codec
+from connector.clock import from_text, to_text
+from connector.model import Ref, Run, RunStatus
+from connector.store.db import Row, Tx
+
+
+class JournalEntry(NamedTuple):
+    """A line of a run's diary before it is written; a plain tuple of the same order is as good."""
+
+    shop_id: str
+    run_id: str
+    at: datetime
+    step_id: str
+    what: str
+    detail: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """A line of a run's diary. `seq` rises."""
+
+    seq: int
+    at: datetime
+    step_id: str
+    what: str
+    detail: Mapping[str, str]
+
+
+def start(tx: Tx, run: Run) -> bool:
+    """Insert; `False` when the flow has a run for this entry key already (or the id is taken)."""
+    order_id = run.order_id
+    if order_id is None and run.subject_kind == "order":
+        order_id = run.subject_id
+    changed = tx.run(
+        "run_start",
+        flow_id=run.flow_id,
+        version=run.version,
+        subject_kind=run.subject_kind,
+        subject_id=run.subject_id,
+        entry_key=run.entry_key,
+        created_at=to_text(run.created_at),
+        order_id=order_id,
+        customer_id=run.customer_id,
+        email_key=run.email_key,
+        **_moving(run),
+    )
+    return changed == 1
+
+
+def save(tx: Tx, run: Run) -> bool:
+    """Write where the run stands now, if it is still at `run.rev`; `False` when somebody else was first.
+
+    Who and what a run is about (flow, subject, entry key, order, customer, address) is fixed by `start`.
+    """
+    return tx.run("run_save", **_moving(run)) == 1
+
+
+def _moving(run: Run) -> dict[str, object]:
+    return {
+        "shop_id": run.shop_id,
+        "run_id": run.id,
+        "status": run.status.value,
+        "step": run.step,
+        "updated_at": to_text(run.updated_at),
+        "wake_at": to_text(run.wake_at) if run.wake_at else None,
+        "awaiting": codec.encode_text(run.awaiting) if run.awaiting else "[]",
+        "event": codec.encode_text(run.event) if run.event else "{}",
+        "outcomes": codec.encode_text(run.outcomes) if run.outcomes else "{}",
+        "acted": int(run.acted),
+        "reason": run.reason,
+        "rev": run.rev,
+    }
+
+
+def get(tx: Tx, shop_id: str, run_id: str) -> Run | None:
+    row = tx.one("run_get", shop_id=shop_id, run_id=run_id)
+    return _run(row) if row else None
+
+
+def by_entry(tx: Tx, shop_id: str, flow_id: str, entry_key: str) -> Run | None:
+    row = tx.one("run_by_entry", shop_id=shop_id, flow_id=flow_id, entry_key=entry_key)
+    return _run(row) if row else None
+
+
+def due(tx: Tx, now: datetime, limit: int) -> list[Run]:
+    """Runs whose time has come, longest overdue first; locked by others are passed over on PostgreSQL."""
+    return [_run(row) for row in tx.all("run_due", now=to_text(now), limit=limit)]
+
+
+def next_wake(tx: Tx) -> datetime | None:
+    row = tx.one("run_next_wake")
+    return from_text(row["wake_at"]) if row and row["wake_at"] else None
+
+
+def active(
+    tx: Tx,
+    shop_id: str,
+    *,
+    order_id: str | None = None,
+    subject: Ref | None = None,
+    email_key: str | None = None,
+    customer_id: str | None = None,
+) -> list[Run]:
+    """Runs that have not ended and match any of what is given, each once, oldest first."""
+    rows: list[Row] = []
+    orders = {order_id} if order_id is not None else set()
+    if subject is not None and subject.kind == "order":
+        orders.add(subject.id)
+    elif subject is not None:
+        rows += tx.all("run_active_of_subject", shop_id=shop_id, subject_kind=subject.kind, subject_id=subject.id)
+    for each in orders:
+        rows += tx.all("run_active_of_order", shop_id=shop_id, order_id=each)
+    if email_key is not None:
+        rows += tx.all("run_active_of_email", shop_id=shop_id, email_key=email_key)
+    if customer_id is not None:
+        rows += tx.all("run_active_of_customer", shop_id=shop_id, customer_id=customer_id)
+    found = {row["run_id"]: row for row in rows}
+    return [_run(row) for row in sorted(found.values(), key=lambda row: (row["created_at"], row["run_id"]))]
+
+
+def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
+    """Every run of the order, ended ones too, oldest first."""
+    return [_run(row) for row in tx.all("run_of_order", shop_id=shop_id, order_id=order_id)]
+
+
+def of_email(tx: Tx, shop_id: str, email_key: str) -> list[Run]:
+    """Every run for the address, ended ones too, oldest first."""
+    return [_run(row) for row in tx.all("run_of_email", shop_id=shop_id, email_key=email_key)]
+
+
+def _run(row: Row) -> Run:
+    return Run(
+        shop_id=row["shop_id"],
+        id=row["run_id"],
+        flow_id=row["flow_id"],
+        version=row["version"],
+        subject_kind=row["subject_kind"],
+        subject_id=row["subject_id"],
+        entry_key=row["entry_key"],
+        status=RunStatus.of(row["status"]),
+        step=row["step"],
+        created_at=from_text(row["created_at"]),
+        updated_at=from_text(row["updated_at"]),
+        order_id=row["order_id"],
+        customer_id=row["customer_id"],
+        email_key=row["email_key"],
+        wake_at=from_text(row["wake_at"]) if row["wake_at"] else None,
+        awaiting=codec.decode(row["awaiting"], tuple[str, ...]),
+        event=codec.decode(row["event"], dict[str, str]),
+        outcomes=codec.decode(row["outcomes"], dict[str, dict[str, str]]),
+        acted=bool(row["acted"]),
+        reason=row["reason"],
+        rev=row["rev"],
+    )
+
+
+def journal(
+    tx: Tx, shop_id: str, run_id: str, at: datetime, step_id: str, what: str, detail: Mapping[str, str] | None = None
+) -> None:
+    """Append a line to the run's diary."""
+    journal_many(tx, [JournalEntry(shop_id, run_id, at, step_id, what, detail or {})])
+
+
+def journal_many(tx: Tx, rows: Iterable[JournalEntry | tuple[str, str, datetime, str, str, Mapping[str, str]]]) -> None:
+    tx.many(
+        "journal_put",
+        [
+            (shop_id, run_id, to_text(at), step_id, what, codec.encode_text(detail) if detail else "{}")
+            for shop_id, run_id, at, step_id, what, detail in rows
+        ],
+    )
+
+
+def journal_of(tx: Tx, shop_id: str, run_id: str) -> list[JournalRow]:
+    """The run's diary, in the order it was written."""
+    return [
+        JournalRow(
+            row["seq"], from_text(row["at"]), row["step_id"], row["what"], codec.decode(row["detail"], dict[str, str])
+        )
+        for row in tx.all("journal_of", shop_id=shop_id, run_id=run_id)
+    ]
