@@ -57,15 +57,8 @@ def insert_us(directory: Path, body: bytes, batch: int, seconds: float = 0.4) ->
     while time.monotonic() - began < seconds:
         db.execute("BEGIN IMMEDIATE")
         for number in range(rows, rows + batch):
-            row = {
-                "endpoint": "b",
-                "topic": "t",
-                "dedup_key": str(number),
-                "shop_domain": "s",
-                "received_at": "",
-                "body": body,
-            }
-            db.execute(statements["insert"], row)
+            hints = {"shop_id": "s", "topic": "t", "received_at": "", "headers": "{}", "encoding": 0}
+            db.execute(statements["insert"], {**hints, "dedup_key": str(number), "body": body})
         db.execute("COMMIT")
         rows += batch
     took = time.monotonic() - began

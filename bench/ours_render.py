@@ -1,0 +1,96 @@
+"""The product's way from a delivery's body to a finished message, cut into steps the render phase can time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bench import corpus
+from connector.contracts import Verified
+from connector.model import Event, Order, Purpose, Shop
+from flows.render import MessageView, Renderer, headers_for
+from flows.render.mime import Letter, build
+from platforms.shopify.adapter import ShopifyAdapter
+
+TEMPLATE = "order_confirmation"
+SENDER = "Kiitos Bench <hello@bench.example.com>"
+AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+SHOP = Shop(
+    id="bench-main",
+    client_id="bench",
+    platform="shopify",
+    domain=corpus.SHOP_DOMAIN,
+    name="Kiitos Bench",
+    timezone="Europe/Helsinki",
+    support_email="help@bench.example.com",
+)
+VERIFIED = Verified(topic=corpus.TOPIC, dedup_key="bench", shop_domain=corpus.SHOP_DOMAIN)
+
+
+def _order_of(events: list[Event]) -> Order:
+    order = next((event.order for event in events if event.order is not None), None)
+    if order is None:
+        raise RuntimeError("the adapter found no order in a body of the corpus")
+    return order
+
+
+def steps() -> dict[str, Callable[[bytes], object]]:
+    """normalise: body to events; parts: subject, HTML and text with the template cached; mime: the bytes; whole: all.
+
+    `parts` and `mime` work on what the step before made of the same body, made once and outside the timing.
+    """
+    adapter, renderer = ShopifyAdapter(), Renderer()
+    headers = headers_for(Purpose.TRANSACTIONAL, SHOP, None)
+    orders: dict[bytes, Order] = {}
+    letters: dict[bytes, Letter] = {}
+
+    def normalise(body: bytes) -> list[Event]:
+        return list(adapter.normalise(VERIFIED, body, SHOP))
+
+    def view_of(order: Order) -> MessageView:
+        return MessageView(shop=SHOP, locale="en", purpose=Purpose.TRANSACTIONAL, timezone=SHOP.timezone, order=order)
+
+    def message(order: Order) -> bytes:
+        recipient, name = order.customer.email if order.customer else None, "Aino"
+        rendered = renderer.render(
+            TEMPLATE,
+            view_of(order),
+            key=order.id,
+            sender=SENDER,
+            reply_to=None,
+            recipient=recipient or "",
+            recipient_name=name,
+            headers=headers,
+            at=AT,
+        )
+        return rendered.mime_bytes
+
+    def order_of(body: bytes) -> Order:
+        if body not in orders:
+            orders[body] = _order_of(normalise(body))
+        return orders[body]
+
+    def parts(body: bytes) -> object:
+        return renderer.parts(TEMPLATE, view_of(order_of(body)))
+
+    def letter_of(body: bytes) -> Letter:
+        if body not in letters:
+            made = renderer.parts(TEMPLATE, view_of(order_of(body)))
+            letters[body] = Letter(
+                key="bench",
+                sender=SENDER,
+                recipient="order@example.com",
+                subject=made.subject,
+                text=made.text,
+                html=made.html,
+                at=AT,
+                headers=headers,
+            )
+        return letters[body]
+
+    return {
+        "normalise": normalise,
+        "parts": parts,
+        "mime": lambda body: build(letter_of(body)),
+        "whole": lambda body: message(_order_of(normalise(body))),
+    }
