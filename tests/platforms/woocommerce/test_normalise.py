@@ -1,0 +1,456 @@
+"""What a WooCommerce body proves, rule by rule. Whole bodies are in tests/recordings/woocommerce."""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.contracts import Verified
+from connector.errors import MalformedPayload
+from connector.model import (
+    Event,
+    EventKind,
+    FinancialStatus,
+    FulfillmentStatus,
+    Order,
+    OrderStatus,
+    ShipmentStatus,
+    Shop,
+)
+from platforms.woocommerce import WooCommerceAdapter
+from platforms.woocommerce.fields import decimal, local_text, loose_moment, text, web
+from platforms.woocommerce.people import locale_tag
+
+RECORDED = Path(__file__).parents[2] / "recordings" / "woocommerce"
+SHOP = Shop(
+    id="s1",
+    client_id="c",
+    platform="woocommerce",
+    domain="kauppa.example.test",
+    name="Kauppa",
+    url="https://kauppa.example.test",
+    timezone="Europe/Helsinki",
+)
+SHIPPED_AT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
+
+
+def recorded(name: str) -> dict[str, Any]:
+    return json.loads((RECORDED / name / "body.json").read_bytes())
+
+
+def order_body(**changed: Any) -> dict[str, Any]:
+    return {**recorded("order.created/guest_paid"), **changed}
+
+
+def with_meta(*entries: tuple[str, Any], **changed: Any) -> dict[str, Any]:
+    return order_body(meta_data=[{"id": 1, "key": key, "value": value} for key, value in entries], **changed)
+
+
+def normalise(body: Any, topic: str = "order.updated") -> list[Event]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return list(WooCommerceAdapter().normalise(Verified(topic=topic, dedup_key="d"), raw, SHOP))
+
+
+def order_of(body: dict[str, Any]) -> Order:
+    order = normalise(body)[0].order
+    assert order is not None
+    return order
+
+
+def kinds(events: list[Event]) -> set[str]:
+    return {str(event.kind) for event in events}
+
+
+def test_recorded_bodies_have_the_shops_own_byte_style() -> None:
+    """Pure ASCII, escaped slashes, no spaces between tokens: else the signature tests prove less than they say."""
+    for path in RECORDED.rglob("body.json"):
+        raw = path.read_bytes()
+        assert raw.isascii(), path
+        if raw.startswith(b"{"):
+            again = json.dumps(json.loads(raw), ensure_ascii=True, separators=(",", ":")).replace("/", "\\/").encode()
+            assert raw == again, path
+
+
+# -- level-triggered -----------------------------------------------------------------------------------------------
+
+
+def test_order_updated_before_order_created_gives_the_same_events() -> None:
+    first = normalise(order_body(), "order.updated")
+    second = normalise(order_body(), "order.created")
+    assert [event.key for event in first] == [event.key for event in second]
+    assert {"order.created", "order.paid", "order.updated"} == kinds(first)
+
+
+@pytest.mark.parametrize("status", ["auto-draft", "draft", "trash", "checkout-draft"])
+def test_drafts_and_trash_are_no_orders(status: str) -> None:
+    assert "order.created" not in kinds(normalise(order_body(status=status)))
+
+
+def test_a_status_with_its_database_prefix_is_the_same_status() -> None:
+    assert order_of(order_body(status="wc-completed")).status is OrderStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("status", "paid", "expected"),
+    [
+        ("pending", None, False),
+        ("on-hold", None, False),
+        ("failed", None, False),
+        ("processing", None, True),
+        ("completed", None, True),
+        ("cancelled", None, False),
+        ("cancelled", "2026-11-20T08:15:30", True),
+        ("odottaa-kuvaa", "2026-11-20T08:15:30", True),
+    ],
+)
+def test_paid_is_a_date_or_a_paid_status(status: str, paid: str | None, expected: bool) -> None:
+    assert ("order.paid" in kinds(normalise(order_body(status=status, date_paid_gmt=paid)))) is expected
+
+
+def test_completed_is_fulfilled_but_not_delivered() -> None:
+    events = normalise(order_body(status="completed", date_completed_gmt="2026-11-20T12:00:00"))
+    assert "order.fulfilled" in kinds(events)
+    assert not [event for event in events if event.kind.startswith("shipment.")]
+
+
+def test_an_unknown_status_is_other_with_its_own_word_kept() -> None:
+    order = order_of(order_body(status="odottaa-kuvaa", date_paid_gmt=None))
+    assert (order.status, order.raw_status, order.financial) == (
+        OrderStatus.OTHER,
+        "odottaa-kuvaa",
+        FinancialStatus.OTHER,
+    )
+
+
+# -- money ---------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_in_the_shops_price_convention_and_add_up_to_the_total() -> None:
+    order = order_of(order_body())
+    assert order.lines[0].unit_price.amount == Decimal("12.50")
+    assert order.lines[0].total.amount == Decimal("25.00")
+    assert order.subtotal is not None
+    assert order.shipping is not None
+    assert order.subtotal + order.shipping == order.total
+    net = order_of(order_body(prices_include_tax=False))
+    assert net.lines[0].total.amount == Decimal("19.92")
+    assert net.subtotal is not None
+    assert net.shipping is not None
+    assert net.tax is not None
+    assert net.subtotal + net.shipping + net.tax == net.total
+
+
+def test_the_float_price_is_never_read() -> None:
+    line = {**order_body()["line_items"][0], "price": 99999.123}
+    assert order_of(order_body(line_items=[line])).lines[0].unit_price.amount == Decimal("12.50")
+
+
+@pytest.mark.parametrize("total", ["", None, "abc", [], True, "1e5", "9" * 40])
+def test_a_total_that_is_no_amount_is_malformed_with_its_path(total: Any) -> None:
+    with pytest.raises(MalformedPayload) as caught:
+        normalise(order_body(total=total))
+    assert caught.value.path == "$.total"
+    assert caught.value.topic == "order.updated"
+
+
+def test_refunds_are_positive_and_reduce_nothing() -> None:
+    events = normalise(order_body(refunds=[{"id": 5, "reason": "x", "total": "-12.50"}, {"id": 6, "total": "-1.00"}]))
+    refunds = {event.key: event.refund for event in events if event.refund}
+    assert {key: refund.amount.amount for key, refund in refunds.items() if refund.amount} == {
+        "refund/5": Decimal("12.50"),
+        "refund/6": Decimal("1.00"),
+    }
+    order = events[0].order
+    assert order is not None
+    assert order.refunded is not None
+    assert order.refunded.amount == Decimal("13.50")
+    assert order.total.amount == Decimal("31.15")
+    assert order.financial is FinancialStatus.PARTIALLY_REFUNDED
+
+
+# -- people --------------------------------------------------------------------------------------------------------
+
+
+def test_a_guest_has_no_id_and_the_address_as_typed() -> None:
+    order = order_of(order_body(customer_id=0))
+    assert order.customer is not None
+    assert order.customer.id is None
+    assert order.email == "Leena.Kettunen@Example.com"
+    assert normalise(order_body(customer_id=0))[0].customer_id is None
+    assert normalise(order_body(customer_id="57"))[0].customer_id == "57"
+
+
+def test_what_the_eraser_leaves_is_nobody() -> None:
+    order = order_of(recorded("order.updated/erased_customer"))
+    assert order.customer is None
+    assert order.email is None
+    assert order.billing_address is None
+    assert "deleted" not in repr(order)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("wpml_language", "fi", "fi"),
+        ("trp_language", "fi_FI", "fi-FI"),
+        ("_order_language", "zh-hans", "zh-Hans"),
+        ("customer_language", "pt_BR", "pt-BR"),
+        ("wpml_language", "", None),
+        ("wpml_language", {"a": 1}, None),
+        ("somebody_else", "fi", None),
+    ],
+)
+def test_the_language_comes_from_the_plugins_meta(key: str, value: Any, expected: str | None) -> None:
+    assert order_of(with_meta((key, value))).locale == expected
+
+
+def test_locale_tags() -> None:
+    assert [locale_tag(code) for code in ("de_DE_formal", "EN", "sr-latn-rs", "x", "ä", None, 5)] == [
+        "de-DE",
+        "en",
+        "sr-Latn-RS",
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+# -- parcels -------------------------------------------------------------------------------------------------------
+
+
+def tracking(**entry: Any) -> list[Event]:
+    events = normalise(with_meta(("_wc_shipment_tracking_items", [entry])))
+    return [event for event in events if event.kind == EventKind.SHIPMENT_CREATED]
+
+
+@pytest.mark.parametrize("when", ["1795298400", 1795298400, 1795298400000, "2026-11-22", "2026-11-21T22:00:00Z"])
+def test_date_shipped_in_every_form(when: Any) -> None:
+    (event,) = tracking(tracking_number="A1", tracking_id="t", date_shipped=when)
+    assert event.at == SHIPPED_AT
+
+
+@pytest.mark.parametrize("when", ["", None, "eilen", [], -1, "99999999999999999999"])
+def test_an_unreadable_date_shipped_is_the_orders_last_change(when: Any) -> None:
+    (event,) = tracking(tracking_number="A1", tracking_id="t", date_shipped=when)
+    assert event.at == datetime(2026, 11, 20, 8, 15, 30, tzinfo=UTC)
+
+
+def test_a_parcel_never_left_before_its_order_was_placed() -> None:
+    (event,) = tracking(tracking_number="A1", tracking_id="t", date_shipped="2026-11-20")  # midnight, order at 10:15
+    assert event.at == datetime(2026, 11, 20, 8, 15, 30, tzinfo=UTC)
+
+
+def test_tracking_without_an_id_of_its_own_keeps_one_key() -> None:
+    assert tracking(tracking_number="A1")[0].key == tracking(tracking_number="A1")[0].key
+    assert tracking(tracking_number="A1")[0].key != tracking(tracking_number="A2")[0].key
+    assert tracking(date_shipped="1795298400") == []
+
+
+def test_a_corrected_number_is_an_update_of_the_same_parcel() -> None:
+    def keys(number: str) -> set[str]:
+        entry = {"tracking_number": number, "tracking_id": "t"}
+        return {event.key for event in normalise(with_meta(("_wc_shipment_tracking_items", [entry])))}
+
+    (new,) = keys("A2") - keys("A1")
+    assert new.startswith("shipment/tracking-1001-t/updated/")
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "//x", "https://a b", "x", None, {}])
+def test_a_tracking_link_that_is_no_web_address_is_dropped(link: Any) -> None:
+    shipment = tracking(tracking_number="A1", custom_tracking_link=link)[0].shipment
+    assert shipment is not None
+    assert shipment.tracking_urls == ()
+
+
+def test_tracking_stored_as_json_text_is_read() -> None:
+    stored = json.dumps([{"tracking_number": "A1", "tracking_id": "t"}])
+    events = normalise(with_meta(("_wc_shipment_tracking_items", stored)))
+    assert "shipment/tracking-1001-t/created" in {event.key for event in events}
+
+
+def test_delivered_without_tracking_is_one_parcel_told_by_the_status() -> None:
+    keys = {event.key for event in normalise(order_body(status="delivered"))}
+    assert {"shipment/status-1001/created", "shipment/status-1001/delivered"} <= keys
+
+
+def test_delivered_with_tracking_is_the_tracked_parcel() -> None:
+    body = with_meta(
+        ("_wc_shipment_tracking_items", [{"tracking_number": "A1", "tracking_id": "t"}]), status="delivered"
+    )
+    events = normalise(body)
+    keys = {event.key for event in events}
+    assert "shipment/tracking-1001-t/delivered" in keys
+    assert not [key for key in keys if "status-" in key]
+    delivered = next(event for event in events if event.kind == EventKind.SHIPMENT_DELIVERED)
+    assert delivered.shipment is not None
+    assert delivered.shipment.status is ShipmentStatus.DELIVERED
+
+
+def test_a_fulfillment_of_a_tracked_number_is_the_same_parcel() -> None:
+    fulfillment = recorded("order.updated/fulfillments_merged_by_a_fetch")["fulfillments"][0]
+    number = "MH0001"
+    body = with_meta(
+        ("_wc_shipment_tracking_items", [{"tracking_number": number, "tracking_id": "t"}]), fulfillments=[fulfillment]
+    )
+    created = [event.key for event in normalise(body) if event.kind == EventKind.SHIPMENT_CREATED]
+    assert created == ["shipment/tracking-1001-t/created"]
+
+
+def test_a_deleted_fulfillment_and_a_draft_are_no_parcels() -> None:
+    fulfillment = recorded("order.updated/fulfillments_merged_by_a_fetch")["fulfillments"][0]
+    gone = {**fulfillment, "date_deleted": "2026-11-22T10:00:00Z"}
+    draft = {**fulfillment, "is_fulfilled": False}
+    assert "shipment.created" not in kinds(normalise(order_body(fulfillments=[gone, draft])))
+    assert "shipment.created" in kinds(normalise(order_body(fulfillments=[fulfillment])))
+
+
+def test_a_virtual_order_needs_no_shipping() -> None:
+    order = order_of(order_body(needs_processing=False))
+    assert not order.needs_shipping
+    assert order.fulfillment is FulfillmentStatus.NOT_REQUIRED
+    assert order_of(order_body()).needs_shipping
+
+
+# -- no facts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "subject"),
+    [
+        ("order.deleted", {"id": 28}, "order/28"),
+        ("product.deleted", {"id": 45}, "product/45"),
+        ("coupon.deleted", {"id": 45}, "coupon/45"),
+        ("customer.deleted", {"id": 5}, "customer/5"),
+        ("order.restored", {"id": 28}, "order/28"),
+        ("order.updated", {"code": "woocommerce_rest_cannot_view", "message": "Sorry"}, "order/unknown"),
+        ("action.woocommerce_delete_order", {"action": "woocommerce_delete_order", "arg": 54}, "order/54"),
+        ("action.woocommerce_order_status_on-hold", {"action": "x", "arg": "54"}, "order/54"),
+    ],
+)
+def test_what_is_no_fact_is_a_reason_to_look_again(topic: str, body: dict[str, Any], subject: str) -> None:
+    (event,) = normalise(body, topic)
+    assert event.kind == EventKind.RESOURCE_RECHECK
+    assert str(event.subject) == subject
+    assert set(event.data) == {"resource", "id", "reason"}
+    assert (event.order, event.customer, event.product) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "order.refunded",
+        "subscription.created",
+        "action.woocommerce_add_to_cart",
+        "action.woocommerce_before_delete_order",
+        "action.woocommerce_order_note_added",
+        "orders/paid",
+        "order",
+    ],
+)
+def test_other_topics_mean_nothing(topic: str) -> None:
+    assert normalise({"action": "x", "arg": 5, "id": 5}, topic) == []
+
+
+def test_an_action_without_an_order_means_nothing() -> None:
+    assert normalise({"action": "x", "arg": []}, "action.woocommerce_order_refunded") == []
+
+
+def test_a_note_to_the_customer_is_not_quoted() -> None:
+    body = recorded("action.woocommerce_new_customer_note/note_with_link")
+    (event,) = normalise(body, "action.woocommerce_new_customer_note")
+    assert "Paketti" not in repr(event)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b'{"message":"x"}', b"[" * 5000])
+def test_unreadable_bodies_are_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedPayload) as caught:
+        normalise(body)
+    assert caught.value.topic == "order.updated"
+    assert caught.value.path
+
+
+def test_the_path_of_a_fault_is_named_and_its_value_is_not() -> None:
+    line = {**order_body()["line_items"][0], "id": ["Salainen Nimi"]}
+    with pytest.raises(MalformedPayload) as caught:
+        normalise(order_body(line_items=[line]))
+    assert "line_items[0].id" in caught.value.path.replace("[...]", "[0]")
+    assert "Salainen" not in str(caught.value)
+
+
+def test_php_arrays_with_a_gap_arrive_as_objects() -> None:
+    lines = order_body()["line_items"]
+    assert order_of(order_body(line_items={"3": lines[0]})).lines == order_of(order_body()).lines
+
+
+def test_staff_accounts_are_not_welcomed() -> None:
+    assert kinds(normalise(recorded("customer.created/shop_manager"), "customer.created")) == {"customer.updated"}
+
+
+def test_the_eraser_empties_an_account() -> None:
+    events = normalise(recorded("customer.updated/erased"), "customer.updated")
+    assert {event.customer.email for event in events if event.customer} == {None}
+
+
+# -- single values -------------------------------------------------------------------------------------------------
+
+
+def test_single_values() -> None:
+    assert text("a\x00b\ud800c") == "abc"
+    assert text("[deleted]") is None
+    assert decimal("-12.50") == Decimal("-12.50")
+    assert decimal(1e-7) == Decimal("0.0000001")
+    assert decimal("NaN") is None
+    assert web("ftp://x.example") is None
+    assert loose_moment("2026-11-22", "Not/AZone") == datetime(2026, 11, 22, tzinfo=UTC)
+    assert local_text(datetime(2026, 7, 1, 21, 30, tzinfo=UTC), "Europe/Helsinki") == "2026-07-02T00:30:00"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(order_body())), JSON)
+def test_any_value_in_any_field_is_events_or_malformed(field: str, value: Any) -> None:
+    fault = ""
+    events: list[Event] = []
+    try:
+        events = normalise(order_body(**{field: value}))
+    except MalformedPayload as error:
+        fault = error.path
+    assert fault.startswith("$") if fault else all(event.key for event in events)
+
+
+def test_the_adapter_and_all_it_imports_here_are_pure() -> None:
+    """Negative control: the same walk from `platform` does reach the network."""
+    assert not reached("adapter") & {"requests", "woocommerce", "connector.http", "flask", "sqlite3", "socket", "time"}
+    assert {"requests", "woocommerce", "connector.http"} <= reached("platform")
+
+
+def reached(module: str) -> set[str]:
+    """Modules imported by `platforms.woocommerce.<module>` and by the modules of that package it imports."""
+    package = "platforms.woocommerce."
+    seen: set[str] = set()
+    todo = [package + module]
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        if name.startswith(package):
+            path = Path(__file__).parents[3] / (name.replace(".", "/") + ".py")
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                found += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                todo += [name for name in found if name not in seen]
+    return seen
