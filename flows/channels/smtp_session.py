@@ -12,12 +12,12 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
 from connector.errors import Refused
-from flows.render.mime import split_sender
+from flows.render.mime import ascii_address, split_sender
 
 MAX_MESSAGES = 100
 MAX_SECONDS = 60.0
@@ -44,7 +44,7 @@ class Server:
     tls: str
     context: ssl.SSLContext | None
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     timeout: float = 60.0
 
 
@@ -86,7 +86,7 @@ def envelope(message: Message) -> Envelope | Rejected:
     """Check the addresses and stuff the dots (RFC 5321 section 4.5.2)."""
     try:
         sender = split_sender(message.sender)[1]
-        recipient = split_sender(message.recipient)[1]
+        recipient = ascii_address(message.recipient)
     except Refused as error:
         return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
     content = message.content
@@ -255,6 +255,7 @@ class Session:
 
 def _connect(server: Server) -> smtplib.SMTP:
     smtp: smtplib.SMTP | None = None
+    logging_in = False
     place = f"{server.host}:{server.port}"
     try:
         if server.tls == "ssl":
@@ -269,21 +270,23 @@ def _connect(server: Server) -> smtplib.SMTP:
             smtp.starttls(context=server.context)
             smtp.ehlo()
         if server.username:
+            logging_in = True
             smtp.login(server.username, server.password)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         if smtp is not None:
             smtp.close()
-        raise ConnectionFailed(f"{place}: {_reason(error)}") from error
+        raise ConnectionFailed(f"{place}: {_reason(error, logging_in)}") from error
     return smtp
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, logging_in: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not trusted ({error.verify_message}); set ca_file for an own authority"
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return f"user name or password refused ({error.smtp_code}); check username and password"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "the server offers no STARTTLS or AUTH; check tls and the port"
+    if logging_in:  # some servers hang up instead of answering
+        code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else "hung up"
+        return f"the login was refused ({code}); check username and password"
     if isinstance(error, smtplib.SMTPResponseException):
         return f"refused with {error.smtp_code}"
     return f"cannot be reached ({type(error).__name__}); check host and port"

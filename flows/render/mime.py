@@ -121,6 +121,8 @@ def date(at: datetime) -> str:
 
 def split_sender(text: str) -> tuple[str, str]:
     """`Aamu & Ilta <kauppa@aamu.example>` as name and checked address. Raises `Refused`."""
+    if _CONTROL.search(text):
+        raise Refused("a sender is one line, as in Shop <shop@example.com>", provider_code="bad_address")
     name, opening, rest = text.strip().rpartition("<")
     if not opening:
         return "", ascii_address(text)
