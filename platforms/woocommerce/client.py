@@ -216,6 +216,8 @@ class Connections:
         with self._guard:
             kept = self._kept.get(access.shop.id)
             if kept is None or kept[0] != wanted:
+                if kept is not None:
+                    kept[1].close()
                 kept = (wanted, ShopApi(*wanted, clock=access.clock))
                 self._kept[access.shop.id] = kept
             return kept[1]

@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +14,12 @@ import requests
 import responses
 
 from connector.clock import ManualClock
-from connector.contracts import CAPABILITIES, Access, DiscountRequest, ReviewRequest
+from connector.contracts import CAPABILITIES, Access, DiscountRequest, ReviewRequest, Verified
 from connector.errors import AuthExpired, Refused, Transient
-from connector.model import Event, EventKind, Money, Shop
+from connector.model import Event, EventKind, Money
 from platforms.woocommerce import WooCommerce, WooCommerceAdapter
+from tests.platforms.woocommerce.bodies import RECORDED, SHOP, recorded
 
-RECORDED = Path(__file__).parents[2] / "recordings" / "woocommerce"
 API = "https://kauppa.example.test/wp-json/wc/v3"
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 REQUEST = DiscountRequest(
@@ -46,21 +45,11 @@ REVIEW = ReviewRequest(
 
 @pytest.fixture
 def access() -> Access:
-    shop = Shop(
-        id="s1",
-        client_id="c",
-        platform="woocommerce",
-        domain="kauppa.example.test",
-        name="Kauppa",
-        url="https://kauppa.example.test",
-        timezone="Europe/Helsinki",
-    )
-    return Access(shop=shop, secrets={"consumer_key": "ck_x", "consumer_secret": "cs_x"}, clock=ManualClock(NOW))
+    return Access(shop=SHOP, secrets={"consumer_key": "ck_x", "consumer_secret": "cs_x"}, clock=ManualClock(NOW))
 
 
 def sent(call: int = -1) -> dict[str, Any]:
-    found = json.loads(responses.calls[call].request.body)
-    assert isinstance(found, dict)
+    found: dict[str, Any] = json.loads(responses.calls[call].request.body or b"")
     return found
 
 
@@ -283,12 +272,6 @@ def test_a_duplicate_that_is_not_shown_is_refused(access: Access) -> None:
 # -- fetching ------------------------------------------------------------------------------------------------------
 
 
-def recorded(name: str) -> dict[str, Any]:
-    found = json.loads((RECORDED / name / "body.json").read_bytes())
-    assert isinstance(found, dict)
-    return found
-
-
 @responses.activate
 def test_an_order_is_fetched_as_the_events_it_proves(access: Access) -> None:
     responses.get(f"{API}/orders/1001", json=recorded("order.created/guest_paid"))
@@ -360,8 +343,6 @@ def test_a_revoked_key_pauses_the_shop(access: Access) -> None:
 
 @responses.activate
 def test_fetched_and_delivered_snapshots_are_the_same_events(access: Access) -> None:
-    from connector.contracts import Verified
-
     body = (RECORDED / "order.updated/two_refunds_completed/body.json").read_bytes()
     responses.get(f"{API}/orders/1015", body=body, content_type="application/json; charset=UTF-8")
     fetched: list[Event] = list(WooCommerce().fetch_order(access, "1015"))
