@@ -1,8 +1,8 @@
 """An order read over GraphQL, put into the words of the webhooks, so that both become the same events.
 
-What GraphQL knows better comes along: when it was paid (the transactions), product pictures and pages, the carrier's
-own events. Not more than 10 parcels with 10 lines and 10 events each, and 10 refunds with 5 lines each are read (a query
-may cost 1,000 points); of the order's own lines all.
+What GraphQL knows better comes along: when it was paid (the transactions), product pictures and pages, the
+carrier's own events. Not more than 10 parcels with 10 lines and 10 events each, and 10 refunds with 5 lines each are
+read (a query may cost 1,000 points); of the order's own lines all.
 """
 
 from __future__ import annotations

@@ -162,9 +162,9 @@ class Shopify(ShopifyAdapter, CreatesDiscounts, WritesOrders, PublishesReviews, 
 
 def _discount(access: Access, request: DiscountRequest) -> dict[str, Any]:
     """DiscountCodeBasicInput. Amounts of discounts are in the shop's currency; another one is `Refused`."""
-    customers = (
-        {"customers": {"add": [gid("Customer", request.customer_id)]}} if request.customer_id else {"all": "ALL"}
-    )
+    context: dict[str, Any] = {"all": "ALL"}
+    if request.customer_id:
+        context = {"customers": {"add": [gid("Customer", request.customer_id)]}}
     if request.amount is not None:
         value: dict[str, Any] = {
             "discountAmount": {"amount": _in_shop_currency(access, request.amount), "appliesOnEachItem": False}
