@@ -120,8 +120,6 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
         code = _error_code(response)
         if status in (401, 403):
             return AuthExpired(f"{place} ({code}): the API key is wrong, read-only or its user lost the right")
-        if code == NO_ROUTE:
-            return Refused(f"{place}: this route is not there (plug-in off or older)", provider_code=code)
         if status in (400, 404, 409, 413) or code.startswith("woocommerce_rest_"):
             return Refused(f"{place} ({code})", provider_code=code)
         return error_for(response, wrote=wrote, now=self._clock.now())

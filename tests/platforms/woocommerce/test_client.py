@@ -205,6 +205,7 @@ def test_a_key_that_no_longer_works(api: ShopApi, status: int, code: str) -> Non
         (404, error_body("woocommerce_rest_shop_order_invalid_id", 404), "woocommerce_rest_shop_order_invalid_id"),
         (404, error_body("rest_no_route", 404), "rest_no_route"),
         (400, error_body(0, 400), "0"),
+        (409, error_body("comment_duplicate", 409), "comment_duplicate"),
         (409, error_body("woocommerce_rest_comment_duplicate", 409), "woocommerce_rest_comment_duplicate"),
         (
             413,

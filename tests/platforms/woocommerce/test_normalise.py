@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_an_unknown_status_is_other_with_its_own_word_kept() -> None:
         "odottaa-kuvaa",
         FinancialStatus.OTHER,
     )
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the machine's time zone cannot be set here")
+def test_gmt_dates_are_read_as_gmt_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        body = order_body(date_created="2026-11-20T23:59:59", date_created_gmt="2026-11-20T08:15:30")
+        assert order_of(body).placed_at == datetime(2026, 11, 20, 8, 15, 30, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # -- money ---------------------------------------------------------------------------------------------------------
