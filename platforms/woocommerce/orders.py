@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -108,8 +108,6 @@ def read_order(body: OrderBody, shop: Shop) -> Snapshot:
     shippable = _needs_shipping(body)
     lines = tuple(_line(entry, index, prices, shippable) for index, entry in enumerate(items(body.line_items)))
     shipments = read_shipments(body, status, lines, placed, modified, shop)
-    locale = locale_of(meta, body.lang)
-    billing = body.billing if isinstance(body.billing, AddressBody) else AddressBody()
     total = money(body.total, prices.currency, "$.total")
     refunded = _refunded(body, prices.currency)
     paid = moment(body.date_paid_gmt, "$.date_paid_gmt")
@@ -129,21 +127,46 @@ def read_order(body: OrderBody, shop: Shop) -> Snapshot:
         closed_at=moment(body.date_completed_gmt, "$.date_completed_gmt"),
         currency=prices.currency,
         total=total,
-        customer=buyer(body.customer_id, body.billing, locale),
-        email=email(billing.email),
-        phone=line(billing.phone),
-        locale=locale,
+        refunded=refunded,
         lines=lines,
-        shipping_address=read_address(body.shipping),
-        billing_address=read_address(body.billing),
-        subtotal=sum((item.total for item in lines), Money.zero(prices.currency)),
+    )
+    order = _with_context(_with_people(_with_amounts(order, body, prices), body, meta), body, meta, prices)
+    return Snapshot(order, status, shipments)
+
+
+def _with_amounts(order: Order, body: OrderBody, prices: _Prices) -> Order:
+    return replace(
+        order,
+        subtotal=sum((item.total for item in order.lines), Money.zero(prices.currency)),
         shipping=prices.shown(body.shipping_total, body.shipping_tax),
         tax=money_or_zero(body.total_tax, prices.currency),
         tax_lines=_tax_lines(body, prices.currency),
         taxes_included=prices.include_tax,
         discount=prices.shown(body.discount_total, body.discount_tax),
         discounts=_discounts(body, prices),
-        refunded=refunded,
+    )
+
+
+def _with_people(order: Order, body: OrderBody, meta: Mapping[str, Any]) -> Order:
+    billing = body.billing if isinstance(body.billing, AddressBody) else AddressBody()
+    locale = locale_of(meta, body.lang)
+    return replace(
+        order,
+        customer=buyer(body.customer_id, body.billing, locale),
+        email=email(billing.email),
+        phone=line(billing.phone),
+        locale=locale,
+        shipping_address=read_address(body.shipping),
+        billing_address=read_address(body.billing),
+        company=line(billing.company),
+    )
+
+
+def _with_context(order: Order, body: OrderBody, meta: Mapping[str, Any], prices: _Prices) -> Order:
+    """Where the order came from and what hangs on it."""
+    method = label(body.payment_method_title) or line(body.payment_method)
+    return replace(
+        order,
         shop_currency=next((code for code in (line(meta.get(key)) for key in _BASE_CURRENCIES) if code), None),
         status_url=_status_url(body),
         source=_source(body, meta),
@@ -153,12 +176,8 @@ def read_order(body: OrderBody, shop: Shop) -> Snapshot:
         attributes=_attributes(body, meta, prices),
         tags=tuple(tag for tag in (line(entry) for entry in items(meta.get(TAGS_META))) if tag),
         note=text(body.customer_note),
-        company=line(billing.company),
-        payment_methods=tuple(
-            name for name in (label(body.payment_method_title) or line(body.payment_method),) if name
-        ),
+        payment_methods=(method,) if method else (),
     )
-    return Snapshot(order, status, shipments)
 
 
 def _currency(body: OrderBody) -> str:
