@@ -38,6 +38,8 @@ def read_span(value: object) -> timedelta:
         raise ValueError(f"expected a span such as 10d, 2h or 90s, not {shown_value(value)}")
     try:
         span = parse_span(value)
+    except ValueError:
+        raise ValueError(f"'{value}' is not a span such as 10d, 2h or 90s") from None
     except OverflowError:
         span = timedelta.max
     if span > LONGEST_SPAN:

@@ -232,6 +232,7 @@ class _Steps:
             return ReadStep(step_id, None, guards)
         if unknown_param:
             return ReadStep(step_id, None, guards)
+        self._check_events(self.types[do], own, place)
         step = build_step(self.types[do], own, self._at(place))
         if step is not None:
             self._check(step, place, seen)
@@ -251,13 +252,19 @@ class _Steps:
             self.faults.add(place, f"no parameter '{name}'{near(name, self.params)}")
         return self.params.get(name)
 
+    def _check_events(self, cls: type[Step], table: Mapping[str, object], place: str) -> None:
+        """Event kinds are looked at before the step is built, so that they are named beside its other faults."""
+        for key, (item, _) in step_fields(cls).items():
+            value = table.get(key)
+            kinds = [value] if isinstance(value, str) else value
+            if item.metadata.get("event") and isinstance(kinds, list):
+                _check_kinds([kind for kind in kinds if isinstance(kind, str)], f"{place}.{key}", self.faults)
+
     def _check(self, step: Step, place: str, seen: Sequence[str]) -> None:
-        """What only the flow knows: templates that exist, events that happen, paths that lead somewhere."""
+        """What only the flow knows: templates that exist, paths that lead somewhere."""
         checked: set[str] = set()
         for key, (item, _) in step_fields(type(step)).items():
             value = getattr(step, item.name)
-            if item.metadata.get("event"):
-                _check_kinds([value] if isinstance(value, str) else value, f"{place}.{key}", self.faults)
             if value and "path" in item.metadata:
                 checked.add(value)
                 self._check_path(value, f"{place}.{key}", seen, item.metadata["path"])
