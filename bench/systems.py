@@ -191,7 +191,9 @@ def _wait_until_ready(running: Running) -> None:
     while not answers(running.port, running.system.health_path):
         for role, process in running.leaders.items():
             if process.poll() is not None:
-                raise RuntimeError(f"{running.system.name} {role} ended at once: {tail(running.where / f'{role}.log')}")
+                raise RuntimeError(
+                    f"{running.system.name} {role} ended at once: {last_line(running.where / f'{role}.log')}"
+                )
         if time.monotonic() > deadline:
             raise RuntimeError(
                 f"{running.system.name} gave no 200 on {running.system.health_path} in {STARTS_WITHIN:.0f} s"
@@ -199,10 +201,12 @@ def _wait_until_ready(running: Running) -> None:
         time.sleep(0.005)
 
 
-def tail(path: Path, size: int = 600) -> str:
+def last_line(path: Path) -> str:
+    """The last words of a log: of a traceback the error itself."""
     with suppress(FileNotFoundError):
-        return path.read_text(errors="replace")[-size:].strip()
-    return ""
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1].strip()[:300] if lines else "nothing was logged"
+    return "nothing was logged"
 
 
 def delayed_disk(fsync_us: int) -> dict[str, str]:
