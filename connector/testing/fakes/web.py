@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -43,6 +44,26 @@ class Response:
     content_type: str = "application/json; charset=utf-8"
     headers: Pairs = field(default_factory=tuple)
     drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What goes wrong with one request. `status` answers instead of working; `drop` works and never answers."""
+
+    status: int = 0
+    retry_after: str | None = None
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that came in, for counting: never its body, its query or its token."""
+
+    method: str
+    path: str
+    status: int
+    at: datetime
+    operation: str = ""
 
 
 def as_json(status: int, value: Any, headers: Pairs = ()) -> Response:

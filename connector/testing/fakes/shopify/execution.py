@@ -106,7 +106,7 @@ class GraphqlEndpoint:
         answer: Json = {"data": result.data, "extensions": {"cost": self._cost(requested, actual)}}
         if result.errors:
             answer["errors"] = [dict(error.formatted) for error in result.errors]
-            self._shop.gaps += [e.message for e in result.errors if (e.extensions or {}).get("code") == "FAKE_GAP"]
+            self._shop.gaps += [error.message for error in result.errors if _is_gap(error)]
         return answer
 
     def _cost(self, requested: int, actual: int | None) -> Json:
@@ -168,6 +168,12 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
 
 def _type_of(value: Any, *_: Any) -> str:
     return str(value["__typename"] if isinstance(value, Mapping) else value.typename)
+
+
+def _is_gap(error: GraphQLError) -> bool:
+    """Whether the fake, not the request, is to blame: no answer, or a fault in a resolver of ours."""
+    fault = error.original_error
+    return (error.extensions or {}).get("code") == "FAKE_GAP" or not isinstance(fault, (GraphQLError, type(None)))
 
 
 def _gap(info: GraphQLResolveInfo[Any]) -> Any:

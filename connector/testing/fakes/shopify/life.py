@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from connector.clock import Clock
+from connector.testing.fakes.checkout import CheckoutRefused
 from connector.testing.fakes.people import Article, Buyer
 from connector.testing.fakes.shopify import orders, payloads
 from connector.testing.fakes.shopify.deliveries import Delivery, Outbox, Topics
 from connector.testing.fakes.shopify.orders import Basket
 from connector.testing.fakes.shopify.payloads import ZERO
-from connector.testing.fakes.shopify.state import CheckoutRefused, Discount, Json, ShopState
+from connector.testing.fakes.shopify.state import Discount, Json, ShopState
 
 
 class ShopLife(ShopState):

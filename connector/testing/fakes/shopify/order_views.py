@@ -64,9 +64,9 @@ class LineItemView(View):
     def original_total_set(self) -> Json | None:
         return self._total(Decimal(0))
 
-    def discounted_total_set(self) -> Json | None:
-        """Line-level discounts only: a code's part shows in the allocations."""
-        return self._total(Decimal(0))
+    def discounted_total_set(self, with_code_discounts: bool = False) -> Json | None:
+        """Line-level discounts only, unless asked: a code's part shows in the allocations."""
+        return self._total(self._allocated() if with_code_discounts else Decimal(0))
 
     def price_after_all_discounts_before_taxes_set(self) -> Json | None:
         return self._total(self._allocated())
@@ -303,6 +303,31 @@ class OrderView(View):
 
     def billing_address(self) -> AddressView | None:
         return AddressView(self.shop, self.row["billing_address"]) if self.row["billing_address"] else None
+
+    def discount_applications(self, **args: Any) -> Json:
+        rows = [
+            {
+                "__typename": "DiscountCodeApplication",
+                "code": entry["code"],
+                "allocation_method": entry["allocation_method"].upper(),
+                "target_type": entry["target_type"].upper(),
+                "target_selection": entry["target_selection"].upper(),
+                "index": index,
+            }
+            for index, entry in enumerate(self.row["discount_applications"])
+        ]
+        return connection(rows, lambda row: row["index"], **args)
+
+    def transactions(self, first: int | None = None, **_: Any) -> list[Json]:
+        """The sale, when money came, and each refund's transaction."""
+        paid = self.shop.paid_at.get(self.row["id"])
+        sale = {"kind": "SALE", "status": "SUCCESS", "gateway": "bogus", "processed_at": self.utc(paid)}
+        back = [
+            {"kind": "REFUND", "status": "SUCCESS", "gateway": "bogus", "processed_at": self.utc(t["processed_at"])}
+            for refund in self.row["refunds"]
+            for t in refund["transactions"]
+        ]
+        return [*([sale] if paid else []), *back][:first]
 
     def requires_shipping(self) -> bool:
         return any(line["requires_shipping"] for line in self.row["line_items"])

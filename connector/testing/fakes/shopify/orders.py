@@ -222,6 +222,7 @@ def touch(state: ShopState, order: Json) -> None:
 
 def mark_paid(state: ShopState, order: Json) -> None:
     order["financial_status"] = "paid"
+    state.paid_at[order["id"]] = state.stamp()
     order["total_outstanding"] = state.order_prices[order["id"]].text(ZERO)
     touch(state, order)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,9 @@ from urllib.parse import parse_qsl
 from connector.clock import Clock
 from connector.testing.fakes.shopify import scopes as scope_rules
 from connector.testing.fakes.shopify.life import ShopLife
-from connector.testing.fakes.shopify.schema import API_VERSION, FakeUnavailable, load_schema
+from connector.testing.fakes.shopify.schema import API_VERSION, load_schema
 from connector.testing.fakes.shopify.state import Json
-from connector.testing.fakes.web import LoopbackServer, Request, Response, as_json
+from connector.testing.fakes.web import Call, LoopbackServer, Request, Response, Trouble, as_json
 
 if TYPE_CHECKING:
     from connector.testing.fakes.shopify.cost import Bucket
@@ -27,25 +26,6 @@ GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
 UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 # What the reviews of this product are kept in; other types must be declared, as at Shopify.
 REVIEW_FIELDS = frozenset({"rating", "title", "body", "author", "product", "order", "submitted_at", "key", "text"})
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What goes wrong with one request. `status` answers instead of working; `drop` works and never answers."""
-
-    status: int = 0
-    retry_after: str | None = None
-    drop: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that came in, for counting: never its body or its token."""
-
-    path: str
-    operation: str
-    status: int
-    at: datetime
 
 
 class FakeShopify(ShopLife):
@@ -113,6 +93,11 @@ class FakeShopify(ShopLife):
         """What stands for `https://<domain>`: the base of every address of the API."""
         return self._server.url
 
+    @property
+    def api_url(self) -> str:
+        """The same as `url`, named for what goes into the setting `api_url` of a shop."""
+        return self._server.url
+
     # --- knobs ---
 
     def trouble(self, *troubles: Trouble) -> None:
@@ -168,7 +153,7 @@ class FakeShopify(ShopLife):
             response = self._route(request)
         with self.lock:
             operation = _operation_name(request.body) if request.path == GRAPHQL_PATH else ""
-            self.calls.append(Call(request.path, operation, response.status, self.clock.now()))
+            self.calls.append(Call(request.method, request.path, response.status, self.clock.now(), operation))
         if trouble.drop:
             return Response(response.status, drop=True)
         return response
@@ -210,6 +195,3 @@ def _operation_name(body: bytes) -> str:
         return str(words[1].split("(")[0].strip("{")) if words[0] in ("query", "mutation") else ""
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""
-
-
-__all__ = ["Call", "FakeShopify", "FakeUnavailable", "Trouble"]

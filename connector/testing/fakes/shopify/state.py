@@ -28,14 +28,6 @@ FIRST_ID = {
 }
 
 
-class CheckoutRefused(Exception):
-    """The checkout says no: `reason` is `unknown_code`, `used_up`, `expired`, `not_yours`, `minimum` or `once`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"checkout refused the discount code: {reason}")
-        self.reason = reason
-
-
 @dataclass(slots=True, kw_only=True)
 class Discount:
     """A basic code discount. Exactly one of `percentage` (0 to 1) and `amount` is set."""
@@ -153,6 +145,7 @@ class ShopState:
         self.metafields: dict[tuple[str, str, str], Json] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.order_prices: dict[int, Prices] = {}
+        self.paid_at: dict[int, str] = {}
         self._issued: Counter[str] = Counter()
 
     def next_id(self, kind: str) -> int:
