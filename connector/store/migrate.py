@@ -43,6 +43,15 @@ def migrate(database: Database, component: str, folder: Path = MIGRATIONS) -> li
     return done
 
 
+def verify(database: Database, component: str, folder: Path = MIGRATIONS) -> None:
+    """Raise `ConfigError` unless the schema of `component` is exactly this program's; change nothing."""
+    known = [path.stem for path in sorted((folder / component).glob("*.sql"))]
+    with database.read() as tx:
+        names = _applied(database, tx, component, known) if tx.one("ledger_known") else []
+    if names != known:
+        raise ConfigError(f"migration {known[len(names)]!r} has not run; migrate the database", where=database.name)
+
+
 def _lock(database: Database, tx: Tx) -> None:
     if database.dialect == "postgres":
         tx.script(f"SELECT pg_advisory_xact_lock({_LOCK})")

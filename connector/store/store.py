@@ -10,6 +10,7 @@ from pathlib import Path
 from connector.errors import ConfigError, StoreUnavailable
 from connector.store.db import Database, Postgres, Sqlite
 from connector.store.migrate import migrate as migrate_schema
+from connector.store.migrate import verify
 
 
 class Store:
@@ -29,7 +30,7 @@ class Store:
         """Open by URL: `sqlite:///var/work.db`, `sqlite:////absolute/work.db`, `postgresql://...`, or
         `sqlite://:memory:` (temporary files that vanish with the store; for tests).
 
-        `check` runs SQLite's `quick_check` on existing files. Raises `StoreUnavailable` for a damaged or unusable
+        `check` runs SQLite's `quick_check` on existing files; without `migrate` the schema must be current. Raises `StoreUnavailable` for a damaged or unusable
         database, `ConfigError` for an unknown URL or a schema of a newer version.
         """
         if url.startswith(("postgresql://", "postgres://")):
@@ -63,9 +64,9 @@ class Store:
                     raise StoreUnavailable(
                         f"{database.name} failed its check ({verdict}); restore a backup, nothing was sent from it"
                     )
-        if migrate:
-            migrate_schema(self.inbox, "inbox")
-            migrate_schema(self.work, "work")
+        act = migrate_schema if migrate else verify
+        act(self.inbox, "inbox")
+        act(self.work, "work")
         if isinstance(self.inbox, Sqlite):
             self._align_inbox()
 

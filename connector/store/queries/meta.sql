@@ -1,3 +1,11 @@
+-- ledger_known (sqlite) --
+-- Whether this database has ever been migrated.
+SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'schema_ledger'
+
+-- ledger_known (postgres) --
+-- Whether this database has ever been migrated.
+SELECT 1 AS found WHERE to_regclass('schema_ledger') IS NOT NULL
+
 -- ledger_of --
 -- Migrations applied to this database, in order.
 SELECT name FROM schema_ledger WHERE component = :component ORDER BY name
