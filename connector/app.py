@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 
+from connector import pages
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ShopSettings, load_config
 from connector.contracts import Access, Channel
 from connector.errors import ConfigError
+from connector.model import Shop
 from connector.registry import Registry
 from connector.secrets import Vault
-from connector.store import shops
+from connector.store import meta, shops
 from connector.store.store import Store
 from flows.addressing import derive_token
 from flows.catalog import Catalog
 from flows.outbox import Outbox
 from flows.render import Renderer
 from flows.runner import Runner
-from webhooks.directory import Directory
+from webhooks.receiver import Receiver, mount_receiver
 from webhooks.settings import ReceiverSettings
 
 
@@ -74,7 +75,7 @@ class Kiitos:
                 stored = shops.get(tx, shop_id)
                 shop = settings.shop
                 if stored is None or _differs(stored, shop):
-                    shops.save(tx, shop, now)
+                    shops.save(tx, replace(shop, status=stored.status) if stored else shop, now)
                 shops.put_endpoint(tx, self.endpoint_key(settings), shop.platform, shop_id, shop_id, now)
                 known = shops.secrets(tx, self.vault, shop_id)
                 for name, value in settings.secrets.items():
@@ -87,10 +88,9 @@ class Kiitos:
         self.store.close()
 
 
-def _differs(stored: Any, shop: Any) -> bool:
-    from dataclasses import replace
-
-    return bool(replace(stored, status=shop.status) != shop)
+def _differs(stored: Shop, shop: Shop) -> bool:
+    """Whether the file says something new; a shop's status is the store's own."""
+    return replace(stored, status=shop.status) != shop
 
 
 def build(
@@ -109,7 +109,7 @@ def build(
     if store is None:
         _make_folder(config.app.database)
         store = Store.open(config.app.database, inbox_url=config.app.inbox)
-    salt = vault.derive("codes and links")
+    salt = _salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)
     outbox = Outbox(runner, renderer, clock, base_url=config.app.base_url, salt=salt)
     kiitos = Kiitos(
@@ -133,6 +133,16 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock |
     return build(load_config(path, environ), clock=clock)
 
 
+def _salt(store: Store, vault: Vault, clock: Clock) -> bytes:
+    """The secret behind codes, links and hook addresses: made once, sealed in the store, kept when keys rotate."""
+    with store.work.transaction() as tx:
+        sealed = meta.get(tx, "salt")
+        if sealed is None:
+            sealed = vault.encrypt(clock.token(32), "meta|salt")
+            meta.put(tx, "salt", sealed, clock.now())
+    return vault.decrypt(sealed, "meta|salt").encode()
+
+
 def _make_folder(database: str) -> None:
     if not database.startswith("sqlite:///"):
         return
@@ -145,20 +155,14 @@ def _make_folder(database: str) -> None:
 
 def create_app(kiitos: Kiitos) -> Flask:
     """The Flask application: hook URLs (also served by the fast path), hosted pages, health and metrics."""
-    from connector import pages
-    from webhooks import build_receiver_app
-
-    app = build_receiver_app(
-        kiitos.store,
-        kiitos.vault,
-        kiitos.registry,
-        kiitos.clock,
-        ReceiverSettings(max_body=kiitos.config.app.max_body, queue=kiitos.config.app.queue),
-    )
+    app = Flask("kiitos", static_folder=None)
+    settings = ReceiverSettings(max_body=kiitos.config.app.max_body, queue_rows=kiitos.config.app.queue)
+    mount_receiver(app, Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings))
     app.extensions["kiitos"] = kiitos
     pages.register(app)
     return app
 
 
-def directory(kiitos: Kiitos) -> Directory:
-    return Directory(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock)
+def from_path(path: str) -> Flask:
+    """`create_app` from a configuration file: what the server imports."""
+    return create_app(load(Path(path)))

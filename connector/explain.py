@@ -115,7 +115,7 @@ def _of_effect(effect: Effect) -> Line:
 def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:
     match what:
         case "started":
-            return f"started by {detail.get('event', '')}"
+            return f"started by {detail.get('kind', '')}"
         case "not_started":
             return f"not started by {detail.get('event', '')}: {detail.get('rule', '')} (saw {detail.get('saw', '')})"
         case "skipped":

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 from connector.config import Config, FlowSetting, ShopSettings
 from connector.contracts import Step
-from connector.errors import ConfigError, Unsupported, near
+from connector.errors import ConfigError, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
-from flows.definition import Flow, FlowEdits, load_flow
+from flows.definition import Flow, FlowEdits, load_flow, shop_faults
 
 LIBRARY = files("flows").joinpath("library")
 
@@ -70,11 +71,11 @@ class Catalog:
         """The enabled flows of a shop that an event of `kind` may start."""
         return self._by_trigger.get((shop_id, kind), [])
 
-    def pin(self, tx: Tx, shop_id: str, flow: Flow, now: object) -> None:
+    def pin(self, tx: Tx, shop_id: str, flow: Flow, now: datetime) -> None:
         """Keep the flow's text under its version, so that runs can finish on it after it was edited."""
         key = (shop_id, flow.id, flow.version)
         if key not in self._pinned:
-            flow_store.save(tx, shop_id, flow.id, flow.version, flow.to_json(), now)  # type: ignore[arg-type]
+            flow_store.save(tx, shop_id, flow.id, flow.version, flow.to_json(), now)
             self._pinned.add(key)
 
     def version(self, tx: Tx, shop_id: str, flow_id: str, version: str) -> Flow:
@@ -95,8 +96,7 @@ class Catalog:
                 continue
             try:
                 flow = self._load(settings, setting)
-                self._check_capabilities(settings, flow)
-            except (ConfigError, Unsupported) as error:
+            except ConfigError as error:
                 faults.append(str(error))
             else:
                 flows.append(flow)
@@ -104,18 +104,17 @@ class Catalog:
 
     def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:
         source = self._read(setting)
-        edits = FlowEdits(
-            params=dict(setting.params),
-            remove=setting.removes,
-            insert=setting.inserts,
-        )
-        return load_flow(
+        flow = load_flow(
             source.text,
             where=source.where,
             registry_steps=self._steps,
-            edits=edits,
+            edits=_edits(setting, self._config.path.name),
             templates=self._templates,
         )
+        faults = shop_faults(flow, settings.shop, self._registry.platform(settings.shop.platform), where=source.where)
+        if faults:
+            raise ConfigError("\n".join(faults))
+        return flow
 
     def _read(self, setting: FlowSetting) -> _Source:
         if "/" in setting.file or setting.file.endswith(".toml"):
@@ -132,12 +131,14 @@ class Catalog:
         name = f"{setting.file}.toml"
         return _Source(name, LIBRARY.joinpath(name).read_text(encoding="utf-8"))
 
-    def _check_capabilities(self, settings: ShopSettings, flow: Flow) -> None:
-        adapter = self._registry.platform(settings.shop.platform)
-        for step in flow.steps:
-            for capability in step.step.capabilities:
-                if not isinstance(adapter, capability):
-                    raise Unsupported(
-                        f"shop {settings.shop.id}: {settings.shop.platform} cannot do what step '{step.id}' of flow "
-                        f"{flow.id} asks ({capability.__name__}); remove the step for this shop"
-                    )
+
+def _edits(setting: FlowSetting, file: str) -> list[FlowEdits]:
+    """Removes and inserts layer by layer, the agency's first; parameters once, as the layers merged them."""
+    layers = dict.fromkeys([*(layer for layer, _ in setting.removes), *(layer for layer, _ in setting.inserts)])
+    removes, inserts = dict(setting.removes), dict(setting.inserts)
+    place = f"{file}:flows.{setting.flow_id}"
+    edits = [
+        FlowEdits(remove=removes.get(layer, ()), insert=inserts.get(layer, ()), where=f"{place} ({layer})")
+        for layer in layers
+    ]
+    return [FlowEdits(params=dict(setting.params), where=place), *edits]

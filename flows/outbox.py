@@ -73,7 +73,7 @@ class Outbox:
         shop = replace(settings.shop, status=stored.status) if stored else settings.shop
         situation = look(tx, shop, run.order_id, run.customer_id)
         flow = self._runner.flow_of(tx, run)
-        facts = facts_of(situation, shop, run, flow.params, now, self._salt)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)
         recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
         who = person(tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in)
         match check(effect, facts, who, now):

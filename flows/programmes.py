@@ -64,7 +64,7 @@ class Programmes:
             ]
             advocate = entities.order(tx, shop.id, code.order_id) if code.order_id else None
             owner = CodeOwner(
-                code=code.code,
+                code=code.code_key,
                 email_key=code.advocate_email_key,
                 customer_id=code.advocate_customer_id,
                 order=advocate,

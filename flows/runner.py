@@ -24,16 +24,16 @@ from connector.model import (
     RunStatus,
     Shop,
     ShopStatus,
-    email_key,
 )
 from connector.store import consents, effects, entities, events, runs, shops
 from connector.store.db import Tx
 from flows import engine
 from flows.catalog import Catalog
-from flows.definition import Flow, entry_key
+from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
+from flows.facts import Facts, email_of, event_facts
 from flows.programmes import Programmes
-from flows.situation import Situation, facts_of, look, subject_of
+from flows.situation import Situation, facts_of, look
 
 FETCH = "fetch"
 """The kind of effect that looks an object up again on the platform."""
@@ -119,7 +119,7 @@ class Runner:
         """What the platform orders us to do, whatever flows say: stop after uninstall, look again when told to."""
         if event.kind == EventKind.APP_UNINSTALLED:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
-        if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order":
+        if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
             effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
@@ -139,90 +139,62 @@ class Runner:
                 signal = Arrived(event.kind, {**event.data, "at": to_text(event.at)})
                 self._advance(tx, run, signal, sight.of(run.order_id, run.customer_id), now)
         for flow in self.catalog.triggered_by(shop_id, event.kind):
-            self._start(tx, shop_id, flow, event, sight, now)
+            self._start(tx, flow, event, sight, now)
 
-    def _start(self, tx: Tx, shop_id: str, flow: Flow, event: Event, sight: _Sight, now: datetime) -> None:
+    def _start(self, tx: Tx, flow: Flow, event: Event, sight: _Sight, now: datetime) -> None:
+        shop = sight.shop
         situation = sight.of(event.order_id, event.customer_id)
-        subject = subject_of(flow.subject, event, situation)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event))
+        person = email_of(facts)
+        subject = subject_of(flow, event, person)
         if subject is None:
             return
-        run = self._new_run(shop_id, flow, event, subject, situation, now)
-        refusal = self._refusal(tx, flow, run, event, situation, sight, now)
+        if subject.kind == "shipment":
+            facts = replace(facts, shipment=situation.shipment(subject.id))
+        earlier = runs.by_entry(tx, shop.id, flow.id, entry_key(flow, event, subject, person))
+        if earlier is not None and flow.reentry != "restart":
+            return
+        refusal = _refusal(flow, event, facts)
         if refusal is not None:
-            self._keep_refusal(tx, run, event, refusal, now)
+            if earlier is None:
+                self._keep_refusal(tx, flow, event, facts, subject, refusal)
             return
-        if flow.reentry == "restart" and not self._may_restart(tx, flow, run, now):
+        if earlier is not None:
+            again = engine.restart(flow, earlier, event, facts)
+            if again is not None:
+                self.catalog.pin(tx, shop.id, flow, now)
+                self._keep(tx, again, earlier, now)
             return
-        self.catalog.pin(tx, shop_id, flow, now)
-        if not runs.start(tx, run):
-            return
-        runs.journal(tx, shop_id, run.id, now, "", "started", {"event": event.kind, "key": event.key})
-        self._advance(tx, run, None, situation, now)
+        begun = engine.start(flow, event, facts, self._clock.new_id())
+        if runs.start(tx, begun.run):
+            self.catalog.pin(tx, shop.id, flow, now)
+            self._store(tx, begun, now)
 
-    def _new_run(
-        self, shop_id: str, flow: Flow, event: Event, subject: Ref, situation: Situation, now: datetime
-    ) -> Run:
-        order, customer = situation.order, situation.customer
-        address = (order.email if order else None) or (customer.email if customer else None)
-        return Run(
-            shop_id=shop_id,
+    def _keep_refusal(
+        self, tx: Tx, flow: Flow, event: Event, facts: Facts, subject: Ref, refusal: dict[str, str]
+    ) -> None:
+        # Kept as an ended run so that "why was nothing sent" has an answer; its entry key leaves the real one free.
+        run = Run(
+            shop_id=facts.shop.id,
             id=self._clock.new_id(),
             flow_id=flow.id,
             version=flow.version,
             subject_kind=subject.kind,
             subject_id=subject.id,
-            entry_key=entry_key(flow, event, subject),
-            status=RunStatus.READY,
-            step=0,
-            created_at=now,
-            updated_at=now,
-            order_id=event.order_id,
-            customer_id=(customer.id if customer else None) or event.customer_id,
-            email_key=email_key(address),
-            wake_at=now,
-            event={**event.data, "kind": event.kind, "key": event.key, "at": to_text(event.at)},
-        )
-
-    def _refusal(
-        self, tx: Tx, flow: Flow, run: Run, event: Event, situation: Situation, sight: _Sight, now: datetime
-    ) -> dict[str, str] | None:
-        """Why the flow does not start for this event, as the rule and the value it saw; `None` when it does."""
-        if now - event.at > flow.max_age:
-            days = f"{(now - event.at).total_seconds() / 86400:.1f} d"
-            return {"rule": f"event younger than {flow.max_age}", "saw": days}
-        facts = facts_of(situation, sight.shop, run, flow.params, now, self._salt)
-        for result in engine.admits(flow, facts):
-            if not result.passed:
-                return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
-        return None
-
-    def _keep_refusal(self, tx: Tx, run: Run, event: Event, refusal: dict[str, str], now: datetime) -> None:
-        # Kept as an ended run so that "why was nothing sent" has an answer; its entry key leaves the real one free.
-        refused = replace(
-            run,
-            entry_key=f"refused:{run.entry_key}:{event.key}",
+            entry_key=f"refused/{subject}/{event.kind}/{refusal['rule']}",
             status=RunStatus.EXITED,
-            wake_at=None,
+            step=0,
+            created_at=facts.now,
+            updated_at=facts.now,
+            order_id=event.order_id,
+            customer_id=event.customer_id,
+            email_key=email_of(facts),
+            event=event_facts(event),
             reason="not started",
         )
-        if runs.start(tx, refused):
-            runs.journal(tx, run.shop_id, run.id, now, "", "not_started", {"event": event.kind, **refusal})
-
-    def _may_restart(self, tx: Tx, flow: Flow, run: Run, now: datetime) -> bool:
-        """Replace an active run that has asked nobody anything yet; leave any other alone."""
-        earlier = [
-            other
-            for other in (runs.of_order(tx, run.shop_id, run.order_id) if run.order_id else [])
-            if other.flow_id == flow.id
-            and (other.subject_kind, other.subject_id) == (run.subject_kind, run.subject_id)
-            and not other.entry_key.startswith("refused:")
-            and other.status is not RunStatus.CANCELLED
-        ]
-        if any(other.acted or other.status.ended for other in earlier):
-            return False
-        for other in earlier:
-            self._cancel(tx, self.flow_of(tx, other), other, "restarted", now)
-        return True
+        if runs.start(tx, run):
+            detail = {"event": str(event.kind), **refusal}
+            runs.journal(tx, run.shop_id, run.id, facts.now, "", "not_started", detail)
 
     def _cancel(self, tx: Tx, flow: Flow, run: Run, kind: str, now: datetime) -> None:
         self._keep(tx, engine.cancel(flow, run, kind, now), run, now)
@@ -233,21 +205,37 @@ class Runner:
     def _advance(self, tx: Tx, run: Run, signal: Signal | None, situation: Situation, now: datetime) -> None:
         flow = self.flow_of(tx, run)
         shop = self.catalog.settings(run.shop_id).shop
-        facts = facts_of(situation, shop, run, flow.params, now, self._salt)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)
         self._keep(tx, engine.advance(flow, run, facts, signal), run, now)
 
     def _keep(self, tx: Tx, transition: engine.Transition, before: Run, now: datetime) -> None:
+        if transition.run is before:
+            return
         if not runs.save(tx, transition.run):
             # Another signal of this very run was stored first. The caller's transaction is taken again from the start.
             raise RunMoved(before.id)
+        self._store(tx, transition, now)
+
+    def _store(self, tx: Tx, transition: engine.Transition, now: datetime) -> None:
+        run = transition.run
         for effect in transition.effects:
             effects.put(tx, effect)
         runs.journal_many(
-            tx,
-            [(before.shop_id, before.id, now, entry.step_id, entry.what, entry.detail) for entry in transition.journal],
+            tx, [(run.shop_id, run.id, now, entry.step_id, entry.what, entry.detail) for entry in transition.journal]
         )
-        if transition.run.status.ended:
-            self._programmes.ended(tx, transition.run, now)
+        if run.status.ended:
+            self._programmes.ended(tx, run, now)
+
+
+def _refusal(flow: Flow, event: Event, facts: Facts) -> dict[str, str] | None:
+    """Why the flow does not start for this event, as the rule and the value it saw; `None` when it does."""
+    if engine.too_old(flow, event, facts.now):
+        age = f"{(facts.now - event.at).total_seconds() / 86400:.1f} d"
+        return {"rule": f"event younger than {flow.max_age.total_seconds() / 86400:g} d", "saw": age}
+    for result in engine.admits(flow, facts):
+        if not result.passed:
+            return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
+    return None
 
 
 class RunMoved(Exception):

@@ -1,4 +1,4 @@
-"""What is known of a run right now, read from the store: the facts guards see, the person policy asks about.
+"""What is known of a run right now, read from the store: the facts guards see, the person policy asks about."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from datetime import datetime
 from connector.model import (
     Channel,
     Customer,
-    Event,
     EventKind,
     Order,
     Purpose,
-    Ref,
     Run,
     Shipment,
     Shop,
@@ -81,41 +79,32 @@ def _referral(tx: Tx, shop: Shop, order: Order) -> ReferralFacts | None:
 
 
 def facts_of(
-    situation: Situation, shop: Shop, run: Run, params: Mapping[str, object], now: datetime, salt: bytes
+    situation: Situation,
+    shop: Shop,
+    params: Mapping[str, object],
+    now: datetime,
+    salt: bytes,
+    *,
+    run: Run | None = None,
+    event: Mapping[str, str] | None = None,
 ) -> Facts:
-    """The facts a run's guards and steps see."""
-    shipment = situation.shipment(run.subject_id) if run.subject_kind == "shipment" else None
+    """The facts guards and steps see: of a run, or of an event that may start one."""
+    follows_parcel = run is not None and run.subject_kind == "shipment"
     return Facts(
         now=now,
         shop=shop,
         order=situation.order,
         customer=situation.customer,
-        shipment=shipment,
+        shipment=situation.shipment(run.subject_id) if run is not None and follows_parcel else None,
         progress=situation.progress,
         referral=situation.referral,
-        event=run.event,
+        event=run.event if run is not None else (event or {}),
         params={name: str(value) for name, value in params.items()},
-        steps=run.outcomes,
-        run_id=run.id,
+        steps=run.outcomes if run is not None else {},
+        run_id=run.id if run is not None else "",
         step_id="",
         salt=salt,
     )
-
-
-def subject_of(kind: str, event: Event, situation: Situation) -> Ref | None:
-    """The thing a flow about `kind` follows when `event` starts it; `None` when the event is about nothing such."""
-    if kind == "shipment":
-        return event.subject if event.subject.kind == "shipment" else None
-    if kind == "customer":
-        key = _person_key(situation)
-        return Ref("customer", key) if key else None
-    return Ref("order", event.order_id) if event.order_id else None
-
-
-def _person_key(situation: Situation) -> str | None:
-    order, customer = situation.order, situation.customer
-    address = (order.email if order else None) or (customer.email if customer else None)
-    return email_key(address) or (customer.id if customer else None)
 
 
 def person(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def print_table(rows: list[tuple[str, ...]], head: tuple[str, ...]) -> None:
+def print_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> None:
     """Columns padded to their widest cell; the head is bold where the terminal allows it."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     click.secho("  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True)).rstrip(), bold=True)

@@ -24,7 +24,13 @@ def serve(app: App, host: str | None, port: int | None) -> None:
     from connector.serve import run_server
 
     settings = app.config.app
-    run_server(app.path, host=host or settings.host, port=port or settings.port)
+    run_server(
+        "connector.app:from_path",
+        host or settings.host,
+        port or settings.port,
+        config=str(app.path),
+        log_level=settings.log_level.upper(),
+    )
 
 
 @click.command()
@@ -40,7 +46,7 @@ def worker(app: App, once: bool) -> None:
     from connector.log import configure
     from connector.worker import Worker
 
-    configure(app.config.app.log_level)
+    configure(level=app.config.app.log_level.upper())
     working = Worker(app.kiitos)
     if once:
         done = working.drain()
