@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import select
 import smtplib
 import sqlite3
-import time
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
                 )
                 smtp.sendmail("hello@example.com", [order["email"]], text)
             sent.execute("INSERT INTO sent VALUES (?)", (number,))
-        time.sleep(0.02)
+        select.select([], [], [], 0.02)
 
 
 def waiting(inbox: str, last: int) -> list[tuple[int, bytes]]:

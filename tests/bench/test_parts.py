@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import smtplib
@@ -108,9 +109,8 @@ def test_the_table_shows_rounds_and_doubts() -> None:
 
 
 def test_changes_name_ratios_and_cpu_only(tmp_path: Path) -> None:
-    (tmp_path / "0.1.0.json").write_text(
-        '{"figures": {"r.ours_over_floor.rate": {"median": 0.5}, "r.ours.rate": {"median": 9}, "r.cpu_us": {"median": 4}}}'
-    )
+    before = {"r.ours_over_floor.rate": {"median": 0.5}, "r.ours.rate": {"median": 9}, "r.cpu_us": {"median": 4}}
+    (tmp_path / "0.1.0.json").write_text(json.dumps({"figures": before}))
     results = Results()
     results.put("r.ours_over_floor.rate", 0.4, "x")
     results.put("r.ours.rate", 18.0, "/s")

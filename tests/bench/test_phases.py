@@ -68,6 +68,7 @@ def test_a_worker_that_forgets_gives_no_figure(bench_of: Make, pretender: type[S
     assert "4 without a message, 36 messages in all" in bench.results.remarks[0]
 
 
+@pytest.mark.slow
 def test_a_kill_loses_nothing_that_was_acknowledged(bench_of: Make, pretender: type[System]) -> None:
     bench = bench_of(pretender())
     kill.run(bench)
@@ -78,6 +79,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(bench_of: Make, pretender: t
     assert (bench.results.value("kill.ours.at50.extra_max") or 0) <= 1
 
 
+@pytest.mark.slow
 def test_a_kill_of_a_receiver_that_lies_is_counted(bench_of: Make, pretender: type[System]) -> None:
     bench = bench_of(pretender("hmac"))  # type: ignore[call-arg]
     kill.run(bench)
