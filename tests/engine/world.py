@@ -130,8 +130,16 @@ def facts(**more: Any) -> Facts:
 class World:
     """One flow, one order, and the run between them. Effects are carried out at once unless a test holds them."""
 
-    def __init__(self, flow: Flow, *, the_order: Order | None = None, referral: ReferralFacts | None = None) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        *,
+        the_order: Order | None = None,
+        referral: ReferralFacts | None = None,
+        machine: Any = engine,
+    ) -> None:
         self.flow = flow
+        self.machine = machine
         self.clock = ManualClock(START)
         self.order = the_order or order()
         self.parcels: dict[str, Shipment] = {}
@@ -166,25 +174,25 @@ class World:
         self.seen.add(found.key)
         for run in list(self.runs.values()):
             if found.kind in self.flow.cancel_on:
-                self._keep(engine.cancel(self.flow, run, found.kind, self.clock.now()))
+                self._keep(self.machine.cancel(self.flow, run, found.kind, self.clock.now()))
             else:
                 data = {**found.data, "at": to_text(found.at)}
-                self._keep(engine.advance(self.flow, run, self.facts(run), Arrived(found.kind, data)))
+                self._keep(self.machine.advance(self.flow, run, self.facts(run), Arrived(found.kind, data)))
         self._begin(found)
 
     def _begin(self, found: Event) -> None:
         now = self.clock.now()
-        if not engine.triggered(self.flow, found) or engine.too_old(self.flow, found, now):
+        if not self.machine.triggered(self.flow, found) or self.machine.too_old(self.flow, found, now):
             return
         seen = self.facts(None, found)
-        if not all(result.passed for result in engine.admits(self.flow, seen)):
+        if not all(result.passed for result in self.machine.admits(self.flow, seen)):
             return
-        made = engine.start(self.flow, found, seen, f"run{len(self.runs) + 1}")
+        made = self.machine.start(self.flow, found, seen, f"run{len(self.runs) + 1}")
         earlier = self.runs.get(made.run.entry_key)
         if earlier is None:
             self._keep(made)
             return
-        again = engine.restart(self.flow, earlier, found, self.facts(earlier, found))
+        again = self.machine.restart(self.flow, earlier, found, self.facts(earlier, found))
         if again is not None:
             self._keep(again)
 
@@ -206,7 +214,7 @@ class World:
                 break
             self.clock.set(max(following, self.clock.now()))
             for run in list(self.runs.values()):
-                self._keep(engine.advance(self.flow, run, self.facts(run), Woke()))
+                self._keep(self.machine.advance(self.flow, run, self.facts(run), Woke()))
         self.clock.set(until)
 
     # -- what the worker would do ------------------------------------------------------------------------------------
@@ -242,7 +250,7 @@ class World:
             self.effects.append((self.clock.now(), effect))
             signal = self.answer(effect)
             if signal is not None:
-                self._keep(engine.advance(self.flow, moved.run, self.facts(moved.run), signal))
+                self._keep(self.machine.advance(self.flow, moved.run, self.facts(moved.run), signal))
 
     # -- what tests ask ----------------------------------------------------------------------------------------------
 
