@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connector.errors import MalformedPayload
 from connector.model import Event, Shop
 from platforms.shopify.orders import order_events
 from platforms.shopify.payloads import orders as raw
@@ -25,7 +26,25 @@ Node = Mapping[str, Any]
 
 def fetched_events(order: Node, lines: Sequence[Node], shop: Shop) -> Sequence[Event]:
     """The events of one `order` answer whose `lines` were collected over all pages. Raises `MalformedPayload`."""
-    return tuple(order_events(convert(_order(order, lines), raw.Order, TOPIC), TOPIC, shop))
+    try:
+        payload = _order(order, lines)
+    except (AttributeError, TypeError) as error:
+        raise _another_shape() from error
+    return tuple(order_events(convert(payload, raw.Order, TOPIC), TOPIC, shop))
+
+
+def lines_page(order: Node) -> tuple[Sequence[Node], str | None]:
+    """The lines of one page and the cursor of the next, `None` after the last. Raises `MalformedPayload`."""
+    try:
+        page = order.get("lineItems") or {}
+        info = page.get("pageInfo") or {}
+        return page.get("nodes") or (), (info.get("endCursor") if info.get("hasNextPage") else None)
+    except (AttributeError, TypeError) as error:
+        raise _another_shape() from error
+
+
+def _another_shape() -> MalformedPayload:
+    return MalformedPayload("an answer of another shape than asked for", topic=TOPIC)
 
 
 def _order(order: Node, lines: Sequence[Node]) -> dict[str, Any]:

@@ -27,11 +27,11 @@ from connector.contracts import (
     ReviewRequest,
     WritesOrders,
 )
-from connector.errors import MalformedPayload, Refused, Transient
+from connector.errors import Refused, Transient
 from connector.model import Event, Money
 from platforms.shopify.adapter import ShopifyAdapter
 from platforms.shopify.client import AdminClient
-from platforms.shopify.fetched import fetched_events
+from platforms.shopify.fetched import fetched_events, lines_page
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.reading import ident
 
@@ -135,16 +135,11 @@ class Shopify(ShopifyAdapter, CreatesDiscounts, WritesOrders, PublishesReviews, 
             if not found:
                 return (self._gone(access, order_id, data),)
             order = order or found
-            page = found.get("lineItems") or {}
-            lines.extend(page.get("nodes") or ())
-            info = page.get("pageInfo") or {}
-            after = info.get("endCursor")
-            if not info.get("hasNextPage") or not after:
+            page, after = lines_page(found)
+            lines.extend(page)
+            if after is None:
                 break
-        try:
-            return fetched_events(order or {}, lines, access.shop)
-        except (AttributeError, TypeError) as error:
-            raise MalformedPayload("an answer of another shape than asked for", topic="fetch/order") from error
+        return fetched_events(order or {}, lines, access.shop)
 
     def _gone(self, access: Access, order_id: str, data: Mapping[str, Any]) -> Event:
         scopes = (data.get("currentAppInstallation") or {}).get("accessScopes") or ()

@@ -91,7 +91,7 @@ def _required(inbound: Inbound, name: str, shape: re.Pattern[str]) -> str:
     values = inbound.headers.get(name, ())
     if not values:
         raise WebhookRejected("missing_header", f"{name} is missing")
-    value = values[0].strip().lower()
+    value = values[0].lower()
     if len(values) > 1 or not shape.fullmatch(value):
         raise WebhookRejected("shape", f"{name} is repeated or malformed")
     return value
