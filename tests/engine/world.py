@@ -204,7 +204,7 @@ class World:
         self.refunds.append(Refund(id="r1", order_id="o1", at=self.clock.now()))
         self.happens("refund.created")
 
-    def passes(self, span: str, step: timedelta = timedelta(hours=1)) -> None:
+    def passes(self, span: str) -> None:
         """Time goes by; runs wake when they are due."""
         until = self.clock.now() + parse_span(span)
         while True:
