@@ -321,8 +321,8 @@ def compile_template(template: BoundTemplate) -> RenderFunction | None:
 
     def run(variables: Mapping[Any, Any]) -> str:
         text = body(variables, _Globals(variables, autoescape))
-        if len(text) > MAX_OUTPUT // 4:
-            raise Slow  # let the interpreter count the bytes
+        if len(text) > MAX_OUTPUT // 4 or "\r" in text:
+            raise Slow  # the interpreter counts bytes, and its buffer turns carriage returns into line feeds
         return text
 
     return run

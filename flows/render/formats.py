@@ -132,13 +132,15 @@ def date_text(at: str, form: str, locale: str, timezone: str) -> str:
 @lru_cache(maxsize=256)
 def _cldr_pattern(form: str) -> str:
     pieces = []
-    for directive, text, _ in _DIRECTIVE.findall(form):
-        if text:
-            pieces.append("'" + text.replace("'", "''") + "'")
-        elif directive == "%":
-            pieces.append("'%'")
-        elif directive in _STRFTIME:
-            pieces.append(_STRFTIME[directive])
-        else:
+    plain = ""  # quoted as one run: two quoted runs side by side would read as an apostrophe
+    for directive, text, lone in [*_DIRECTIVE.findall(form), ("", "", "")]:
+        if text or lone or directive == "%":
+            plain += text or "%"
+            continue
+        if plain:
+            pieces.append("'" + plain.replace("'", "''") + "'")
+            plain = ""
+        if directive and directive not in _STRFTIME:
             raise ValueError(f"no date directive '%{directive}'")
+        pieces.append(_STRFTIME.get(directive, ""))
     return "".join(pieces)

@@ -187,6 +187,7 @@ def samples() -> Mapping[str, MessageView]:
     return {
         "five_lines": ordinary,
         "english": replace(ordinary, locale="en-GB", timezone="Europe/London"),
+        "with_logo": replace(ordinary, shop=replace(ordinary.shop, logo_url=f"{_SITE}/logo.png")),
         "guest": _guest(),
         "no_tracking": _view(_order(_line(1, "Muki", "24.90")),
                              _shipment(_order(), tracking_numbers=(), tracking_urls=(), carrier=None)),

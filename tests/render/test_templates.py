@@ -1,0 +1,181 @@
+"""The shipped templates with every sample, in both languages: what they show, how big they are, and that the fast way
+is the right way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from connector.model import Money, Purpose
+from flows.render import Renderer, mjml
+from flows.render.check import MAX_HTML, purpose_of
+from flows.render.context import template_context
+from flows.render.samples import five_lines, samples
+
+RENDERER = Renderer()
+CORE = [
+    "order_confirmation", "shipment_shipped", "shipment_out_for_delivery", "shipment_delivered", "shipment_delayed",
+    "shipment_failed", "review_request", "review_reminder", "review_thanks", "referral_invite", "referral_reward",
+]  # fmt: skip
+LANGUAGES = ["en", "fi"]
+EACH = pytest.mark.parametrize("name", CORE)
+BOTH = pytest.mark.parametrize("language", LANGUAGES)
+
+
+class Links(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.pictures: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.attributes |= values.keys()
+        if tag == "a":
+            self.found.append(values.get("href") or "")
+        if tag == "img":
+            self.pictures.append(values.get("src") or "")
+
+
+def view(sample: str, name: str, language: str):
+    return replace(samples()[sample], locale=language, purpose=purpose_of(name))
+
+
+@BOTH
+def test_every_core_template_exists_whole(language):
+    assert set(CORE) <= set(RENDERER.names())
+    assert language in RENDERER.languages()
+    for name in CORE:
+        assert RENDERER.language(name, language) == language
+
+
+@EACH
+@BOTH
+def test_a_template_is_fit_and_compiled(name, language):
+    assert [str(error) for error in RENDERER.check_template(name, language)] == []
+    prepared = RENDERER.prepared(name, language)
+    assert prepared.precompiled
+    assert prepared.compiled
+
+
+@EACH
+@BOTH
+@pytest.mark.parametrize("sample", samples())
+def test_the_fast_way_is_the_right_way(name, language, sample):
+    prepared = RENDERER.prepared(name, language)
+    context = template_context(view(sample, name, language), language, prepared.strings)
+    parts = prepared.render(context)
+    assert mjml.normalised(parts.html) == mjml.normalised(prepared.html_by_rule(context))
+    assert parts.subject
+    assert "\n" not in parts.subject
+    assert len(parts.html.encode()) < MAX_HTML
+    assert "kq7x" not in parts.html
+    assert "Liquid error" not in parts.html + parts.text
+
+
+@EACH
+@BOTH
+def test_every_link_of_the_html_is_in_the_text(name, language):
+    parts = RENDERER.parts(name, view("five_lines", name, language))
+    found = Links(parts.html).found
+    assert found
+    for href in found:
+        assert href.removeprefix("mailto:") in parts.text
+        assert re.match(r"https?://|mailto:", href)
+
+
+@EACH
+@BOTH
+def test_hostile_data_stays_data(name, language):
+    parts = RENDERER.parts(name, view("hostile", name, language))
+    assert "<script" not in parts.html
+    assert "javascript:" not in parts.html
+    assert "\u202e" not in parts.html + parts.text + parts.subject
+    links = Links(parts.html)
+    assert not {name for name in links.attributes if name.startswith("on")}
+    assert all(link.startswith(("https://", "mailto:")) for link in links.found)
+    assert all(picture.startswith("https://") for picture in links.pictures)
+
+
+@EACH
+@BOTH
+def test_only_marketing_can_be_unsubscribed_from(name, language):
+    parts = RENDERER.parts(name, view("five_lines", name, language))
+    url = samples()["five_lines"].links["unsubscribe"]
+    wanted = purpose_of(name).needs_consent
+    assert (url in parts.html) is wanted
+    assert (url in parts.text) is wanted
+
+
+@EACH
+@BOTH
+def test_dark_mode_preheader_and_contact_details(name, language):
+    parts = RENDERER.parts(name, view("five_lines", name, language))
+    assert 'name="color-scheme" content="light dark"' in parts.html
+    assert "prefers-color-scheme: dark" in parts.html
+    assert parts.preheader in unescape(parts.html)
+    for part in (unescape(parts.html), parts.text):
+        assert "asiakaspalvelu@aamu.example.com" in part
+        assert "Esimerkkikatu 1" in part
+    assert f'lang="{language}"' in parts.html
+
+
+@BOTH
+def test_an_order_confirmation_shows_the_whole_order(language):
+    order = five_lines().order
+    assert order is not None
+    parts = RENDERER.parts("order_confirmation", view("five_lines", "order_confirmation", language))
+    locale = {"fi": "fi", "en": "en"}[language]
+    for part in (unescape(parts.html), parts.text):
+        for line in order.lines:
+            assert line.title in part
+            assert money(line.total, locale) in part
+        assert money(order.total, locale) in part
+        assert money(order.discount, locale) in part
+        assert money(order.tax, locale) in part
+        assert "Koivukuja 5 B 12" in part
+        assert "A & O" in part
+        assert "_id" not in part
+    assert "width=128" in parts.html
+    assert "#1042" in parts.subject
+
+
+def money(value: Money | None, locale: str) -> str:
+    from flows.render.formats import money_text
+
+    assert value is not None
+    return money_text(value.amount, value.currency, locale)
+
+
+@BOTH
+def test_a_review_request_has_five_stars(language):
+    parts = RENDERER.parts("review_request", view("five_lines", "review_request", language))
+    stars = [link for link in Links(parts.html).found if "rating=" in link]
+    assert stars == [f"https://mail.example.com/review/t0ken?rating={n}" for n in range(1, 6)]
+
+
+def test_a_reward_shows_its_code():
+    parts = RENDERER.parts("referral_reward", view("five_lines", "referral_reward", "fi"))
+    assert "KIITOS-7F3K9" in parts.html
+    assert "KIITOS-7F3K9" in parts.text
+
+
+def test_a_guest_is_greeted_without_a_name():
+    parts = RENDERER.parts("order_confirmation", view("guest", "order_confirmation", "fi"))
+    assert "Kiitos tilauksestasi!" in parts.html
+    assert "None" not in parts.html + parts.text
+
+
+def test_purpose_decides_not_the_template():
+    confirmation = RENDERER.parts("order_confirmation", view("five_lines", "order_confirmation", "fi"))
+    as_marketing = RENDERER.parts(
+        "order_confirmation", replace(view("five_lines", "order_confirmation", "fi"), purpose=Purpose.MARKETING)
+    )
+    assert "unsubscribe" not in confirmation.html
+    assert "unsubscribe" in as_marketing.html
