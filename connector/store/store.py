@@ -30,8 +30,9 @@ class Store:
         """Open by URL: `sqlite:///var/work.db`, `sqlite:////absolute/work.db`, `postgresql://...`, or
         `sqlite://:memory:` (temporary files that vanish with the store; for tests).
 
-        `check` runs SQLite's `quick_check` on existing files; without `migrate` the schema must be current. Raises `StoreUnavailable` for a damaged or unusable
-        database, `ConfigError` for an unknown URL or a schema of a newer version.
+        `check` runs SQLite's `quick_check` on existing files; without `migrate` the schema must be current.
+        Raises `StoreUnavailable` for a damaged or unusable database, `ConfigError` for an unknown URL or a schema of
+        another version.
         """
         if url.startswith(("postgresql://", "postgres://")):
             if inbox_url is not None:
