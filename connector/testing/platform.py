@@ -29,9 +29,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
-
-import pytest
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from connector import codec
 from connector.contracts import Endpoint, Handshake, Inbound, PlatformAdapter, Verified
@@ -39,6 +37,9 @@ from connector.errors import KiitosError, MalformedPayload, WebhookRejected
 from connector.model import Event, Shop
 from connector.testing.mutation import SENTINEL, damaged
 from connector.testing.recording import NOTHING, Recording, Replaced, find_recordings, golden, golden_update_allowed
+
+if TYPE_CHECKING:
+    import pytest
 
 SECRET = b"kit-secret-current"
 OLD_SECRET = b"kit-secret-before-rotation"
