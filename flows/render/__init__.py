@@ -32,13 +32,17 @@ _KEPT_CHOICES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A finished message. `mime_bytes` is what goes over SMTP; the rest is for people to look at."""
+    """A finished message. `mime_bytes` is what goes over SMTP; the rest is for people to look at.
+
+    `fault` says what was wrong with the template of a transactional message that was sent all the same.
+    """
 
     subject: str
     preheader: str
     html: str
     text: str
     mime_bytes: bytes
+    fault: str = ""
 
 
 class Renderer:
@@ -107,7 +111,7 @@ class Renderer:
         Raises `TemplateError` (the template or its headers), `Refused` (an address that is none).
         """
         check_headers(view.purpose, headers, template)
-        parts = self.parts(template, view)
+        parts, fault = self._parts_or_lenient(template, view)
         letter = Letter(
             key=key,
             sender=sender,
@@ -126,7 +130,19 @@ class Renderer:
             html=parts.html,
             text=parts.text,
             mime_bytes=build(letter),
+            fault=fault,
         )
+
+    def _parts_or_lenient(self, template: str, view: MessageView) -> tuple[Parts, str]:
+        """A receipt goes out without the name its template misspelt; anything that needs consent is held."""
+        try:
+            return self.parts(template, view), ""
+        except TemplateError as error:
+            if view.purpose.needs_consent:
+                raise
+            prepared = self.prepared(template, self.language(template, view.locale, view.shop.locale))
+            context = template_context(view, prepared.language, prepared.strings)
+            return prepared.render_leniently(context), str(error)
 
     def check_template(self, name: str, locale: str) -> list[TemplateError]:
         """Everything wrong with a template in one language: unknown names, faults with any of the samples, size."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
@@ -19,7 +20,8 @@ from babel.numbers import (
     get_group_symbol,
 )
 
-_NAMED = {
+_Width = Literal["short", "medium", "long", "full"]
+_NAMED: dict[str, tuple[str, _Width]] = {
     "date": ("date", "long"),
     "default": ("both", "long"),
     "datetime": ("both", "long"),
@@ -123,10 +125,19 @@ def date_text(at: str, form: str, locale: str, timezone: str) -> str:
     if form not in _NAMED:
         raise ValueError(f"no date format '{form}'; use one of {', '.join(sorted(_NAMED))} or a strftime text")
     part, width = _NAMED[form]
-    if part == "date":
-        return format_date(local, width, locale=locale)
-    clock = format_time(local, "short", locale=locale)
-    return clock if part == "time" else f"{format_date(local, width, locale=locale)} {clock}"
+    day = _day(local.date(), width, locale) if part != "time" else ""
+    clock = _clock(time(local.hour, local.minute), locale) if part != "date" else ""
+    return f"{day} {clock}".strip()
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date, width: _Width, locale: str) -> str:
+    return format_date(day, width, locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _clock(at: time, locale: str) -> str:
+    return format_time(at, "short", locale=locale)
 
 
 @lru_cache(maxsize=256)

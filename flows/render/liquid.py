@@ -158,6 +158,9 @@ class BoundedEnvironment(Environment):
 
 HTML = BoundedEnvironment(autoescape=True)
 TEXT = BoundedEnvironment(autoescape=False)
+# A missing name prints nothing: the last resort of a receipt that must go out (facts/messaging.md section 1.2).
+LENIENT_HTML = BoundedEnvironment(autoescape=True, strict=False)
+LENIENT_TEXT = BoundedEnvironment(autoescape=False, strict=False)
 
 
 def parse(source: str, environment: BoundedEnvironment, where: str) -> BoundTemplate:

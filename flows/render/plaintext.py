@@ -10,7 +10,6 @@ _BREAKS = frozenset({"br", "tr", "div", "table", "ul", "ol", "section", "header"
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "blockquote"})
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t]{2,}|\t")
-_BLANKS = re.compile(r"\n{3,}")
 _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "wbr"})
 
 
@@ -69,5 +68,9 @@ def to_text(html: str) -> str:
 
 def tidy(text: str) -> str:
     """No spaces at line ends, no more than one blank line, one line feed at the end."""
-    lines = [line.strip() for line in _SPACES.sub(" ", text).split("\n")]
-    return _BLANKS.sub("\n\n", "\n".join(lines)).strip() + "\n"
+    if "  " in text or "\t" in text:
+        text = _SPACES.sub(" ", text)
+    text = "\n".join([line.strip() for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip() + "\n"

@@ -74,6 +74,7 @@ class Prepared:
         self.language = source.language
         self.where = source.where
         self.strings = strings
+        self._source = source
         self._subject = _Piece(_one_line(source.subject, source.where, 2), liquid.TEXT, source.where)
         self._preheader = _Piece(_one_line(source.preheader, source.where, 3), liquid.TEXT, source.where)
         self._mjml = _Piece(source.html, liquid.HTML, source.where)
@@ -96,6 +97,18 @@ class Prepared:
         html = self._html.render(context) if self._html else self.html_by_rule(context)
         text = to_text(html) if self._text is None else tidy(_CONTROL.sub("", self._text.render(context)))
         return Parts(subject, preheader, html, text)
+
+    def render_leniently(self, context: dict[Any, Any]) -> Parts:
+        """All parts with missing names left out, interpreted. Raises `TemplateError` for any other fault."""
+        source, where = self._source, self.where
+
+        def text(flat: Flat) -> str:
+            return _CONTROL.sub("", _Piece(flat, liquid.LENIENT_TEXT, where).interpret(context))
+
+        context["subject"] = subject = _line(text(_one_line(source.subject, where, 2)))
+        context["preheader"] = preheader = _line(text(_one_line(source.preheader, where, 3)))
+        html = mjml.to_html(_Piece(source.html, liquid.LENIENT_HTML, where).interpret(context), where)
+        return Parts(subject, preheader, html, tidy(text(source.text)) if source.text else to_text(html))
 
     def html_by_rule(self, context: Mapping[Any, Any]) -> str:
         """Liquid first, then MJML, both interpreted."""

@@ -221,3 +221,19 @@ def test_mjml_that_would_crash_the_compiler_never_reaches_it():
         with pytest.raises(TemplateError):
             mjml.to_html(source, "t")
     assert "&nbsp;" in mjml.to_html(MJML % "a&nbsp;b", "t") or "\u00a0" in mjml.to_html(MJML % "a&nbsp;b", "t")
+
+
+def test_a_receipt_goes_out_without_a_misspelt_name_and_says_so(tmp_path):
+    renderer = own(tmp_path, MJML % "A{{ order.nmae }}B", text="A{{ order.nmae }}B {{ links.unsubscribe }}")
+    rendered = render(renderer, template="own")
+    assert "AB" in rendered.html
+    assert "AB" in rendered.text
+    assert rendered.fault.startswith("en/own.mjml.liquid:5:")
+    with pytest.raises(TemplateError, match="nmae"):
+        render(renderer, replace(VIEW, purpose=Purpose.MARKETING), "own")
+    assert render(Renderer()).fault == ""
+
+
+def test_a_receipt_with_another_fault_is_not_sent(tmp_path):
+    with pytest.raises(TemplateError, match="expected money"):
+        render(own(tmp_path, MJML % "{{ order.number | money }}"), template="own")
