@@ -82,7 +82,7 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self.queries = load_queries(self.dialect)
-        self._selects = {name: query for name, query in self.queries.items() if query.reads}
+        self._selects = {name: query.unlocked() for name, query in self.queries.items() if query.reads}
         self._local = threading.local()
         self._sessions: dict[threading.Thread, _Session] = {}
         self._guard = threading.Lock()
@@ -102,6 +102,11 @@ class Database(ABC):
     @abstractmethod
     def _fault(self, error: BaseException) -> str | None:
         """The reason when `error` means that the database cannot be used now, else `None`."""
+
+    def _broken(self, connection: Any) -> bool:
+        """True when the other end hung up. A file never does."""
+        del connection
+        return False
 
     @abstractmethod
     def checkpoint(self, mode: str = "PASSIVE") -> int:
@@ -123,10 +128,10 @@ class Database(ABC):
         session = self._session()
         if session.open:
             raise RuntimeError(f"{self.name}: a transaction is already open in this thread; pass its tx on instead")
-        tx = session.writing if writing else session.reading
-        session.open = True
         try:
-            tx.script(begin)
+            session = self._begin(session, begin)
+            session.open = True
+            tx = session.writing if writing else session.reading
             yield tx
             tx.script("COMMIT")
         except BaseException as error:
@@ -137,6 +142,18 @@ class Database(ABC):
             raise StoreUnavailable(f"{self.name}: {reason}") from error
         finally:
             session.open = False
+
+    def _begin(self, session: _Session, begin: str) -> _Session:
+        """Begin; on a connection that broke while idle, once more on a fresh one (nothing has been done yet)."""
+        try:
+            session.writing.script(begin)
+        except Exception:
+            if not self._broken(session.connection):
+                raise
+            self._forget(session)
+            session = self._session()
+            session.writing.script(begin)
+        return session
 
     def _roll_back(self, session: _Session) -> None:
         try:

@@ -154,6 +154,11 @@ def backlog(store: Store) -> int:
     return total
 
 
+def count_by_status(tx: Tx) -> dict[str, int]:
+    """How many deliveries the worker knows, by status (`new`, `leased`, `done`, `ignored`, `quarantined`, `failed`)."""
+    return {row["status"]: row["total"] for row in tx.all("progress_counts")}
+
+
 def next_due(tx: Tx) -> datetime | None:
     """When a retry or an abandoned lease next becomes due. Unread deliveries of the log are always due."""
     row = tx.one("progress_next_due")

@@ -14,7 +14,7 @@ from connector.store.db import Row, Tx
 from connector.store.packing import pack, unpack
 
 # Platforms name their headers X-Shopify-Topic, Shopify-Topic, X-WC-Webhook-Delivery-ID ... Signatures, addresses and
-# everything else are not kept.
+# everything else are not kept. `verified` is the receiver's own: what the signature check found.
 _KEPT = re.compile(
     r"verified|(?:x-)?[a-z0-9]+-(?:webhook-)?"
     r"(?:topic|resource|event|api-version|id|webhook-id|event-id|delivery-id|triggered-at|source|shop-domain|test)"

@@ -71,6 +71,9 @@ class Postgres(Database):
             return error.diag.message_primary or type(error).__name__
         return None
 
+    def _broken(self, connection: Any) -> bool:
+        return bool(connection.closed)
+
     def checkpoint(self, mode: str = "PASSIVE") -> int:
         """PostgreSQL checkpoints by itself: whatever `mode`, nothing is left to do here."""
         del mode

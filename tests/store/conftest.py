@@ -8,20 +8,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from connector.store import Store
-
-NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def now() -> datetime:
-    return NOW
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +72,11 @@ def schema_dsn(postgres_dsn: str, request: pytest.FixtureRequest) -> Iterator[st
     """A DSN whose search path is a schema of this test's own."""
     schema = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)):x}"[:60]
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
-        connection.execute(f'CREATE SCHEMA "{schema}"')  # type: ignore[arg-type]
+        connection.execute(f'CREATE SCHEMA "{schema}"')
     joint = "&" if "?" in postgres_dsn else "?"
     yield f"{postgres_dsn}{joint}options=-csearch_path%3D{schema}"
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
-        connection.execute(f'DROP SCHEMA "{schema}" CASCADE')  # type: ignore[arg-type]
+        connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -270,6 +270,20 @@ def test_a_lost_connection_is_unavailable_and_the_next_transaction_reconnects(sc
 
 
 @pytest.mark.postgres
+def test_a_connection_that_broke_while_idle_is_replaced_unnoticed(schema_dsn: str) -> None:
+    store = Store.open(schema_dsn)
+    with store.work.read() as tx:
+        (row,) = tx._cursor.execute("SELECT pg_backend_pid() AS pid").fetchall()
+    with psycopg.connect(schema_dsn, autocommit=True) as killer:
+        killer.execute("SELECT pg_terminate_backend(%s, 5000)", (row["pid"],))
+    with store.work.transaction() as tx:
+        meta.put(tx, "a", "1", NOW)
+    with store.work.read() as tx:
+        assert meta.get(tx, "a") == "1"
+    store.close()
+
+
+@pytest.mark.postgres
 def test_a_held_row_lock_is_unavailable_after_the_timeout_on_postgres(schema_dsn: str) -> None:
     store = Store.open(schema_dsn)
     other = Postgres(schema_dsn, lock_timeout=0.1)

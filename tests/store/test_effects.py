@@ -51,6 +51,9 @@ def test_transactional_effects_go_first_and_only_what_is_due(store: Store) -> No
         effect("future", due_at=at(3)),
         effect("done", status=EffectStatus.SENT),
     )
+    with store.work.read() as tx:
+        assert len(effects.due(tx, NOW, 10)) == 3, "looking takes no locks"
+        assert effects.expired(tx, NOW, 10) == []
     with store.work.transaction() as tx:
         assert [each.id for each in effects.due(tx, NOW, 10)] == ["receipt", "old-review", "review"]
         assert [each.id for each in effects.due(tx, NOW, 2)] == ["receipt", "old-review"]

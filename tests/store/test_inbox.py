@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_a_delivery_that_was_purged_becomes_a_dead_letter(store: Store) -> None:
         assert [letter.error_code for letter in deliveries.failed(tx, SHOP, 5)] == ["GONE"]
 
 
-def test_an_older_inbox_file_does_not_hide_new_deliveries(tmp_path, now) -> None:
+def test_an_older_inbox_file_does_not_hide_new_deliveries(tmp_path: Path) -> None:
     """Only inbox.db is restored from a backup: its ids start again below the worker's cursor."""
     url = f"sqlite:///{tmp_path}/work.db"
     store = Store.open(url)
@@ -188,7 +189,6 @@ def test_an_older_inbox_file_does_not_hide_new_deliveries(tmp_path, now) -> None
     store = Store.open(url)
     put(store, delivery("fresh"))
     assert [c.delivery.dedup_key for c in claim(store)] == ["fresh"]
-    assert claim(store, hours=0)[:0] == []
     store.close()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from connector.model import Ref, RunStatus
 from connector.store import Store, flows, runs
@@ -70,6 +71,8 @@ def test_due_runs_wake_longest_overdue_first(store: Store) -> None:
         assert [each.id for each in runs.due(tx, at(2), 2)] == ["ready", "late"]
         assert runs.due(tx, at(0.4), 10) == []
         assert runs.next_wake(tx) == at(0.5)
+    with store.work.read() as tx:
+        assert len(runs.due(tx, at(2), 10)) == 3, "looking takes no locks"
 
 
 def test_next_wake_of_nothing(store: Store) -> None:
@@ -77,7 +80,7 @@ def test_next_wake_of_nothing(store: Store) -> None:
         assert runs.next_wake(tx) is None
 
 
-def test_the_wake_index_serves_the_due_query(tmp_path, now) -> None:
+def test_the_wake_index_serves_the_due_query(tmp_path: Path) -> None:
     store = Store.open(f"sqlite:///{tmp_path}/work.db")
     sql = store.work.queries["run_due"].sql
     with store.work.transaction() as tx:

@@ -65,6 +65,10 @@ SELECT COUNT(*) AS total FROM delivery_progress WHERE status IN ('new', 'leased'
 -- When something next becomes due.
 SELECT MIN(due_at) AS due_at FROM delivery_progress WHERE status IN ('new', 'leased')
 
+-- progress_counts --
+-- How many deliveries there are of each status.
+SELECT status, COUNT(*) AS total FROM delivery_progress GROUP BY status
+
 -- progress_status --
 -- Status by a JSON list of delivery ids.
 SELECT delivery_id, status FROM delivery_progress
