@@ -6,13 +6,15 @@ Answered from rows alone (runs, journal, effects), never from logs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from connector.model import Effect, EffectStatus, Order, Run, email_key
 from connector.store import effects, entities, events, runs
 from connector.store.db import Tx
 from connector.store.store import Store
+
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
             followed = runs.of_email(tx, shop_id, key)
             if not orders and not followed:
                 return None
-            return _story(tx, shop_id, who, orders, followed)
+            story = _story(tx, shop_id, who, orders, followed)
+            return replace(story, lines=_with_others(tx, story, followed, key))
         order = entities.order(tx, shop_id, who) or entities.order_by_number(tx, shop_id, who.lstrip("#"))
         if order is None:
             order = entities.order_by_number(tx, shop_id, f"#{who.lstrip('#')}")
@@ -68,6 +71,14 @@ def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed
         lines += _of_run(tx, run)
     lines.sort(key=lambda line: line.at)
     return Story(shop_id=shop_id, subject=subject, orders=tuple(orders), lines=tuple(lines))
+
+
+def _with_others(tx: Tx, story: Story, followed: Sequence[Run], address: str) -> tuple[Line, ...]:
+    """The story with what reached the person through somebody else's run (a reward for a friend's order)."""
+    known = {run.id for run in followed}
+    sent = effects.sent_to(tx, story.shop_id, address, _EVER)
+    others = [_of_effect(effect) for effect in sent if effect.run_id not in known]
+    return tuple(sorted((*story.lines, *others), key=lambda line: line.at))
 
 
 def _of_run(tx: Tx, run: Run) -> list[Line]:
@@ -91,7 +102,7 @@ def _of_effect(effect: Effect) -> Line:
     name = str(effect.request.get("template") or effect.request.get("do") or effect.kind)
     at = effect.done_at or effect.first_try_at or effect.created_at
     text = {
-        EffectStatus.SENT: f"{name} sent",
+        EffectStatus.SENT: _done(effect, name),
         EffectStatus.SKIPPED: f"{name} not sent: {effect.reason}",
         EffectStatus.FAILED: f"{name} failed: {effect.reason}",
         EffectStatus.UNCERTAIN: f"{name}: nobody knows whether it arrived ({effect.reason})",
@@ -110,6 +121,13 @@ def _of_effect(effect: Effect) -> Line:
         step=effect.step_id,
         detail=detail,
     )
+
+
+def _done(effect: Effect, name: str) -> str:
+    if effect.kind == "message":
+        return f"{name} to {effect.recipient}: {effect.subject}"
+    made = effect.result.get("code")
+    return f"{name}: {made}, {effect.result.get('value', '')}".rstrip(", ") if made else f"{name} done"
 
 
 def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:

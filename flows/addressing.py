@@ -112,8 +112,17 @@ def links_for(
     )
     if purpose is Purpose.REVIEW and order is not None:
         found["review"] = page("review", "review", {"order": order.id}, order.id)
-    code = next((values for values in steps.values() if values.get("code")), None)
+    code = with_code(steps).get("code")
     if purpose is Purpose.REFERRAL and code is not None:
         data = {"code": code["code"], "url": code.get("url", "")}
         found["referral"] = page("referral", "friend", data, code["code"])
     return found
+
+
+def with_code(steps: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """The outcomes of earlier steps, where `code` is the newest one that made a code, whatever its author called it.
+
+    So the shipped templates can say `steps.code.code` in every flow.
+    """
+    made = [values for values in steps.values() if values.get("code") and values.get("outcome") == "done"]
+    return {**steps, "code": made[-1]} if made else dict(steps)

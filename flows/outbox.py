@@ -28,12 +28,12 @@ from connector.errors import KiitosError, TemplateError
 from connector.model import Channel, Effect, EffectStatus, Purpose, Run, Shop, email_key
 from connector.store import effects, entities, runs, shops, suppressions
 from connector.store.db import Tx
-from flows.addressing import Recipient, derive_token, links_for, recipient_of
+from flows.addressing import Recipient, derive_token, links_for, recipient_of, with_code
 from flows.facts import Facts
 from flows.policy import Allow, Defer, Drop, check
 from flows.render import MessageView, Renderer, choose_locale, headers_for
 from flows.runner import Runner
-from flows.situation import Situation, facts_of, look, person
+from flows.situation import NOTHING, Situation, facts_of, look, person
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 12
@@ -131,7 +131,6 @@ class Outbox:
         key: str,
         now: datetime,
     ) -> tuple[bytes, str]:
-        order = situation.order
         links = links_for(
             tx,
             shop=shop,
@@ -143,16 +142,18 @@ class Outbox:
             salt=self._salt,
             now=now,
         )
-        wanted = [line.product_id for line in order.lines if line.product_id] if order else []
+        # The advocate hears of the reward, never of what the friend bought: that order stays out of the view.
+        theirs = situation if effect.request.get("to") != "advocate" else NOTHING
+        wanted = [line.product_id for line in theirs.order.lines if line.product_id] if theirs.order else []
         view = MessageView(
             shop=shop,
             locale=choose_locale(recipient.locale, shop.locale),
             timezone=shop.timezone,
-            order=order,
-            customer=situation.customer,
+            order=theirs.order,
+            customer=theirs.customer,
             shipment=facts.shipment,
             params={name: str(value) for name, value in facts.params.items()},
-            steps=facts.steps,
+            steps=with_code(facts.steps),
             links=links,
             purpose=effect.purpose,
             products=entities.products(tx, shop.id, wanted) if wanted else {},

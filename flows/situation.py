@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.model import (
@@ -38,6 +38,10 @@ class Situation:
         return next((parcel for parcel in self.shipments if parcel.id == shipment_id), None)
 
 
+NOTHING = Situation(order=None, customer=None, shipments=(), progress=Progress())
+"""Nothing known, or nothing that may be told."""
+
+
 def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = None) -> Situation:
     """Read the order, its parcels, refunds, returns and review as they stand in this transaction."""
     order = entities.order(tx, shop.id, order_id) if order_id else None
@@ -45,7 +49,7 @@ def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = Non
     if customer is None and customer_id:
         customer = entities.customer(tx, shop.id, customer_id)
     if order is None or order_id is None:
-        return Situation(order=None, customer=customer, shipments=(), progress=Progress())
+        return replace(NOTHING, customer=customer)
     shipments = tuple(entities.shipments(tx, shop.id, order_id))
     progress = derive(
         order,

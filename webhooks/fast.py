@@ -47,7 +47,7 @@ class FastPath:
         elif kind == "lifespan":
             await self._live(receive, send)
         else:
-            await self._flask(scope, receive, send)
+            await self._flask(scope, _as_coroutine(receive), send)
 
     async def _hook(self, scope: Scope, receive: Receive, send: Send) -> None:
         acceptor = self._acceptor
@@ -131,3 +131,12 @@ async def _send(send: Send, answer: Answer) -> None:
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _as_coroutine(receive: Receive) -> Receive:
+    """granian's `receive()` gives an awaitable that is no coroutine, which a2wsgi needs to read a body from a thread."""
+
+    async def wrapped() -> Any:
+        return await receive()
+
+    return wrapped

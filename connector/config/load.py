@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import tomllib
@@ -166,7 +167,7 @@ class _Reader:
             return found
         file = self.path.parent / str(value.get("file", ""))
         if value.get("generate") and not file.exists():
-            _generate_key(file)
+            _generate(file, key=where == "app.master_key")
         try:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -277,14 +278,17 @@ def _shop(client_id: str, shop_id: str, layered: Layered) -> Shop:
     )
 
 
-def _generate_key(file: Path) -> None:
-    """Make a master key once, readable by its owner only; a second process that races loses and reads the first's."""
-    import base64
+def _generate(file: Path, *, key: bool) -> None:
+    """Make a secret once, readable by its owner only; a second process that races loses and reads the first's.
 
+    A master key is 32 bytes in base64; any other secret is 40 letters and digits, which no shop escapes or trims.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
+    chance = os.urandom(32)
+    text = "k1=" + base64.b64encode(chance).decode() if key else chance.hex()[:40]
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
     with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write("k1=" + base64.b64encode(os.urandom(32)).decode() + "\n")
+        out.write(text + "\n")

@@ -21,8 +21,17 @@ from connector.testing.fakes.woocommerce import FakeWoo
 from connector.testing.serving import Serving, free_port
 from connector.worker import Worker
 
-SCOPES = ("read_orders", "write_orders", "read_customers", "read_products", "read_fulfillments", "write_discounts",
-          "read_discounts", "read_metaobjects", "write_metaobjects")
+SCOPES = (
+    "read_orders",
+    "write_orders",
+    "read_customers",
+    "read_products",
+    "read_fulfillments",
+    "write_discounts",
+    "read_discounts",
+    "read_metaobjects",
+    "write_metaobjects",
+)
 SHOPIFY, WOO = "demo-aurora", "demo-metsa"
 SHOPIFY_DOMAIN = "aurora-demo.myshopify.com"
 WOO_URL = "https://metsa.example"
@@ -139,6 +148,7 @@ class World:
         stack.callback(self.kiitos.close)
         self.worker = Worker(self.kiitos)
         self.serving = stack.enter_context(Serving(create_app(self.kiitos), port))
+        self.woo.connect(self.hook_url(WOO))
 
     def hook_url(self, shop_id: str) -> str:
         """Where the shop's webhooks go."""
