@@ -63,7 +63,7 @@ class ShopifyAdapter(PlatformAdapter):
             "checkout_id": "Since 2026-04 checkouts have no id and orders no checkout_id; both are joined by token.",
             "paid_time": "Only orders/paid tells when an order was paid; for old orders no other webhook does.",
             "protected_data": "Names, addresses and e-mails are null until Shopify approved the app for customer data.",
-            "discounts": "A code can be bound to a customer's id, not to an e-mail address and not to new customers only.",
+            "discounts": "A code can be bound to a customer's id, not to an e-mail or to new customers.",
             "old_orders": "Without the scope read_all_orders the Admin API hides orders of more than 60 days.",
             "images": "Webhooks carry no pictures of the products; they come with the order read over the Admin API.",
         }
