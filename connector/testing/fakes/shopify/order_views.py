@@ -48,7 +48,7 @@ class LineItemView(View):
             "title": self.row["variant_title"] or "Default Title",
         }
 
-    def image(self) -> None:
+    def image(self, **_size: Any) -> None:
         return None
 
     def selling_plan(self) -> Json | None:
@@ -206,7 +206,7 @@ class RefundView(View):
             {
                 "id": gid("RefundLineItem", entry["id"]),
                 "quantity": entry["quantity"],
-                "line_item": LineItemView(self.shop, entry["line_item"]),
+                "line_item": LineItemView(self.shop, self._sold(entry["line_item_id"])),
                 "subtotal_set": money(entry["subtotal_set"]),
                 "total_tax_set": money(entry["total_tax_set"]),
                 "restock_type": entry["restock_type"].upper(),
@@ -218,6 +218,10 @@ class RefundView(View):
 
     def order(self) -> OrderView:
         return OrderView(self.shop, self.shop.orders[self.row["order_id"]])
+
+    def _sold(self, line_id: int) -> Json:
+        lines: list[Json] = self.shop.orders[self.row["order_id"]]["line_items"]
+        return next(line for line in lines if line["id"] == line_id)
 
 
 class OrderView(View):

@@ -139,6 +139,14 @@ def shipping_line(state: ShopState, prices: Prices, price: Decimal, title: str) 
     }
 
 
+# Lines inside parcels and refunds are shorter than those of the order.
+ONLY_IN_ORDERS = ("attributed_staffs", "current_quantity", "sales_line_item_group_id", "selling_plan_id")
+
+
+def _short(row: Json, **changes: object) -> Json:
+    return {key: value for key, value in {**row, **changes}.items() if key not in ONLY_IN_ORDERS}
+
+
 def fulfillment(
     state: ShopState, order: Json, lines: Sequence[tuple[Json, int]], company: str, number: str, url: str
 ) -> Json:
@@ -157,7 +165,7 @@ def fulfillment(
         "origin_address": None,
         "email": order["email"],
         "destination": order["shipping_address"],
-        "line_items": [{**row, "quantity": quantity} for row, quantity in lines],
+        "line_items": [_short(row, quantity=quantity) for row, quantity in lines],
         "tracking_number": number or None,
         "tracking_numbers": [number] if number else [],
         "tracking_url": url or None,
@@ -232,7 +240,7 @@ def _refund_line(state: ShopState, prices: Prices, row: Json, quantity: int, val
         "total_tax": float(prices.text(tax)),
         "subtotal_set": prices.set(value),
         "total_tax_set": prices.set(tax),
-        "line_item": row,
+        "line_item": _short(row),
     }
 
 

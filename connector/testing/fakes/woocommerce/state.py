@@ -199,8 +199,6 @@ class WooState:
             "has_options": False,
             "post_password": "",
             "global_unique_id": "",
-            "permalink_template": f"{self.home}/product/%pagename%/",
-            "generated_slug": slug,
         }
         self.set_date(row, "date_created", self.clock.now())
         self.touch(row)
