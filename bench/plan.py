@@ -16,7 +16,10 @@ from bench.systems import Floor, Stock, System
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate."""
+    """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate.
+
+    `repeats` bounds how many disturbed stretches and rounds are taken again in the whole run.
+    """
 
     rounds: int = 3
     seconds: float = 2.0
@@ -27,6 +30,7 @@ class Plan:
     open_seconds: float = 3.0
     orders: int = 2000
     burst_seconds: float = 5.0
+    repeats: int = 24
     kill_rates: tuple[int, ...] = (200, 2000)
     kills: int = 3
 
@@ -40,6 +44,7 @@ QUICK = Plan(
     open_rates=(2000,),
     open_seconds=2.0,
     orders=1000,
+    repeats=8,
     burst_seconds=0.0,
     kill_rates=(200,),
     kills=1,
@@ -55,6 +60,7 @@ class Bench:
     results: Results = field(default_factory=Results)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _numbers: count[int] = field(default_factory=count)
+    _repeated: int = 0
 
     @property
     def scratch(self) -> Path:
@@ -73,6 +79,15 @@ class Bench:
 
     def corpus(self, orders: int | None = None) -> Path:
         return corpus.cached(native.CACHE, orders or self.plan.orders, self.began)
+
+    def may_repeat(self) -> bool:
+        """Whether a disturbed stretch may be taken again: on a busy machine a run must still end."""
+        if self._repeated == self.plan.repeats:
+            self.results.remark(
+                f"{self._repeated} disturbed stretches were repeated; from here on they stand, in doubt"
+            )
+        self._repeated += 1
+        return self._repeated <= self.plan.repeats
 
     def system(self, name: str) -> System | None:
         return next((system for system in self.systems if system.name == name), None)

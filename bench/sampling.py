@@ -82,7 +82,7 @@ def measure(bench: Bench, system: System, load: Load, fsync_us: int = 0) -> Samp
     """`measure_once`, repeated at most twice while strangers take more than 10 % of the machine; the calmest counts."""
     best = measure_once(bench, system, load, fsync_us)
     for _ in range(REPEATS_WHEN_FOREIGN):
-        if best.usage.foreign <= stats.FOREIGN_ABOVE:
+        if best.usage.foreign <= stats.FOREIGN_ABOVE or not bench.may_repeat():
             break
         again = measure_once(bench, system, load, fsync_us)
         best = min(best, again, key=lambda sample: sample.usage.foreign)

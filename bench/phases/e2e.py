@@ -78,7 +78,7 @@ def run(bench: Bench) -> None:
     for _ in range(bench.plan.rounds):
         try:
             tries = [_journey(bench, system, bench.plan.orders)]
-            if tries[0].foreign > stats.FOREIGN_ABOVE:
+            if tries[0].foreign > stats.FOREIGN_ABOVE and bench.may_repeat():
                 tries.append(_journey(bench, system, bench.plan.orders))
             journeys.append(min(tries, key=lambda journey: journey.foreign))
         except VoidRun as reason:

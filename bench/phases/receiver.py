@@ -58,7 +58,7 @@ def take_rounds(bench: Bench, systems: tuple[System, ...], load: Load, fsync_us:
     for _ in range(bench.plan.rounds):
         taken = _take_round(bench, systems, load, fsync_us)
         for _ in range(ROUND_REPEATS):
-            if taken.stable:
+            if taken.stable or not bench.may_repeat():
                 break
             taken = _take_round(bench, systems, load, fsync_us)
         rounds.append(taken)
