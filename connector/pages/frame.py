@@ -4,69 +4,190 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
-from flask import Response, current_app, make_response, render_template
-from markupsafe import escape
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from markupsafe import Markup, escape
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
 
 from connector.clock import Clock
+from connector.config import Config
+from connector.errors import StoreUnavailable
 from connector.model import Shop
+from connector.pages import colour
+from connector.store import links
+from connector.store.db import Tx
+from connector.store.links import LinkRow
+from connector.store.store import Store
+from flows.render.locales import FALLBACK, direction, match_language
+from flows.runner import RunMoved, Runner
 
-LANGUAGES = ("en", "fi")
-RTL = frozenset({"ar", "he", "fa", "ur"})
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+PREFIX = "/p"
+T = TypeVar("T")
+_TOKEN = re.compile(r"[0-9a-z]{16,64}")
+_CARD, _CARD_DARK, _INK, _INK_DARK = "#ffffff", "#202725", "#1d2421", "#eef2f0"
+_MOVES = 5
+
+# Never cached, never framed, no referrer: the address of these pages is a credential.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def strings(language: str) -> dict[str, str]:
-    """The texts of one language; all languages have the same keys (a test says so)."""
+class Application(Protocol):
+    """The parts of the built application that pages use."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    runner: Runner
+
+
+def application() -> Application:
+    return cast("Application", current_app.extensions["kiitos"])
+
+
+def transact(work: Callable[[Tx], T]) -> T:
+    """Run `work` in one writing transaction, again when a run it signals was moved by somebody else meanwhile."""
+    store = application().store
+    for _ in range(_MOVES):
+        try:
+            with store.work.transaction() as tx:
+                return work(tx)
+        except RunMoved:
+            continue
+    raise StoreUnavailable(f"a run moved {_MOVES} times while a page was answering")
+
+
+def find_link(tx: Tx, token: str, kind: str) -> LinkRow | None:
+    """What a token of this kind stands for. Text that can be no token never reaches the database."""
+    link = links.get(tx, token) if _TOKEN.fullmatch(token) else None
+    return link if link is not None and link.kind == kind else None
+
+
+def clean(text: str, limit: int) -> str:
+    """What somebody typed, without what must not reach a database or another reader: control characters (a NUL is an
+    error in PostgreSQL) and marks that turn the direction of the text around it. Line breaks are counted once, as
+    the browser counts them for `maxlength`.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    kept = (c for c in lines if c in "\n\t" or not (unicodedata.category(c) in ("Cc", "Cs") or c in _TURNING))
+    return "".join(kept)[:limit].strip()
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """The languages there are texts in: one JSON file each, all with the same keys."""
+    folder = files("connector.pages").joinpath("strings")
+    return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir()))
+
+
+@cache
+def strings(language: str) -> Mapping[str, str]:
     source = files("connector.pages").joinpath("strings", f"{language}.json")
     loaded: dict[str, str] = json.loads(source.read_text(encoding="utf-8"))
     return loaded
 
 
-def language_of(locale: str | None) -> str:
-    """The page language nearest to a locale: `fi-FI` gives `fi`, anything we lack gives `en`."""
-    short = (locale or "").replace("_", "-").split("-")[0].lower()
-    return short if short in LANGUAGES else "en"
+def language_of(*sources: str | None) -> str:
+    """The first source (the link, the shop, the browser) whose language we have, as in mail; `en` when none is."""
+    return next((found for source in sources if (found := match_language(source, languages()))), FALLBACK)
 
 
 def page(template: str, shop: Shop | None, locale: str | None, status: int = 200, **values: Any) -> Response:
-    """Render a hosted page. Never cached, never framed, no referrer: its address is a credential."""
-    language = language_of(locale)
-    clock: Clock = current_app.extensions["kiitos"].clock
-    nonce = clock.token(12)
+    """Render a hosted page in the language of the link it belongs to."""
+    browser = () if shop is not None else request.accept_languages.values()
+    language = language_of(locale, shop.locale if shop is not None else None, *browser)
+    g.nonce = application().clock.token(16)
 
-    def t(key: str, **names: Any) -> str:
+    def t(key: str, **names: Any) -> Markup:
         text = strings(language)[key]
-        return str(escape(text).format(**{name: escape(value) for name, value in names.items()}))
+        # The pattern is ours; Markup.format escapes every value put into it.
+        return escape(text).format(**names)
 
-    accent = shop.accent_color if shop is not None and _COLOUR.fullmatch(shop.accent_color) else "#1f5c4d"
     body = render_template(
         template,
-        t=lambda key, **names: _safe(t(key, **names)),
-        locale=language,
-        dir="rtl" if language in RTL else "ltr",
-        nonce=nonce,
-        accent=accent,
-        shop_name=shop.name if shop is not None else "Kiitos",
+        t=t,
+        has=strings(language).__contains__,
+        lang=language,
+        dir=direction(language),
+        nonce=g.nonce,
+        shop_name=shop.name if shop is not None else "",
+        **_colours(shop),
         **values,
     )
-    response = make_response(body, status)
+    return make_response(body, status)
+
+
+def gone(status: int = 404) -> Response:
+    """The page for links that lead nowhere (any more)."""
+    return page("message.html", None, None, status, title="gone.title", text="gone.text")
+
+
+def _colours(shop: Shop | None) -> dict[str, str]:
+    accent = colour.accent_of(shop.accent_color if shop is not None else colour.DEFAULT)
+    return {
+        "accent": accent,
+        "on_accent": colour.ink_on(accent),
+        "mark": colour.visible_on(accent, _CARD, _INK),
+        "mark_dark": colour.visible_on(accent, _CARD_DARK, _INK_DARK),
+    }
+
+
+def guard(app: Flask) -> None:
+    """Headers on every answer under `/p/`, and friendly pages in place of the server's own errors."""
+    app.after_request(_protect)
+    app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(StoreUnavailable, _ask_again)
+
+
+def _ours() -> bool:
+    return request.path.startswith(f"{PREFIX}/")
+
+
+def _protect(response: Response) -> Response:
+    if not _ours():
+        return response
+    style = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src https: data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src {style}; img-src data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Robots-Tag"] = "noindex"
+    if application().config.app.base_url.startswith("https:"):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 
-def _safe(text: str) -> Any:
-    from markupsafe import Markup
+def _explain(error: HTTPException) -> BaseResponse | HTTPException:
+    if not _ours() or error.response is not None:
+        return error
+    if error.code == 404:
+        return gone()
+    response = page("message.html", None, None, error.code or 500, title="problem.title", text="problem.text")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
 
-    return Markup(text)  # noqa: S704 - the pattern is ours and every value in it was escaped
+
+def _ask_again(error: StoreUnavailable) -> BaseResponse:
+    if not _ours():
+        raise error
+    response = page("message.html", None, None, 503, title="problem.title", text="problem.text")
+    response.headers["Retry-After"] = "60"
+    return response

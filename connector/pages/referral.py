@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request
+from flask import Response
 
-from connector.pages.frame import page
-from connector.store import links, shops
-
-
-def routes(blueprint: Blueprint) -> None:
-    blueprint.add_url_rule("/friend/<token>", "friend", show, methods=["GET"])
+from connector.pages.frame import application, find_link, gone, page
+from connector.store import shops
+from flows.render.links import safe_url
 
 
 def show(token: str) -> Response:
-    app = current_app.extensions["kiitos"]
-    with app.store.work.read() as tx:
-        link = links.get(tx, token)
-        if link is None or link.kind != "referral":
-            return page("gone.html", None, request.accept_languages.best_match(["en", "fi"]), 404)
-        shop = shops.get(tx, link.shop_id)
-    target = link.data.get("url") or (shop.url if shop else "") or ""
-    return page("referral.html", shop, link.data.get("locale"), code=link.data["code"], shop_url=target)
+    with application().store.work.read() as tx:
+        link = find_link(tx, token, "referral")
+        shop = shops.get(tx, link.shop_id) if link is not None else None
+    if link is None:
+        return gone()
+    target = safe_url(link.data.get("url")) or (safe_url(shop.url or f"https://{shop.domain}") if shop else None)
+    return page("referral.html", shop, link.data.get("locale"), code=link.data["code"], target=target)

@@ -5,95 +5,134 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, redirect, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from connector.model import Event, EventKind, Order, Ref
-from connector.pages.frame import page
-from connector.store import entities, links, reviews, shops
+from connector.model import Event, EventKind, Order, Ref, Shop, email_key
+from connector.pages.frame import application, clean, find_link, gone, page, transact
+from connector.store import entities, reviews, shops
 from connector.store.db import Tx
 
 MAX_TEXT = 4000
+MAX_AUTHOR = 80
 MAX_PRODUCTS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a link leads: the order, and whether it has been reviewed."""
+
+    shop_id: str
+    shop: Shop | None
+    locale: str | None
+    order: Order
+    reviewed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProductField:
+    """One product's part of the form. `rating` counts from 1 to 5, 0 is none."""
+
     product_id: str
     title: str
-    rating: int
-    text: str
+    rating: int = 0
+    text: str = ""
 
-
-def routes(blueprint: Blueprint) -> None:
-    blueprint.add_url_rule("/review/<token>", "review", show, methods=["GET"])
-    blueprint.add_url_rule("/review/<token>", "review_post", submit, methods=["POST"])
+    @property
+    def incomplete(self) -> bool:
+        """Words without stars: nothing that was written may vanish in silence."""
+        return bool(self.text) and not self.rating
 
 
 def show(token: str) -> BaseResponse:
-    app = current_app.extensions["kiitos"]
-    with app.store.work.read() as tx:
-        link = links.get(tx, token)
-        order = entities.order(tx, link.shop_id, link.data["order"]) if link and link.kind == "review" else None
-        if link is None or order is None:
-            return page("gone.html", None, request.accept_languages.best_match(["en", "fi"]), 404)
-        shop = shops.get(tx, link.shop_id)
-        known = reviews.of_order(tx, link.shop_id, order.id)
-    if known:
-        state = "thanks" if "done" in request.args else "again"
-        return page("review.html", shop, link.data.get("locale"), state=state)
-    prefill = _stars(request.args.get("rating"))
-    wanted = request.args.get("product")
+    with application().store.work.read() as tx:
+        place = _place(tx, token)
+    if place is None:
+        return gone()
+    if place.reviewed:
+        return _said(place, "thanks" if "done" in request.args else "again")
+    products = _products(place.order)
+    wanted = request.args.get("product") or (products[0][0] if products else "")
+    rating = _stars(request.args.get("rating"))
     fields = [
-        ProductField(f.product_id, f.title, prefill if f.product_id == wanted or (not wanted and i == 0) else 0, "")
-        for i, f in enumerate(_products(order, {}))
+        ProductField(product_id=key, title=title, rating=rating if key == wanted else 0) for key, title in products
     ]
-    return page(
-        "review.html",
-        shop,
-        link.data.get("locale"),
-        state="ask",
-        number=order.number,
-        products=fields,
-        author=_first_name(order),
-        problem=False,
-    )
+    return _form(place, fields, _first_name(place.order)) if fields else _said(place, "none")
 
 
-def submit(token: str) -> BaseResponse:
-    app = current_app.extensions["kiitos"]
-    with app.store.work.transaction() as tx:
-        link = links.get(tx, token)
-        order = entities.order(tx, link.shop_id, link.data["order"]) if link and link.kind == "review" else None
-        if link is None or order is None:
-            return page("gone.html", None, request.accept_languages.best_match(["en", "fi"]), 404)
-        shop = shops.get(tx, link.shop_id)
-        if reviews.of_order(tx, link.shop_id, order.id):
-            return page("review.html", shop, link.data.get("locale"), state="again")
-        fields = _products(order, request.form)
-        if not any(field.rating for field in fields):
-            return page(
-                "review.html",
-                shop,
-                link.data.get("locale"),
-                422,
-                state="ask",
-                number=order.number,
-                products=fields,
-                author=request.form.get("author", ""),
-                problem=True,
-            )
-        _save(tx, link.shop_id, order, [field for field in fields if field.rating])
+def act(token: str) -> BaseResponse:
+    # Read before the transaction: a body that arrives slowly must not hold the write lock.
+    form = request.form.to_dict()
+
+    def take(tx: Tx) -> tuple[Place, list[ProductField], str] | None:
+        place = _place(tx, token)
+        if place is None:
+            return None
+        fields = _filled(place.order, form)
+        problem = _problem(fields)
+        if not place.reviewed and not problem:
+            _save(tx, place, [field for field in fields if field.rating], form.get("author", ""))
+        return place, fields, problem
+
+    taken = transact(take)
+    if taken is None:
+        return gone()
+    place, fields, problem = taken
+    if place.reviewed:
+        return _said(place, "again")
+    if problem:
+        return _form(place, fields, clean(form.get("author", ""), MAX_AUTHOR), problem)
     return redirect(url_for("pages.review", token=token, done=1), 303)
 
 
-def _save(tx: Tx, shop_id: str, order: Order, fields: list[ProductField]) -> None:
-    app = current_app.extensions["kiitos"]
-    now = app.clock.now()
-    author = (request.form.get("author", "").strip() or _first_name(order))[:80]
-    address = order.email or (order.customer.email if order.customer else None)
+def _place(tx: Tx, token: str) -> Place | None:
+    link = find_link(tx, token, "review")
+    order = entities.order(tx, link.shop_id, link.data["order"]) if link is not None else None
+    if link is None or order is None:
+        return None
+    return Place(
+        shop_id=link.shop_id,
+        shop=shops.get(tx, link.shop_id),
+        locale=link.data.get("locale"),
+        order=order,
+        reviewed=bool(reviews.of_order(tx, link.shop_id, order.id)),
+    )
+
+
+def _said(place: Place, state: str) -> BaseResponse:
+    return page("review.html", place.shop, place.locale, said=f"review.{state}")
+
+
+def _form(place: Place, fields: list[ProductField], author: str, problem: str = "") -> BaseResponse:
+    return page(
+        "review.html",
+        place.shop,
+        place.locale,
+        422 if problem else 200,
+        said="",
+        number=place.order.number,
+        products=fields,
+        author=author,
+        problem=problem,
+        missing=[field.title for field in fields if field.incomplete],
+        max_text=MAX_TEXT,
+        max_author=MAX_AUTHOR,
+    )
+
+
+def _problem(fields: list[ProductField]) -> str:
+    if any(field.incomplete for field in fields):
+        return "review.missing"
+    return "" if any(field.rating for field in fields) else "review.pick"
+
+
+def _save(tx: Tx, place: Place, fields: list[ProductField], author: str) -> None:
+    app = application()
+    now, order = app.clock.now(), place.order
+    name = " ".join(clean(author, MAX_AUTHOR).split()) or _first_name(order)
+    address = email_key(order.email or (order.customer.email if order.customer else None))
     for field in fields:
-        reviews.save(tx, shop_id, order.id, field.product_id, field.rating, "", field.text, author, address, now)
+        reviews.save(tx, place.shop_id, order.id, field.product_id, field.rating, "", field.text, name, address, now)
     event = Event(
         kind=EventKind.REVIEW_SUBMITTED,
         key=f"order/{order.id}/reviewed",
@@ -102,18 +141,29 @@ def _save(tx: Tx, shop_id: str, order: Order, fields: list[ProductField]) -> Non
         order_id=order.id,
         data={"rating": str(min(field.rating for field in fields)), "products": str(len(fields))},
     )
-    app.runner.ingest(tx, shop_id, [event], now)
+    app.runner.ingest(tx, place.shop_id, [event], now)
 
 
-def _products(order: Order, form: Mapping[str, str]) -> list[ProductField]:
-    """One field a product of the order, gift cards left out; ratings and texts as far as the form has them."""
-    seen: dict[str, ProductField] = {}
+def _products(order: Order) -> list[tuple[str, str]]:
+    """Id and title of what can be reviewed. A line without a product (a tip, an engraving, a deleted product) cannot:
+    its own id, taken for a product's, would put the review on somebody else's goods."""
+    found: dict[str, str] = {}
     for line in order.lines:
-        key = line.product_id or line.id
-        if key not in seen and not line.is_gift_card:
-            text = form.get(f"text-{key}", "").strip()[:MAX_TEXT]
-            seen[key] = ProductField(key, line.title, _stars(form.get(f"rating-{key}")), text)
-    return list(seen.values())[:MAX_PRODUCTS]
+        if line.product_id and not line.is_gift_card:
+            found.setdefault(line.product_id, line.title)
+    return list(found.items())[:MAX_PRODUCTS]
+
+
+def _filled(order: Order, form: Mapping[str, str]) -> list[ProductField]:
+    return [
+        ProductField(
+            product_id=key,
+            title=title,
+            rating=_stars(form.get(f"rating-{key}")),
+            text=clean(form.get(f"text-{key}", ""), MAX_TEXT),
+        )
+        for key, title in _products(order)
+    ]
 
 
 def _stars(text: str | None) -> int:

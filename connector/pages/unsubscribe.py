@@ -1,105 +1,147 @@
-"""Unsubscribe: GET shows a page, POST acts. One-click POSTs (RFC 8058) carry no cookies and always get 200."""
+"""Unsubscribe: GET shows a page, POST acts. One-click POSTs (RFC 8058) carry no cookies and always get 200.
+
+A link belongs to one address of one shop and to the purpose of the message it came in. The header's one-click POST
+says nothing but `List-Unsubscribe=One-Click` and stops the whole marketing class; on the page one may choose.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from connector.model import Channel, Consent, ConsentState, Event, EventKind, Purpose, Ref
-from connector.pages.frame import page
-from connector.store import consents, links, shops, suppressions
+from flask import Response, request
+
+from connector.model import Channel, Consent, ConsentState, Event, EventKind, Purpose, Ref, Shop
+from connector.pages.frame import application, find_link, gone, page, transact
+from connector.store import consents, shops, suppressions
 from connector.store.db import Tx
 from connector.store.links import LinkRow
+from connector.store.suppressions import SuppressionRow
+from flows.policy import UNSUBSCRIBE
+
+EVERYTHING = Purpose.MARKETING.value
+"""The scope that stops the whole marketing class (`flows.policy`)."""
+UNDO = "undo"
+STOPPED_HERE, RESUMED_HERE = "unsubscribe link", "unsubscribe page, undone"
 
 
-def routes(blueprint: Blueprint) -> None:
-    blueprint.add_url_rule("/unsubscribe/<token>", "unsubscribe", show, methods=["GET"])
-    blueprint.add_url_rule("/unsubscribe/<token>", "unsubscribe_post", act, methods=["POST"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an address has stopped, as a link of one purpose sees it. `locked` is what this page cannot take back: a
+    bounce, a complaint, the merchant's own block."""
+
+    all: bool
+    purpose: bool
+    locked: bool
 
 
 def show(token: str) -> Response:
-    app = current_app.extensions["kiitos"]
-    with app.store.work.read() as tx:
-        link = links.get(tx, token)
-        if link is None or link.kind != "unsubscribe":
-            return page("gone.html", None, request.accept_languages.best_match(["en", "fi"]), 404)
-        shop = shops.get(tx, link.shop_id)
-        stopped = suppressions.find(tx, link.shop_id, link.data["address"], Channel.EMAIL)
-    done = any(row.reason == "unsubscribe" for row in stopped)
-    return page(
-        "unsubscribe.html",
-        shop,
-        link.data.get("locale"),
-        state="done" if done else "ask",
-        purpose=link.data.get("purpose", ""),
-    )
+    with application().store.work.read() as tx:
+        link = find_link(tx, token, "unsubscribe")
+        if link is not None:
+            shop, standing = shops.get(tx, link.shop_id), _standing(tx, link)
+    return gone() if link is None else _page(shop, link, standing)
 
 
 def act(token: str) -> Response:
     """Stop (or, from the page, restart) messages. Unknown tokens get 200 too: nobody learns which exist."""
-    app = current_app.extensions["kiitos"]
-    scope = request.form.get("scope", "marketing")
-    with app.store.work.transaction() as tx:
-        link = links.get(tx, token)
-        if link is None or link.kind != "unsubscribe":
-            return page("gone.html", None, request.accept_languages.best_match(["en", "fi"]), 200)
-        shop = shops.get(tx, link.shop_id)
-        if scope == "undo":
+    # Read before the transaction: a body that arrives slowly must not hold the write lock.
+    scope = request.form.get("scope", EVERYTHING)
+
+    def change(tx: Tx) -> tuple[LinkRow, Shop | None, Standing] | None:
+        link = find_link(tx, token, "unsubscribe")
+        if link is None:
+            return None
+        if scope == UNDO:
             _restart(tx, link)
         else:
-            _stop(tx, link, scope if scope == link.data.get("purpose") else "marketing")
+            _stop(tx, link, scope if scope == link.data.get("purpose") else EVERYTHING)
+        return link, shops.get(tx, link.shop_id), _standing(tx, link)
+
+    changed = transact(change)
+    if changed is None:
+        return gone(200)
+    link, shop, standing = changed
+    return _page(shop, link, standing, undone=scope == UNDO)
+
+
+def _page(shop: Shop | None, link: LinkRow, standing: Standing, *, undone: bool = False) -> Response:
+    purpose = link.data.get("purpose", "")
     return page(
         "unsubscribe.html",
         shop,
         link.data.get("locale"),
-        state="undone" if scope == "undo" else "done",
-        purpose=link.data.get("purpose", ""),
+        standing=standing,
+        undone=undone and not standing.all and not standing.purpose,
+        purpose=purpose if purpose != EVERYTHING else "",
+    )
+
+
+def _rows(tx: Tx, link: LinkRow) -> list[SuppressionRow]:
+    return suppressions.find(tx, link.shop_id, link.data["address"], Channel.EMAIL)
+
+
+def _standing(tx: Tx, link: LinkRow) -> Standing:
+    purpose = link.data.get("purpose", "")
+    rows = [row for row in _rows(tx, link) if row.scope in ("all", EVERYTHING, purpose)]
+    return Standing(
+        all=any(row.scope in ("all", EVERYTHING) for row in rows),
+        purpose=any(row.scope == purpose for row in rows),
+        locked=any(row.reason != UNSUBSCRIBE for row in rows),
     )
 
 
 def _stop(tx: Tx, link: LinkRow, scope: str) -> None:
-    app = current_app.extensions["kiitos"]
-    now = app.clock.now()
-    address = link.data["address"]
-    suppressions.add(tx, link.shop_id, address, Channel.EMAIL, scope, "unsubscribe", now)
-    purpose = Purpose.of(scope)
-    consent = Consent(
-        channel=Channel.EMAIL,
-        purpose=purpose,
-        state=ConsentState.WITHDRAWN,
-        raw_state="unsubscribed",
-        at=now,
-        source="unsubscribe link",
-        address=address,
-    )
+    rows = _rows(tx, link)
+    if any(row.reason == UNSUBSCRIBE and row.scope in (scope, EVERYTHING) for row in rows):
+        return
+    app = application()
+    now, address, purpose = app.clock.now(), link.data["address"], Purpose.of(scope)
+    if not any(row.scope == scope for row in rows):
+        suppressions.add(tx, link.shop_id, address, Channel.EMAIL, scope, UNSUBSCRIBE, now)
     event = Event(
         kind=EventKind.CONSENT_WITHDRAWN,
         key=f"consent/{address}/email/{purpose}/withdrawn/{app.clock.new_id()}",
         subject=Ref("person", address),
         at=now,
-        consent=consent,
+        consent=Consent(
+            channel=Channel.EMAIL,
+            purpose=purpose,
+            state=ConsentState.WITHDRAWN,
+            raw_state="unsubscribed",
+            at=now,
+            source=STOPPED_HERE,
+            address=address,
+        ),
     )
     app.runner.ingest(tx, link.shop_id, [event], now)
 
 
 def _restart(tx: Tx, link: LinkRow) -> None:
-    app = current_app.extensions["kiitos"]
-    now = app.clock.now()
-    address = link.data["address"]
-    for row in suppressions.find(tx, link.shop_id, address, Channel.EMAIL):
-        if row.reason != "unsubscribe":
+    """Take back what was stopped from here. It makes no consent: what held before holds again, no more than that."""
+    now, address = application().clock.now(), link.data["address"]
+    for row in _rows(tx, link):
+        if row.reason != UNSUBSCRIBE or row.scope not in (EVERYTHING, link.data.get("purpose")):
             continue
         suppressions.remove(tx, link.shop_id, address, Channel.EMAIL, row.scope)
-        consents.record(
-            tx,
-            link.shop_id,
-            Consent(
-                channel=Channel.EMAIL,
-                purpose=Purpose.of(row.scope),
-                state=ConsentState.GRANTED,
-                raw_state="resubscribed",
-                at=now,
-                source="unsubscribe page, undone",
-                address=address,
-            ),
-            now,
+        purpose = Purpose.of(row.scope)
+        before = Consent(
+            channel=Channel.EMAIL,
+            purpose=purpose,
+            state=_state_before(consents.history(tx, link.shop_id, address), purpose),
+            raw_state="resubscribed",
+            at=now,
+            source=RESUMED_HERE,
+            address=address,
         )
+        consents.record(tx, link.shop_id, before, now)
+
+
+def _state_before(history: Sequence[consents.ConsentRow], purpose: Purpose) -> ConsentState:
+    """What the person had said before they used this page: about the purpose itself, else about marketing."""
+    others = [row for row in history if row.channel is Channel.EMAIL and row.source not in (STOPPED_HERE, RESUMED_HERE)]
+    for wanted in (purpose, Purpose.MARKETING):
+        said = [row.state for row in others if row.purpose is wanted]
+        if said:
+            return said[-1]
+    return ConsentState.UNKNOWN
