@@ -8,7 +8,6 @@ Each class has a heading in docs/errors.md; a test keeps that true.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from difflib import get_close_matches
 from typing import ClassVar
 
@@ -131,12 +130,3 @@ def near(word: str, known: Iterable[str]) -> str:
     match = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{match[0]}'?" if match else ""
 
-
-class DeferUntil(KiitosError):
-    """Not a failure: the work is put off until `until`. Raised by performers that must wait."""
-
-    code = "DEFER"
-
-    def __init__(self, message: str, *, until: datetime) -> None:
-        super().__init__(message)
-        self.until = until
