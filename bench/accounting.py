@@ -122,16 +122,29 @@ def port_answers(port: int) -> bool:
 def end_session(leader: int, *, kill: bool = False, patience: float = 10.0) -> list[int]:
     """Ends every process of a session we started, by id; returns those that had to be killed after `patience` seconds.
 
-    With `kill` all get SIGKILL at once, as a power cut or the kernel's OOM killer would.
+    With `kill` all get SIGKILL at once, as a power cut or the kernel's OOM killer would; the leader first, so that a
+    supervisor cannot start a new worker in between.
     """
+    if kill:
+        _kill_all(leader)
+        return []
     for pid in session_of(leader):
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+            os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
-    while session_of(leader) and time.monotonic() < deadline:
+    while (stubborn := session_of(leader)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    stubborn = session_of(leader)
-    for pid in stubborn:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _kill_all(leader)
     return stubborn
+
+
+def _kill_all(leader: int) -> None:
+    """SIGKILL until the session is empty. Raises `RuntimeError` when it is not within 10 s."""
+    deadline = time.monotonic() + 10
+    while members := session_of(leader):
+        for pid in sorted(members, key=lambda pid: pid != leader):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes {members} outlive SIGKILL")
+        time.sleep(0.005)
