@@ -77,7 +77,7 @@ def run_server(
         workers=1,
         loop=Loops.auto if os.name == "nt" else Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024 + 8192),
+        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=64 * 1024 + 8192),
         websockets=False,
         backlog=backlog,
         log_level=LogLevels.warning,

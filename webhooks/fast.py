@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -38,6 +39,7 @@ class FastPath:
         self._settings = receiver.settings
         # a2wsgi types its events more narrowly than ASGI servers do
         self._flask: Any = WSGIMiddleware(cast("Any", app), workers=threads)
+        self._patience = Patience(self._settings.body_timeout)
         self._open_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,17 +70,21 @@ class FastPath:
 
     async def _body(self, receive: Receive) -> bytes | Answer:
         """The whole body, or why not. One limit for its size and one for its time, however it is cut up."""
+        ticket = self._patience.begin()
         try:
-            async with asyncio.timeout(self._settings.body_timeout):
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise ClientGone
-                if not message.get("more_body", False):
-                    body: bytes = message.get("body", b"")
-                    return body
-                return await self._rest(receive, message.get("body", b""))
-        except TimeoutError:
-            return TIMED_OUT
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientGone
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False):
+                return await self._rest(receive, body)
+            return body
+        except asyncio.CancelledError:
+            if self._patience.ran_out(ticket):
+                return TIMED_OUT
+            raise
+        finally:
+            self._patience.end(ticket)
 
     async def _rest(self, receive: Receive, first: bytes) -> bytes | Answer:
         """The parts of a body that comes in several. What unfinished requests may hold together is bounded, but small
@@ -113,6 +119,56 @@ class FastPath:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+class Patience:
+    """One time limit, in seconds, for many tasks of one event loop: cancels a task at most a quarter of it late.
+
+    `asyncio.timeout` costs 8 µs a request, a twelfth of all; this costs a dictionary entry. All limits are equal, so
+    the tasks stand in the order in which they run out, and one timer, set only while somebody waits, sees to all.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._began: dict[asyncio.Task[Any], float] = {}
+        self._over: set[asyncio.Task[Any]] = set()
+        self._ticking = False
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Start the time of the running task; the ticket is for `ran_out` and `end`."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("Patience needs a running task")
+        loop = asyncio.get_running_loop()
+        self._began[task] = loop.time()
+        if not self._ticking:
+            self._ticking = True
+            loop.call_later(self._limit / 4, self._tick, loop)
+        return task
+
+    def ran_out(self, ticket: asyncio.Task[Any]) -> bool:
+        """Whether the cancellation just caught was ours; if so it is taken back."""
+        if ticket not in self._over:
+            return False
+        self._over.discard(ticket)
+        return ticket.uncancel() == 0
+
+    def end(self, ticket: asyncio.Task[Any]) -> None:
+        self._began.pop(ticket, None)
+        self._over.discard(ticket)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        latest = loop.time() - self._limit
+        while self._began:
+            task, began = next(iter(self._began.items()))
+            if began > latest:
+                break
+            del self._began[task]
+            self._over.add(task)
+            task.cancel()
+        self._ticking = bool(self._began)
+        if self._ticking:
+            loop.call_later(self._limit / 4, self._tick, loop)
+
+
 def header_lists(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
     """ASGI's pairs as `Inbound` wants them: names lower case, values in order, latin-1 so that no byte can fail."""
     headers: dict[str, list[str]] = {}
@@ -125,16 +181,23 @@ def header_lists(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
     return headers
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    body = answer.body
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+@lru_cache(maxsize=64)
+def _messages(answer: Answer) -> tuple[Message, Message]:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(answer.body))]
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    return (
+        {"type": "http.response.start", "status": answer.status, "headers": headers},
+        {"type": "http.response.body", "body": answer.body, "more_body": False},
+    )
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    for message in _messages(answer):
+        await send(message)
 
 
 def _as_coroutine(receive: Receive) -> Receive:
-    """granian's `receive()` gives an awaitable that is no coroutine, which a2wsgi needs to read a body from a thread."""
+    """granian's `receive()` gives an awaitable that is no coroutine; a2wsgi needs one to read a body from a thread."""
 
     async def wrapped() -> Any:
         return await receive()

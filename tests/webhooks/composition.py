@@ -16,7 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 
 from connector.clock import SystemClock
 from connector.errors import StoreUnavailable
@@ -145,6 +145,7 @@ def create(config: str) -> Flask:
     options = json.loads(Path(config).read_text())
     settings = ReceiverSettings(**options["limits"])
     app = build_receiver_app(Store.open(options["url"]), vault(), registry(), SystemClock(), settings)
+    app.add_url_rule("/echo", view_func=lambda: request.get_data(), methods=["POST"])
     if "writer" in options:
         receiver = app.extensions["kiitos.receiver"]
         writer = WRITERS[options["writer"]](receiver.store, SystemClock(), settings, receiver.metrics)
