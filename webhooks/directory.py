@@ -37,7 +37,7 @@ class Entry:
     `owner_id` is a shop id, or `app:<name>` for a key shared by all shops of an app.
     """
 
-    endpoint: Endpoint
+    endpoint: Endpoint = field(repr=False)
     adapter: PlatformAdapter = field(repr=False)
     owner_id: str
 

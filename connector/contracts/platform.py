@@ -71,7 +71,7 @@ class Endpoint:
 
     key: str
     platform: str
-    secrets: Sequence[bytes]
+    secrets: Sequence[bytes] = field(repr=False)
     shop: Shop | None = None
 
 
