@@ -7,20 +7,33 @@ under a manual clock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
+from connector.clock import to_text
 from connector.codec import decode
-from connector.contracts import Access, Channel, FetchesOrders, Outcome, PlatformAdapter, Unknown, Verified
+from connector.contracts import (
+    Accepted,
+    Access,
+    Channel,
+    FetchesOrders,
+    Message,
+    Outcome,
+    PlatformAdapter,
+    Unknown,
+    Verified,
+)
 from connector.errors import AuthExpired, KiitosError, MalformedPayload, Refused, StoreUnavailable, Transient
+from connector.ledger import Attempt, Ledger
 from connector.model import Effect, Event, Shop, ShopStatus
+from connector.recovery import repeatable_for, settle_left_behind
 from connector.store import deliveries, effects, runs, shops
 from connector.store.db import Tx
 from connector.store.deliveries import Claimed
 from connector.store.inbox import Delivery
-from flows.outbox import Prepared
+from flows.outbox import LEASE, Prepared
 from flows.reviews import with_reviews
 from flows.runner import FETCH, RunMoved
 
@@ -29,8 +42,10 @@ log = logging.getLogger("kiitos.worker")
 INTAKE = 100
 """Deliveries claimed at once."""
 SEND = 16
-"""Effects prepared, sent and recorded at once: what a crash can leave unknown."""
-DELIVERY_LEASE = timedelta(minutes=2)
+"""Effects prepared, sent and recorded at once. What of them a crash leaves unknown, the ledger narrows down."""
+DELIVERY_LEASE = timedelta(seconds=30)
+LOOK_AFTER = 60.0
+"""Seconds between two looks at the ledgers of dead workers."""
 MAX_DELIVERY_ATTEMPTS = 5
 
 
@@ -47,10 +62,12 @@ class Tick:
 
 
 class Worker:
-    """One worker of the given application."""
+    """One worker of the given application. Without a ledger, what a crash interrupts waits for its lease to end."""
 
-    def __init__(self, kiitos: Kiitos) -> None:
+    def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None) -> None:
         self._kiitos = kiitos
+        self._ledger = ledger or Ledger()
+        self._next_look = 0.0
         self._store = kiitos.store
         self._clock = kiitos.clock
 
@@ -168,6 +185,9 @@ class Worker:
 
     def act(self) -> int:
         """Prepare (T4), act, record (T5) up to `SEND` effects."""
+        if self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + LOOK_AFTER
+            settle_left_behind(self._kiitos, self._ledger)
         now = self._clock.now()
         with self._store.work.read() as tx:
             waiting = effects.due(tx, now, SEND)
@@ -175,19 +195,33 @@ class Worker:
         if not waiting and not lost:
             return 0
         self._look_again(waiting, now)
+        try:
+            self._carry_out(self._prepare(now))
+        except BaseException:
+            # What became of the batch stands in the ledger; the next tick reads it there.
+            self._ledger.abandon()
+            self._next_look = 0.0
+            raise
+        self._ledger.clear()
+        return max(len(waiting) + len(lost), 1)
+
+    def _prepare(self, now: datetime) -> list[Prepared]:
         with self._store.work.transaction() as tx:
             for effect in effects.expired(tx, now, SEND):
-                self._kiitos.outbox.expired(tx, effect, now, self._window(effect))
+                self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
             prepared = [
                 ready
                 for effect in effects.due(tx, now, SEND)
                 if (ready := self._kiitos.outbox.prepare(tx, effect, now)) is not None
             ]
+            self._ledger.begin(_attempt(item, now) for item in prepared)
+        return prepared
+
+    def _carry_out(self, prepared: Sequence[Prepared]) -> None:
         self._send([item for item in prepared if item.message is not None])
         for item in prepared:
             if item.message is None:
                 self._perform(item)
-        return max(len(waiting) + len(lost), 1)
 
     def _send(self, prepared: Sequence[Prepared]) -> None:
         """Hand messages to their channels and record the outcomes together."""
@@ -204,12 +238,21 @@ class Worker:
         messages = [item.message for item in items if item.message is not None]
         outcomes: dict[str, Outcome] = {}
         try:
-            for outcome in channel.send_all(messages):
+            for outcome in self._hand_over(channel, messages):
                 outcomes[outcome.key] = outcome
+                if isinstance(outcome, Accepted):
+                    self._ledger.accepted(outcome.key)
         except Exception:
             # A channel promises not to raise; one that does leaves outcomes nobody knows, which is what is recorded.
             log.exception("channel failed", extra={"channel": channel.name})
         return outcomes
+
+    def _hand_over(self, channel: Channel, messages: Sequence[Message]) -> Iterator[Outcome]:
+        if channel.marks_wire:
+            return channel.send_all(messages, self._ledger.on_wire)
+        for message in messages:  # it will not say when each leaves, so all of them may have
+            self._ledger.on_wire(message.key)
+        return channel.send_all(messages)
 
     def _store_outcomes(
         self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime
@@ -224,11 +267,6 @@ class Worker:
         except RunMoved:
             self._store_outcomes(items, outcomes, window, now)
 
-    def _window(self, effect: Effect) -> float:
-        if effect.kind != "message" or not self._kiitos.catalog.knows(effect.shop_id):
-            return 0.0
-        return self._kiitos.channel(self._kiitos.catalog.settings(effect.shop_id)).idempotent_for
-
     def _perform(self, item: Prepared) -> None:
         """Carry out a platform effect and record it."""
         effect = item.effect
@@ -238,6 +276,7 @@ class Worker:
         events: Sequence[Event] = ()
         values: dict[str, str] = {}
         failure: KiitosError | None = None
+        self._ledger.on_wire(effect.id)
         try:
             if effect.kind == FETCH:
                 if not isinstance(adapter, FetchesOrders):
@@ -323,6 +362,12 @@ class Worker:
         if stored is not None and stored.status is ShopStatus.ACTIVE:
             shops.set_status(tx, shop_id, ShopStatus.PAUSED, now, error.message)
             log.error("shop paused: its credentials no longer work", extra={"shop": shop_id})
+
+
+def _attempt(item: Prepared, now: datetime) -> Attempt:
+    effect = item.effect
+    key = item.message.key if item.message else effect.id
+    return Attempt(key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
 
 
 def _can_ask(secrets: Mapping[str, str]) -> bool:

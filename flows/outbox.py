@@ -225,6 +225,13 @@ class Outbox:
         """A worker died while this was `sending`: the same as an unknown outcome."""
         self.unknown(tx, effect, now, "the worker stopped while sending", idempotent_for)
 
+    def unsent(self, tx: Tx, effect: Effect, now: datetime) -> None:
+        """A worker died while this was `sending`, and certainly before anything of it left: try again at once."""
+        if effect.attempts >= MAX_ATTEMPTS:
+            self.fail(tx, effect, now, "GAVE_UP", f"{MAX_ATTEMPTS} attempts; each time the worker stopped before it")
+            return
+        effects.retry(tx, effect.shop_id, effect.id, now, now, "the worker stopped before sending")
+
     def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
         """A refusal that no retry will change."""
         self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)

@@ -43,13 +43,16 @@ def worker(app: App, once: bool) -> None:
     Example:
       kiitos worker --once     drain and stop, for cron or a test
     """
+    from connector.ledger import Ledger
     from connector.log import configure
     from connector.worker import Worker
 
     configure(level=app.config.app.log_level.upper())
-    working = Worker(app.kiitos)
+    ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
+    working = Worker(app.kiitos, ledger)
     if once:
         done = working.drain()
+        ledger.close()
         click.echo(f"{done.deliveries} deliveries, {done.runs} runs woken, {done.effects} effects")
         return
     stopping = False
@@ -61,4 +64,5 @@ def worker(app: App, once: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     working.run(lambda: stopping)
+    ledger.close()
     app.kiitos.close()

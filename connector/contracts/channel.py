@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -63,17 +63,25 @@ class Unknown:
 
 Outcome = Accepted | Rejected | Retry | Unknown
 
+OnWire = Callable[[str], None]
+"""Told a message's key right before the bytes that complete it are written. Any thread may call it."""
+
 
 class Channel(ABC):
     """Registered under `kiitos.channels`; built once a worker from its table in app.toml.
 
     `medium` is the kind of message it carries (`email`, `sms`, ...). `idempotent_for` is the number of seconds
     within which repeating a message under its key is harmless; 0 where the provider knows no keys.
+
+    `marks_wire` promises that `send_all` calls `on_wire` for each message before it can have been accepted. Then a
+    killed worker leaves only those messages unknown that it had begun to complete; without the promise `on_wire` is
+    never passed, and the whole batch is unknown.
     """
 
     name: ClassVar[str]
     medium: ClassVar[str]
     idempotent_for: ClassVar[float] = 0.0
+    marks_wire: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -81,10 +89,11 @@ class Channel(ABC):
         """Build from the channel's table. Raises `ConfigError` naming the key that is wrong."""
 
     @abstractmethod
-    def send_all(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+    def send_all(self, messages: Iterable[Message], on_wire: OnWire | None = None) -> Iterator[Outcome]:
         """Send, yielding an outcome for each message as soon as it is known. Raises nothing for a bad message.
 
-        Outcomes may come in another order than the messages; each carries its message's key.
+        Outcomes may come in another order than the messages; each carries its message's key. When `on_wire` raises
+        `OSError` the message must not be completed: answer `Retry`.
         """
 
     def close(self) -> None:  # noqa: B027 - channels without connections need not write one

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome
+from connector.contracts.channel import OnWire
 from connector.errors import ConfigError
 
 
@@ -20,6 +21,7 @@ class Memory(Channel):
 
     name: ClassVar[str] = "memory"
     medium: ClassVar[str] = "email"
+    marks_wire: ClassVar[bool] = True
 
     def __init__(self, medium: str = "email") -> None:
         self.kind = medium
@@ -41,9 +43,11 @@ class Memory(Channel):
         chosen = key or answer.key
         self.answers[chosen] = replace(answer, key=chosen)
 
-    def send_all(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+    def send_all(self, messages: Iterable[Message], on_wire: OnWire | None = None) -> Iterator[Outcome]:
         """One outcome a message, in order."""
         for message in messages:
+            if on_wire is not None:
+                on_wire(message.key)
             answer = self.answers.pop(message.key, None)
             kept = answer is None or isinstance(answer, Accepted)
             if kept or (type(answer).__name__ == "Unknown" and self.accepts_unknown):

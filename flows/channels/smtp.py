@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from connector.clock import Clock
 from connector.contracts import Channel, Message, Outcome, Retry
+from connector.contracts.channel import OnWire
 from connector.errors import ConfigError, near
 from flows.channels.smtp_session import ConnectionFailed, Envelope, Server, Session, envelope
 
@@ -38,6 +39,7 @@ class Smtp(Channel):
 
     name: ClassVar[str] = "smtp"
     medium: ClassVar[str] = "email"
+    marks_wire: ClassVar[bool] = True
 
     def __init__(self, server: Server, clock: Clock, connections: int = 1) -> None:
         self._server = server
@@ -75,13 +77,16 @@ class Smtp(Channel):
         )
         return cls(server, clock, _number(values, "connections", 1, 1, 16))
 
-    def send_all(self, messages: Iterable[Message]) -> Iterator[Outcome]:
-        """One outcome a message, as soon as it is known. With one connection, in the order given."""
+    def send_all(self, messages: Iterable[Message], on_wire: OnWire | None = None) -> Iterator[Outcome]:
+        """One outcome a message, as soon as it is known. With one connection, in the order given.
+
+        `on_wire` is called right before a message's final dot, so at most one message a connection is in doubt.
+        """
         if self._connections == 1:
             source = iter(messages)
-            yield from self._work(lambda: next(source, None))
+            yield from self._work(lambda: next(source, None), on_wire)
             return
-        yield from self._work_together(list(messages))
+        yield from self._work_together(list(messages), on_wire)
 
     def close(self) -> None:
         with self._lock:
@@ -89,7 +94,7 @@ class Smtp(Channel):
         for session in sessions:
             session.quit()
 
-    def _work(self, take: Callable[[], Message | None]) -> Iterator[Outcome]:
+    def _work(self, take: Callable[[], Message | None], on_wire: OnWire | None) -> Iterator[Outcome]:
         """Send what `take` gives over one connection at a time."""
         refused: list[Outcome] = []
 
@@ -114,7 +119,7 @@ class Smtp(Channel):
                 current = following()
                 continue
             try:
-                for outcome in session.deliver(current, following):
+                for outcome in session.deliver(current, following, on_wire):
                     yield outcome
                     while refused:
                         yield refused.pop()
@@ -122,7 +127,7 @@ class Smtp(Channel):
             finally:
                 self._give_back(session)
 
-    def _work_together(self, messages: list[Message]) -> Iterator[Outcome]:
+    def _work_together(self, messages: list[Message], on_wire: OnWire | None) -> Iterator[Outcome]:
         source = iter(messages)
         outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         stop = threading.Event()
@@ -133,7 +138,7 @@ class Smtp(Channel):
 
         def work() -> None:
             try:
-                for outcome in self._work(take):
+                for outcome in self._work(take, on_wire):
                     outcomes.put(outcome)
             finally:
                 outcomes.put(None)

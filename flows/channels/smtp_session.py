@@ -12,10 +12,12 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts.channel import OnWire
 from connector.errors import Refused
 from flows.render.mime import ascii_address, split_sender
 
@@ -90,7 +92,7 @@ def envelope(message: Message) -> Envelope | Rejected:
     except Refused as error:
         return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
     content = message.content
-    if _BARE_BREAK.search(content):
+    if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         content = _BARE_BREAK.sub(b"\r\n", content)  # a bare line feed before a dot could end the message early
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
@@ -118,7 +120,9 @@ class Session:
         """Whether the connection has carried its share: servers and balancers dislike endless ones."""
         return self.broken or self._sent >= MAX_MESSAGES or self._clock.monotonic() - self._born >= MAX_SECONDS
 
-    def deliver(self, first: Envelope, following: Callable[[], Envelope | None]) -> Iterator[Outcome]:
+    def deliver(
+        self, first: Envelope, following: Callable[[], Envelope | None], on_wire: OnWire | None = None
+    ) -> Iterator[Outcome]:
         """Send `first` and what `following` gives until it is empty or the connection is worn or lost.
 
         A message that was announced but not sent is left in `leftover`, for the next connection.
@@ -149,7 +153,7 @@ class Session:
             self._sent += 1
             upcoming = following() if self._pipelining and not self.worn else None
             self.leftover = upcoming
-            outcome = self._finish(current, upcoming)
+            outcome = self._finish(current, upcoming, on_wire)
             announced = upcoming is not None
             yield outcome
             if self.broken:
@@ -205,8 +209,14 @@ class Session:
         ]
         return [b"RSET\r\n", *commands] if self._must_reset else commands
 
-    def _finish(self, message: Envelope, upcoming: Envelope | None) -> Outcome:
+    def _finish(self, message: Envelope, upcoming: Envelope | None, on_wire: OnWire | None) -> Outcome:
         """The final dot, with the next envelope in the same write, and the dot's answer."""
+        try:
+            if on_wire is not None:
+                on_wire(message.key)
+        except OSError:
+            self.close()  # without its dot, the server forgets the message
+            return Retry(key=message.key, text="the send ledger cannot be written; is the disk full?")
         tail = b".\r\n"
         if upcoming is not None and not (upcoming.needs_utf8 and not self._utf8):
             tail += b"".join(self._commands(upcoming))
@@ -244,12 +254,13 @@ class Session:
         self._smtp.close()
 
     def quit(self) -> None:
-        """Say QUIT without waiting long for the answer, then hang up."""
+        """Say QUIT, wait a little for the answer (else the server logs a reset connection), then hang up."""
         if not self.broken:
-            try:
+            with suppress(_Lost):
+                if self._smtp.sock is not None:
+                    self._smtp.sock.settimeout(2)
                 self._write(b"QUIT\r\n")
-            except _Lost:
-                self.broken = True
+                self._read()
         self.close()
 
 

@@ -1,0 +1,65 @@
+"""After a worker's death: settle what it was sending, as far as its ledger tells (connector.ledger)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from connector.app import Kiitos
+from connector.clock import to_text
+from connector.ledger import Attempt, Fate, Ledger
+from connector.model import Effect, EffectStatus
+from connector.store import effects
+from connector.store.db import Tx
+from flows.runner import RunMoved
+
+_LEASE_MARGIN = timedelta(seconds=30)
+
+log = logging.getLogger("kiitos.recovery")
+
+
+def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
+    """Read the ledgers of this machine's dead workers: what was certainly not sent is due again at once, what was
+    accepted is sent, and the rest is unknown now instead of at the end of its lease. Raises `StoreUnavailable`."""
+    for trace in ledger.left_behind():
+        settled = _settle(kiitos, trace.fates)
+        if settled:
+            log.info("settled what a dead worker was sending", extra={"dead": trace.worker, "effects": settled})
+
+
+def repeatable_for(kiitos: Kiitos, effect: Effect) -> float:
+    """Seconds within which the effect's channel takes a repetition for the same message; 0 for platform effects."""
+    if effect.kind != "message" or not kiitos.catalog.knows(effect.shop_id):
+        return 0.0
+    return kiitos.channel(kiitos.catalog.settings(effect.shop_id)).idempotent_for
+
+
+def _settle(kiitos: Kiitos, left: Sequence[tuple[Attempt, Fate]]) -> int:
+    now = kiitos.clock.now()
+    try:
+        with kiitos.store.work.transaction() as tx:
+            return sum(_settle_one(kiitos, tx, attempt, fate, now) for attempt, fate in left)
+    except RunMoved:
+        return _settle(kiitos, left)
+
+
+def _settle_one(kiitos: Kiitos, tx: Tx, attempt: Attempt, fate: Fate, now: datetime) -> bool:
+    effect = effects.get(tx, attempt.shop_id, attempt.effect_id)
+    if effect is None or not _is_under_way(effect, attempt, now):
+        return False
+    if fate is Fate.UNSENT:
+        kiitos.outbox.unsent(tx, effect, now)
+    elif fate is Fate.ACCEPTED:
+        kiitos.outbox.done(tx, effect, now, {})
+    else:
+        kiitos.outbox.expired(tx, effect, now, repeatable_for(kiitos, effect))
+    return True
+
+
+def _is_under_way(effect: Effect, attempt: Attempt, now: datetime) -> bool:
+    """Whether the effect is still in this very attempt. Near the lease's end others may take it up: they decide."""
+    lease = effect.lease_until
+    if effect.status is not EffectStatus.SENDING or lease is None or lease <= now + _LEASE_MARGIN:
+        return False
+    return (effect.attempts, to_text(lease)) == (attempt.number, attempt.lease_until)
