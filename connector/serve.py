@@ -19,11 +19,12 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from connector import log
-from connector.errors import ConfigError
+from connector.errors import ConfigError, KiitosError
 from webhooks.fast import FastPath
 from webhooks.receiver import receiver_of
 
 CONFIG_VARIABLE = "KIITOS_CONFIG"
+EX_CONFIG = 78  # sysexits.h
 
 
 def create_asgi(app: Flask, *, threads: int = 10) -> FastPath:
@@ -50,7 +51,11 @@ def load_app(target: str, config: str) -> FastPath:
 
 def _load_in_worker(target: str, config: str, log_level: str) -> FastPath:
     log.configure(level=log_level)
-    return load_app(target, config)
+    try:
+        return load_app(target, config)
+    except KiitosError as error:  # one line for the operator; a worker that dies twice at once ends the server
+        log.get_log("serve").error("cannot_start", code=error.code, reason=error.message)
+        raise SystemExit(EX_CONFIG) from None
 
 
 def run_server(
@@ -64,6 +69,8 @@ def run_server(
     stop_timeout: int = 20,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand, store what is queued, and return.
+
+    A worker that dies is replaced; one that dies again within seconds ends the server with exit code 1.
 
     `target` is `module:function`; the function takes the path of the configuration (`config`, else the environment
     variable KIITOS_CONFIG) and returns a Flask application with a mounted receiver. `stop_timeout` is in seconds.

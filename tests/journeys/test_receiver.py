@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connector.clock import SystemClock
-from tests.webhooks.composition import PATH, Server, headers_for, serving
+from tests.webhooks.composition import PATH, ROOT, Server, headers_for, serving
 
 BODY = b'{"id": 1, "note": "' + b"x" * 3000 + b'"}'
 
@@ -159,6 +159,18 @@ def test_a_store_that_cannot_write_answers_503_and_recovers(tmp_path: Path) -> N
         assert send(server, "d-2") == 200
         assert server.call("GET", "/readyz")[0] == 200
         assert [row.dedup_key for row in server.rows()] == ["d-1", "d-2"]
+
+
+def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = "from connector.serve import run_server; run_server('tests.webhooks.nowhere:create', port=0, config='x')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert '"event":"cannot_start","code":"CONFIG"' in done.stderr
+    assert "tests.webhooks.nowhere:create" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
