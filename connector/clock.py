@@ -117,7 +117,7 @@ def to_text(at: datetime) -> str:
     """
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def from_text(text: str) -> datetime:

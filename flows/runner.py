@@ -33,7 +33,7 @@ from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
 from flows.programmes import Programmes
-from flows.situation import Situation, facts_of, look
+from flows.situation import NOTHING, Situation, facts_of, look
 
 FETCH = "fetch"
 """The kind of effect that looks an object up again on the platform."""
@@ -57,8 +57,8 @@ class Runner:
         fresh = events.record_many(tx, shop_id, arrived, now, delivery_id)
         queue: deque[Event] = deque()
         orders: dict[str, None] = {}
+        entities.apply_many(tx, shop_id, arrived, now)
         for event in arrived:
-            entities.apply(tx, shop_id, event, now)
             if event.key not in fresh:
                 continue
             queue.append(event)
@@ -92,7 +92,9 @@ class Runner:
         run = runs.get(tx, effect.shop_id, effect.run_id) if effect.run_id else None
         if run is None or run.status is not RunStatus.ACTING:
             return
-        self._advance(tx, run, signal, self._situation(tx, run), now)
+        # After the last step nothing looks at the order any more, so it need not be read for every message sent.
+        last = run.step + 1 >= len(self.flow_of(tx, run).steps)
+        self._advance(tx, run, signal, NOTHING if last else self._situation(tx, run), now)
 
     def performed(self, tx: Tx, run: Run | None, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
@@ -123,15 +125,7 @@ class Runner:
             effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
-        address = event.subject.id if event.subject.kind == "person" else None
-        for run in runs.active(
-            tx,
-            shop_id,
-            order_id=event.order_id,
-            subject=event.subject,
-            email_key=address,
-            customer_id=event.customer_id if event.order_id is None else None,
-        ):
+        for run in sight.active(event):
             flow = self.flow_of(tx, run)
             if event.kind in flow.cancel_on:
                 self._cancel(tx, flow, run, event.kind, now)
@@ -151,7 +145,7 @@ class Runner:
             return
         if subject.kind == "shipment":
             facts = replace(facts, shipment=situation.shipment(subject.id))
-        earlier = runs.by_entry(tx, shop.id, flow.id, entry_key(flow, event, subject, person))
+        earlier = sight.entry(flow.id, entry_key(flow, event, subject, person))
         if earlier is not None and flow.reentry != "restart":
             return
         refusal = _refusal(flow, event, facts)
@@ -160,13 +154,15 @@ class Runner:
                 self._keep_refusal(tx, flow, event, facts, subject, refusal)
             return
         if earlier is not None:
-            again = engine.restart(flow, earlier, event, facts)
+            newest = runs.get(tx, shop.id, earlier.id) or earlier
+            again = engine.restart(flow, newest, event, facts)
             if again is not None:
                 self.catalog.pin(tx, shop.id, flow, now)
-                self._keep(tx, again, earlier, now)
+                self._keep(tx, again, newest, now)
             return
         begun = engine.start(flow, event, facts, self._clock.new_id())
         if runs.start(tx, begun.run):
+            sight.started(begun.run)
             self.catalog.pin(tx, shop.id, flow, now)
             self._store(tx, begun, now)
 
@@ -243,18 +239,45 @@ class RunMoved(Exception):
 
 
 class _Sight:
-    """Situations read once a transaction."""
+    """What one ingest has read, so that the events of one delivery do not ask the same things again."""
 
     def __init__(self, tx: Tx, shop: Shop) -> None:
         self._tx = tx
         self.shop = shop
         self._seen: dict[tuple[str | None, str | None], Situation] = {}
+        self._idle: set[str] = set()
+        self._entries: dict[tuple[str, str], Run] = {}
 
     def of(self, order_id: str | None, customer_id: str | None = None) -> Situation:
         key = (order_id, None if order_id else customer_id)
         if key not in self._seen:
             self._seen[key] = look(self._tx, self.shop, order_id, customer_id)
         return self._seen[key]
+
+    def active(self, event: Event) -> list[Run]:
+        """The runs an event may cancel or resume, read anew each time unless the order is known to have none."""
+        if event.order_id is not None and event.order_id in self._idle:
+            return []
+        found = runs.active(
+            self._tx,
+            self.shop.id,
+            order_id=event.order_id,
+            subject=event.subject,
+            email_key=event.subject.id if event.subject.kind == "person" else None,
+            customer_id=event.customer_id if event.order_id is None else None,
+        )
+        if not found and event.order_id is not None:
+            self._idle.add(event.order_id)
+        return found
+
+    def entry(self, flow_id: str, key: str) -> Run | None:
+        """The run that entered under this key, if any. One this ingest started may have moved since: ask `runs` then."""
+        return self._entries.get((flow_id, key)) or runs.by_entry(self._tx, self.shop.id, flow_id, key)
+
+    def started(self, run: Run) -> None:
+        self._entries[run.flow_id, run.entry_key] = run
+        if run.order_id is not None:
+            self._idle.discard(run.order_id)
 
 
 def fetch_effect(shop_id: str, order_id: str, cause: str, now: datetime) -> Effect:

@@ -9,7 +9,6 @@ from datetime import datetime
 from connector.model import (
     Channel,
     Customer,
-    EventKind,
     Order,
     Purpose,
     Run,
@@ -17,7 +16,7 @@ from connector.model import (
     Shop,
     email_key,
 )
-from connector.store import consents, entities, events, referrals, suppressions
+from connector.store import consents, entities, referrals, suppressions
 from connector.store.db import Tx
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
@@ -50,14 +49,15 @@ def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = Non
         customer = entities.customer(tx, shop.id, customer_id)
     if order is None or order_id is None:
         return replace(NOTHING, customer=customer)
-    shipments = tuple(entities.shipments(tx, shop.id, order_id))
+    since = entities.followers(tx, shop.id, order_id)
+    shipments = tuple(entities.shipments(tx, shop.id, order_id)) if since.shipments else ()
     progress = derive(
         order,
         shipments,
         entities.shipment_times(tx, shop.id, order_id) if shipments else {},
-        entities.refunds(tx, shop.id, order_id),
-        entities.returns(tx, shop.id, order_id),
-        events.latest_at(tx, shop.id, order_id, EventKind.REVIEW_SUBMITTED),
+        entities.refunds(tx, shop.id, order_id) if since.refunds else (),
+        entities.returns(tx, shop.id, order_id) if since.returns else (),
+        since.reviewed_at,
         shop,
     )
     return Situation(

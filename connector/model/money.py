@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_seen_currencies: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,10 @@ class Money:
         # The type is checked too: an adapter outside mypy may hand over a float.
         if type(self.amount) is not Decimal or not self.amount.is_finite():
             raise TypeError("Money needs a finite Decimal")
-        if not _CURRENCY.fullmatch(self.currency):
-            raise TypeError("Money needs a three-letter ISO 4217 currency")
+        if self.currency not in _seen_currencies:
+            if not _CURRENCY.fullmatch(self.currency):
+                raise TypeError("Money needs a three-letter ISO 4217 currency")
+            _seen_currencies.add(self.currency)  # bounded: there are 26^3 of them at the most
 
     @classmethod
     def parse(cls, amount: str | int | float | Decimal, currency: str) -> Money:

@@ -20,7 +20,7 @@ def email_key(email: str | None) -> str | None:
     """
     text = (email or "").strip().lower()
     local, at, domain = text.rpartition("@")
-    if not at or not local or not domain or any(c.isspace() for c in text):
+    if not at or not local or not domain or len(text.split()) != 1:
         return None
     if not domain.isascii():
         try:

@@ -6,11 +6,11 @@ Webhooks come late, twice and out of order: the newest `updated_at` wins, of equ
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector import codec
-from connector.clock import to_text
+from connector.clock import from_text, to_text
 from connector.model import (
     Checkout,
     Customer,
@@ -64,6 +64,26 @@ _TOMBSTONES = {
 def apply(tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
     """Keep every snapshot the event carries, and what a deletion tells."""
     apply_many(tx, shop_id, (event,), now)
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """Whether an order has parcels, refunds and returns, and when it was last reviewed."""
+
+    shipments: bool
+    refunds: bool
+    returns: bool
+    reviewed_at: datetime | None
+
+
+def followers(tx: Tx, shop_id: str, order_id: str) -> Followers:
+    """What followed an order, in one question; the things themselves are then read only where there are any."""
+    row = tx.one("order_followers", shop_id=shop_id, order_id=order_id)
+    assert row is not None  # the query always gives one row
+    reviewed = row["reviewed_at"]
+    return Followers(
+        bool(row["shipments"]), bool(row["refunds"]), bool(row["returns"]), from_text(reviewed) if reviewed else None
+    )
 
 
 def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> None:

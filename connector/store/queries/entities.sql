@@ -163,3 +163,12 @@ WHERE excluded.at >= returns.at
 -- return_of_order --
 -- Goods that go back, oldest first.
 SELECT snapshot FROM returns WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY at, return_id
+
+-- order_followers --
+-- What came after an order, asked at once: most orders have nothing yet, and four questions less is a message more.
+SELECT
+  EXISTS (SELECT 1 FROM shipments WHERE shop_id = :shop_id AND order_id = :order_id) AS shipments,
+  EXISTS (SELECT 1 FROM refunds WHERE shop_id = :shop_id AND order_id = :order_id) AS refunds,
+  EXISTS (SELECT 1 FROM returns WHERE shop_id = :shop_id AND order_id = :order_id) AS returns,
+  (SELECT MAX(at) FROM events WHERE shop_id = :shop_id AND order_id = :order_id AND kind = 'review.submitted')
+    AS reviewed_at
