@@ -146,7 +146,11 @@ class Renderer:
 
     def check_template(self, name: str, locale: str) -> list[TemplateError]:
         """Everything wrong with a template in one language: unknown names, faults with any of the samples, size."""
-        return check_template(self._sources, name, locale)
+        with self._lock:  # what is checked is the file as it is now, and what is used afterwards is what was checked
+            for key in [key for key in self._prepared if key[0] == name]:
+                del self._prepared[key]
+            self._languages.clear()
+        return check_template(self._sources, name, locale, self.prepared)
 
 
 def _require_unsubscribe(parts: Parts, view: MessageView, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from flows.render.locales import match_language
 from flows.render.prepared import Prepared
 from flows.render.samples import samples
 from flows.render.sources import Source, Sources
-from flows.render.strings import Strings, load_strings
+from flows.render.strings import Strings
 
 MAX_HTML = 100 * 1024  # Gmail clips at about 102 KB
 # Tables whose names the flow decides.
@@ -31,22 +31,26 @@ def purpose_of(template: str) -> Purpose:
     return Purpose.MARKETING if template.startswith(_MARKETING) else Purpose.TRANSACTIONAL
 
 
-def check_template(sources: Sources, name: str, locale: str) -> list[TemplateError]:
-    """Everything wrong with a template in the language `locale` means; empty when it is fit."""
+def check_template(
+    sources: Sources, name: str, locale: str, prepare: Callable[[str, str], Prepared]
+) -> list[TemplateError]:
+    """Everything wrong with a template in the language `locale` means; empty when it is fit.
+
+    `prepare` gives the parsed template of a name and language.
+    """
     language = match_language(locale, sources.languages()) or locale
     try:
         source = sources.load(name, language)
-        strings = load_strings(sources.directory, language)
-        prepared = Prepared(source, strings)
+        prepared = prepare(name, language)
     except TemplateError as error:
         return [error]
-    return [*_unknown_names(source, strings), *_sample_faults(prepared, strings, purpose_of(name))]
+    return [*_unknown_names(source, prepared.strings), *_sample_faults(prepared, purpose_of(name))]
 
 
-def _sample_faults(prepared: Prepared, strings: Strings, purpose: Purpose) -> list[TemplateError]:
+def _sample_faults(prepared: Prepared, purpose: Purpose) -> list[TemplateError]:
     faults: dict[str, TemplateError] = {}
     for sample, view in samples().items():
-        context = template_context(replace(view, purpose=purpose), prepared.language, strings)
+        context = template_context(replace(view, purpose=purpose), prepared.language, prepared.strings)
         try:
             parts = prepared.render(context)
         except TemplateError as error:

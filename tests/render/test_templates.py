@@ -179,3 +179,20 @@ def test_purpose_decides_not_the_template():
     )
     assert "unsubscribe" not in confirmation.html
     assert "unsubscribe" in as_marketing.html
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["referral_reward", "referral_invite", "review_thanks", "review_request"])
+def test_a_message_about_no_order_of_the_readers_shows_none(name, language):
+    bare = replace(view("five_lines", name, language), order=None, customer=None, shipment=None, products={})
+    parts = RENDERER.parts(name, bare)
+    assert "#1042" not in parts.html + parts.text + parts.subject
+    assert "Aino Mäkinen" in parts.html or name == "referral_reward"
+
+
+@BOTH
+@pytest.mark.parametrize("name", [name for name in CORE if name.startswith("shipment_")])
+def test_a_delivery_update_without_a_parcel_is_still_a_message(name, language):
+    parts = RENDERER.parts(name, replace(view("five_lines", name, language), shipment=None, progress=None))
+    assert "#1042" in parts.html
+    assert "None" not in parts.html + parts.text
