@@ -195,6 +195,9 @@ def _line(line: LineItem, product: Product | None) -> dict[str, object]:
 
 
 def _order(order: Order, products: Mapping[str, Product], locale: str) -> dict[str, object]:
+    delivery = _address(order.shipping_address, locale)
+    same = order.billing_address == order.shipping_address
+    billing = delivery if same else _address(order.billing_address, locale)
     return {
         "id": order.id,
         "number": clean(order.number) or order.id,
@@ -217,8 +220,8 @@ def _order(order: Order, products: Mapping[str, Product], locale: str) -> dict[s
         "refunded": _money(order.refunded),
         "lines": [_line(line, products.get(line.product_id or "")) for line in order.lines],
         "needs_shipping": order.needs_shipping,
-        "shipping_address": _address(order.shipping_address, locale),
-        "billing_address": _address(order.billing_address, locale),
+        "shipping_address": delivery,
+        "billing_address": billing,
         "payment_methods": [text for text in map(clean, order.payment_methods) if text],
         "note": clean(order.note),
         "email": clean(order.email),

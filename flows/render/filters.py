@@ -52,7 +52,7 @@ def settings_of(context: Any) -> Settings:
 def _money(value: object, context: Any, form: str) -> str:
     if value is None:
         return ""
-    if not isinstance(value, Mapping) or not isinstance(value.get("amount"), Decimal):
+    if not isinstance(value, dict) or value.get("amount").__class__ is not Decimal:
         raise TypeError("expected money such as order.total")
     return formats.money_text(value["amount"], value["currency"], settings_of(context).locale, form)
 
