@@ -23,20 +23,19 @@ class Memory(Channel):
     medium: ClassVar[str] = "email"
     marks_wire: ClassVar[bool] = True
 
-    def __init__(self, medium: str = "email") -> None:
-        self.kind = medium
+    def __init__(self) -> None:
         self.messages: list[Message] = []
         self.answers: dict[str, Outcome] = {}
         self.accepts_unknown = True
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Memory:
-        """`medium` (default `email`) is the only key beside `type`. Raises `ConfigError`."""
+        """No keys of its own; `type`, `sender` and `reply_to` may stand in the same table. Raises `ConfigError`."""
         del clock
-        unknown = sorted(set(settings) - {"medium", "type"})
+        unknown = sorted(set(settings) - {"type", "sender", "reply_to"})
         if unknown:
-            raise ConfigError("the memory channel has no such key; it knows 'medium'", where=unknown[0])
-        return cls(str(settings.get("medium", "email")))
+            raise ConfigError("the memory channel has no such key", where=unknown[0])
+        return cls()
 
     def script(self, answer: Outcome, key: str | None = None) -> None:
         """The next message with the answer's key (or `key`) gets this answer instead of being accepted."""
