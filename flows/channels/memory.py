@@ -30,9 +30,9 @@ class Memory(Channel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Memory:
-        """No keys of its own; `type`, `sender` and `reply_to` may stand in the same table. Raises `ConfigError`."""
+        """No keys of its own; `kind`, `sender` and `reply_to` may stand in the same table. Raises `ConfigError`."""
         del clock
-        unknown = sorted(set(settings) - {"type", "sender", "reply_to"})
+        unknown = sorted(set(settings) - {"kind", "sender", "reply_to"})
         if unknown:
             raise ConfigError("the memory channel has no such key", where=unknown[0])
         return cls()

@@ -25,7 +25,7 @@ from connector.errors import ConfigError, near
 from flows.channels.smtp_session import ConnectionFailed, Envelope, Server, Session, envelope
 
 _KEYS = frozenset(
-    {"type", "url", "host", "port", "username", "password", "tls", "connections", "timeout", "ca_file"}
+    {"kind", "url", "host", "port", "username", "password", "tls", "connections", "timeout", "ca_file"}
     | {"sender", "reply_to"}  # of the message, not of the connection; allowed so that one table holds both
 )
 _TLS = ("starttls", "ssl", "none")
