@@ -206,15 +206,18 @@ class Worker:
         return max(len(waiting) + len(lost), 1)
 
     def _prepare(self, now: datetime) -> list[Prepared]:
-        with self._store.work.transaction() as tx:
-            for effect in effects.expired(tx, now, SEND):
-                self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
-            prepared = [
-                ready
-                for effect in effects.due(tx, now, SEND)
-                if (ready := self._kiitos.outbox.prepare(tx, effect, now)) is not None
-            ]
-            self._ledger.begin(_attempt(item, now) for item in prepared)
+        try:
+            with self._store.work.transaction() as tx:
+                for effect in effects.expired(tx, now, SEND):
+                    self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
+                prepared = [
+                    ready
+                    for effect in effects.due(tx, now, SEND)
+                    if (ready := self._kiitos.outbox.prepare(tx, effect, now)) is not None
+                ]
+                self._ledger.begin(_attempt(item, now) for item in prepared)
+        except RunMoved:
+            return []  # nothing of it was committed; the next tick looks again
         return prepared
 
     def _carry_out(self, prepared: Sequence[Prepared]) -> None:

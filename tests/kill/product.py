@@ -1,0 +1,168 @@
+"""The real product as processes: its file, its start, its death."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import monotonic
+
+from bench import corpus
+
+ENDPOINT_KEY = "kill-nine"
+SHOP = "killed-main"
+CONFIRMATION, THANKS = "order-confirmation", "thanks"
+STARTS_WITHIN = 30.0
+KIITOS = Path(sys.executable).with_name("kiitos")
+VARIANTS = Path(__file__).with_name("variants.py")
+
+_APP = """
+schema = 1
+
+[app]
+base_url   = "http://127.0.0.1:{port}"
+listen     = "127.0.0.1:{port}"
+database   = "sqlite:///kiitos.db"
+master_key = {{ file = "master.key" }}
+log_level  = "info"
+
+[channels.sink]
+kind = "smtp"
+host = "127.0.0.1"
+port = {sink_port}
+tls  = "none"
+connections = 1
+
+[clients.killed]
+sender = "Kill Nine <hello@shop.example>"
+soft_opt_in = ["review"]
+
+[clients.killed.flows.order-confirmation]
+file = "order_confirmation"
+
+[clients.killed.flows.thanks]
+file = "thanks.toml"
+
+[clients.killed.shops.main]
+platform = "shopify"
+domain = "{domain}"
+currency = "EUR"
+country = "FI"
+timezone = "Europe/Helsinki"
+address = ["Kill Nine Oy", "Esimerkkikatu 1", "00100 Helsinki"]
+endpoint_key = {{ file = "endpoint.key" }}
+webhook_secret = {{ file = "webhook.secret" }}
+fetch_before_send = false
+"""
+
+# Marketing class, sent at once: so that "never twice" is exercised as well as "at most once more".
+_THANKS = """
+id = "thanks"
+title = "Ask at once"
+trigger = "order.paid"
+purpose = "review"
+subject = "order"
+reentry = "once"
+
+[[steps]]
+id = "ask"
+do = "send"
+template = "review_request"
+"""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Product:
+    """`receiver` and `worker` are command lines. Each process leads a group of its own, killed as a whole."""
+
+    folder: Path
+    port: int
+    receiver: Sequence[str]
+    worker: Sequence[str]
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def set_up(cls, folder: Path, sink_port: int, *, receiver: str = "", worker: str = "") -> Product:
+        """Write the configuration. `receiver` and `worker` name a variant of tests/kill/variants.py."""
+        port = free_port()
+        files = {
+            "app.toml": _APP.format(port=port, sink_port=sink_port, domain=corpus.SHOP_DOMAIN),
+            "thanks.toml": _THANKS,
+            "master.key": "k1=" + base64.b64encode(b"kill test key, 32 bytes long ...").decode(),
+            "endpoint.key": ENDPOINT_KEY,
+            "webhook.secret": corpus.SECRET.decode(),
+        }
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        file = str(folder / "app.toml")
+
+        def command(role: str, variant: str) -> list[str]:
+            return [sys.executable, str(VARIANTS), variant, file] if variant else [str(KIITOS), "-c", file, role]
+
+        return cls(folder, port, command("serve", receiver), command("worker", worker))
+
+    def start(self) -> float:
+        """Start both processes and wait until webhooks are taken. Returns how long that took, in seconds."""
+        began = monotonic()
+        with (self.folder / "log.jsonl").open("ab") as log:
+            self.running = [
+                subprocess.Popen(
+                    command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.folder
+                )
+                for command in (self.receiver, self.worker)
+            ]
+        while not self._answers():
+            for process in self.running:
+                if process.poll() is not None:
+                    raise RuntimeError(f"the product ended with {process.returncode}:\n{self.log()}")
+            if monotonic() - began > STARTS_WITHIN:
+                raise RuntimeError(f"the product did not start:\n{self.log()}")
+            threading.Event().wait(0.01)
+        return monotonic() - began
+
+    def kill(self) -> None:
+        """SIGKILL for both process groups at once."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> list[int]:
+        """SIGTERM; the exit codes."""
+        return self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> list[int]:
+        for process in self.running:
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                continue
+        codes = [process.wait(30) for process in self.running]
+        self.running = []
+        return codes
+
+    def _answers(self) -> bool:
+        client = HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            client.request("GET", "/healthz")
+            return client.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            client.close()
+
+    def log(self) -> str:
+        """The end of what the processes said."""
+        return (self.folder / "log.jsonl").read_text(encoding="utf-8", errors="replace")[-3000:]
