@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from connector.clock import to_text
 from connector.model import Effect, EffectStatus, Order, Run, email_key
 from connector.store import effects, entities, events, runs
 from connector.store.db import Tx
@@ -63,7 +64,7 @@ def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed
     lines: list[Line] = []
     for order in orders:
         lines += [
-            Line(at=row.recorded_at, what="event", text=f"{row.kind} ({row.subject_kind} {row.subject_id})", detail={})
+            _of_event(row, order)
             for row in events.for_order(tx, shop_id, order.id)
             if not row.kind.endswith(".updated")
         ]
@@ -79,6 +80,13 @@ def _with_others(tx: Tx, story: Story, followed: Sequence[Run], address: str) ->
     sent = effects.sent_to(tx, story.shop_id, address, _EVER)
     others = [_of_effect(effect) for effect in sent if effect.run_id not in known]
     return tuple(sorted((*story.lines, *others), key=lambda line: line.at))
+
+
+def _of_event(row: events.EventRow, order: Order) -> Line:
+    """What the platform said, at the time we heard it; `happened_at` is when it says it happened."""
+    subject = f"{row.subject_kind} {row.subject_id}"
+    detail = {"kind": row.kind, "subject": subject, "order": order.number, "happened_at": to_text(row.at), **row.data}
+    return Line(at=row.recorded_at, what="event", text=f"{row.kind} ({subject})", detail=detail)
 
 
 def _of_run(tx: Tx, run: Run) -> list[Line]:
