@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
-from connector.config import ShopSettings
 from connector.contracts import (
     Accepted,
     EffectDone,
@@ -24,19 +23,20 @@ from connector.contracts import (
     Retry,
     Unknown,
 )
-from connector.errors import KiitosError, TemplateError
-from connector.model import Channel, Effect, EffectStatus, Purpose, Run, Shop, email_key
-from connector.store import effects, entities, runs, shops, suppressions
+from connector.errors import KiitosError, Refused, TemplateError
+from connector.model import Channel, Effect, EffectStatus, Purpose, Run, email_key
+from connector.store import effects, runs, shops, suppressions
 from connector.store.db import Tx
-from flows.addressing import Recipient, derive_token, links_for, recipient_of, with_code
-from flows.facts import Facts
+from flows.addressing import derive_token, recipient_of
+from flows.composing import Case, Composer
 from flows.policy import Allow, Defer, Drop, check
-from flows.render import MessageView, Renderer, choose_locale, headers_for
+from flows.render import Renderer
 from flows.runner import Runner
-from flows.situation import NOTHING, Situation, facts_of, look, person
+from flows.situation import facts_of, look, person
 
 LEASE = timedelta(minutes=5)
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 400
+"""A guard only: policy drops what has become too late (7 days, marketing class 48 h) long before."""
 _BACKOFF_CAP = timedelta(hours=1)
 
 
@@ -54,9 +54,8 @@ class Outbox:
 
     def __init__(self, runner: Runner, renderer: Renderer, clock: Clock, *, base_url: str, salt: bytes) -> None:
         self._runner = runner
-        self._renderer = renderer
+        self._composer = Composer(renderer, base_url, salt)
         self._clock = clock
-        self._base_url = base_url
         self._salt = salt
 
     def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
@@ -90,87 +89,35 @@ class Outbox:
         if effect.kind != "message":
             effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
             return Prepared(effect=effect, run=run)
-        return self._freeze(tx, effect, run, settings, shop, situation, facts, recipient, now)
+        case = Case(
+            effect=effect,
+            run=run,
+            settings=settings,
+            shop=shop,
+            situation=situation,
+            facts=facts,
+            recipient=recipient,
+        )
+        return self._freeze(tx, case, now)
 
-    def _freeze(
-        self,
-        tx: Tx,
-        effect: Effect,
-        run: Run,
-        settings: ShopSettings,
-        shop: Shop,
-        situation: Situation,
-        facts: Facts,
-        recipient: Recipient,
-        now: datetime,
-    ) -> Prepared | None:
+    def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
+        """Render once, keep the bytes, and mark the effect `sending`; a repeated attempt sends the same bytes."""
+        effect = case.effect
         key = derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)
         content, subject, address = effect.content, effect.subject, effect.recipient
         if content is None:
             try:
-                content, subject = self._render(tx, effect, settings, shop, situation, facts, recipient, key, now)
-            except TemplateError as error:
-                self.fail(tx, effect, now, error.code, error.message)
+                composed = self._composer.compose(tx, case, key, now)
+            except (TemplateError, Refused) as error:
+                self.error(tx, effect, now, error)
                 return None
-            address = recipient.address or ""
-        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, address, settings.sender, subject, content)
-        message = Message(
-            key=key, channel="email", sender=settings.sender, recipient=address, content=content, headers={}
-        )
-        return Prepared(effect=effect, run=run, message=message)
-
-    def _render(
-        self,
-        tx: Tx,
-        effect: Effect,
-        settings: ShopSettings,
-        shop: Shop,
-        situation: Situation,
-        facts: Facts,
-        recipient: Recipient,
-        key: str,
-        now: datetime,
-    ) -> tuple[bytes, str]:
-        links = links_for(
-            tx,
-            shop=shop,
-            purpose=effect.purpose,
-            recipient=recipient,
-            situation=situation,
-            steps=facts.steps,
-            base_url=self._base_url,
-            salt=self._salt,
-            now=now,
-        )
-        # The advocate hears of the reward, never of what the friend bought: that order stays out of the view.
-        theirs = situation if effect.request.get("to") != "advocate" else NOTHING
-        wanted = [line.product_id for line in theirs.order.lines if line.product_id] if theirs.order else []
-        view = MessageView(
-            shop=shop,
-            locale=choose_locale(recipient.locale, shop.locale),
-            timezone=shop.timezone,
-            order=theirs.order,
-            customer=theirs.customer,
-            shipment=facts.shipment,
-            params={name: str(value) for name, value in facts.params.items()},
-            steps=with_code(facts.steps),
-            links=links,
-            purpose=effect.purpose,
-            products=entities.products(tx, shop.id, wanted) if wanted else {},
-            recipient_name=recipient.name,
-        )
-        rendered = self._renderer.render(
-            str(effect.request["template"]),
-            view,
-            key=key,
-            sender=settings.sender,
-            reply_to=settings.reply_to or shop.support_email,
-            recipient=recipient.address or "",
-            recipient_name=recipient.name,
-            headers=headers_for(effect.purpose, shop, links.get("unsubscribe")),
-            at=now,
-        )
-        return rendered.mime_bytes, rendered.subject
+            content, subject, address = composed.content, composed.subject, case.recipient.address or ""
+            if composed.fault:
+                self._note(tx, effect, now, "template_fault", {"why": composed.fault})
+        sender = case.settings.sender
+        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content)
+        message = Message(key=key, channel="email", sender=sender, recipient=address, content=content)
+        return Prepared(effect=effect, run=case.run, message=message)
 
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
         """T5 for one message: store what the channel said and let the run go on."""

@@ -1,0 +1,94 @@
+"""From a decided effect to the finished message: links, view, template, headers. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from connector.config import ShopSettings
+from connector.model import Effect, Run, Shop
+from connector.store import entities
+from connector.store.db import Tx
+from flows.addressing import Recipient, links_for, with_code
+from flows.facts import Facts
+from flows.render import MessageView, Renderer, choose_locale, headers_for
+from flows.situation import NOTHING, Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One effect that policy allowed, with everything that was looked up to decide it."""
+
+    effect: Effect
+    run: Run
+    settings: ShopSettings
+    shop: Shop
+    situation: Situation
+    facts: Facts
+    recipient: Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The bytes to send. `fault` says what was left blank in a transactional message whose template has a mistake."""
+
+    content: bytes
+    subject: str
+    fault: str = ""
+
+
+class Composer:
+    """Renders messages. `base_url` is where hosted pages live, `salt` what makes their links unguessable."""
+
+    def __init__(self, renderer: Renderer, base_url: str, salt: bytes) -> None:
+        self._renderer = renderer
+        self._base_url = base_url
+        self._salt = salt
+
+    def compose(self, tx: Tx, case: Case, key: str, now: datetime) -> Composed:
+        """Raises `TemplateError` (the template), `Refused` (an address that is none)."""
+        effect, shop, recipient = case.effect, case.shop, case.recipient
+        template = str(effect.request["template"])
+        links = links_for(
+            tx,
+            shop=shop,
+            purpose=effect.purpose,
+            recipient=recipient,
+            situation=case.situation,
+            steps=case.facts.steps,
+            base_url=self._base_url,
+            salt=self._salt,
+            now=now,
+        )
+        rendered = self._renderer.render(
+            template,
+            self._view(tx, case, links),
+            key=key,
+            sender=case.settings.sender,
+            reply_to=case.settings.reply_to or shop.support_email,
+            recipient=recipient.address or "",
+            recipient_name=recipient.name,
+            headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
+            at=now,
+        )
+        return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
+
+    def _view(self, tx: Tx, case: Case, links: dict[str, str]) -> MessageView:
+        # The advocate hears of the reward, never of what the friend bought: that order stays out of the view.
+        theirs = case.situation if case.effect.request.get("to") != "advocate" else NOTHING
+        wanted = [line.product_id for line in theirs.order.lines if line.product_id] if theirs.order else []
+        return MessageView(
+            shop=case.shop,
+            locale=choose_locale(case.recipient.locale, case.shop.locale),
+            timezone=case.shop.timezone,
+            order=theirs.order,
+            customer=theirs.customer,
+            shipment=case.facts.shipment,
+            params=case.facts.params,
+            steps=with_code(case.facts.steps),
+            links=links,
+            purpose=case.effect.purpose,
+            products=entities.products(tx, case.shop.id, wanted) if wanted else {},
+            recipient_name=case.recipient.name,
+            progress=asdict(theirs.progress) if case.facts.shipment is not None else None,
+        )
