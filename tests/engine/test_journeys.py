@@ -79,12 +79,14 @@ def test_a_parcel_is_followed_to_the_door() -> None:
         (ShipmentStatus.DELAYED, "shipment.delayed"),
         (ShipmentStatus.OUT_FOR_DELIVERY, "shipment.out_for_delivery"),
         (ShipmentStatus.ATTEMPTED, "shipment.attempted"),
+        (ShipmentStatus.READY_FOR_PICKUP, "shipment.ready_for_pickup"),
         (ShipmentStatus.DELIVERED, "shipment.delivered"),
     ):
         parcel_news(world, status, kind)
         world.passes("1d")
     assert world.sent == [
-        "shipment_shipped", "shipment_delayed", "shipment_out_for_delivery", "shipment_failed", "shipment_delivered",
+        "shipment_shipped", "shipment_delayed", "shipment_out_for_delivery", "shipment_failed",
+        "shipment_ready_for_pickup", "shipment_delivered",
     ]  # fmt: skip
 
 

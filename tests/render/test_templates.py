@@ -18,7 +18,8 @@ from flows.render.samples import five_lines, samples
 
 RENDERER = Renderer()
 CORE = [
-    "order_confirmation", "shipment_shipped", "shipment_out_for_delivery", "shipment_delivered", "shipment_delayed",
+    "order_confirmation", "shipment_shipped", "shipment_out_for_delivery", "shipment_ready_for_pickup",
+    "shipment_delivered", "shipment_delayed",
     "shipment_failed", "review_request", "review_reminder", "review_thanks", "referral_invite", "referral_reward",
 ]  # fmt: skip
 LANGUAGES = ["en", "fi"]
