@@ -47,7 +47,7 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
         key = email_key(who)
         if key is not None:
             orders = entities.orders_of(tx, shop_id, key)
-            followed = runs.of_email(tx, shop_id, key)
+            followed = _runs_of(tx, shop_id, key, orders)
             if not orders and not followed:
                 return None
             story = _story(tx, shop_id, who, orders, followed)
@@ -58,6 +58,14 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
         if order is None:
             return None
         return _story(tx, shop_id, f"order {order.number}", [order], runs.of_order(tx, shop_id, order.id))
+
+
+def _runs_of(tx: Tx, shop_id: str, address: str, orders: Sequence[Order]) -> list[Run]:
+    """The person's runs, and their orders' (a parcel's run that began before the order came knows no address)."""
+    found = {run.id: run for run in runs.of_email(tx, shop_id, address)}
+    for order in orders:
+        found |= {run.id: run for run in runs.of_order(tx, shop_id, order.id)}
+    return sorted(found.values(), key=lambda run: run.created_at)
 
 
 def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed: Sequence[Run]) -> Story:

@@ -79,6 +79,7 @@ class Runner:
             if more:
                 kept = events.record_many(tx, shop_id, more, now, delivery_id)
                 queue.extend(item for item in more if item.key in kept)
+                sight.forget(event.order_id)
             self._signal(tx, shop_id, event, sight, now)
         return count
 
@@ -253,6 +254,10 @@ class _Sight:
         if key not in self._seen:
             self._seen[key] = look(self._tx, self.shop, order_id, customer_id)
         return self._seen[key]
+
+    def forget(self, order_id: str | None) -> None:
+        """Look again: a programme has written something about the order."""
+        self._seen.pop((order_id, None), None)
 
     def active(self, event: Event) -> list[Run]:
         """The runs an event may cancel or resume, read anew each time unless the order is known to have none."""

@@ -47,8 +47,11 @@ def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = Non
     customer = order.customer if order is not None else None
     if customer is None and customer_id:
         customer = entities.customer(tx, shop.id, customer_id)
-    if order is None or order_id is None:
+    if order_id is None:
         return replace(NOTHING, customer=customer)
+    if order is None:
+        # A parcel can be known before its order: its own news waits in the outbox until the order has come.
+        return replace(NOTHING, customer=customer, shipments=tuple(entities.shipments(tx, shop.id, order_id)))
     since = entities.followers(tx, shop.id, order_id)
     shipments = tuple(entities.shipments(tx, shop.id, order_id)) if since.shipments else ()
     progress = derive(

@@ -29,39 +29,39 @@ _CODE = re.compile(r"\b(FRIEND|KIITOS|THANKS)-[0-9A-Z]{10}\b", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 # What a step says on the way to the one thing it does; the rest of the journal is told.
 _BETWEEN = frozenset({"acting", "completed", "repeated"})
+# In the order in which things happen to a run within one instant; runs of one instant are told by flow.
 _MARKS = {
     "event": "in",
+    "not_started": "refused",
+    "started": "started",
+    "restarted": "retimed",
+    "done": "went on",
+    "skipped": "passed",
+    "sleeping": "waits",
+    "awaiting": "waits",
+    "deferred": "deferred",
+    "cancelled": "stopped",
+    "effect.pending": "pending",
+    "effect.sending": "sending",
     "effect.sent": "SENT",
     "effect.skipped": "not sent",
     "effect.failed": "FAILED",
     "effect.uncertain": "UNKNOWN",
-    "effect.pending": "pending",
-    "effect.sending": "sending",
-    "skipped": "passed",
-    "not_started": "refused",
-    "started": "started",
-    "restarted": "retimed",
-    "cancelled": "stopped",
     "exited": "ended",
-    "deferred": "deferred",
-    "sleeping": "waits",
-    "awaiting": "waits",
-    "done": "went on",
 }
 
 
 def timeline(world: World) -> str:
     """Everything the world's customers lived through, oldest first. Also checks that the mail server agrees."""
     told = _Told()
-    rows: list[tuple[datetime, str]] = []
+    rows: set[tuple[datetime, str, int, str]] = set()
     for story in stories(world):
         for line in story.lines:
             text = told.line(line)
-            if text is not None and (line.at, text) not in rows:
-                rows.append((line.at, text))
-    rows.sort(key=lambda row: row[0])
-    _agrees_with_the_mail_server(world, rows)
-    return "".join(f"{at.astimezone(HELSINKI):%a %d %b %H:%M}  {text}\n" for at, text in rows)
+            if text is not None:
+                rows.add((line.at, line.flow, list(_MARKS).index(line.what), text))
+    _agrees_with_the_mail_server(world, [text for *_, text in rows])
+    return "".join(f"{at.astimezone(HELSINKI):%a %d %b %H:%M}  {text}\n" for at, *_, text in sorted(rows))
 
 
 def stories(world: World) -> Iterator[Story]:
@@ -121,6 +121,8 @@ class _Told:
                 text = str(detail.get("reason", ""))
             case "sleeping" | "awaiting":
                 text = f"{detail.get('kinds', '')} until {detail['until']}".strip()
+            case "restarted":
+                text = f"by {detail['kind']}"
             case "done":
                 text = str(detail["outcome"])
             case "deferred":
@@ -146,9 +148,9 @@ def _local(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(HELSINKI):%a %d %b %H:%M}"
 
 
-def _agrees_with_the_mail_server(world: World, rows: list[tuple[datetime, str]]) -> None:
+def _agrees_with_the_mail_server(world: World, texts: list[str]) -> None:
     """What we say was sent is what a mail server took: as many messages, to the same people, each once."""
-    said = Counter(found[1] for _, text in rows if (found := re.match(r"SENT +\w+ -> (\S+)", text)))
+    said = Counter(found[1] for text in texts if (found := re.match(r"SENT +\w+ -> (\S+)", text)))
     took = Counter(recipient for kept in world.sink.messages for recipient in kept.recipients)
     assert took == said, f"the mail server took {took - said} more and {said - took} less than is said"
     twice = {name: count for name, count in world.sink.by_message_id().items() if count != 1}
