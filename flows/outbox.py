@@ -38,6 +38,7 @@ LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 400
 """A guard only: policy drops what has become too late (7 days, marketing class 48 h) long before."""
 _BACKOFF_CAP = timedelta(hours=1)
+_DEATHS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +174,15 @@ class Outbox:
         self.unknown(tx, effect, now, "the worker stopped while sending", idempotent_for)
 
     def unsent(self, tx: Tx, effect: Effect, now: datetime) -> None:
-        """A worker died while this was `sending`, and certainly before anything of it left: try again at once."""
-        if effect.attempts >= MAX_ATTEMPTS:
-            self.fail(tx, effect, now, "GAVE_UP", f"{MAX_ATTEMPTS} attempts; each time the worker stopped before it")
-            return
-        effects.retry(tx, effect.shop_id, effect.id, now, now, "the worker stopped before sending")
+        """A worker died while this was `sending`, and certainly before anything of it left: try again at once.
+
+        When workers keep dying at it, with pauses: they part the message that kills from its neighbours in the batch.
+        """
+        text = "the worker stopped before sending"
+        if effect.attempts > _DEATHS:
+            self.again(tx, effect, now, text, None)
+        else:
+            effects.retry(tx, effect.shop_id, effect.id, now, now, text)
 
     def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
         """A refusal that no retry will change."""

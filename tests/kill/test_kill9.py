@@ -30,8 +30,8 @@ pytestmark = [
 KILLS = int(os.environ.get("KIITOS_KILLS", "30"))
 SEED = int(os.environ.get("KIITOS_SEED", "9"))
 EARLIEST, LATEST = 0.2, 1.2
-DELAY = 0.004  # seconds between a message's last byte and the sink's answer: the window a kill can hit
-RATE = 80.0  # orders a second; two messages each, a little less than what the worker sends through that sink
+DELAY = 0.006  # seconds between a message's last byte and the sink's answer: the window a kill can hit
+RATE = 50.0  # orders a second; two messages each, a little less than what the worker sends through that sink
 PATIENCE = 180.0
 
 
