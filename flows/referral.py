@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import phonenumbers
-
 from connector.model import Address, Money, Order, OrderStatus, Shop, email_key
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
@@ -141,6 +139,9 @@ def _phones(order: Order, shop: Shop) -> set[str]:
 
 
 def _e164(phone: str, country: str | None) -> str | None:
+    # Here and not above: only a reward that is due asks for it, and no other process should wait for its tables.
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(phone, country)
     except phonenumbers.NumberParseException:

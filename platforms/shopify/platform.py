@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.clock import to_text
 from connector.contracts import (
@@ -30,10 +31,12 @@ from connector.contracts import (
 from connector.errors import Refused, Transient
 from connector.model import Event, Money
 from platforms.shopify.adapter import ShopifyAdapter
-from platforms.shopify.client import AdminClient
 from platforms.shopify.fetched import fetched_events, lines_page
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.reading import ident
+
+if TYPE_CHECKING:
+    from platforms.shopify.client import AdminClient
 
 _MOST_PAGES = 25  # a thousand lines; an order beyond that is read as far
 
@@ -49,7 +52,15 @@ class Shopify(ShopifyAdapter, CreatesDiscounts, WritesOrders, PublishesReviews, 
     """Built once a process. All calls go through one client; nothing is kept of an order or a person."""
 
     def __init__(self, client: AdminClient | None = None) -> None:
-        self._client = client or AdminClient()
+        if client is not None:
+            self._client = client
+
+    @cached_property
+    def _client(self) -> AdminClient:
+        # Reading webhooks needs none of it: requests and the shopify package are imported at the first call.
+        from platforms.shopify.client import AdminClient
+
+        return AdminClient()
 
     def create_discount(self, access: Access, request: DiscountRequest) -> DiscountRef:
         """discountCodeBasicCreate. It knows no idempotency: the code is the key.
@@ -152,7 +163,8 @@ class Shopify(ShopifyAdapter, CreatesDiscounts, WritesOrders, PublishesReviews, 
 
     def close(self) -> None:
         """Give back connections. Idempotent."""
-        self._client.close()
+        if "_client" in vars(self):
+            self._client.close()
 
 
 def _discount(access: Access, request: DiscountRequest) -> dict[str, Any]:

@@ -30,11 +30,6 @@ from connector.http import USER_AGENT, Http, error_for, retry_after
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect and to answer. A batch or a slow shared host needs the minute (facts section 5)."""
 
-DUPLICATE_COUPON = "woocommerce_rest_coupon_code_already_exists"
-DUPLICATE_REVIEW = "woocommerce_rest_comment_duplicate"
-NO_ORDER = "woocommerce_rest_shop_order_invalid_id"
-NO_ROUTE = "rest_no_route"
-
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import nh3
 
@@ -26,12 +27,18 @@ from connector.contracts import (
 from connector.errors import Refused, Transient
 from connector.model import Event, EventKind, Money, Ref
 from platforms.woocommerce.adapter import WooCommerceAdapter
-from platforms.woocommerce.client import DUPLICATE_COUPON, DUPLICATE_REVIEW, NO_ORDER, NO_ROUTE, Connections, ShopApi
 from platforms.woocommerce.events import order_events
 from platforms.woocommerce.fields import ident, items, label, line, local_text
 from platforms.woocommerce.orders import TAGS_META
 from platforms.woocommerce.payloads import OrderBody, shaped
 
+if TYPE_CHECKING:
+    from platforms.woocommerce.client import Connections, ShopApi
+
+DUPLICATE_COUPON = "woocommerce_rest_coupon_code_already_exists"
+DUPLICATE_REVIEW = "woocommerce_rest_comment_duplicate"
+NO_ORDER = "woocommerce_rest_shop_order_invalid_id"
+NO_ROUTE = "rest_no_route"
 COUPON_META = "_kiitos_key"
 _REVIEW_PAGES = 5
 
@@ -39,8 +46,12 @@ _REVIEW_PAGES = 5
 class WooCommerce(WooCommerceAdapter, CreatesDiscounts, WritesOrders, PublishesReviews, FetchesOrders):
     """The platform `woocommerce`. Needs a read_write key, best of a shop_manager made for it."""
 
-    def __init__(self) -> None:
-        self._connections = Connections()
+    @cached_property
+    def _connections(self) -> Connections:
+        # Reading webhooks needs none of it: requests and the woocommerce package are imported at the first call.
+        from platforms.woocommerce.client import Connections
+
+        return Connections()
 
     # -- coupons ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ import pytest
 
 from connector.errors import ConfigError, StoreUnavailable
 from connector.store import Store, inbox, meta
-from connector.store.db import Postgres, Tx, sqlite_library
+from connector.store.db import Tx, sqlite_library
+from connector.store.postgres import Postgres
 from connector.store.sqlite import Sqlite
 from tests.store.examples import NOW, delivery
 

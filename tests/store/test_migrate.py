@@ -10,8 +10,9 @@ import pytest
 
 from connector.errors import ConfigError
 from connector.store import Store, meta
-from connector.store.db import Database, Postgres, Sqlite
+from connector.store.db import Database, Sqlite
 from connector.store.migrate import migrate, verify
+from connector.store.postgres import Postgres
 from connector.store.sql import MIGRATIONS
 from tests.store.examples import NOW
 
@@ -99,7 +100,8 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from connector.store.migrate import migrate
-from connector.store.db import Sqlite, Postgres
+from connector.store.db import Sqlite
+from connector.store.postgres import Postgres
 from connector.store.database import Tx
 url, folder, after = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 database = Postgres(url) if url.startswith("postgresql") else Sqlite(url.removeprefix("sqlite:///"))
