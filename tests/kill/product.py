@@ -136,8 +136,15 @@ class Product:
         return monotonic() - began
 
     def kill(self) -> None:
-        """SIGKILL for both process groups at once."""
+        """SIGKILL for both process groups at once. Raises `RuntimeError` when somebody still listens afterwards: a
+        receiver that survived would make the test worthless."""
         self._signal(signal.SIGKILL)
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            threading.Event().wait(0.05)
+        raise RuntimeError("something still listens after the kill")
 
     def stop(self) -> list[int]:
         """SIGTERM; the exit codes."""

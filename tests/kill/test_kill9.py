@@ -116,11 +116,15 @@ def figures(done: Run) -> str:
 
 def test_control_a_worker_that_repeats_what_it_finds_begun_is_found_out(tmp_path: Path, sink: MailSink) -> None:
     product = Product.set_up(tmp_path, sink.port, worker="repeating")
-    faults = run(product, sink, kills=5, drain=False).verdict.faults()
+    done = run(product, sink, kills=5, drain=False)
+    faults = done.verdict.faults()
+    print(f"repeating worker: {figures(done)}")
     assert {"marketing_twice", "too_many", "hidden"} & set(faults), faults
 
 
 def test_control_a_receiver_that_acknowledges_before_the_commit_is_found_out(tmp_path: Path, sink: MailSink) -> None:
     product = Product.set_up(tmp_path, sink.port, receiver="eager")
-    faults = run(product, sink, kills=5, drain=False).verdict.faults()
+    done = run(product, sink, kills=5, drain=False)
+    faults = done.verdict.faults()
+    print(f"eager receiver: {figures(done)}")
     assert "lost" in faults, faults
