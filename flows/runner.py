@@ -156,7 +156,7 @@ class Runner:
             return
         if earlier is not None:
             newest = runs.get(tx, shop.id, earlier.id) or earlier
-            again = engine.restart(flow, newest, event, facts)
+            again = engine.restart(flow, _reopened(newest), event, facts)
             if again is not None:
                 self.catalog.pin(tx, shop.id, flow, now)
                 self._keep(tx, again, newest, now)
@@ -233,6 +233,13 @@ def _refusal(flow: Flow, event: Event, facts: Facts) -> dict[str, str] | None:
         if not result.passed:
             return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
     return None
+
+
+def _reopened(run: Run) -> Run:
+    """A run that came to its end without doing anything may begin anew: the parcel was taken back for weeks, nobody
+    was asked, and now it is sent again. One that was cancelled stays so."""
+    idle = run.status in (RunStatus.COMPLETED, RunStatus.EXITED) and not run.acted
+    return replace(run, status=RunStatus.READY) if idle else run
 
 
 class RunMoved(Exception):
