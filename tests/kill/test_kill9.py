@@ -116,7 +116,7 @@ def figures(done: Run) -> str:
 
 def test_control_a_worker_that_repeats_what_it_finds_begun_is_found_out(tmp_path: Path, sink: MailSink) -> None:
     product = Product.set_up(tmp_path, sink.port, worker="repeating")
-    done = run(product, sink, kills=5, drain=False)
+    done = run(product, sink, kills=8, drain=False)
     faults = done.verdict.faults()
     print(f"repeating worker: {figures(done)}")
     assert {"marketing_twice", "too_many", "hidden"} & set(faults), faults
