@@ -20,7 +20,6 @@ from tests.pages.life import (
     AINO,
     NORA,
     TWO,
-    asked,
     client,
     link,
     links_of,
