@@ -69,6 +69,12 @@ def admits(flow: Flow, facts: Facts) -> list[GuardResult]:
     return [guard.evaluate(bound) for guard in flow.when]
 
 
+def refusal(flow: Flow, facts: Facts) -> GuardResult | None:
+    """What the first guard of the flow that fails found; `None` when the run may start."""
+    bound = replace(facts, params=_texts(flow))
+    return next((guard.evaluate(bound) for guard in flow.when if not guard.holds(bound)), None)
+
+
 def start(flow: Flow, event: Event, facts: Facts, run_id: str) -> Transition:
     """Create the run an event starts, and advance it. `facts.event` need not be filled.
 
@@ -97,7 +103,7 @@ def start(flow: Flow, event: Event, facts: Facts, run_id: str) -> Transition:
     )
     begun = JournalEntry("", "started", {"kind": str(event.kind), "version": flow.version})
     moved = advance(flow, run, facts)
-    return replace(moved, journal=(begun, *moved.journal))
+    return Transition(moved.run, moved.effects, (begun, *moved.journal))
 
 
 def restart(flow: Flow, run: Run, event: Event, facts: Facts) -> Transition | None:
@@ -159,21 +165,27 @@ def _expected(run: Run, now: datetime, signal: Signal | None) -> Signal | None:
 
 
 class _Walk:
-    """One call of `advance`: the run as it moves, and what came of it so far."""
+    """One call of `advance`: where the run stands as it moves, and what came of it so far.
+
+    The run itself is built once, at the end: it has twenty fields, and a step may change it four times.
+    """
 
     def __init__(self, flow: Flow, run: Run, facts: Facts) -> None:
         self.flow = flow
-        self.run = replace(run, status=RunStatus.READY, wake_at=None, awaiting=(), updated_at=facts.now)
-        self.facts = replace(facts, run_id=run.id, event=run.event, params=_texts(flow), steps=run.outcomes)
+        self.run = run
+        self.facts = facts
+        self.params = _texts(flow)
+        self.step = run.step
+        self.outcomes = run.outcomes
         self.journal: list[JournalEntry] = []
 
     def go(self, signal: Signal | None) -> Transition:
         # Each pass moves one step on or returns, so the walk ends after at most len(steps) passes.
-        while self.run.step < len(self.flow.steps):
-            item = self.flow.steps[self.run.step]
-            facts = replace(self.facts, step_id=item.id)
+        while self.step < len(self.flow.steps):
+            item = self.flow.steps[self.step]
+            facts = self._facts_at(item)
             if signal is None and not self._admitted(item, facts):
-                self._next()
+                self.step += 1
                 continue
             decision = item.step.start(facts) if signal is None else item.step.resume(facts, signal)
             signal = None
@@ -184,10 +196,16 @@ class _Walk:
             return self._halt(item, decision)
         return self._end(RunStatus.COMPLETED, "", "completed", "")
 
+    def _facts_at(self, item: FlowStep) -> Facts:
+        run = self.run
+        return replace(
+            self.facts, run_id=run.id, event=run.event, params=self.params, steps=self.outcomes, step_id=item.id
+        )
+
     def _admitted(self, item: FlowStep, facts: Facts) -> bool:
         for guard in item.when:
-            found = guard.evaluate(facts)
-            if not found.passed:
+            if not guard.holds(facts):
+                found = guard.evaluate(facts)
                 seen = {"path": found.path, "op": found.op, "wanted": found.wanted, "saw": found.saw}
                 self._note(item.id, "skipped", seen)
                 return False
@@ -204,30 +222,26 @@ class _Walk:
 
     def _finish(self, item: FlowStep, done: Done) -> None:
         outcome = {**done.values, "outcome": done.outcome}
-        outcomes = {**self.run.outcomes, item.id: outcome}
-        self.run = replace(self.run, outcomes=outcomes)
-        self.facts = replace(self.facts, steps=outcomes)
+        self.outcomes = {**self.outcomes, item.id: outcome}
         self._note(item.id, "done", outcome)
-        self._next()
+        self.step += 1
 
     def _halt(self, item: FlowStep, decision: Sleep | Await | Act | Exit) -> Transition:
         match decision:
             case Sleep(until=until, why=why):
-                self.run = replace(self.run, status=RunStatus.SLEEPING, wake_at=until)
                 self._note(item.id, "sleeping", {"until": shown(until)} | ({"why": why} if why else {}))
+                return self._moved(RunStatus.SLEEPING, wake_at=until)
             case Await(kinds=kinds, until=until):
-                self.run = replace(self.run, status=RunStatus.AWAITING, wake_at=until, awaiting=kinds)
                 self._note(item.id, "awaiting", {"kinds": " ".join(kinds), "until": shown(until)})
+                return self._moved(RunStatus.AWAITING, wake_at=until, awaiting=kinds)
             case Act():
                 effect = self._effect(item, decision)
-                self.run = replace(self.run, status=RunStatus.ACTING, acted=True)
                 self._note(item.id, "acting", {"effect": effect.id, "kind": effect.kind})
-                return Transition(self.run, (effect,), tuple(self.journal))
+                return self._moved(RunStatus.ACTING, effects=(effect,))
             case Exit(reason=reason):
                 return self._end(RunStatus.EXITED, item.id, "exited", reason)
             case _:
                 assert_never(decision)
-        return Transition(self.run, (), tuple(self.journal))
 
     def _effect(self, item: FlowStep, act: Act) -> Effect:
         own = getattr(item.step, "purpose", "")
@@ -249,12 +263,30 @@ class _Walk:
         )
 
     def _end(self, status: RunStatus, step_id: str, what: str, reason: str) -> Transition:
-        self.run = replace(self.run, status=status, reason=reason)
         self._note(step_id, what, {"reason": reason} if reason else {})
-        return Transition(self.run, (), tuple(self.journal))
+        return self._moved(status, reason=reason)
 
-    def _next(self) -> None:
-        self.run = replace(self.run, step=self.run.step + 1)
+    def _moved(
+        self,
+        status: RunStatus,
+        *,
+        wake_at: datetime | None = None,
+        awaiting: tuple[str, ...] = (),
+        reason: str | None = None,
+        effects: tuple[Effect, ...] = (),
+    ) -> Transition:
+        run = replace(
+            self.run,
+            status=status,
+            step=self.step,
+            updated_at=self.facts.now,
+            outcomes=self.outcomes,
+            wake_at=wake_at,
+            awaiting=awaiting,
+            acted=self.run.acted or bool(effects),
+            reason=self.run.reason if reason is None else reason,
+        )
+        return Transition(run, effects, tuple(self.journal))
 
     def _note(self, step_id: str, what: str, detail: Mapping[str, str]) -> None:
         self.journal.append(JournalEntry(step_id, what, detail))

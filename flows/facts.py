@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from connector.clock import to_text
@@ -101,14 +102,18 @@ ROOTS = ("order", "customer", "shipment", "progress", "referral", "shop", "event
 """The first words of guard paths."""
 
 
+@lru_cache(maxsize=256)
+def _is_mapping(cls: type[Any]) -> bool:
+    # Remembered by class: asking an abstract base class costs more than all the rest of a guard.
+    return issubclass(cls, Mapping)
+
+
 def _member(value: Any, name: str) -> Any:
     """One step along a path. Tuples of objects are read through: `order.lines.sku` is the tuple of their skus."""
     if value is None:
         return None
-    if isinstance(value, Mapping):
-        return value.get(name)
     if not isinstance(value, tuple):
-        return getattr(value, name, None)
+        return value.get(name) if _is_mapping(value.__class__) else getattr(value, name, None)
     if name == "count":
         return len(value)
     if not value:

@@ -12,8 +12,12 @@ class OpenEnum(StrEnum):
     @classmethod
     def of(cls, text: str | None) -> Self:
         """The member whose value is `text` (any case, spaces and dashes as underscores), else OTHER."""
-        key = (text or "").strip().lower().replace("-", "_").replace(" ", "_")
-        return cls._value2member_map_.get(key, cls("other"))  # type: ignore[return-value]
+        known = cls._value2member_map_
+        found = known.get(text)  # what we wrote ourselves is found as it stands
+        if found is None:
+            key = (text or "").strip().lower().replace("-", "_").replace(" ", "_")
+            found = known.get(key) or known["other"]
+        return found  # type: ignore[return-value]
 
 
 class OrderStatus(OpenEnum):

@@ -202,7 +202,7 @@ def oracle(machine: Any) -> None:
 
 
 MUTANTS: dict[str, tuple[str, str]] = {
-    "guards of steps are ignored": ("if not found.passed:", "if False:"),
+    "guards of steps are ignored": ("if not guard.holds(facts):", "if False:"),
     "only the first guard counts": (
         "                return False\n        return True",
         "                return False\n            break\n        return True",
@@ -215,17 +215,17 @@ MUTANTS: dict[str, tuple[str, str]] = {
     ),
     "ended runs go on": ("    return None\n\n\nclass _Walk", "    return signal\n\n\nclass _Walk"),
     "waits in the past sleep": ("and decision.until <= facts.now", "and False"),
-    "outcomes are not seen by later guards": ("        self.facts = replace(self.facts, steps=outcomes)\n", ""),
+    "outcomes are not seen by later guards": ("steps=self.outcomes", "steps=self.run.outcomes"),
     "outcomes lose their values": ("outcome = {**done.values, ", "outcome = {"),
     "effect ids hold the time": ('id=f"{self.run.id}:{item.id}"', 'id=f"{self.run.id}:{item.id}:{self.facts.now}"'),
-    "acting is not remembered": ("status=RunStatus.ACTING, acted=True", "status=RunStatus.ACTING"),
+    "acting is not remembered": ("acted=self.run.acted or bool(effects)", "acted=self.run.acted"),
     "steps start again instead of going on": (
         "item.step.start(facts) if signal is None",
         "item.step.start(facts) if True",
     ),
     "a step too many is left behind": (
         'self._note(item.id, "done", outcome)\n',
-        'self._note(item.id, "done", outcome)\n        self._next()\n',
+        'self._note(item.id, "done", outcome)\n        self.step += 1\n',
     ),
     "every event cancels": ("if run.status.ended or kind not in flow.cancel_on:", "if run.status.ended:"),
     "nothing cancels": ("if run.status.ended or kind not in flow.cancel_on:", "if True:"),
