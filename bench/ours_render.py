@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from bench import corpus
 from connector.contracts import Verified
 from connector.model import Event, Order, Purpose, Shop
-from flows.render import MessageView, Renderer, headers_for
+from flows.render.context import MessageView
+from flows.render.headers import headers_for
 from flows.render.mime import Letter, build
+from flows.render.renderer import Renderer
 from platforms.shopify.adapter import ShopifyAdapter
 
 TEMPLATE = "order_confirmation"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from connector import pages
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ShopSettings, load_config
 from connector.contracts import Access, Channel
@@ -20,16 +19,23 @@ from connector.store import meta, shops
 from connector.store.store import Store
 from flows.addressing import derive_token
 from flows.catalog import Catalog
-from flows.outbox import Outbox
-from flows.render import Renderer
+from flows.render.locales import FALLBACK
+from flows.render.sources import Sources
 from flows.runner import Runner
-from webhooks.receiver import Receiver, mount_receiver
-from webhooks.settings import ReceiverSettings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from flows.outbox import Outbox
+    from flows.render.renderer import Renderer
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Kiitos:
-    """The built application. Web, worker, simulation and commands all use one of these; none of them is global."""
+    """The built application. Web, worker, simulation and commands all use one of these; none of them is global.
+
+    What only the worker needs (renderer, outbox) is made, and its modules are imported, at first use.
+    """
 
     config: Config
     store: Store
@@ -37,11 +43,21 @@ class Kiitos:
     registry: Registry
     clock: Clock
     catalog: Catalog
-    renderer: Renderer
     runner: Runner
-    outbox: Outbox
     salt: bytes = field(repr=False)
     _channels: dict[str, Channel] = field(default_factory=dict)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        from flows.render.renderer import Renderer
+
+        return Renderer()
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from flows.outbox import Outbox
+
+        return Outbox(self.runner, self.renderer, self.clock, base_url=self.config.app.base_url, salt=self.salt)
 
     def channel(self, shop: ShopSettings) -> Channel:
         """The shop's e-mail channel; one instance a name, built on first use."""
@@ -104,14 +120,12 @@ def build(
     clock = clock or SystemClock()
     registry = registry or Registry()
     vault = Vault.from_text(config.app.master_key)
-    renderer = Renderer()
-    catalog = Catalog(config, registry, frozenset(renderer.names()))
+    catalog = Catalog(config, registry, frozenset(Sources().names(FALLBACK)))
     if store is None:
         _make_folder(config.app.database)
         store = Store.open(config.app.database, inbox_url=config.app.inbox)
     salt = _salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)
-    outbox = Outbox(runner, renderer, clock, base_url=config.app.base_url, salt=salt)
     kiitos = Kiitos(
         config=config,
         store=store,
@@ -119,9 +133,7 @@ def build(
         registry=registry,
         clock=clock,
         catalog=catalog,
-        renderer=renderer,
         runner=runner,
-        outbox=outbox,
         salt=salt,
     )
     kiitos.sync()
@@ -155,6 +167,13 @@ def _make_folder(database: str) -> None:
 
 def create_app(kiitos: Kiitos) -> Flask:
     """The Flask application: hook URLs (also served by the fast path), hosted pages, health and metrics."""
+    # Here and not above: the worker and most commands build a Kiitos too, and serve nothing.
+    from flask import Flask
+
+    from connector import pages
+    from webhooks.receiver import Receiver, mount_receiver
+    from webhooks.settings import ReceiverSettings
+
     app = Flask("kiitos", static_folder=None)
     settings = ReceiverSettings(max_body=kiitos.config.app.max_body, queue_rows=kiitos.config.app.queue)
     mount_receiver(app, Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings))

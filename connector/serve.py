@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from flask import Flask
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -20,8 +20,11 @@ from granian.server import Server
 
 from connector import log
 from connector.errors import ConfigError, KiitosError
-from webhooks.fast import FastPath
-from webhooks.receiver import receiver_of
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from webhooks.fast import FastPath
 
 CONFIG_VARIABLE = "KIITOS_CONFIG"
 EX_CONFIG = 78  # sysexits.h
@@ -32,6 +35,10 @@ def create_asgi(app: Flask, *, threads: int = 10) -> FastPath:
 
     `threads` serve the Flask side (pages, admin). Works under any ASGI server that knows lifespan.
     """
+    # Here and not above: the supervisor, which runs `run_server`, serves nothing itself.
+    from webhooks.fast import FastPath
+    from webhooks.receiver import receiver_of
+
     return FastPath(app, receiver_of(app), threads=threads)
 
 

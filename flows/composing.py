@@ -11,7 +11,10 @@ from connector.store import entities
 from connector.store.db import Tx
 from flows.addressing import Recipient, links_for, with_code
 from flows.facts import Facts
-from flows.render import MessageView, Renderer, choose_locale, headers_for
+from flows.render.context import MessageView
+from flows.render.headers import headers_for
+from flows.render.locales import choose_locale
+from flows.render.renderer import Renderer
 from flows.situation import NOTHING, Situation
 
 

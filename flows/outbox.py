@@ -30,7 +30,7 @@ from connector.store.db import Tx
 from flows.addressing import derive_token, recipient_of
 from flows.composing import Case, Composer
 from flows.policy import Allow, Defer, Drop, check
-from flows.render import Renderer
+from flows.render.renderer import Renderer
 from flows.runner import Runner
 from flows.situation import facts_of, look, person
 

@@ -7,18 +7,43 @@ Exit codes: 0 done · 1 the question's answer is no (nothing found, a check fail
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
 from connector import __version__
-from connector.cli import config, deliveries, explain, flows, serve, shops
 from connector.cli.context import App
 from connector.errors import ConfigError, KiitosError, StoreUnavailable, Unsupported
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+COMMANDS = {
+    "config": "connector.cli.config",
+    "deliveries": "connector.cli.deliveries",
+    "explain": "connector.cli.explain",
+    "flows": "connector.cli.flows",
+    "serve": "connector.cli.serve",
+    "shops": "connector.cli.shops",
+    "worker": "connector.cli.serve",
+}
+"""The module of each command, which has a function of the command's name."""
 
 
-@click.group(context_settings=CONTEXT)
+class LazyGroup(click.Group):
+    """Imports the one command that is asked for: `kiitos serve` must not wait for what `kiitos explain` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.option(
     "-c",
     "--config",
@@ -43,15 +68,6 @@ def cli(ctx: click.Context, path: str) -> None:
       kiitos config explain acme-main sender
     """
     ctx.obj = App(path)
-
-
-cli.add_command(serve.serve)
-cli.add_command(serve.worker)
-cli.add_command(explain.explain)
-cli.add_command(config.config)
-cli.add_command(flows.flows)
-cli.add_command(shops.shops)
-cli.add_command(deliveries.deliveries)
 
 
 def main() -> None:

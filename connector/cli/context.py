@@ -7,12 +7,14 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.app import Kiitos, build
 from connector.config import Config, load_config
+
+if TYPE_CHECKING:
+    from connector.app import Kiitos
 
 
 class App:
@@ -28,6 +30,9 @@ class App:
 
     @cached_property
     def kiitos(self) -> Kiitos:
+        """The whole application: flows loaded, database open. The server's supervisor does without."""
+        from connector.app import build
+
         return build(self.config)
 
 

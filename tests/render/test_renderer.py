@@ -11,8 +11,9 @@ import pytest
 
 from connector.errors import TemplateError
 from connector.model import Purpose
-from flows.render import Renderer, choose_locale, headers_for
-from flows.render.locales import direction, format_locale, locale_chain
+from flows.render.headers import headers_for
+from flows.render.locales import choose_locale, direction, format_locale, locale_chain
+from flows.render.renderer import Renderer
 from flows.render.samples import samples
 
 AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)

@@ -11,9 +11,10 @@ from html.parser import HTMLParser
 import pytest
 
 from connector.model import Money, Purpose
-from flows.render import Renderer, mjml
+from flows.render import mjml
 from flows.render.check import MAX_HTML, purpose_of
 from flows.render.context import template_context
+from flows.render.renderer import Renderer
 from flows.render.samples import five_lines, samples
 
 RENDERER = Renderer()

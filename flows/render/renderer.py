@@ -1,0 +1,157 @@
+"""From a template's name and a view of the order to the bytes of an e-mail.
+
+    renderer = Renderer()
+    rendered = renderer.render("order_confirmation", view, key=..., sender=..., reply_to=None, recipient=...,
+                               recipient_name=..., headers=headers_for(view.purpose, view.shop), at=...)
+
+Liquid runs before MJML. Shipped and merchants' templates go the same way; see `Prepared` for how it is made fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+from connector.errors import TemplateError
+from flows.render.check import check_template
+from flows.render.context import MessageView, template_context
+from flows.render.headers import check_headers
+from flows.render.locales import FALLBACK, match_language
+from flows.render.mime import Letter, build
+from flows.render.prepared import Parts, Prepared
+from flows.render.sources import Sources
+from flows.render.strings import load_strings
+
+_KEPT_CHOICES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A finished message. `mime_bytes` is what goes over SMTP; the rest is for people to look at.
+
+    `fault` says what was wrong with the template of a transactional message that was sent all the same.
+    """
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    mime_bytes: bytes
+    fault: str = ""
+
+
+class Renderer:
+    """Renders the templates of a directory (ours unless told otherwise). Safe to share between threads."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._sources = Sources(directory)
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._languages: dict[tuple[str | None, ...], str] = {}
+        self._lock = Lock()
+
+    def names(self) -> list[str]:
+        """Every template that exists in the fallback language."""
+        return self._sources.names(FALLBACK)
+
+    def languages(self) -> list[str]:
+        return self._sources.languages()
+
+    def language(self, template: str, *locales: str | None) -> str:
+        """The language a template is written in for the first of `locales` that has it; whole, never half.
+
+        Raises `TemplateError` when it does not exist at all.
+        """
+        known = self._languages.get((template, *locales))
+        if known is None:
+            available = [name for name in self._sources.languages() if self._sources.has(template, name)]
+            found = (match_language(locale, available) for locale in locales)
+            known = next(filter(None, found), FALLBACK)
+            if len(self._languages) < _KEPT_CHOICES:  # locales come from outside
+                self._languages[(template, *locales)] = known
+        return known
+
+    def prepared(self, template: str, language: str) -> Prepared:
+        """The parsed template, kept for the life of the renderer. Raises `TemplateError`."""
+        found = self._prepared.get((template, language))
+        if found is None:
+            with self._lock:
+                source = self._sources.load(template, language)
+                found = Prepared(source, load_strings(self._sources.directory, language))
+                self._prepared[template, language] = found
+        return found
+
+    def parts(self, template: str, view: MessageView) -> Parts:
+        """Subject, preheader, HTML and text, without an envelope: what previews show. Raises `TemplateError`."""
+        prepared = self.prepared(template, self.language(template, view.locale, view.shop.locale))
+        parts = prepared.render(template_context(view, prepared.language, prepared.strings))
+        if view.purpose.needs_consent:
+            _require_unsubscribe(parts, view, prepared.where)
+        return parts
+
+    def render(
+        self,
+        template: str,
+        view: MessageView,
+        *,
+        key: str,
+        sender: str,
+        reply_to: str | None,
+        recipient: str,
+        recipient_name: str,
+        headers: Mapping[str, str],
+        at: datetime,
+    ) -> Rendered:
+        """The whole message. `headers` come from `headers_for`; `key` is the effect's, `at` goes into Date.
+
+        Raises `TemplateError` (the template or its headers), `Refused` (an address that is none).
+        """
+        check_headers(view.purpose, headers, template)
+        parts, fault = self._parts_or_lenient(template, view)
+        letter = Letter(
+            key=key,
+            sender=sender,
+            reply_to=reply_to,
+            recipient=recipient,
+            recipient_name=recipient_name,
+            subject=parts.subject,
+            text=parts.text,
+            html=parts.html,
+            headers=headers,
+            at=at,
+        )
+        return Rendered(
+            subject=parts.subject,
+            preheader=parts.preheader,
+            html=parts.html,
+            text=parts.text,
+            mime_bytes=build(letter),
+            fault=fault,
+        )
+
+    def _parts_or_lenient(self, template: str, view: MessageView) -> tuple[Parts, str]:
+        """A receipt goes out without the name its template misspelt; anything that needs consent is held."""
+        try:
+            return self.parts(template, view), ""
+        except TemplateError as error:
+            if view.purpose.needs_consent:
+                raise
+            prepared = self.prepared(template, self.language(template, view.locale, view.shop.locale))
+            context = template_context(view, prepared.language, prepared.strings)
+            return prepared.render_leniently(context), str(error)
+
+    def check_template(self, name: str, locale: str) -> list[TemplateError]:
+        """Everything wrong with a template in one language: unknown names, faults with any of the samples, size."""
+        with self._lock:  # what is checked is the file as it is now, and what is used afterwards is what was checked
+            for key in [key for key in self._prepared if key[0] == name]:
+                del self._prepared[key]
+            self._languages.clear()
+        return check_template(self._sources, name, locale, self.prepared)
+
+
+def _require_unsubscribe(parts: Parts, view: MessageView, where: str) -> None:
+    url = view.links.get("unsubscribe", "")
+    if not url or url.replace("&", "&amp;") not in parts.html or url not in parts.text:
+        raise TemplateError("a message that needs consent must show links.unsubscribe in HTML and text", where=where)
