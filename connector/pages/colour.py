@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 DEFAULT = "#1f5c4d"
+READABLE = 4.5
+"""The least contrast of text (WCAG 1.4.3)."""
 _DARK, _LIGHT = "#000000", "#ffffff"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -33,8 +35,8 @@ def ink_on(background: str) -> str:
 
 
 def visible_on(colour: str, background: str, otherwise: str) -> str:
-    """The colour where a shape drawn in it can be seen (3:1, WCAG 1.4.11), else `otherwise`."""
-    return colour if contrast(colour, background) >= 3 else otherwise
+    """The colour where stars written in it can be read, else `otherwise`."""
+    return colour if contrast(colour, background) >= READABLE else otherwise
 
 
 def _luminance(colour: str) -> float:

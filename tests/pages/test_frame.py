@@ -201,7 +201,7 @@ def test_contrast_is_that_of_the_standard() -> None:
 def test_text_on_any_accent_can_be_read(number: int) -> None:
     accent = f"#{number:06x}"
     assert colour.contrast(colour.ink_on(accent), accent) >= 4.5
-    assert colour.contrast(colour.visible_on(accent, "#ffffff", "#1d2421"), "#ffffff") >= 3
+    assert colour.contrast(colour.visible_on(accent, "#ffffff", "#1d2421"), "#ffffff") >= 4.5
 
 
 @pytest.mark.parametrize("wanted", ["red", "#fff", "#12345g", "#123456;}body{display:none", "", "#1234567"])

@@ -1,0 +1,155 @@
+"""Checks of a page that is open: what a person with a phone, a keyboard or weak eyes would stumble over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+
+# Contrast of every visible piece of text with the colour behind it, as in WCAG 2.2 1.4.3; semi-transparent layers are
+# laid over one another from the root down. Large text (24 px, or 18.66 px bold) needs 3, other text 4.5.
+CONTRAST = """
+() => {
+  const parse = text => { const n = text.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+  const light = c => { const f = c.slice(0, 3).map(v => { v /= 255;
+    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
+  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => p - q);
+    return (y + 0.05) / (x + 0.05); };
+  const dark = matchMedia('(prefers-color-scheme: dark)').matches;
+  const behind = element => { const chain = []; for (let e = element; e; e = e.parentElement) chain.unshift(e);
+    return chain.reduce((colour, e) => over(parse(getComputedStyle(e).backgroundColor), colour),
+      dark ? [18, 18, 18, 1] : [255, 255, 255, 1]); };
+  const bad = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const seen = new Set(document.querySelectorAll('input[type=text], textarea'));
+  while (walker.nextNode()) if (walker.currentNode.textContent.trim()) seen.add(walker.currentNode.parentElement);
+  for (const e of seen) {
+    const style = getComputedStyle(e);
+    if (!e.getClientRects().length || style.visibility !== 'visible') continue;
+    let opacity = 1; for (let p = e; p; p = p.parentElement) opacity *= Number(getComputedStyle(p).opacity);
+    const back = behind(e), ink = parse(style.color); ink[3] *= opacity;
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const found = ratio(over(ink, back), back);
+    if (found < (large ? 3 : 4.5)) bad.push(`${e.tagName} ${e.textContent.trim().slice(0, 40)}: ${found.toFixed(2)}`);
+  }
+  return bad;
+}
+"""
+
+# Every control has a name a screen reader can say, ids are unique, images have a text, headings begin at 1.
+NAMES = """
+() => {
+  const bad = [];
+  const text = e => (e?.textContent ?? '').trim();
+  for (const e of document.querySelectorAll('input:not([type=hidden]), textarea, select, button, a[href], iframe')) {
+    const label = e.getAttribute('aria-label') || e.title || [...(e.labels ?? [])].map(text).join(' ')
+      || (['BUTTON', 'A'].includes(e.tagName) ? text(e) : '');
+    if (!label) bad.push(`no name: ${e.outerHTML.slice(0, 80)}`);
+  }
+  for (const e of document.querySelectorAll('fieldset')) if (!text(e.querySelector('legend'))) bad.push('no legend');
+  for (const e of document.querySelectorAll('img:not([alt])')) bad.push(`no alt: ${e.outerHTML.slice(0, 80)}`);
+  for (const e of document.querySelectorAll('[aria-describedby]'))
+    if (!document.getElementById(e.getAttribute('aria-describedby'))) bad.push('describedby leads nowhere');
+  const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+  for (const id of new Set(ids)) if (ids.filter(other => other === id).length > 1) bad.push(`id twice: ${id}`);
+  const heads = [...document.querySelectorAll('h1, h2, h3, h4')].map(e => Number(e.tagName[1]));
+  if (heads.filter(level => level === 1).length !== 1 || heads[0] !== 1) bad.push(`headings ${heads}`);
+  if (!document.documentElement.lang) bad.push('no language');
+  if (!document.title.trim()) bad.push('no title');
+  if (!document.querySelector('main')) bad.push('no main');
+  return bad;
+}
+"""
+
+# Controls a finger can hit: 24 px at least (WCAG 2.2 2.5.8), unless in a line of text; ours promise 44 px for buttons.
+TARGETS = """
+() => {
+  const bad = [];
+  for (const e of document.querySelectorAll('button, .button, input, textarea, nav a, td a')) {
+    const box = ((e.labels ?? [])[0] && e.type === 'radio' ? e.labels[0] : e).getBoundingClientRect();
+    const least = e.matches('button, .button, input') ? 44 : 24;
+    if (box.width && (box.height < least || box.width < 24)) bad.push(`${e.outerHTML.slice(0, 60)}: ${box.height}`);
+  }
+  return bad;
+}
+"""
+
+FOCUS = """
+() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return null;
+  const style = getComputedStyle(e), box = e.getBoundingClientRect();
+  if (!e.dataset.walked) e.dataset.walked = String(document.querySelectorAll('[data-walked]').length + 1);
+  return {
+    key: e.dataset.walked,
+    tag: e.tagName,
+    name: e.name || e.getAttribute('href') || e.title || '',
+    visible: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 || e.tagName === 'IFRAME',
+    onScreen: box.bottom > 0 && box.top < innerHeight,
+  };
+}
+"""
+
+CONTROLS = """
+() => {
+  const shown = [...document.querySelectorAll('a[href], button, input, textarea, iframe')]
+    .filter(e => e.getClientRects().length);
+  const groups = new Set(shown.filter(e => e.type === 'radio').map(e => e.name));
+  return shown.filter(e => e.type !== 'radio').length + groups.size;
+}
+"""
+
+
+@contextmanager
+def opened(browser: Browser, width: int, scheme: str, *, javascript: bool = True) -> Iterator[tuple[Page, list[str]]]:
+    """A fresh page and the complaints it makes: console messages, uncaught errors, violations, foreign requests."""
+    context: BrowserContext = browser.new_context(
+        viewport={"width": width, "height": 844},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        java_script_enabled=javascript,
+        reduced_motion="reduce",
+    )
+    complaints: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith(("http://127.0.0.1:", "data:")) else complaints.append(request.url)
+        ),
+    )
+    try:
+        yield page, complaints
+    finally:
+        context.close()
+
+
+def assert_good(page: Page, where: str) -> None:
+    """Everything that can be said of a page without touching it."""
+    fits = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert fits[0] <= fits[1], f"{where}: {fits[0]} px wide on a screen of {fits[1]}"
+    for check in (CONTRAST, NAMES, TARGETS):
+        assert page.evaluate(check) == [], where
+
+
+def walk(page: Page) -> list[dict[str, Any]]:
+    """Press Tab until the focus comes round; where it stopped on the way."""
+    stops: list[dict[str, Any]] = []
+    page.evaluate("document.activeElement?.blur()")
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUS)
+        if stop is None or stop["key"] in {earlier["key"] for earlier in stops}:
+            if stop is None or stop["tag"] != "IFRAME":
+                break
+            continue
+        stops.append(stop)
+    return stops

@@ -1,0 +1,103 @@
+"""Chromium over what customers and merchants see. Without Chromium every test here is skipped with one line."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from connector.testing.demo.mailbox import Mail, mailbox, read_mail
+from connector.testing.demo.timeline import Timeline
+from connector.testing.fakes.shopify import FakeUnavailable
+from connector.testing.world import SHOPIFY, World
+from tests.pages.life import AINO, NORA, START, link, order_arrives
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Addresses by name: `pages` of the product, `demo` of the demo's mailbox, and the mails themselves."""
+
+    world: World
+    pages: dict[str, str]
+    demo: dict[str, str]
+    mails: list[Mail]
+
+
+class Silent(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Requests are not news."""
+
+
+@pytest.fixture(scope="session")
+def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it."""
+    try:
+        with World(tmp_path_factory.mktemp("browser"), START) as world:
+            order_arrives(world, NORA)
+            order_arrives(world, AINO)
+            world.wait(days=25)
+            stories = Timeline(world, [(SHOPIFY, str(NORA.email)), (SHOPIFY, str(AINO.email))]).stories()
+            mails = [read_mail(number, kept) for number, kept in enumerate(world.sink.messages)]
+            server = make_server("127.0.0.1", 0, mailbox(mails, stories), threaded=True, request_handler=Silent)
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            demo = f"http://127.0.0.1:{server.port}"
+            yield Site(world, product_pages(world), demo_pages(demo, len(mails)), mails)
+            server.shutdown()
+            thread.join()
+            server.server_close()
+    except FakeUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+def product_pages(world: World) -> dict[str, str]:
+    url = world.serving.url
+    found = {"gone": f"{url}/p/review/{'0' * 26}"}
+    for buyer in (NORA, AINO):
+        for kind in ("review", "unsubscribe", "friend"):
+            found[f"{kind}-{buyer.first_name}"] = url + link(world, buyer, kind)
+        found[f"rated-{buyer.first_name}"] = f"{found[f'review-{buyer.first_name}']}?rating=4"
+    return found
+
+
+def demo_pages(url: str, mails: int) -> dict[str, str]:
+    return {
+        "index": f"{url}/",
+        "first mail": f"{url}/mail/0",
+        "last mail": f"{url}/mail/{mails - 1}",
+        "customer": f"{url}/customer/0",
+    }

@@ -1,0 +1,180 @@
+"""Hosted pages in Chromium: wide and narrow, light and dark, by keyboard, without JavaScript, with hostile words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from connector.store import shops
+from connector.testing.fakes.people import MUG, Article
+from connector.testing.world import SHOPIFY
+from tests.browser.checks import CONTRAST, CONTROLS, NAMES, TARGETS, VIEWS, assert_good, opened, walk
+from tests.browser.conftest import Site
+from tests.pages.life import NORA, TWO, link, order_arrives, rows
+from tests.pages.test_strangers import PAYLOADS
+
+PAGES = [
+    "gone",
+    *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in ("review", "rated", "unsubscribe", "friend")),
+]
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_to_stumble_over(browser: Browser, site: Site, name: str, width: int, scheme: str) -> None:
+    with opened(browser, width, scheme) as (page, complaints):
+        page.goto(site.pages[name])
+        assert_good(page, f"{name} at {width} in {scheme}")
+        language = "fi" if name.endswith("Aino") else "en"
+        assert page.get_attribute("html", "lang") == language
+        expected = ["error: Failed to load resource: the server responded with a status of 404 (Not Found)"]
+        assert complaints == (expected if name == "gone" else [])
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "gone"])
+def test_every_control_by_keyboard(browser: Browser, site: Site, name: str) -> None:
+    with opened(browser, 390, "light") as (page, _):
+        page.goto(site.pages[name])
+        stops = walk(page)
+        assert len(stops) == page.evaluate(CONTROLS) > 0
+        assert all(stop["visible"] and stop["onScreen"] for stop in stops), stops
+
+
+def test_200_percent_zoom_is_a_narrow_screen(browser: Browser, site: Site) -> None:
+    with opened(browser, 320, "light") as (page, _):  # 1280 px at 400 %, WCAG 1.4.10
+        for name, url in site.pages.items():
+            page.goto(url)
+            assert_good(page, name)
+
+
+def fresh(site: Site, name: str, page: str = "review", lines: Sequence[tuple[Article, int]] = TWO) -> str:
+    """The page for somebody of this name who bought, got the goods, and was asked and invited."""
+    buyer = replace(NORA, first_name=name, email=f"{abs(hash(name))}@example.test")
+    order_arrives(site.world, buyer, lines)
+    site.world.wait(days=25)
+    return site.world.serving.url + link(site.world, buyer, page)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_review_by_keyboard_alone(browser: Browser, site: Site, javascript: bool) -> None:
+    """Words without stars first, as people do; the page says so where the focus is, and keeps what was typed."""
+    url = fresh(site, f"Keyboard {javascript}")
+    with opened(browser, 390, "light", javascript=javascript) as (page, _):
+        page.goto(url)
+        press(page, "Tab", "Tab")
+        page.keyboard.type("Pitää lämpimänä")
+        press(page, "Tab", "Tab", "Tab", "Tab", "Enter")
+        alert = page.get_by_role("alert")
+        expect(alert).to_be_focused()
+        expect(alert).to_contain_text("Kahvimuki")
+        expect(page.locator("textarea").first).to_have_value("Pitää lämpimänä")
+        press(page, "Tab", "ArrowDown", "ArrowDown")
+        expect(page.locator("input[type=radio]:checked").first).to_have_value("4")
+        press(page, "Tab", "Tab", "Tab", "Tab", "Tab", "Enter")
+        said = page.get_by_role("status")
+        expect(said).to_contain_text("Your review has been saved")
+        page.reload()
+        expect(said).to_contain_text("Your review has been saved")
+        page.goto(url)
+        expect(said).to_contain_text("You have reviewed this order already")
+    kept = rows(site.world, f"SELECT rating, body FROM reviews WHERE author = 'Keyboard {javascript}'")
+    assert kept == [(4, "Pitää lämpimänä")]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_unsubscribing_and_back_by_keyboard(browser: Browser, site: Site, javascript: bool) -> None:
+    url = fresh(site, f"Goodbye {javascript}", "unsubscribe")
+    with opened(browser, 390, "dark", javascript=javascript) as (page, complaints):
+        page.goto(url)
+        press(page, "Tab", "Tab", "Enter")
+        expect(page.get_by_role("status")).to_contain_text("will not send you these any more: recommendation rewards")
+        press(page, "Tab", "Enter")
+        expect(page.get_by_role("status")).to_contain_text("only about your orders")
+        if javascript:
+            assert_good(page, "stopped")
+        press(page, "Tab", "Enter")
+        expect(page.get_by_role("status")).to_contain_text("you will get these messages again")
+        expect(page.get_by_role("button")).to_have_count(2)
+        assert complaints == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+def test_the_refused_form_is_good_too(browser: Browser, site: Site, width: int, scheme: str) -> None:
+    with opened(browser, width, scheme) as (page, _):
+        page.goto(site.pages["review-Nora"])
+        page.locator("textarea").first.fill("Words")
+        page.get_by_role("button").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert_good(page, "refused")
+
+
+@pytest.mark.parametrize("accent", ["#ffe600", "#000000", "#ffffff", "#7f7f7f", "#e4002b", "#0018ff"])
+def test_any_accent_can_be_read(browser: Browser, site: Site, accent: str) -> None:
+    work = site.world.kiitos.store.work
+    with work.read() as tx:
+        before = shops.get(tx, SHOPIFY)
+    assert before is not None
+    try:
+        with work.transaction() as tx:
+            shops.save(tx, replace(before, accent_color=accent), site.world.clock.now())
+        for width, scheme in VIEWS:
+            with opened(browser, width, scheme) as (page, _):
+                for name in ("rated-Nora", "unsubscribe-Nora", "friend-Nora"):
+                    page.goto(site.pages[name])
+                    assert_good(page, f"{name} in {accent}, {scheme}")
+    finally:
+        with work.transaction() as tx:
+            shops.save(tx, before, site.world.clock.now())
+
+
+def test_hostile_words_stay_words(browser: Browser, site: Site) -> None:
+    """Names, titles and review texts that would be markup: no dialog, no violation, no request to anybody else."""
+    titles = [replace(MUG, title=payload, sku=f"X-{number}") for number, payload in enumerate(PAYLOADS)]
+    for first in range(0, len(PAYLOADS), 8):
+        url = fresh(site, PAYLOADS[first], lines=[(goods, 1) for goods in titles[first : first + 8]])
+        with opened(browser, 390, "light") as (page, complaints):
+            page.goto(f"{url}?rating=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+            fields = page.locator("textarea")
+            for number in range(fields.count()):
+                fields.nth(number).fill(PAYLOADS[first + number])
+            assert fields.count() == len(titles[first : first + 8])
+            page.locator("#author").fill(PAYLOADS[first])
+            page.get_by_role("button").click()
+            expect(page.get_by_role("alert")).to_be_visible()
+            expect(page.get_by_role("alert")).to_contain_text(PAYLOADS[first].strip()[:10])
+            assert page.evaluate("document.scripts.length + document.querySelectorAll('iframe, svg, base').length") == 0
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert [text for text in complaints if "422" not in text] == []
+
+
+def test_the_checks_see_what_is_bad(browser: Browser) -> None:
+    """Negative control: a page with every fault the checks look for."""
+    bad = """<html><body style="margin:0"><h2>x</h2><p style="color:#999;background:#fff">grey</p><img src="data:,">
+    <input type="text" style="height:10px"><button style="width:700px"></button><script>console.log('hello')</script>
+    <div onclick="1" id="a"></div><div id="a"></div></body></html>"""
+    with opened(browser, 390, "light") as (page, complaints):
+        page.set_content(bad)
+        assert complaints == ["log: hello"]
+        assert any("grey" in text for text in page.evaluate(CONTRAST))
+        names = "\n".join(page.evaluate(NAMES))
+        for fault in (
+            "no name: <input",
+            "no name: <button",
+            "no alt",
+            "id twice",
+            "headings",
+            "no language",
+            "no title",
+        ):
+            assert fault in names, fault
+        assert len(page.evaluate(TARGETS)) == 2
+        with pytest.raises(AssertionError, match="px wide"):
+            assert_good(page, "bad")
