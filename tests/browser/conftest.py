@@ -36,7 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# Once a module, not once a session: Playwright's event loop counts as running as long as it lives, and modules of other
+# folders, which come in between in random order, could not start theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
@@ -62,7 +64,7 @@ class Silent(WSGIRequestHandler):
         """Requests are not news."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it."""
     try:
