@@ -19,6 +19,8 @@ _CONSENT = {
     "": (ConsentState.UNKNOWN, EventKind.CONSENT_CHANGED),
 }
 
+_NOWHERE = Address()
+
 
 def read_address(payload: common.MaybeAddress) -> Address | None:
     """The address, `None` where it is null, `[]` or empty."""
@@ -35,7 +37,7 @@ def read_address(payload: common.MaybeAddress) -> Address | None:
         country=(text(payload.country_code) or "").upper() or None,
         phone=text(payload.phone),
     )
-    return None if found == Address() else found
+    return None if found == _NOWHERE else found
 
 
 def read_customer(payload: common.Customer | None, topic: str, path: str = "customer.") -> Customer | None:

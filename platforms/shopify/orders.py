@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -76,19 +75,26 @@ def read_order(payload: raw.Order, topic: str, shop: Shop) -> Order:
     fulfillment = (payload.fulfillment_status or "").lower()
     cancelled_at, closed_at = time(payload.cancelled_at), time(payload.closed_at)
     email = text(payload.email) or text(payload.contact_email)
-    status = OrderStatus.CANCELLED if cancelled_at else OrderStatus.COMPLETED if closed_at else OrderStatus.OPEN
+    status, raw_status = OrderStatus.OPEN, "open"
+    if cancelled_at:
+        status, raw_status = OrderStatus.CANCELLED, "cancelled"
+    elif closed_at:
+        status, raw_status = OrderStatus.COMPLETED, "closed"
+    placed_at = time(payload.processed_at) or created_at
+    updated_at = time(payload.updated_at) or created_at
+    known_financial = FinancialStatus.of(financial)
     return Order(
         id=order_id,
         number=text(payload.name) or ident(payload.order_number) or order_id,
         status=status,
-        raw_status={OrderStatus.CANCELLED: "cancelled", OrderStatus.COMPLETED: "closed"}.get(status, "open"),
-        financial=FinancialStatus.of(financial),
+        raw_status=raw_status,
+        financial=known_financial,
         raw_financial=financial,
         fulfillment=_FULFILLMENT.get(fulfillment, FulfillmentStatus.OTHER),
         raw_fulfillment=fulfillment,
-        placed_at=time(payload.processed_at) or created_at,
-        updated_at=time(payload.updated_at) or created_at,
-        paid_at=time(payload.paid_at),
+        placed_at=placed_at,
+        updated_at=updated_at,
+        paid_at=_paid_at(payload, topic, placed_at, updated_at) if known_financial in _PAID else None,
         cancelled_at=cancelled_at,
         closed_at=closed_at,
         currency=till.currency,
@@ -146,13 +152,14 @@ def _buyer(payload: raw.Order, email: str | None, topic: str) -> Customer | None
 def _line(payload: raw.Line, till: Till, index: int) -> LineItem:
     path = f"line_items[{index}]."
     price = till.required(payload.price_set, payload.price, f"{path}price")
+    off = _line_discount(payload, price, till, path)
     return LineItem(
         id=required_id(payload.id, till.topic, f"{path}id"),
         title=text(payload.title) or text(payload.name) or "",
         quantity=payload.quantity,
         current_quantity=payload.current_quantity,
         unit_price=price,
-        total=price * payload.quantity - _line_discount(payload, price, till, path),
+        total=Money(price.amount * payload.quantity - off, price.currency),
         variant_title=text(payload.variant_title),
         product_id=ident(payload.product_id),
         variant_id=ident(payload.variant_id),
@@ -166,17 +173,13 @@ def _line(payload: raw.Line, till: Till, index: int) -> LineItem:
     )
 
 
-def _line_discount(payload: raw.Line, price: Money, till: Till, path: str) -> Money:
+def _line_discount(payload: raw.Line, price: Money, till: Till, path: str) -> Decimal:
     """What the line's allocations (or, where there are none, its own discount) take off, in the price's currency."""
-    off = Money.zero(price.currency)
     parts = [
         till.read(part.amount_set, part.amount, f"{path}discount_allocations[{index}].amount")
         for index, part in enumerate(payload.discount_allocations or ())
     ] or [till.read(payload.total_discount_set, payload.total_discount, f"{path}total_discount")]
-    for part in parts:
-        if part is not None and part.currency == off.currency:
-            off = off + part
-    return off
+    return sum((part.amount for part in parts if part is not None and part.currency == price.currency), Decimal(0))
 
 
 def _tax_lines(payload: raw.Order, till: Till) -> Iterator[TaxLine]:
@@ -267,32 +270,31 @@ def refund_event(payload: raw.Refund, order_id: str, till: Till, otherwise: date
     )
 
 
-def _paid_at(order: Order, topic: str) -> datetime | None:
-    """When the order was paid, `None` where the body leaves it in doubt.
+def _paid_at(payload: raw.Order, topic: str, placed_at: datetime, updated_at: datetime) -> datetime | None:
+    """When a paid order was paid, `None` where the body leaves it in doubt.
 
     orders/paid tells it by its own time. Other bodies say only that it is paid by now: for an order that was placed
     within `PAID_TIME_DOUBT` the time of purchase is near enough. An older one may have been paid a month ago or this
     minute, and a wrong time under the key `order/{id}/paid` would hide the right one; orders/paid or the next fetch
     (which reads the transactions) tells it.
     """
-    if order.paid_at:
-        return order.paid_at
+    told = time(payload.paid_at)
+    if told:
+        return told
     if topic == "orders/paid":
-        return order.updated_at
-    return order.placed_at if order.updated_at - order.placed_at <= PAID_TIME_DOUBT else None
+        return updated_at
+    return placed_at if updated_at - placed_at <= PAID_TIME_DOUBT else None
 
 
 def order_events(payload: raw.Order, topic: str, shop: Shop) -> list[Event]:
     """Every event an order body proves, the snapshot first."""
     order = read_order(payload, topic, shop)
-    paid_at = _paid_at(order, topic) if order.financial in _PAID else None
-    order = replace(order, paid_at=paid_at)
     events = [
         _order_event(EventKind.ORDER_UPDATED, f"updated/{to_text(order.updated_at)}", order, order.updated_at),
         _order_event(EventKind.ORDER_CREATED, "created", order, order.placed_at),
     ]
-    if paid_at:
-        events.append(_order_event(EventKind.ORDER_PAID, "paid", order, paid_at))
+    if order.paid_at:
+        events.append(_order_event(EventKind.ORDER_PAID, "paid", order, order.paid_at))
     for index, fulfillment in enumerate(payload.fulfillments or ()):
         events.extend(shipment_events(fulfillment, order.id, topic, f"fulfillments[{index}]."))
     if order.fulfillment is FulfillmentStatus.FULFILLED:
@@ -300,9 +302,10 @@ def order_events(payload: raw.Order, topic: str, shop: Shop) -> list[Event]:
         events.append(
             _order_event(EventKind.ORDER_FULFILLED, "fulfilled", order, max(parcels, default=order.updated_at))
         )
-    till = _till(payload, topic, shop)
-    for index, refund in enumerate(payload.refunds or ()):
-        events.append(refund_event(refund, order.id, till, order.updated_at, f"refunds[{index}]."))
+    if payload.refunds:
+        till = _till(payload, topic, shop)
+        for index, refund in enumerate(payload.refunds):
+            events.append(refund_event(refund, order.id, till, order.updated_at, f"refunds[{index}]."))
     if order.cancelled_at:
         events.append(_order_event(EventKind.ORDER_CANCELLED, "cancelled", order, order.cancelled_at))
     return _once(events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PLACE = re.compile(r" - at `([^`]*)`$")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_LONGEST_KEPT = 32  # of an amount's characters: longer ones are read, and forgotten
 _LARGEST_EXPONENT = 24  # beyond it an amount is no price, and Decimal arithmetic may overflow
 
 
@@ -70,6 +72,8 @@ def text(value: str | None) -> str | None:
 
 def texts(values: Iterable[str | None] | None) -> tuple[str, ...]:
     """What is not empty, each once, in order."""
+    if not values:
+        return ()
     return tuple(dict.fromkeys(found for value in values or () if (found := text(value))))
 
 
@@ -80,6 +84,8 @@ def tags(value: str | list[str] | None) -> tuple[str, ...]:
 
 def pairs(values: list[Named] | dict[str, Any] | None) -> tuple[tuple[str, str], ...]:
     """Attributes and properties as text pairs. Null and nested values are left out."""
+    if not values:
+        return ()
     found = values.items() if isinstance(values, dict) else ((item.name, item.value) for item in values or ())
     kept = []
     for name, value in found:
@@ -120,16 +126,23 @@ def currency(code: str | None, otherwise: str, topic: str, path: str) -> str:
     return found
 
 
-def money(amount: Amount | None, currency: str | None, topic: str, path: str) -> Money | None:
-    """An amount in a currency; `None` where there is no amount."""
+def money(amount: Amount | None, currency: str | None, topic: str, path: str, below: str = "") -> Money | None:
+    """An amount in a currency; `None` where there is no amount. `below` is where under `path` it stands."""
     if amount is None or amount == "":
         return None
     try:
-        found = Money.parse(amount, currency or "")
+        kept = not isinstance(amount, str) or len(amount) <= _LONGEST_KEPT
+        return (_price if kept else _price.__wrapped__)(amount, currency or "")
     except TypeError as error:
-        raise MalformedPayload(str(error), topic=topic, path=path) from None
+        raise MalformedPayload(str(error), topic=topic, path=path + below) from None
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _price(amount: Amount, currency: str) -> Money:
+    # Kept, because the same prices come again and again: an order names thirty amounts, most of them seen before.
+    found = Money.parse(amount, currency)
     if found.amount and abs(found.amount.adjusted()) > _LARGEST_EXPONENT:
-        raise MalformedPayload("an amount of this size is no price", topic=topic, path=path)
+        raise TypeError("an amount of this size is no price")
     return found
 
 
@@ -148,8 +161,8 @@ class Till:
     def read(self, money_set: MoneySet | None, amount: Amount | None, path: str) -> Money | None:
         """The amount at `path`, `None` where there is none."""
         shown = money_set.presentment_money if money_set else None
-        if shown and (shown.currency_code or "").strip().upper() == self.currency:
-            found = money(shown.amount, self.currency, self.topic, f"{path}_set.presentment_money.amount")
+        if shown and (code := shown.currency_code) and (code == self.currency or code.strip().upper() == self.currency):
+            found = money(shown.amount, self.currency, self.topic, path, "_set.presentment_money.amount")
             if found is not None:
                 return found
         if amount is None and money_set and money_set.shop_money:
