@@ -8,6 +8,7 @@ One worker on purpose: all receivers of a machine share one inbox, and a second 
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 from importlib import import_module
@@ -100,4 +101,6 @@ def run_server(
         respawn_failed_workers=True,
         respawn_interval=0.5,
     )
+    # The worker is forked from here: what the collector leaves alone stays shared between the two (3 MB less).
+    gc.freeze()
     server.serve(target_loader=partial(_load_in_worker, target, path, log_level), wrap_loader=False)
