@@ -11,16 +11,20 @@ from datetime import UTC, datetime
 
 from connector.clock import to_text
 from connector.model import Effect, EffectStatus, Order, Run, email_key
-from connector.store import effects, entities, events, runs
+from connector.store import effects, entities, events, referrals, runs
 from connector.store.db import Tx
 from connector.store.store import Store
+from flows.referral import REASONS
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened or did not. `what` is a stable word, `text` a sentence, `detail` the values behind it."""
+    """One thing that happened or did not. `what` is a stable word, `text` a sentence, `detail` the values behind it.
+
+    `order` is the number of the order it was about, where there is one.
+    """
 
     at: datetime
     what: str
@@ -28,6 +32,7 @@ class Line:
     flow: str = ""
     version: str = ""
     step: str = ""
+    order: str = ""
     detail: Mapping[str, str]
 
 
@@ -61,11 +66,19 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
 
 
 def _runs_of(tx: Tx, shop_id: str, address: str, orders: Sequence[Order]) -> list[Run]:
-    """The person's runs, and their orders' (a parcel's run that began before the order came knows no address)."""
+    """The person's runs, their orders' (a parcel's run that began before the order came knows no address), and those
+    that reward them for a friend's order: why no reward came is asked about the advocate."""
     found = {run.id: run for run in runs.of_email(tx, shop_id, address)}
     for order in orders:
         found |= {run.id: run for run in runs.of_order(tx, shop_id, order.id)}
+    for referral in referrals.of_advocate(tx, shop_id, address):
+        rewarding = (run for run in runs.of_order(tx, shop_id, referral.friend_order_id) if _rewards(run, referral.id))
+        found |= {run.id: run for run in rewarding}
     return sorted(found.values(), key=lambda run: run.created_at)
+
+
+def _rewards(run: Run, referral_id: str) -> bool:
+    return run.event.get("referral_id") == referral_id
 
 
 def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed: Sequence[Run]) -> Story:
@@ -86,18 +99,28 @@ def _with_others(tx: Tx, story: Story, followed: Sequence[Run], address: str) ->
     """The story with what reached the person through somebody else's run (a reward for a friend's order)."""
     known = {run.id for run in followed}
     sent = effects.sent_to(tx, story.shop_id, address, _EVER)
-    others = [_of_effect(effect) for effect in sent if effect.run_id not in known]
+    others = [
+        _of_effect(effect, _number(tx, story.shop_id, effect.order_id)) for effect in sent if effect.run_id not in known
+    ]
     return tuple(sorted((*story.lines, *others), key=lambda line: line.at))
 
 
 def _of_event(row: events.EventRow, order: Order) -> Line:
     """What the platform said, at the time we heard it; `happened_at` is when it says it happened."""
     subject = f"{row.subject_kind} {row.subject_id}"
-    detail = {"kind": row.kind, "subject": subject, "order": order.number, "happened_at": to_text(row.at), **row.data}
-    return Line(at=row.recorded_at, what="event", text=f"{row.kind} ({subject})", detail=detail)
+    detail = {"kind": row.kind, "subject": subject, "happened_at": to_text(row.at), **row.data}
+    why = f": {REASONS.get(reason, reason)}" if (reason := row.data.get("reason")) else ""
+    text = f"{row.kind} ({subject}){why}"
+    return Line(at=row.recorded_at, what="event", text=text, order=order.number, detail=detail)
+
+
+def _number(tx: Tx, shop_id: str, order_id: str | None) -> str:
+    order = entities.order(tx, shop_id, order_id) if order_id else None
+    return order.number if order else ""
 
 
 def _of_run(tx: Tx, run: Run) -> list[Line]:
+    number = _number(tx, run.shop_id, run.order_id)
     found = [
         Line(
             at=row.at,
@@ -106,15 +129,16 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
             flow=run.flow_id,
             version=run.version,
             step=row.step_id,
+            order=number,
             detail=row.detail,
         )
         for row in runs.journal_of(tx, run.shop_id, run.id)
     ]
-    found += [_of_effect(effect) for effect in effects.of_run(tx, run.shop_id, run.id)]
+    found += [_of_effect(effect, number) for effect in effects.of_run(tx, run.shop_id, run.id)]
     return found
 
 
-def _of_effect(effect: Effect) -> Line:
+def _of_effect(effect: Effect, order: str) -> Line:
     name = str(effect.request.get("template") or effect.request.get("do") or effect.kind)
     at = effect.done_at or effect.first_try_at or effect.created_at
     text = {
@@ -135,6 +159,7 @@ def _of_effect(effect: Effect) -> Line:
         flow=effect.flow_id,
         version=effect.version,
         step=effect.step_id,
+        order=order,
         detail=detail,
     )
 

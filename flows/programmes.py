@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from connector.model import Effect, Event, EventKind, Order, Purpose, Ref, Run, RunStatus, Shop, email_key
-from connector.store import entities, referrals
+from connector.model import Effect, EffectStatus, Event, EventKind, Order, Purpose, Ref, Run, RunStatus, Shop, email_key
+from connector.store import effects, entities, referrals
 from connector.store.db import Tx
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.situation import Situation
 
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
+
+NOT_MADE = "reward_not_made"
+"""The reason of a referral whose run ended without anything to give: `explain` says what the shop answered."""
 
 
 class Programmes:
@@ -42,11 +45,13 @@ class Programmes:
             )
 
     def ended(self, tx: Tx, run: Run, now: datetime) -> None:
-        """A reward run that came to its end has rewarded; one that was cancelled has not."""
+        """A reward run that came to its end has rewarded, unless the shop refused the code; a cancelled one has not."""
         referral_id = run.event.get("referral_id")
         if not referral_id or run.event.get("kind") != EventKind.REFERRAL_ATTRIBUTED:
             return
-        if run.status is RunStatus.COMPLETED:
+        if run.status is RunStatus.COMPLETED and not _gave(tx, run):
+            referrals.set_state(tx, run.shop_id, referral_id, "refused", NOT_MADE, now, only_from=("held",))
+        elif run.status is RunStatus.COMPLETED:
             referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
         elif run.status in (RunStatus.FAILED, RunStatus.EXITED):
             referrals.set_state(tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",))
@@ -113,3 +118,9 @@ class Programmes:
                 data={"referral_id": referral.id, "reason": event.kind},
             )
         ]
+
+
+def _gave(tx: Tx, run: Run) -> bool:
+    """Whether anything of the run was carried out. A code counts though the mail about it was not allowed."""
+    done = (EffectStatus.SENT, EffectStatus.UNCERTAIN)
+    return any(effect.status in done for effect in effects.of_run(tx, run.shop_id, run.id))

@@ -1,8 +1,8 @@
 """The golden timeline: what came in, what was decided, what left and what did not, as lines people can review.
 
     Mon 02 Nov 10:00  in        #1001: order.created
-    Mon 02 Nov 10:00  SENT      order_confirmation -> aino@example.com  [order-confirmation/confirm]
-    Thu 12 Nov 10:00  not sent  review_request: no_consent: no consent is recorded ...  [review-request/ask]
+    Mon 02 Nov 10:00  SENT      #1001: order_confirmation -> aino@example.com  [order-confirmation/confirm]
+    Thu 12 Nov 10:00  not sent  #1001: review_request not sent: no_consent: no consent is ...  [review-request/ask]
 
 Told from `connector.explain` alone, so that a journey also proves that explain knows everything. Ids, codes and flow
 versions are replaced by words: a timeline changes when behaviour does, and for no other reason. Times are Helsinki's.
@@ -53,15 +53,19 @@ _MARKS = {
 
 def timeline(world: World) -> str:
     """Everything the world's customers lived through, oldest first. Also checks that the mail server agrees."""
-    told = _Told()
-    rows: set[tuple[datetime, str, int, str]] = set()
+    words = _Told()
+    rows: Counter[tuple[datetime, str, int, str]] = Counter()
     for story in stories(world):
+        # What reached an advocate because of a friend's order is in both stories, and is told once.
+        here: Counter[tuple[datetime, str, int, str]] = Counter()
         for line in story.lines:
-            text = told.line(line)
+            text = words.line(line)
             if text is not None:
-                rows.add((line.at, line.flow, list(_MARKS).index(line.what), text))
-    _agrees_with_the_mail_server(world, [text for *_, text in rows])
-    return "".join(f"{at.astimezone(HELSINKI):%a %d %b %H:%M}  {text}\n" for at, *_, text in sorted(rows))
+                here[line.at, line.flow, list(_MARKS).index(line.what), text] += 1
+        rows |= here
+    told = sorted(rows.elements())
+    _agrees_with_the_mail_server(world, [text for *_, text in told])
+    return "".join(f"{at.astimezone(HELSINKI):%a %d %b %H:%M}  {text}\n" for at, *_, text in told)
 
 
 def stories(world: World) -> Iterator[Story]:
@@ -98,7 +102,8 @@ class _Told:
         if line.what in _BETWEEN or self._dull(line):
             return None
         place = f"  [{line.flow}/{line.step}]" if line.step else f"  [{line.flow}]" if line.flow else ""
-        return f"{_MARKS[line.what]:<8}  {self._words(line)}{place}"
+        order = f"#{line.order.lstrip('#')}: " if line.order else ""
+        return f"{_MARKS[line.what]:<8}  {order}{self._words(line)}{place}"
 
     @staticmethod
     def _dull(line: Line) -> bool:
@@ -141,7 +146,8 @@ class _Told:
             self._counts[kind] += 1
             self._names[key] = f"{kind} {self._counts[kind]}" if kind not in ("order", "person") else kind
         who = "" if kind == "person" else f" ({self._names[key]})" if kind != "order" else ""
-        return f"#{detail['order'].lstrip('#')}: {detail['kind']}{who}"
+        why = f": {detail['reason']}" if detail.get("reason") else ""
+        return f"{detail['kind']}{who}{why}"
 
 
 def _local(text: str) -> str:
@@ -150,7 +156,7 @@ def _local(text: str) -> str:
 
 def _agrees_with_the_mail_server(world: World, texts: list[str]) -> None:
     """What we say was sent is what a mail server took: as many messages, to the same people, each once."""
-    said = Counter(found[1] for text in texts if (found := re.match(r"SENT +\w+ -> (\S+)", text)))
+    said = Counter(found[1] for text in texts if (found := re.match(r"SENT +(?:#\S+: )?\w+ -> (\S+)", text)))
     took = Counter(recipient for kept in world.sink.messages for recipient in kept.recipients)
     assert took == said, f"the mail server took {took - said} more and {said - took} less than is said"
     twice = {name: count for name, count in world.sink.by_message_id().items() if count != 1}

@@ -41,7 +41,7 @@ def test_shopify_states_within_a_minute_make_one_message(world: World, tells: Te
     world.deliver(duplicate=True, out_of_order=True)
     world.wait(hours=1)
     told = tells(world)
-    assert told.count("SENT      shipment_") == told.count("shipment_delivered ->") == 1
+    assert told.count("SENT      #1001: shipment_") == told.count("shipment_delivered ->") == 1
 
 
 def test_shopify_states_in_reverse_order_tell_the_last_only(world: World, tells: Tells) -> None:
@@ -118,7 +118,7 @@ def test_shopify_delivered_is_known_before_the_parcel(world: World, tells: Tells
         delivery.next_at = world.clock.now() + timedelta(hours=1)
     world.wait(hours=2)
     told = tells(world)
-    assert told.count("SENT      shipment_") == told.count("shipment_delivered ->") == 1
+    assert told.count("SENT      #1001: shipment_") == told.count("shipment_delivered ->") == 1
 
 
 def test_shopify_the_order_arrives_after_its_parcel(world: World, tells: Tells) -> None:

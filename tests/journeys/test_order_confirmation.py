@@ -61,7 +61,7 @@ def test_shopify_cancelled_in_the_mail_servers_bad_hour(world: World, tells: Tel
     world.deliver()
     world.sink.script.recipient_codes = {}
     world.wait(hours=3)
-    assert "stopped   order.cancelled" in tells(world)
+    assert "stopped   #1001: order.cancelled" in tells(world)
     assert world.sink.messages == []
 
 

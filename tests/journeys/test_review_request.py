@@ -55,7 +55,9 @@ def woo_order(world: World, buyer: Buyer = LIISA) -> dict[str, object]:
 
 def codes(world: World) -> list[str]:
     """The thank-you codes that exist in the shops."""
-    found = [row.code for row in world.shopify.discounts.values()] + [str(c["code"]) for c in world.woo.coupons.values()]
+    found = [row.code for row in world.shopify.discounts.values()] + [
+        str(c["code"]) for c in world.woo.coupons.values()
+    ]
     return [code for code in found if code.lower().startswith("kiitos-")]
 
 
@@ -92,7 +94,7 @@ def test_shopify_abroad_is_given_three_weeks(world: World, tells: Tells) -> None
     world.wait(days=1)
     world.shopify.fulfill(order, tracking=("DHL", "JD1"))
     world.wait(days=30)
-    assert "Tue 24 Nov 10:00  SENT      review_request ->" in tells(world)
+    assert "Tue 24 Nov 10:00  SENT      #1001: review_request ->" in tells(world)
 
 
 def test_shopify_counted_from_the_last_parcel(world: World, tells: Tells) -> None:
@@ -106,7 +108,7 @@ def test_shopify_counted_from_the_last_parcel(world: World, tells: Tells) -> Non
     world.wait(days=2)
     world.shopify.carrier_event(second, "delivered")
     world.wait(days=11)
-    assert "Sat 28 Nov 10:00  SENT      review_request ->" in tells(world)
+    assert "Sat 28 Nov 10:00  SENT      #1001: review_request ->" in tells(world)
 
 
 def test_shopify_timed_anew_after_cancel_and_reship(world: World, tells: Tells) -> None:
@@ -120,7 +122,7 @@ def test_shopify_timed_anew_after_cancel_and_reship(world: World, tells: Tells) 
     world.wait(days=1)
     world.shopify.carrier_event(found, "delivered")
     world.wait(days=12)
-    assert "Wed 02 Dec 10:00  SENT      review_request ->" in tells(world)
+    assert "Wed 02 Dec 10:00  SENT      #1001: review_request ->" in tells(world)
 
 
 def test_shopify_refund_before_the_question(world: World, tells: Tells) -> None:
@@ -129,7 +131,7 @@ def test_shopify_refund_before_the_question(world: World, tells: Tells) -> None:
     world.shopify.refund(order, amount="5.00")
     world.wait(days=30)
     told = tells(world)
-    assert "stopped   refund.created  [review-request]" in told
+    assert "stopped   #1001: refund.created  [review-request]" in told
     assert "review_request" not in told
 
 
@@ -157,7 +159,7 @@ def test_shopify_return_requested_before_the_question(world: World, tells: Tells
     request_return(world, order)
     world.wait(days=30)
     told = tells(world)
-    assert "stopped   return.requested  [review-request]" in told
+    assert "stopped   #1001: return.requested  [review-request]" in told
     assert "review_request" not in told
 
 
@@ -241,7 +243,7 @@ def test_woo_no_delivery_is_ever_reported(world: World, tells: Tells) -> None:
     review_by_form(world, LIISA, 3, "Hyvää hilloa.")
     world.wait(days=30)
     told = tells(world)
-    assert "Tue 17 Nov 10:00  SENT      review_request ->" in told
+    assert "Tue 17 Nov 10:00  SENT      #11: review_request ->" in told
     assert told.count("review_thanks ->") == 1
     assert len(codes(world)) == len(world.woo.reviews) == 1
 
