@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import nh3
-
 from connector.contracts import (
     Access,
     CreatesDiscounts,
@@ -228,6 +226,8 @@ def _find_review(api: ShopApi, request: ReviewRequest, review: str) -> str:
 
 
 def _without_html(words: str) -> str:
+    import nh3  # here and not above: 1 MB that only a doubtful review needs
+
     return nh3.clean(words, tags=set()).strip()
 
 
