@@ -53,8 +53,11 @@ def run(product: Product, sink: MailSink, kills: int, *, drain: bool = True) -> 
     drained = 0.0
     try:
         with Load(product.port, rate=RATE) as load:
-            for _ in range(kills):
+            for number in range(kills):
+                seen = len(sink.messages)
                 ready.append(product.start())
+                if number % 2:  # every other kill waits for a worker at work; the rest also hit its start and recovery
+                    sink.wait_for(seen + 1, timeout=5.0)
                 threading.Event().wait(EARLIEST + (LATEST - EARLIEST) * chance.random())
                 product.kill()
             ready.append(product.start())
