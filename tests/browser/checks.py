@@ -142,14 +142,24 @@ def assert_good(page: Page, where: str) -> None:
 
 def walk(page: Page) -> list[dict[str, Any]]:
     """Press Tab until the focus comes round; where it stopped on the way."""
-    stops: list[dict[str, Any]] = []
+    stops: dict[str, dict[str, Any]] = {}
     page.evaluate("document.activeElement?.blur()")
+    stop: dict[str, Any] | None = None
     for _ in range(400):
-        page.keyboard.press("Tab")
-        stop = page.evaluate(FOCUS)
-        if stop is None or stop["key"] in {earlier["key"] for earlier in stops}:
-            if stop is None or stop["tag"] != "IFRAME":
-                break
-            continue
-        stops.append(stop)
-    return stops
+        stop = press_tab(page, stop)
+        if stop is None or (stop["key"] in stops and stop["tag"] != "IFRAME"):
+            break
+        stops.setdefault(stop["key"], stop)
+    return list(stops.values())
+
+
+def press_tab(page: Page, before: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Where the focus is then. A sandboxed frame is another process: the focus takes a moment to get there and back,
+    and while it moves on inside a frame it seems to stay."""
+    page.keyboard.press("Tab")
+    for _ in range(15):
+        stop: dict[str, Any] | None = page.evaluate(FOCUS)
+        if stop is not None and (before is None or stop["key"] != before["key"]):
+            return stop
+        page.wait_for_timeout(20)
+    return stop
