@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
@@ -115,8 +116,13 @@ def to_text(at: datetime) -> str:
     >>> to_text(datetime(2026, 11, 22, 8, 0, tzinfo=UTC))
     '2026-11-22T08:00:00.000000Z'
     """
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
+    return _utc_text(at if at.tzinfo is UTC else at.astimezone(UTC))
+
+
+@lru_cache(maxsize=512)
+def _utc_text(at: datetime) -> str:
+    # The moment of a transaction is written into a dozen rows. Kept for UTC alone: in other zones two moments can be
+    # equal as keys (`fold`).
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
@@ -125,4 +131,4 @@ def from_text(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise TypeError(f"time without an offset: {text}")
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)

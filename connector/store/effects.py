@@ -285,5 +285,5 @@ def _effect(row: Row) -> Effect:
         content=unpack(row["encoding"], content) if content is not None else None,
         provider_id=row["provider_id"],
         reason=row["reason"],
-        result=codec.decode(row["result"], dict[str, str]),
+        result=codec.decode(row["result"], dict[str, str]) if row["result"] != "{}" else {},
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from connector import codec
 from connector.clock import from_text, to_text
@@ -182,8 +183,14 @@ def orders_of(tx: Tx, shop_id: str, email_key: str, limit: int = 50) -> list[Ord
 def _order(row: Row | None) -> Order | None:
     if row is None or row["snapshot"] is None:
         return None
-    found = codec.decode(row["snapshot"], Order)
+    found = _read_order(row["snapshot"])
     return replace(found, status=OrderStatus.DELETED) if row["deleted"] else found
+
+
+@lru_cache(maxsize=512)
+def _read_order(snapshot: str) -> Order:
+    # An order is read again and again while its messages are prepared. Kept by its very text, so it cannot be stale.
+    return codec.decode(snapshot, Order)
 
 
 def customer(tx: Tx, shop_id: str, customer_id: str) -> Customer | None:
