@@ -15,6 +15,7 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from struct import Struct
 
 from connector.errors import Refused, TemplateError
@@ -22,7 +23,6 @@ from connector.errors import Refused, TemplateError
 _LINE = 76
 _LIMIT = 998  # RFC 5322 section 2.1.1
 _WORD = 75  # RFC 2047 section 2
-_ROW = Struct(f"{_LINE}s")  # cuts a body into lines in a third of the time of slicing
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,76}")
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
@@ -113,18 +113,28 @@ def _part(boundary: str, kind: str, body: str) -> bytes:
     )
     data = b2a_base64(body.encode("utf-8", "replace"), newline=False)
     whole = len(data) // _LINE * _LINE
-    rows = [row for (row,) in _ROW.iter_unpack(data[:whole])]
-    if whole < len(data):
-        rows.append(data[whole:])
-    return "\r\n".join(lines).encode() + b"\r\n".join(rows)
+    rows = b"\r\n".join(_rows(whole // _LINE).unpack_from(data))
+    rest = data[whole:]
+    return b"".join(("\r\n".join(lines).encode(), rows, b"\r\n" if rows and rest else b"", rest))
+
+
+@lru_cache(maxsize=1024)
+def _rows(count: int) -> Struct:
+    # One call cuts a whole body into lines, in a fifth of the time of slicing.
+    return Struct(f"{_LINE}s" * count)
 
 
 def date(at: datetime) -> str:
     """RFC 5322 date in UTC."""
-    utc = at.astimezone(UTC)
+    return _utc_date(at.astimezone(UTC))
+
+
+@lru_cache(maxsize=64)
+def _utc_date(utc: datetime) -> str:  # a batch of messages has one date
     return f"{_DAYS[utc.weekday()]}, {utc.day:02} {_MONTHS[utc.month - 1]} {utc:%Y %H:%M:%S} +0000"
 
 
+@lru_cache(maxsize=1024)
 def split_sender(text: str) -> tuple[str, str]:
     """`Aamu & Ilta <kauppa@aamu.example>` as name and checked address. Raises `Refused`."""
     if _CONTROL.search(text):
@@ -183,9 +193,12 @@ def unstructured(text: str, used: int) -> str:
 
 def _encoded_words(text: str, used: int) -> str:
     """RFC 2047 words in base64, never splitting a character; `used` shortens the first one."""
+    room = _room(min(_WORD, _LINE - used))
+    whole = text.encode()
+    if len(whole) <= room:
+        return f"=?utf-8?b?{b64encode(whole).decode()}?="
     words: list[str] = []
     piece = b""
-    room = _room(min(_WORD, _LINE - used))
     for character in text:
         raw = character.encode()
         if len(piece) + len(raw) > room:
