@@ -88,7 +88,7 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError("not found; write one with `kiitos init`", where=str(path)) from error
+        raise ConfigError("not found; begin with a copy of the app.toml that comes with Kiitos, or name yours with --config", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", where=path.name) from error
     return parse_config(document, path, os.environ if environ is None else environ)

@@ -1,6 +1,6 @@
 """The smallest HTTP the fakes need: a server on loopback with one answering function, and a sender of exact requests.
 
-Standard library only, so that `kiitos demo` runs from the wheel. Header names and order are kept as the real
+Standard library only, so that the demo runs from the wheel. Header names and order are kept as the real
 platforms send them; a body is sent byte for byte, because it is signed.
 """
 
