@@ -188,6 +188,17 @@ class Outbox:
         """A refusal that no retry will change."""
         self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)
 
+    def strand(self, tx: Tx, effect: Effect, now: datetime, outcome: Outcome | None = None) -> None:
+        """Something of ours broke around this effect: record what is certain, and end its run with the reason kept.
+
+        Without an outcome nothing was sent. The run does not go on, so that nobody hears a half-told story.
+        """
+        sent = isinstance(outcome, Accepted)
+        status = EffectStatus.SENT if sent else EffectStatus.UNCERTAIN if outcome else EffectStatus.FAILED
+        effects.settle(tx, effect.shop_id, effect.id, now, status, reason="" if sent else "INTERNAL: see the log")
+        if effect.run_id:
+            self._runner.strand(tx, effect.shop_id, effect.run_id, now)
+
     def _drop(
         self,
         tx: Tx,

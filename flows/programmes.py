@@ -12,6 +12,7 @@ from connector.model import Effect, EffectStatus, Event, EventKind, Order, Purpo
 from connector.store import effects, entities, referrals
 from connector.store.db import Tx
 from flows.referral import Attributed, CodeOwner, attribute
+from flows.reviews import published
 from flows.situation import Situation
 
 _PAID = frozenset({EventKind.ORDER_PAID})
@@ -37,6 +38,8 @@ class Programmes:
 
     def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """A shared code of a referral flow belongs, from now on, to the customer it was made for."""
+        if effect.request.get("do") == "publish_review":
+            published(tx, effect, values)
         terms = effect.request.get("discount") or {}
         shared = effect.purpose is Purpose.REFERRAL and not (terms.get("customer_email") or terms.get("customer_id"))
         if shared and values.get("code") and run.email_key:

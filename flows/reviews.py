@@ -16,7 +16,7 @@ def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
     """The effect's request; a `publish_review` request gets the reviews of its order that are not yet in the shop."""
     if effect.request.get("do") != "publish_review" or effect.order_id is None:
         return effect.request
-    waiting = [row for row in reviews.of_order(tx, effect.shop_id, effect.order_id) if not row.platform_id]
+    waiting = _waiting(tx, effect)
     requests = [
         ReviewRequest(
             key=row.id,
@@ -32,3 +32,16 @@ def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
         for row in waiting
     ]
     return {**effect.request, "reviews": [builtins(request) for request in requests]}
+
+
+def published(tx: Tx, effect: Effect, values: Mapping[str, str]) -> None:
+    """Keep what the platform calls the reviews it now has; from then on they do not change here."""
+    for row, platform_id in zip(_waiting(tx, effect), values.get("ids", "").split(), strict=False):
+        reviews.mark_published(tx, effect.shop_id, row.id, platform_id)
+
+
+def _waiting(tx: Tx, effect: Effect) -> list[reviews.ReviewRow]:
+    """The order's reviews that are not in the shop, always in the same order."""
+    if effect.order_id is None:
+        return []
+    return [row for row in reviews.of_order(tx, effect.shop_id, effect.order_id) if not row.platform_id]

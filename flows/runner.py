@@ -97,6 +97,18 @@ class Runner:
         last = run.step + 1 >= len(self.flow_of(tx, run).steps)
         self._advance(tx, run, signal, NOTHING if last else self._situation(tx, run), now)
 
+    def strand(self, tx: Tx, shop_id: str, run_id: str, now: datetime) -> None:
+        """End a run that an error of ours keeps from going on; `failed`, with the reason kept for a person."""
+        run = runs.get(tx, shop_id, run_id)
+        if run is None or run.status.ended:
+            return
+        failed = replace(run, status=RunStatus.FAILED, wake_at=None, awaiting=(), reason="INTERNAL", updated_at=now)
+        if not runs.save(tx, failed):
+            raise RunMoved(run_id)
+        runs.journal(
+            tx, shop_id, run_id, now, "", "failed", {"code": "INTERNAL", "text": "an error of ours; see the log"}
+        )
+
     def performed(self, tx: Tx, run: Run | None, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:
@@ -283,7 +295,7 @@ class _Sight:
         return found
 
     def entry(self, flow_id: str, key: str) -> Run | None:
-        """The run that entered under this key, if any. One this ingest started may have moved since: ask `runs` then."""
+        """The run that entered under this key, if any. One this ingest started may have moved since: ask `runs`."""
         return self._entries.get((flow_id, key)) or runs.by_entry(self._tx, self.shop.id, flow_id, key)
 
     def started(self, run: Run) -> None:

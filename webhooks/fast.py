@@ -49,7 +49,7 @@ class FastPath:
         elif kind == "lifespan":
             await self._live(receive, send)
         else:
-            await self._flask(scope, _as_coroutine(receive), send)
+            await self._page(scope, receive, send)
 
     async def _hook(self, scope: Scope, receive: Receive, send: Send) -> None:
         acceptor = self._acceptor
@@ -67,6 +67,17 @@ class FastPath:
         else:
             answer = await acceptor.run_soon(acceptor.settle(entry, headers, body))
         await _send(send, acceptor.count(entry, answer))
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything else, on a thread of Flask's. The body is read here: ten slow ones would hold all threads."""
+        try:
+            body = await self._body(receive)
+        except ClientGone:
+            return
+        if isinstance(body, Answer):
+            await _send(send, body)
+        else:
+            await self._flask(scope, _whole(body, receive), send)
 
     async def _body(self, receive: Receive) -> bytes | Answer:
         """The whole body, or why not. One limit for its size and one for its time, however it is cut up."""
@@ -196,10 +207,15 @@ async def _send(send: Send, answer: Answer) -> None:
         await send(message)
 
 
-def _as_coroutine(receive: Receive) -> Receive:
-    """granian's `receive()` gives an awaitable that is no coroutine; a2wsgi needs one to read a body from a thread."""
+def _whole(body: bytes, receive: Receive) -> Receive:
+    """A body that is at hand as a2wsgi asks for it: from a coroutine, which granian's own `receive` is not."""
+    handed = False
 
     async def wrapped() -> Any:
-        return await receive()
+        nonlocal handed
+        if handed:
+            return await receive()
+        handed = True
+        return {"type": "http.request", "body": body, "more_body": False}
 
     return wrapped

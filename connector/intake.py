@@ -1,0 +1,149 @@
+"""Turning deliveries into events and letting sleeping runs go on: what the worker does before anything is sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from connector.app import Kiitos
+from connector.codec import decode
+from connector.contracts import Verified
+from connector.errors import MalformedPayload, StoreUnavailable
+from connector.model import Event, Run, Shop
+from connector.store import deliveries, runs
+from connector.store.db import Tx
+from connector.store.deliveries import Claimed
+from connector.store.inbox import Delivery
+from flows.runner import RunMoved
+
+log = logging.getLogger("kiitos.intake")
+
+INTAKE = 100
+"""Deliveries claimed at once."""
+WAKE = 100
+"""Runs woken at once."""
+LEASE = timedelta(seconds=30)
+MAX_ATTEMPTS = 5
+MEETINGS = 5
+"""How often a transaction is taken again because another signal of the same run came first."""
+
+T = TypeVar("T")
+
+
+def again_if_moved(work: Callable[[], T]) -> T:
+    """Take a transaction again when two signals met in it. Raises `StoreUnavailable` when they never stop meeting."""
+    for _ in range(MEETINGS):
+        try:
+            return work()
+        except RunMoved:
+            continue
+    raise StoreUnavailable(f"a run was moved by others {MEETINGS} times in a row")
+
+
+class Intake:
+    """One worker's way in. A batch shares a transaction; what spoils one is then taken alone."""
+
+    def __init__(self, kiitos: Kiitos) -> None:
+        self._kiitos = kiitos
+        self._store = kiitos.store
+        self._clock = kiitos.clock
+
+    def take_in(self) -> int:
+        """Claim deliveries and turn them into events (T2, T3); how many. A suspect (claimed before) goes alone."""
+        claimed = deliveries.claim(self._store, self._clock.now(), INTAKE, LEASE)
+        fresh = [item for item in claimed if not item.alone]
+        for batch in [fresh, *([item] for item in claimed if item.alone)]:
+            if batch:
+                self._take_in_batch(batch)
+        return len(claimed)
+
+    def _take_in_batch(self, batch: Sequence[Claimed]) -> None:
+        try:
+            again_if_moved(lambda: self._together(batch))
+        except Exception as error:
+            # One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost.
+            if isinstance(error, StoreUnavailable) and len(batch) > 1:
+                raise
+            if len(batch) > 1:
+                for item in batch:
+                    self._take_in_batch([item])
+                return
+            log.exception("delivery failed", extra={"delivery": batch[0].delivery.id})
+            self._give_back(batch[0], self._clock.now())
+
+    def _together(self, batch: Sequence[Claimed]) -> None:
+        now = self._clock.now()
+        with self._store.work.transaction() as tx:
+            for item in batch:
+                self._take_in_one(tx, item, now)
+
+    def _take_in_one(self, tx: Tx, item: Claimed, now: datetime) -> None:
+        delivery = item.delivery
+        if delivery.quarantine or not self._kiitos.catalog.knows(delivery.shop_id):
+            deliveries.finish(
+                tx, delivery.shop_id, delivery.id, now, "quarantined", delivery.quarantine or "shop not configured"
+            )
+            return
+        shop = self._kiitos.catalog.settings(delivery.shop_id).shop
+        try:
+            found = self._normalise(delivery, shop)
+        except MalformedPayload as error:
+            deliveries.fail(tx, delivery.shop_id, delivery.id, now, error.code, error.message, None)
+            return
+        with tx.savepoint():
+            count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
+        deliveries.finish(tx, delivery.shop_id, delivery.id, now, "done" if found else "ignored", f"{count} new")
+
+    def _normalise(self, delivery: Delivery, shop: Shop) -> Sequence[Event]:
+        adapter = self._kiitos.registry.platform(delivery.platform)
+        verified = decode(delivery.headers["verified"], Verified)
+        return adapter.normalise(verified, delivery.body, shop)
+
+    def _give_back(self, item: Claimed, now: datetime) -> None:
+        last = item.attempts >= MAX_ATTEMPTS
+        later = None if last else now + timedelta(seconds=2**item.attempts)
+        with self._store.work.transaction() as tx:
+            deliveries.fail(
+                tx, item.delivery.shop_id, item.delivery.id, now, "INTERNAL", "an error of ours; see the log", later
+            )
+
+    def wake(self) -> int:
+        """Let sleeping runs whose time has come go on; how many."""
+        try:
+            return again_if_moved(lambda: self._wake(WAKE))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # One run spoils the batch: the others are woken one by one, and it is set aside with the reason kept.
+            log.exception("a batch of runs failed")
+            return self._wake_each()
+
+    def _wake(self, limit: int) -> int:
+        now = self._clock.now()
+        with self._store.work.transaction() as tx:
+            due = runs.due(tx, now, limit)
+            for run in due:
+                self._kiitos.runner.wake(tx, run, now)
+        return len(due)
+
+    def _wake_each(self) -> int:
+        with self._store.work.read() as tx:
+            due = runs.due(tx, self._clock.now(), WAKE)
+        for run in due:
+            try:
+                again_if_moved(lambda run=run: self._wake_one(run))  # type: ignore[misc]
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("run failed", extra={"shop": run.shop_id, "run": run.id})
+                with self._store.work.transaction() as tx:
+                    self._kiitos.runner.strand(tx, run.shop_id, run.id, self._clock.now())
+        return len(due)
+
+    def _wake_one(self, run: Run) -> None:
+        with self._store.work.transaction() as tx:
+            found = runs.get(tx, run.shop_id, run.id)
+            if found is not None and found.rev == run.rev:
+                self._kiitos.runner.wake(tx, found, self._clock.now())
