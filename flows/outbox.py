@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connector.clock import Clock
 from connector.contracts import (
@@ -30,9 +31,11 @@ from connector.store.db import Tx
 from flows.addressing import derive_token, recipient_of
 from flows.composing import Case, Composer
 from flows.policy import Allow, Defer, Drop, check
-from flows.render.renderer import Renderer
 from flows.runner import Runner
 from flows.situation import facts_of, look, person
+
+if TYPE_CHECKING:
+    from flows.render.renderer import Renderer
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 400
