@@ -16,12 +16,24 @@ Args: TypeAlias = Mapping[str, Any] | tuple[Any, ...]
 
 
 class Tx(ABC):
-    """A transaction. Queries are called by name; every parameter is a keyword."""
+    """A transaction. Queries are called by name; every parameter is a keyword.
+
+    `memo` holds what a store module has read in this transaction and would read again: (query, key) to answer. Whoever
+    writes such a thing calls `forget(query)`. It is empty at the start of each transaction and after a rollback.
+    """
 
     def __init__(self, cursor: Any, queries: Mapping[str, Query]) -> None:
         self._cursor = cursor
         self._queries = queries
         self._depth = 0
+        self.memo: dict[str, dict[Any, Any]] = {}
+
+    def recall(self, query: str) -> dict[Any, Any]:
+        """What is known of `query` in this transaction, to be read and added to."""
+        return self.memo.setdefault(query, {})
+
+    def forget(self, query: str) -> None:
+        self.memo.pop(query, None)
 
     @abstractmethod
     def all(self, query: str, **args: Any) -> list[Row]:
@@ -54,6 +66,7 @@ class Tx(ABC):
         try:
             yield
         except BaseException:
+            self.memo.clear()
             self._cursor.execute(f"ROLLBACK TO {name}")
             raise
         finally:
@@ -132,6 +145,7 @@ class Database(ABC):
             session = self._begin(session, begin)
             session.open = True
             tx = session.writing if writing else session.reading
+            tx.memo.clear()
             yield tx
             tx.script("COMMIT")
         except BaseException as error:

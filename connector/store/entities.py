@@ -98,6 +98,7 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
         if event.customer is not None:
             _put_customer(tx, shop_id, event.customer, event.at)
         if event.product is not None:
+            tx.forget("product_by_ids")
             _put_product(tx, shop_id, event.product, event.at)
         if event.checkout is not None:
             _put_checkout(tx, shop_id, event.checkout)
@@ -111,6 +112,7 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
             put_return(tx, shop_id, event.return_)
         tombstone = _TOMBSTONES.get(event.kind)  # type: ignore[call-overload]
         if tombstone is not None:
+            tx.forget("product_by_ids")
             tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(event.at))
 
 
@@ -212,11 +214,14 @@ def _customer(row: Row | None) -> Customer | None:
 
 def products(tx: Tx, shop_id: str, ids: Sequence[str]) -> dict[str, Product]:
     """Those of `ids` that are known, by id; `deleted` is set when the platform said so."""
-    found = {}
-    for row in tx.all("product_by_ids", shop_id=shop_id, ids=codec.encode_text(list(ids))):
-        product = codec.decode(row["snapshot"], Product)
-        found[row["product_id"]] = replace(product, deleted=True) if row["deleted"] else product
-    return found
+    known: dict[tuple[str, str], Product | None] = tx.recall("product_by_ids")  # a batch of orders wants the same ones
+    missing = [wanted for wanted in dict.fromkeys(ids) if (shop_id, wanted) not in known]
+    if missing:
+        known.update(((shop_id, wanted), None) for wanted in missing)
+        for row in tx.all("product_by_ids", shop_id=shop_id, ids=codec.encode_text(missing)):
+            product = codec.decode(row["snapshot"], Product)
+            known[shop_id, row["product_id"]] = replace(product, deleted=True) if row["deleted"] else product
+    return {wanted: found for wanted in ids if (found := known[shop_id, wanted]) is not None}
 
 
 def checkout(tx: Tx, shop_id: str, token: str) -> Checkout | None:

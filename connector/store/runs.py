@@ -53,6 +53,7 @@ def start(tx: Tx, run: Run) -> bool:
         email_key=run.email_key,
         **_moving(run),
     )
+    tx.forget("run_active_of_order")
     return changed == 1
 
 
@@ -61,6 +62,7 @@ def save(tx: Tx, run: Run) -> bool:
 
     Who and what a run is about (flow, subject, entry key, order, customer, address) is fixed by `start`.
     """
+    tx.forget("run_active_of_order")
     return tx.run("run_save", **_moving(run)) == 1
 
 
@@ -111,6 +113,8 @@ def active(
     customer_id: str | None = None,
 ) -> list[Run]:
     """Runs that have not ended and match any of what is given, each once, oldest first."""
+    if email_key is None and customer_id is None and subject == Ref("order", order_id or ""):
+        return list(_active_of_order(tx, shop_id, subject.id))
     rows: list[Row] = []
     orders = {order_id} if order_id is not None else set()
     if subject is not None and subject.kind == "order":
@@ -125,6 +129,16 @@ def active(
         rows += tx.all("run_active_of_customer", shop_id=shop_id, customer_id=customer_id)
     found = {row["run_id"]: row for row in rows}
     return [_run(row) for row in sorted(found.values(), key=lambda row: (row["created_at"], row["run_id"]))]
+
+
+def _active_of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
+    """Asked for every event of an order, and a delivery tells several."""
+    known = tx.recall("run_active_of_order")
+    found: list[Run] | None = known.get((shop_id, order_id))
+    if found is None:
+        rows = tx.all("run_active_of_order", shop_id=shop_id, order_id=order_id)
+        found = known[shop_id, order_id] = [_run(row) for row in rows]
+    return found
 
 
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:

@@ -31,6 +31,7 @@ def save(tx: Tx, shop: Shop, now: datetime) -> None:
     other = by_domain(tx, shop.platform, shop.domain)
     if other is not None and other.id != shop.id:
         raise ConfigError(f"shops {other.id!r} and {shop.id!r} are the same {shop.platform} store", where=shop.domain)
+    tx.forget("shop_get")
     tx.run(
         "shop_save",
         shop_id=shop.id,
@@ -43,7 +44,11 @@ def save(tx: Tx, shop: Shop, now: datetime) -> None:
 
 
 def get(tx: Tx, shop_id: str) -> Shop | None:
-    return _shop(tx.one("shop_get", shop_id=shop_id))
+    known = tx.recall("shop_get")  # asked again for every message of a batch
+    if shop_id not in known:
+        known[shop_id] = _shop(tx.one("shop_get", shop_id=shop_id))
+    found: Shop | None = known[shop_id]
+    return found
 
 
 def all(tx: Tx) -> list[Shop]:  # noqa: A001 - read as shops.all(tx)
@@ -55,6 +60,7 @@ def by_domain(tx: Tx, platform: str, domain: str) -> Shop | None:
 
 
 def set_status(tx: Tx, shop_id: str, status: ShopStatus, now: datetime, reason: str = "") -> None:
+    tx.forget("shop_get")
     tx.run("shop_set_status", shop_id=shop_id, status=status.value, reason=reason, now=to_text(now))
 
 
