@@ -53,6 +53,12 @@ def replay(app: App, shop: str, delivery: int) -> None:
     Example:
       kiitos deliveries replay acme-main 4711
     """
+    app.config.shop(shop)
     with app.kiitos.store.work.transaction() as tx:
-        store.replay(tx, shop, delivery, app.kiitos.clock.now())
+        known = store.replay(tx, shop, delivery, app.kiitos.clock.now())
+    if not known:
+        click.echo(
+            f"{shop} has no delivery {delivery} that is finished; `kiitos deliveries failed` lists them", err=True
+        )
+        raise click.exceptions.Exit(1)
     click.echo(f"delivery {delivery} of {shop} will be taken again")
