@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from connector.model.enums import Channel, ConsentState, Purpose, ShopStatus
 from connector.model.money import Money
 
 
+@lru_cache(maxsize=512)
 def email_key(email: str | None) -> str | None:
     """The form in which two spellings of an address are the same: trimmed, lower case, domain in ASCII (IDNA).
 
     Joins, consent and suppression use it; mail is sent to the address as the customer typed it.
-    `None` for an empty or plainly impossible address.
+    `None` for an empty or plainly impossible address. The last ones are kept: one order asks eight times.
 
     >>> email_key(" Aino.Makinen@Example.TEST ")
     'aino.makinen@example.test'

@@ -28,6 +28,7 @@ _FOREIGN = {
     "ltr": re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"),
     "rtl": re.compile(r"[A-Za-z\u00c0-\u02b8\u0370-\u058f\u3040-\u9fff\uac00-\ud7a3]"),
 }
+_MARKUP = re.compile(r"[&<>'\"]")  # most names have none of what `escape` looks for
 SETTINGS = object()  # Liquid looks up names, so no template can reach what is kept under this key
 
 
@@ -157,7 +158,8 @@ def bdi(value: object, *, context: Any) -> str:
     if not text.isascii():
         text = text.translate(_ISOLATES)
     if context.autoescape:
-        return Markup(f"<bdi>{escape(text)}</bdi>") if text else ""  # noqa: S704  escaped here
+        safe = escape(text) if _MARKUP.search(text) else text
+        return Markup(f"<bdi>{safe}</bdi>") if text else ""  # noqa: S704  escaped here
     return f"\u2068{text}\u2069" if _FOREIGN[settings_of(context).direction].search(text) else text
 
 

@@ -52,8 +52,8 @@ def money_text(amount: Decimal, currency: str, locale: str, form: str = "money")
     `form`: `money` (12,50 €), `with_currency` (12,50 € EUR), `without_currency` (12,50) or
     `without_trailing_zeros` (12 € for 12.00, 12,50 € for 12.50).
     """
-    digits = get_currency_precision(currency)
     if form == "without_currency":
+        digits = get_currency_precision(currency)
         pattern = "#,##0." + "0" * digits if digits else "#,##0"
         return format_decimal(amount, format=pattern, locale=locale)
     if form == "without_trailing_zeros" and amount == amount.to_integral_value():
