@@ -1,4 +1,4 @@
-"""Refer and earn: invited once, the friend's order attributed and held, the advocate rewarded; fraud and regret are not."""
+"""Refer and earn: invited once, the friend's order held, the advocate rewarded; fraud and second thoughts are not."""
 
 from __future__ import annotations
 
