@@ -1,6 +1,8 @@
 """Orders, customers, products and checkouts as the platform last described them. What ships is in `parcels`.
 
-Webhooks come late, twice and out of order: the newest `updated_at` wins, of equals the one that came later.
+Webhooks come late, twice and out of order: the newest `updated_at` wins, of equals the one that came later;
+of an order's the one in which more has been done (paid, sent, refunded, cancelled), because Shopify's times are a
+second fine and one purchase makes three snapshots within it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from connector.model import (
     Customer,
     Event,
     EventKind,
+    FulfillmentStatus,
     Order,
     OrderStatus,
     Product,
@@ -118,6 +121,10 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
 
 def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
     buyer = order.customer
+    updated_at, snapshot = to_text(order.updated_at), codec.encode_text(order)
+    rival = tx.one("order_rival", shop_id=shop_id, order_id=order.id, updated_at=updated_at, snapshot=snapshot)
+    if rival is not None and _steps_done(codec.decode(rival["snapshot"], Order)) > _steps_done(order):
+        return  # orders/create retried after orders/paid of the same second must not make the order unpaid again
     tx.run(
         "order_put",
         shop_id=shop_id,
@@ -126,9 +133,17 @@ def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
         email_key=email_key(order.email or (buyer.email if buyer else None)),
         customer_id=buyer.id if buyer else None,
         placed_at=to_text(order.placed_at),
-        updated_at=to_text(order.updated_at),
-        snapshot=codec.encode_text(order),
+        updated_at=updated_at,
+        snapshot=snapshot,
     )
+
+
+def _steps_done(order: Order) -> int:
+    """How far an order has come: of two snapshots of one second the further one is the newer."""
+    sent = order.fulfillment in (FulfillmentStatus.PARTIAL, FulfillmentStatus.FULFILLED)
+    whole = order.fulfillment is FulfillmentStatus.FULFILLED
+    steps = (order.paid_at, order.closed_at, order.cancelled_at, sent, whole, order.refunded)
+    return sum(bool(step) for step in steps)
 
 
 def _put_customer(tx: Tx, shop_id: str, customer: Customer, at: datetime) -> None:

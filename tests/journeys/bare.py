@@ -19,6 +19,7 @@ from connector.registry import PLATFORMS, Registry
 from connector.store.store import Store
 from connector.testing.world import SHOPIFY, WOO, document
 from flows.channels.memory import Memory
+from flows.render.renderer import Renderer
 from platforms.shopify.platform import Shopify
 from platforms.woocommerce.platform import WooCommerce
 from webhooks.receiver import receiver_of
@@ -47,6 +48,8 @@ class ObligingWoo(WooCommerce):
         return DiscountRef(code=request.code, platform_id=request.code)
 
 
+# Compiled templates depend on nothing in a test: made once, or each life would spend most of its time on them.
+RENDERER = Renderer()
 OBLIGING = Registry(extra={(PLATFORMS, "shopify"): ObligingShopify, (PLATFORMS, "woocommerce"): ObligingWoo})
 
 
@@ -68,7 +71,9 @@ def build_bare(
     else:
         shops["metsa"]["api_url"] = woo_url
     config = parse_config(found, folder / "app.toml", ENVIRON)
-    return build(config, clock=clock, store=store, registry=registry)
+    kiitos = build(config, clock=clock, store=store, registry=registry)
+    kiitos.renderer = RENDERER
+    return kiitos
 
 
 class Door:

@@ -8,6 +8,11 @@ ON CONFLICT (shop_id, order_id) DO UPDATE SET number = excluded.number, email_ke
 WHERE excluded.updated_at > orders.updated_at
   OR (excluded.updated_at = orders.updated_at AND orders.deleted = 0)
 
+-- order_rival --
+-- Another snapshot of the very same time: which of the two came first in the shop its time does not say.
+SELECT snapshot FROM orders
+WHERE shop_id = :shop_id AND order_id = :order_id AND updated_at = :updated_at AND deleted = 0 AND snapshot <> :snapshot
+
 -- order_delete --
 -- A tombstone; it keeps late older snapshots out.
 INSERT INTO orders (shop_id, order_id, updated_at, deleted) VALUES (:shop_id, :id, :at, 1)
