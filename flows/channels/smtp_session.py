@@ -29,6 +29,7 @@ _BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _ENHANCED = re.compile(r"\s*([245][.]\d{1,3}[.]\d{1,3})\b")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>]+>?")
 _SENDER_FAULTS = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
+_SENDER_REFUSED = "the shop's sender was refused"
 
 
 class ConnectionFailed(Exception):
@@ -76,20 +77,28 @@ class Reply:
         match = _ENHANCED.match(self.text)
         return match[1] if match else ""
 
-    def outcome(self, key: str, *, at_recipient: bool = False) -> Outcome:
-        """What a refusal means: 4xx again later, anything else no for good. Addresses are cut out of the text."""
+    def outcome(self, key: str, *, at_sender: bool = False, at_recipient: bool = False) -> Outcome:
+        """What a refusal means: 4xx again later, anything else no for good. Addresses are cut out of the text.
+
+        A sender the server does not take is the operator's to put right, and no recipient's fault: again later.
+        """
         plain = _ADDRESS.sub("<address>", self.text)[:200]
         if 400 <= self.code < 500:
             return Retry(key=key, text=f"{self.code} {plain}")
+        if at_sender or self.enhanced in _SENDER_FAULTS:
+            return Retry(key=key, text=f"{_SENDER_REFUSED}: {self.code} {plain}")
         code = f"{self.code} {self.enhanced}".strip()
-        bad = at_recipient and self.enhanced.startswith("5.1.") and self.enhanced not in _SENDER_FAULTS
+        bad = at_recipient and self.enhanced.startswith("5.1.")
         return Rejected(key=key, code=code, text=plain, bad_address=bad)
 
 
-def envelope(message: Message) -> Envelope | Rejected:
-    """Check the addresses and stuff the dots (RFC 5321 section 4.5.2)."""
+def envelope(message: Message) -> Envelope | Rejected | Retry:
+    """Check the addresses and stuff the dots (RFC 5321 section 4.5.2). Only the recipient's may blame the recipient."""
     try:
         sender = split_sender(message.sender)[1]
+    except Refused:
+        return Retry(key=message.key, text=f"{_SENDER_REFUSED}: it is no address; set sender in app.toml")
+    try:
         recipient = ascii_address(message.recipient)
     except Refused as error:
         return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
@@ -186,9 +195,9 @@ class Session:
     def _judge(self, message: Envelope, replies: list[Reply]) -> Outcome | None:
         reset, self._must_reset = self._must_reset, False
         mail, *rest = replies[1:] if reset else replies
-        refused, at_recipient = (mail, False) if mail.code >= 400 else (None, False)
-        if refused is None and rest and rest[0].code >= 400:
-            refused, at_recipient = rest[0], True
+        at_sender = mail.code >= 400
+        at_recipient = not at_sender and bool(rest) and rest[0].code >= 400
+        refused = mail if at_sender else rest[0] if at_recipient else None
         started = len(rest) == 2 and rest[1].code == 354
         if refused is None and not started:
             refused = rest[-1]
@@ -201,7 +210,7 @@ class Session:
             self._must_reset = True
         if refused.code == 421:
             self.close()
-        return refused.outcome(message.key, at_recipient=at_recipient)
+        return refused.outcome(message.key, at_sender=at_sender, at_recipient=at_recipient)
 
     def _commands(self, message: Envelope) -> list[bytes]:
         options = " BODY=8BITMIME SMTPUTF8" if message.needs_utf8 else ""

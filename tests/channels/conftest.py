@@ -25,7 +25,7 @@ def message(
 
 
 class Handler:
-    """Answers by name: `rcpt-550@`, `rcpt-451@`, `drop-rcpt@`; bodies with DATA-552, DATA-DROP, DATA-SLOW."""
+    """Answers by name: `rcpt-550@`, `rcpt-451@`, `drop-rcpt@`, sender `refused@`; bodies with DATA-552, DATA-DROP."""
 
     def __init__(self, pipelining: bool) -> None:
         self.pipelining = pipelining
@@ -39,6 +39,13 @@ class Handler:
         session.host_name = hostname
         self.connections += 1
         return [*responses[:-1], "250-PIPELINING", responses[-1]] if self.pipelining else responses
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if address.startswith("refused@"):
+            return f"553 5.1.7 <{address}>: not a sender of this account"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 ok"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         local = address.partition("@")[0]

@@ -45,12 +45,13 @@ def test_a_refusal_belongs_to_its_message_alone(start, connect, pipelining):
     ]
     found = {outcome.key: outcome for outcome in connect(server).send_all(batch)}
     assert [type(found[key]) for key in "abcdefghi"] == [
-        Accepted, Rejected, Accepted, Retry, Rejected, Retry, Rejected, Rejected, Accepted,
+        Accepted, Rejected, Accepted, Retry, Rejected, Retry, Rejected, Retry, Accepted,
     ]  # fmt: skip
     assert found["b"] == Rejected(key="b", code="550 5.1.1", text="5.1.1 <address>: no such user", bad_address=True)
     assert found["e"].code == "552 5.2.2"
     assert "aino" not in found["e"].text
-    assert [found[key].bad_address for key in "egh"] == [False, False, False]
+    assert [found[key].bad_address for key in "eg"] == [False, False]
+    assert found["h"].text == "the shop's sender was refused: 550 5.1.8 bad sender"
     assert len(server.bodies) == 3
     assert server.handler.connections == 1
 
@@ -152,6 +153,29 @@ def test_an_impossible_address_is_rejected_and_the_next_message_goes_out(start, 
     assert isinstance(found["a"], Rejected)
     assert found["a"].bad_address
     assert recipient not in found["a"].text
+    assert isinstance(found["b"], Accepted)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("sender", ["Aurora Outdoor", "Aurora <orders@>", "a@b\r\nRCPT TO:<evil@example.com>"])
+def test_an_impossible_sender_blames_no_recipient(start, connect, sender):
+    server = start()
+    found = {o.key: o for o in connect(server).send_all([message("a", sender=sender), message("b")])}
+    assert isinstance(found["a"], Retry)
+    assert "sender" in found["a"].text
+    assert sender not in found["a"].text
+    assert isinstance(found["b"], Accepted)
+    assert len(server.bodies) == 1
+
+
+@ROADS
+def test_a_sender_the_server_refuses_is_tried_again_and_blames_no_recipient(start, connect, pipelining):
+    server = start(pipelining=pipelining)
+    batch = [message("a", sender="refused@example.com"), message("b")]
+    found = {o.key: o for o in connect(server).send_all(batch)}
+    assert found["a"] == Retry(
+        key="a", text="the shop's sender was refused: 553 5.1.7 <address>: not a sender of this account"
+    )
     assert isinstance(found["b"], Accepted)
     assert len(server.bodies) == 1
 
