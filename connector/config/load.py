@@ -88,7 +88,10 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError("not found; begin with a copy of the app.toml that comes with Kiitos, or name yours with --config", where=str(path)) from error
+        raise ConfigError(
+            "not found; begin with a copy of the app.toml that comes with Kiitos, or name yours with --config",
+            where=str(path),
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", where=path.name) from error
     return parse_config(document, path, os.environ if environ is None else environ)
@@ -176,13 +179,20 @@ class _Reader:
 
     def shops(self, channels: Mapping[str, Any]) -> dict[str, ShopSettings]:
         found = {}
+        places: dict[str, str] = {}
         for client_id, client in self.document.get("clients", {}).items():
             base = [("defaults", self.document.get("defaults", {})), *self.presets(f"clients.{client_id}", client)]
             own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
             for name, table in client.get("shops", {}).items():
-                where = f"clients.{client_id}.shops.{name}"
+                where, shop_id = f"clients.{client_id}.shops.{name}", f"{client_id}-{name}"
+                if shop_id in places:
+                    self.faults.append(
+                        f"{where}: is called '{shop_id}' like {places[shop_id]}; give one of them another name"
+                    )
+                    continue
+                places[shop_id] = where
                 layered = merge([*base, (f"clients.{client_id}", own), (where, table)])
-                settings = self.shop(where, client_id, f"{client_id}-{name}", layered, channels)
+                settings = self.shop(where, client_id, shop_id, layered, channels)
                 if settings is not None:
                     found[settings.shop.id] = settings
         return found

@@ -64,6 +64,23 @@ def zone(value: Any) -> str:
     return f"no time zone '{value}'{near(str(value), available_timezones())}"
 
 
+def shaped(pattern: str, example: str) -> Check:
+    """A check of a text's whole shape; the fault shows an example."""
+    shape = re.compile(pattern)
+
+    def check(value: Any) -> str:
+        fits = isinstance(value, str) and shape.fullmatch(value) is not None
+        return "" if fits else f"should be {example}"
+
+    return check
+
+
+currency = shaped(r"[A-Z]{3}", "an ISO 4217 code in capitals, such as EUR")
+country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
+locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
+colour = shaped(r"#[0-9a-fA-F]{6}", "a colour such as #1f5c4d")
+
+
 def secret(value: Any) -> str:
     """Secrets are only ever `{ env = "NAME" }` or `{ file = "path" }`."""
     if isinstance(value, str):
@@ -94,15 +111,15 @@ SETTINGS: dict[str, Check] = {
     "email": text,
     "sender": text,
     "reply_to": text,
-    "locale": text,
+    "locale": locale,
     "timezone": zone,
-    "country": text,
-    "currency": text,
+    "country": country,
+    "currency": currency,
     "support_email": text,
     "support_phone": text,
     "address": texts,
     "logo_url": url,
-    "accent_color": text,
+    "accent_color": colour,
     "soft_opt_in": texts,
     "fetch_before_send": flag,
     "flows": table,

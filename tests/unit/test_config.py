@@ -89,6 +89,16 @@ def test_secrets_are_looked_up_and_never_shown(tmp_path: Path) -> None:
         ("schema = 1", "schema = 2", "schema: should be 1"),
         ('kind = "smtp"', "", 'needs kind = "smtp"'),
         ("[app]\n", '[app]\nmax_body = "11 MiB"\n', "at most 10 MiB"),
+        ("[defaults]", '[defaults]\ncurrency = "euro"', "defaults.currency: should be an ISO 4217 code"),
+        ("[defaults]", '[defaults]\ncurrency = "EURO"', "such as EUR"),
+        ("[presets.coffee]", '[presets.coffee]\ncountry = "Finland"', "presets.coffee.country: should be an ISO 3166"),
+        ("[defaults]", '[defaults]\nlocale = "finnish"', "defaults.locale: should be a language such as fi, fi-FI"),
+        ("[defaults]", '[defaults]\nlocale = "fi_FI"', "fi-FI"),
+        (
+            "[defaults]",
+            '[defaults]\naccent_color = "red;}</style>"',
+            "should be a colour such as #1f5c4d",
+        ),
     ],
 )
 def test_faults_name_their_place_and_the_likely_fix(tmp_path: Path, was: str, now: str, says: str) -> None:
@@ -96,6 +106,22 @@ def test_faults_name_their_place_and_the_likely_fix(tmp_path: Path, was: str, no
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, GOOD.replace(was, now))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("locale", ["fi", "fi-FI", "pt-BR", "zh-Hant-TW", "es-419"])
+def test_locales_as_platforms_write_them_are_taken(tmp_path: Path, locale: str) -> None:
+    text = GOOD.replace("[defaults]", f'[defaults]\nlocale = "{locale}"\ncurrency = "SEK"\ncountry = "SE"')
+    shop = load(tmp_path, text).shop("acme-main").shop
+    assert (shop.locale, shop.currency, shop.country) == (locale, "SEK", "SE")
+
+
+def test_two_shops_that_would_share_one_id_are_refused(tmp_path: Path) -> None:
+    shop = 'platform = "shopify"\ndomain = "x.myshopify.com"\nwebhook_secret = { env = "HOOK" }\n'
+    text = f"{GOOD}[clients.nordic.shops.outdoor-fi]\n{shop}[clients.nordic-outdoor.shops.fi]\n{shop}"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert "'nordic-outdoor-fi' like clients.nordic.shops.outdoor-fi" in str(caught.value)
+    assert "clients.nordic-outdoor.shops.fi: is called" in str(caught.value)
 
 
 def test_all_faults_are_listed_in_one_pass(tmp_path: Path) -> None:
