@@ -18,10 +18,10 @@ from connector.contracts import (
     PlatformAdapter,
     Unknown,
 )
-from connector.errors import AuthExpired, KiitosError, Refused, StoreUnavailable, Transient
+from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
-from connector.model import Effect, Event, Shop, ShopStatus
+from connector.model import Effect, Event, ShopStatus
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.store import effects, shops
 from connector.store.db import Tx
@@ -35,8 +35,13 @@ SEND = 32
 """Effects prepared, sent and recorded at once. What of them a crash leaves unknown, the ledger narrows down."""
 LOOK_AFTER = 60.0
 """Seconds between two looks at the ledgers of dead workers."""
-FETCH_PATIENCE = timedelta(hours=24)
-"""How long a marketing-class effect waits for a platform that cannot be asked."""
+LOOK_BUDGET = 5.0
+"""Seconds a tick may spend asking platforms before it goes back to what needs no asking."""
+FRESH_FOR = 120.0
+"""Seconds for which a look at an order counts."""
+ASK_AGAIN = timedelta(minutes=5)
+RECONNECT = timedelta(hours=1)
+"""How often a shop whose credentials failed is tried again."""
 
 
 class Carrier:
@@ -46,6 +51,9 @@ class Carrier:
         self._kiitos = kiitos
         self._ledger = ledger
         self._next_look = 0.0
+        self._tick_began = 0.0
+        self._seen: dict[tuple[str, str], float] = {}
+        self._silent: set[str] = set()
         self._store = kiitos.store
         self._clock = kiitos.clock
 
@@ -60,9 +68,10 @@ class Carrier:
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
-        self._look_again(waiting, now)
+        self._begin_looking()
+        admitted = self._admit(waiting, now)
         try:
-            self._carry_out(self._prepare(now))
+            self._carry_out(self._prepare(admitted, now), now)
         except BaseException:
             # What became of the batch stands in the ledger; the next tick reads it there.
             self._ledger.abandon()
@@ -71,63 +80,105 @@ class Carrier:
         self._ledger.clear()
         return max(len(waiting) + len(lost), 1)
 
-    def _prepare(self, now: datetime) -> list[Prepared]:
+    def _begin_looking(self) -> None:
+        self._tick_began = self._clock.monotonic()
+        self._silent.clear()
+        oldest = self._tick_began - FRESH_FOR
+        self._seen = {key: at for key, at in self._seen.items() if at > oldest}
+
+    def _admit(self, waiting: Sequence[Effect], now: datetime) -> frozenset[tuple[str, str]]:
+        """Which effects may be prepared now. What needs no look at the platform goes first and never waits for it."""
+        known = [effect for effect in waiting if self._known(effect, now)]
+        urgent = [effect for effect in known if not self._needs_look(effect)]
+        chosen = urgent or [effect for effect in known if self._looked(effect, known, now)]
+        return frozenset((effect.shop_id, effect.id) for effect in chosen)
+
+    def _known(self, effect: Effect, now: datetime) -> bool:
+        """A shop missing from the configuration keeps what is its own until it is back."""
+        if self._kiitos.catalog.knows(effect.shop_id):
+            return True
+        self._defer([effect], now + ASK_AGAIN, "shop_not_configured")
+        return False
+
+    def _prepare(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
         try:
-            return again_if_moved(lambda: self._prepare_batch(now, None))
+            return again_if_moved(lambda: self._prepare_batch(admitted, now))
         except StoreUnavailable:
             raise
         except Exception:
             # One effect spoils the batch: each is then prepared alone, and the one that cannot be is set aside.
             log.exception("a batch of effects failed")
-            with self._store.work.read() as tx:
-                waiting = effects.due(tx, now, SEND)
-            return [ready for effect in waiting for ready in self._prepare_alone(effect, now)]
+            return [ready for one in sorted(admitted) for ready in self._prepare_alone(one, now)]
 
-    def _prepare_batch(self, now: datetime, only: Effect | None) -> list[Prepared]:
+    def _prepare_batch(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
         with self._store.work.transaction() as tx:
-            if only is None:
-                for effect in effects.expired(tx, now, SEND):
-                    self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
-            due = effects.due(tx, now, SEND)
+            for effect in effects.expired(tx, now, SEND):
+                self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
             prepared = [
                 ready
-                for effect in due
-                if only is None or (effect.shop_id, effect.id) == (only.shop_id, only.id)
+                for effect in effects.due(tx, now, SEND)
+                if (effect.shop_id, effect.id) in admitted
                 if (ready := self._kiitos.outbox.prepare(tx, effect, now)) is not None
             ]
             self._ledger.begin(_attempt(item, now) for item in prepared)
         return prepared
 
-    def _prepare_alone(self, effect: Effect, now: datetime) -> list[Prepared]:
+    def _prepare_alone(self, one: tuple[str, str], now: datetime) -> list[Prepared]:
         try:
-            return again_if_moved(lambda: self._prepare_batch(now, effect))
+            return again_if_moved(lambda: self._prepare_batch(frozenset([one]), now))
         except StoreUnavailable:
             raise
-        except Exception:
-            log.exception("effect could not be prepared", extra={"shop": effect.shop_id, "effect": effect.id})
+        except ConfigError as error:
+            log.error("effect parked", extra={"shop": one[0], "effect": one[1], "error": error.code})
             with self._store.work.transaction() as tx:
-                self._kiitos.outbox.strand(tx, effect, now)
-            return []
+                effects.defer(tx, *one, now + ASK_AGAIN, "not_configured")
+        except Exception:
+            log.exception("effect could not be prepared", extra={"shop": one[0], "effect": one[1]})
+            with self._store.work.transaction() as tx:
+                effect = effects.get(tx, *one)
+                if effect is not None:
+                    self._kiitos.outbox.strand(tx, effect, now)
+        return []
 
-    def _carry_out(self, prepared: Sequence[Prepared]) -> None:
-        self._send([item for item in prepared if item.message is not None])
+    def _carry_out(self, prepared: Sequence[Prepared], began: datetime) -> None:
+        """Act on what was prepared. Half the lease is the limit: after its end others would do it too."""
+        limit = began + LEASE / 2
+        self._send([item for item in prepared if item.message is not None], limit)
         for item in prepared:
-            if item.message is None:
+            if item.message is None and self._clock.now() < limit:
                 self._perform(item)
+            elif item.message is None:
+                self._put_back([item])
 
-    def _send(self, prepared: Sequence[Prepared]) -> None:
+    def _put_back(self, items: Sequence[Prepared]) -> None:
+        """What was begun and certainly not done, because time ran out, is due again at once."""
+        with self._store.work.transaction() as tx:
+            for item in items:
+                self._kiitos.outbox.unsent(tx, item.effect, self._clock.now())
+
+    def _send(self, prepared: Sequence[Prepared], limit: datetime) -> None:
         """Hand messages to their channels and record the outcomes together."""
         by_channel: dict[int, tuple[Channel, list[Prepared]]] = {}
         for item in prepared:
             channel = self._kiitos.channel(self._kiitos.catalog.settings(item.effect.shop_id))
             by_channel.setdefault(id(channel), (channel, []))[1].append(item)
         for channel, items in by_channel.values():
-            outcomes = self._outcomes(channel, items)
-            now = self._clock.now()
-            self._store_outcomes(items, outcomes, channel.idempotent_for, now)
+            handed: list[Prepared] = []
+            outcomes = self._outcomes(channel, self._within(items, limit, handed))
+            if handed:
+                self._store_outcomes(handed, outcomes, channel.idempotent_for, self._clock.now())
+            if len(handed) < len(items):
+                self._put_back(items[len(handed) :])
 
-    def _outcomes(self, channel: Channel, items: Sequence[Prepared]) -> dict[str, Outcome]:
-        messages = [item.message for item in items if item.message is not None]
+    def _within(self, items: Sequence[Prepared], limit: datetime, handed: list[Prepared]) -> Iterator[Message]:
+        """The messages to send while there is time; those taken are noted in `handed`."""
+        for item in items:
+            if self._clock.now() >= limit or item.message is None:
+                return
+            handed.append(item)
+            yield item.message
+
+    def _outcomes(self, channel: Channel, messages: Iterator[Message]) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
         try:
             for outcome in self._hand_over(channel, messages):
@@ -139,12 +190,16 @@ class Carrier:
             log.exception("channel failed", extra={"channel": channel.name})
         return outcomes
 
-    def _hand_over(self, channel: Channel, messages: Sequence[Message]) -> Iterator[Outcome]:
+    def _hand_over(self, channel: Channel, messages: Iterator[Message]) -> Iterator[Outcome]:
         if channel.marks_wire:
             return channel.send_all(messages, self._ledger.on_wire)
-        for message in messages:  # it will not say when each leaves, so all of them may have
+        return channel.send_all(self._marked(messages))
+
+    def _marked(self, messages: Iterator[Message]) -> Iterator[Message]:
+        """For a channel that will not say when a message leaves: each may have, once it was handed over."""
+        for message in messages:
             self._ledger.on_wire(message.key)
-        return channel.send_all(messages)
+            yield message
 
     def _store_outcomes(
         self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime
@@ -208,13 +263,14 @@ class Carrier:
         effect, now, outbox = item.effect, self._clock.now(), self._kiitos.outbox
         with self._store.work.transaction() as tx:
             if failure is None:
+                self._reconnected(tx, effect.shop_id, now)
                 if events:
                     self._kiitos.runner.ingest(tx, effect.shop_id, events, now)
                 self._kiitos.runner.performed(tx, item.run, effect, values, now)
                 outbox.done(tx, effect, now, values)
             elif isinstance(failure, AuthExpired):
-                self._pause(tx, effect.shop_id, failure, now)
-                effects.retry(tx, effect.shop_id, effect.id, now, now + timedelta(minutes=15), failure.message)
+                self._disconnect(tx, effect.shop_id, failure, now)
+                effects.retry(tx, effect.shop_id, effect.id, now, now + RECONNECT, failure.message)
             elif isinstance(failure, Transient) and failure.maybe_done:
                 outbox.unknown(tx, effect, now, failure.message, 0.0)
             elif isinstance(failure, Transient):
@@ -222,49 +278,81 @@ class Carrier:
             else:
                 outbox.error(tx, effect, now, failure)
 
-    def _look_again(self, waiting: Sequence[Effect], now: datetime) -> None:
-        """Before marketing-class effects, fetch the order fresh: a webhook is a hint, and days have passed."""
-        seen: set[tuple[str, str]] = set()
-        for effect in waiting:
-            if not effect.purpose.needs_consent or effect.order_id is None or effect.kind == FETCH:
-                continue
-            if (effect.shop_id, effect.order_id) in seen or not self._kiitos.catalog.knows(effect.shop_id):
-                continue
-            seen.add((effect.shop_id, effect.order_id))
-            settings = self._kiitos.catalog.settings(effect.shop_id)
-            adapter = self._kiitos.registry.platform(settings.shop.platform)
-            if settings.fetch_before_send and isinstance(adapter, FetchesOrders) and _can_ask(settings.secrets):
-                self._fetch(effect, adapter, settings.shop, now)
-
-    def _fetch(self, effect: Effect, adapter: FetchesOrders, shop: Shop, now: datetime) -> None:
-        assert effect.order_id is not None
+    def _needs_look(self, effect: Effect) -> bool:
+        """Marketing-class effects come days after the webhook that led to them: the order is looked at again first."""
+        if not effect.purpose.needs_consent or effect.order_id is None or effect.kind == FETCH:
+            return False
         settings = self._kiitos.catalog.settings(effect.shop_id)
+        adapter = self._kiitos.registry.platform(settings.shop.platform)
+        return settings.fetch_before_send and isinstance(adapter, FetchesOrders) and _can_ask(settings.secrets)
+
+    def _looked(self, effect: Effect, waiting: Sequence[Effect], now: datetime) -> bool:
+        """Whether the effect's order was looked at just now; asks the platform while the tick has time for it."""
+        assert effect.order_id is not None
+        key = (effect.shop_id, effect.order_id)
+        began = self._clock.monotonic()
+        if began - self._seen.get(key, -FRESH_FOR) < FRESH_FOR:
+            return True
+        if effect.shop_id in self._silent or began - self._tick_began > LOOK_BUDGET:
+            return False
         try:
-            events = adapter.fetch_order(self._kiitos.access(settings), effect.order_id)
-        except AuthExpired as error:
-            with self._store.work.transaction() as tx:
-                self._pause(tx, shop.id, error, now)
-            return
-        except Transient as error:
-            if now - effect.created_at < FETCH_PATIENCE:
-                with self._store.work.transaction() as tx:
-                    wait = timedelta(seconds=error.retry_after or 300)
-                    effects.defer(tx, effect.shop_id, effect.id, now + wait, "platform_unreachable")
-            return
+            self._fetch(effect.shop_id, effect.order_id, now)
+        except (Transient, AuthExpired) as error:
+            # The whole shop waits, not order after order: each would cost another time-out.
+            self._silent.add(effect.shop_id)
+            self._put_off(error, [other for other in waiting if other.shop_id == effect.shop_id], now)
+            return False
+        except StoreUnavailable:
+            raise
         except KiitosError as error:
-            log.warning("order could not be fetched", extra={"shop": shop.id, "error": error.code})
-            return
-        again_if_moved(lambda: self._apply(shop.id, events, now))
+            # The platform answers but will not show the order (too old for our scope): what we know must do.
+            log.warning("order could not be fetched", extra={"shop": effect.shop_id, "error": error.code})
+        except Exception:
+            log.exception("look failed", extra={"shop": effect.shop_id, "effect": effect.id})
+            self._defer([effect], now + ASK_AGAIN, "look_failed")
+            return False
+        self._seen[key] = self._clock.monotonic()
+        return True
+
+    def _fetch(self, shop_id: str, order_id: str, now: datetime) -> None:
+        settings = self._kiitos.catalog.settings(shop_id)
+        adapter = self._kiitos.registry.platform(settings.shop.platform)
+        assert isinstance(adapter, FetchesOrders)
+        events = adapter.fetch_order(self._kiitos.access(settings), order_id)
+        again_if_moved(lambda: self._apply(shop_id, events, now))
+
+    def _put_off(self, error: Transient | AuthExpired, theirs: Sequence[Effect], now: datetime) -> None:
+        """A platform that cannot be asked: marketing-class effects of its shop wait; order messages do not."""
+        looking = [effect for effect in theirs if self._needs_look(effect)]
+        if isinstance(error, AuthExpired):
+            with self._store.work.transaction() as tx:
+                self._disconnect(tx, theirs[0].shop_id, error, now)
+            self._defer(looking, now + RECONNECT, "credentials_refused")
+        else:
+            wait = timedelta(seconds=error.retry_after) if error.retry_after else ASK_AGAIN
+            self._defer(looking, now + wait, "platform_unreachable")
+
+    def _defer(self, waiting: Sequence[Effect], until: datetime, reason: str) -> None:
+        with self._store.work.transaction() as tx:
+            for effect in waiting:
+                effects.defer(tx, effect.shop_id, effect.id, until, reason)
 
     def _apply(self, shop_id: str, events: Sequence[Event], now: datetime) -> None:
         with self._store.work.transaction() as tx:
+            self._reconnected(tx, shop_id, now)
             self._kiitos.runner.ingest(tx, shop_id, events, now)
 
-    def _pause(self, tx: Tx, shop_id: str, error: AuthExpired, now: datetime) -> None:
+    def _disconnect(self, tx: Tx, shop_id: str, error: AuthExpired, now: datetime) -> None:
+        """Note that the shop's credentials fail. Order messages go on: they need none."""
         stored = shops.get(tx, shop_id)
         if stored is not None and stored.status is ShopStatus.ACTIVE:
-            shops.set_status(tx, shop_id, ShopStatus.PAUSED, now, error.message)
-            log.error("shop paused: its credentials no longer work", extra={"shop": shop_id})
+            shops.set_status(tx, shop_id, ShopStatus.DISCONNECTED, now, error.message)
+            log.error("the shop's credentials no longer work", extra={"shop": shop_id, "error": error.code})
+
+    def _reconnected(self, tx: Tx, shop_id: str, now: datetime) -> None:
+        stored = shops.get(tx, shop_id)
+        if stored is not None and stored.status is ShopStatus.DISCONNECTED:
+            shops.set_status(tx, shop_id, ShopStatus.ACTIVE, now, "the platform answers again")
 
 
 def _attempt(item: Prepared, now: datetime) -> Attempt:

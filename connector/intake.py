@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
-from connector.errors import MalformedPayload, StoreUnavailable
+from connector.errors import ConfigError, MalformedPayload, StoreUnavailable
 from connector.model import Event, Run, Shop
 from connector.store import deliveries, runs
 from connector.store.db import Tx
@@ -28,18 +29,21 @@ LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 MEETINGS = 5
 """How often a transaction is taken again because another signal of the same run came first."""
+UNKNOWN_SHOP = "SHOP_NOT_CONFIGURED"
+PARK = timedelta(minutes=15)
+"""How long what the configuration does not know waits before it is looked at again."""
 
 T = TypeVar("T")
 
 
 def again_if_moved(work: Callable[[], T]) -> T:
-    """Take a transaction again when two signals met in it. Raises `StoreUnavailable` when they never stop meeting."""
-    for _ in range(MEETINGS):
+    """Take a transaction again when two signals met in it. Raises the last `RunMoved` when they never stop meeting."""
+    for _ in range(MEETINGS - 1):
         try:
             return work()
         except RunMoved:
             continue
-    raise StoreUnavailable(f"a run was moved by others {MEETINGS} times in a row")
+    return work()
 
 
 class Intake:
@@ -49,29 +53,43 @@ class Intake:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
+        self._welcomed = False
 
     def take_in(self) -> int:
         """Claim deliveries and turn them into events (T2, T3); how many. A suspect (claimed before) goes alone."""
+        if not self._welcomed:
+            self._welcome_back()
         claimed = deliveries.claim(self._store, self._clock.now(), INTAKE, LEASE)
         fresh = [item for item in claimed if not item.alone]
-        for batch in [fresh, *([item] for item in claimed if item.alone)]:
-            if batch:
-                self._take_in_batch(batch)
+        if fresh:
+            self._take_in_batch(fresh)
+        for suspect in claimed:
+            if suspect.alone and suspect.attempts > MAX_ATTEMPTS:
+                self._give_back(suspect, "WORKER_DIED", f"{MAX_ATTEMPTS} workers began with it and none came back")
+            elif suspect.alone:
+                self._take_in_batch([suspect])
         return len(claimed)
+
+    def _welcome_back(self) -> None:
+        """Deliveries that came while their shop was missing from the configuration are due again: it is there now."""
+        with self._store.work.transaction() as tx:
+            for shop_id in self._kiitos.config.shops:
+                deliveries.replay_all(tx, shop_id, UNKNOWN_SHOP, self._clock.now())
+        self._welcomed = True
 
     def _take_in_batch(self, batch: Sequence[Claimed]) -> None:
         try:
             again_if_moved(lambda: self._together(batch))
-        except Exception as error:
+        except StoreUnavailable:
+            raise
+        except Exception:
             # One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost.
-            if isinstance(error, StoreUnavailable) and len(batch) > 1:
-                raise
             if len(batch) > 1:
                 for item in batch:
                     self._take_in_batch([item])
                 return
             log.exception("delivery failed", extra={"delivery": batch[0].delivery.id})
-            self._give_back(batch[0], self._clock.now())
+            self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
 
     def _together(self, batch: Sequence[Claimed]) -> None:
         now = self._clock.now()
@@ -81,10 +99,12 @@ class Intake:
 
     def _take_in_one(self, tx: Tx, item: Claimed, now: datetime) -> None:
         delivery = item.delivery
-        if delivery.quarantine or not self._kiitos.catalog.knows(delivery.shop_id):
-            deliveries.finish(
-                tx, delivery.shop_id, delivery.id, now, "quarantined", delivery.quarantine or "shop not configured"
-            )
+        if delivery.quarantine:
+            deliveries.finish(tx, delivery.shop_id, delivery.id, now, "quarantined", delivery.quarantine)
+            return
+        if not self._kiitos.catalog.knows(delivery.shop_id):
+            text = "the shop is not in app.toml; put it back and restart the worker, and this is taken again"
+            deliveries.fail(tx, delivery.shop_id, delivery.id, now, UNKNOWN_SHOP, text, None)
             return
         shop = self._kiitos.catalog.settings(delivery.shop_id).shop
         try:
@@ -101,13 +121,11 @@ class Intake:
         verified = decode(delivery.headers["verified"], Verified)
         return adapter.normalise(verified, delivery.body, shop)
 
-    def _give_back(self, item: Claimed, now: datetime) -> None:
-        last = item.attempts >= MAX_ATTEMPTS
-        later = None if last else now + timedelta(seconds=2**item.attempts)
+    def _give_back(self, item: Claimed, code: str, text: str) -> None:
+        now = self._clock.now()
+        later = None if item.attempts >= MAX_ATTEMPTS else now + timedelta(seconds=2**item.attempts)
         with self._store.work.transaction() as tx:
-            deliveries.fail(
-                tx, item.delivery.shop_id, item.delivery.id, now, "INTERNAL", "an error of ours; see the log", later
-            )
+            deliveries.fail(tx, item.delivery.shop_id, item.delivery.id, now, code, text, later)
 
     def wake(self) -> int:
         """Let sleeping runs whose time has come go on; how many."""
@@ -125,7 +143,10 @@ class Intake:
         with self._store.work.transaction() as tx:
             due = runs.due(tx, now, limit)
             for run in due:
-                self._kiitos.runner.wake(tx, run, now)
+                if self._kiitos.catalog.knows(run.shop_id):
+                    self._kiitos.runner.wake(tx, run, now)
+                else:
+                    runs.save(tx, replace(run, wake_at=now + PARK))
         return len(due)
 
     def _wake_each(self) -> int:
@@ -136,6 +157,11 @@ class Intake:
                 again_if_moved(lambda run=run: self._wake_one(run))  # type: ignore[misc]
             except StoreUnavailable:
                 raise
+            except ConfigError as error:
+                # A step type or a flow's version is not there: nobody's run may be lost over a missing plug-in.
+                log.error("run parked", extra={"shop": run.shop_id, "run": run.id, "error": error.code})
+                with self._store.work.transaction() as tx:
+                    runs.save(tx, replace(run, wake_at=self._clock.now() + PARK))
             except Exception:
                 log.exception("run failed", extra={"shop": run.shop_id, "run": run.id})
                 with self._store.work.transaction() as tx:
@@ -145,5 +171,5 @@ class Intake:
     def _wake_one(self, run: Run) -> None:
         with self._store.work.transaction() as tx:
             found = runs.get(tx, run.shop_id, run.id)
-            if found is not None and found.rev == run.rev:
+            if found is not None and found.rev == run.rev and self._kiitos.catalog.knows(run.shop_id):
                 self._kiitos.runner.wake(tx, found, self._clock.now())

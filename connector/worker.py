@@ -14,12 +14,14 @@ from datetime import datetime
 from connector.app import Kiitos
 from connector.carrier import Carrier
 from connector.errors import StoreUnavailable
-from connector.intake import Intake
+from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
 from connector.store import deliveries, effects, runs
 
 log = logging.getLogger("kiitos.worker")
 
+WAKE_ROUNDS = 50
+"""So that a crowd of runs waking at once is in the outbox, where order messages go first, before the next is sent."""
 PAUSE = 1.0
 """Seconds to wait after something went wrong that no row is to blame for."""
 
@@ -47,7 +49,13 @@ class Worker:
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects."""
-        return Tick(self._intake.take_in(), self._intake.wake(), self._carrier.act())
+        taken, woken = self._intake.take_in(), 0
+        for _ in range(WAKE_ROUNDS):
+            count = self._intake.wake()
+            woken += count
+            if count < WAKE:
+                break
+        return Tick(taken, woken, self._carrier.act())
 
     def drain(self, limit: int = 100_000) -> Tick:
         """Tick until nothing is due now. `limit` rounds stop a loop that would never end."""

@@ -5,7 +5,7 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | code | when | decision |
 | --- | --- | --- |
 | shop_uninstalled | the merchant removed the app | drop |
-| shop_paused | credentials expired, or the merchant paused | defer 15 min |
+| shop_paused | a person paused the shop | defer 15 min |
 | order_unknown | the order has not arrived yet | defer 15 min, drop after 24 h |
 | no_address | nobody to write to | drop |
 | suppressed | hard bounce, complaint, opt-out (an opt-out never stops transactional mail) | drop |
@@ -123,7 +123,7 @@ def _shop(case: _Case) -> Verdict | None:
     detail = {"shop_status": str(status)}
     if status is ShopStatus.UNINSTALLED:
         return Drop("shop_uninstalled", "the merchant removed the app", detail)
-    if status is not ShopStatus.ACTIVE:
+    if status not in (ShopStatus.ACTIVE, ShopStatus.DISCONNECTED):
         return Defer(case.now + PAUSE, "shop_paused", "the shop is paused; nothing is lost meanwhile", detail)
     return None
 
@@ -193,6 +193,9 @@ def _consent(case: _Case) -> Verdict | None:
     detail = {"purpose": str(case.effect.purpose), **_consent_detail(person)}
     if person.consent is ConsentState.WITHDRAWN:
         return Drop("consent_withdrawn", "the customer said no", detail)
+    if person.consent is not ConsentState.UNKNOWN:
+        # Soft opt-in stands for buyers who were never asked: who was asked to confirm (double opt-in) and did not is none.
+        return Drop("no_consent", "the customer was asked and has not said yes", detail)
     if person.soft_opt_in:
         return None
     return Drop("no_consent", "no consent is recorded and the shop has no soft opt-in for this purpose", detail)

@@ -132,8 +132,11 @@ class Purpose(OpenEnum):
 
 
 class ShopStatus(OpenEnum):
+    """`paused` holds everything, by a person's word; `disconnected` means credentials fail: order messages go on."""
+
     ACTIVE = "active"
     PAUSED = "paused"
+    DISCONNECTED = "disconnected"
     UNINSTALLED = "uninstalled"
     OTHER = "other"
 

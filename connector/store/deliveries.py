@@ -50,13 +50,16 @@ class Finished(NamedTuple):
 
 
 def claim(store: Store, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
-    """Lease up to `limit` deliveries until `now + lease`: what is due again or was left, then what is new.
+    """Lease up to `limit` deliveries until `now + lease`: what is new, and one that is due again or was left.
+
+    Only one such suspect at a time: were it to kill the worker, its neighbours' attempts must not count for it.
 
     Any number of workers may call it; none gets what another has. Raises `StoreUnavailable`.
     """
     until = to_text(now + lease)
     with store.work.transaction() as tx:
-        leased = tx.all("progress_lease", now=to_text(now), lease_until=until, limit=limit)
+        leased = tx.all("progress_lease", now=to_text(now), lease_until=until, limit=1, tried=1)
+        leased += tx.all("progress_lease", now=to_text(now), lease_until=until, limit=limit - len(leased), tried=0)
         if store.dialect == "sqlite" and len(leased) < limit:
             leased += _admit(store, tx, now, until, limit - len(leased))
     if not leased:
@@ -139,6 +142,11 @@ def failed(tx: Tx, shop_id: str | None = None, limit: int = 100) -> list[FailedD
 def replay(tx: Tx, shop_id: str, delivery_id: int, now: datetime) -> bool:
     """Process once more, whatever became of it; `False` when it is unknown or being worked on."""
     return tx.run("progress_replay", shop_id=shop_id, delivery_id=delivery_id, now=to_text(now)) == 1
+
+
+def replay_all(tx: Tx, shop_id: str, code: str, now: datetime) -> int:
+    """Make everything of a shop that failed with `code` due again; how many. For reasons that have gone away."""
+    return tx.run("progress_replay_code", shop_id=shop_id, code=code, now=to_text(now))
 
 
 def backlog(store: Store) -> int:

@@ -17,7 +17,7 @@ ON CONFLICT (shop_id, delivery_id) DO NOTHING
 -- Take what is due, and what a dead worker left. The attempt counts before the work: a body that kills is seen.
 WITH due AS (
   SELECT shop_id, delivery_id FROM delivery_progress
-  WHERE status IN ('new', 'leased') AND due_at <= :now
+  WHERE status IN ('new', 'leased') AND due_at <= :now AND CASE WHEN attempts > 0 THEN 1 ELSE 0 END = :tried
   ORDER BY due_at, delivery_id LIMIT :limit {skip_locked}
 )
 UPDATE delivery_progress SET status = 'leased', attempts = delivery_progress.attempts + 1, due_at = :lease_until
@@ -64,6 +64,12 @@ SELECT COUNT(*) AS total FROM delivery_progress WHERE status IN ('new', 'leased'
 -- progress_next_due --
 -- When something next becomes due.
 SELECT MIN(due_at) AS due_at FROM delivery_progress WHERE status IN ('new', 'leased')
+
+-- progress_replay_code --
+-- Everything of a shop that failed for one reason is due again: the reason is gone.
+UPDATE delivery_progress SET status = 'new', attempts = 0, due_at = :now, error_code = '', error_text = '',
+  finished_at = NULL
+WHERE shop_id = :shop_id AND status = 'failed' AND error_code = :code
 
 -- progress_counts --
 -- How many deliveries there are of each status.
