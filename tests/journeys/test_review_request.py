@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 import requests
 
+from connector import carrier
 from connector.model import Channel, Consent, ConsentState, Purpose
 from connector.store import consents
 from connector.testing.demo.mailbox import read_mail
@@ -307,3 +309,24 @@ def request_return(world: World, order: dict[str, object]) -> None:
         "return_line_items": [],
     }
     world.shopify.announce(["returns/request"], body)
+
+
+def test_shopify_unreachable_for_a_crowd_asks_none_of_them_unseen(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More questions fall due than one batch holds; those behind the put-off ones must not slip through unlooked-at."""
+    monkeypatch.setattr(carrier, "SEND", 4)
+    world = worlds(flows={"review-request": {"file": "review_request"}})
+    orders = [world.shopify.place_order([(MUG, 1)], Buyer(email=f"b{n}@example.test")) for n in range(12)]
+    world.wait(days=1)
+    parcels = [world.shopify.fulfill(order) for order in orders]
+    world.wait(days=2)
+    for parcel in parcels:
+        world.shopify.carrier_event(parcel, "delivered")
+    world.until(MONDAY + timedelta(days=12, hours=23))
+    world.shopify.trouble(*[Trouble(status=503)] * 3000)
+    world.wait(hours=4)
+    assert world.sink.messages == []
+    world.shopify.troubles.clear()
+    world.wait(hours=4)
+    assert len(world.sink.messages) == 12
