@@ -111,6 +111,8 @@ def _with_contents(tx: Tx, rows: list[Row]) -> list[Effect]:
     for row in rows:
         if row["attempts"]:  # content is frozen by the first attempt
             tried.setdefault(row["shop_id"], []).append(row["effect_id"])
+    if not tried:
+        return [_effect(row) for row in rows]
     contents = {}
     for shop_id, ids in tried.items():
         for found in tx.all("effect_contents_of", shop_id=shop_id, ids=codec.encode_text(ids)):
