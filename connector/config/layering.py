@@ -55,7 +55,7 @@ def _merge_into(result: Layered, into: dict[str, Any], table: Mapping[str, Any],
         path = f"{prefix}{key}"
         if key in EDITS and prefix.startswith("flows."):
             result.edits.setdefault(path, []).append((layer, value))
-        elif isinstance(value, Mapping) and not _is_secret(value):
+        elif isinstance(value, Mapping) and (prefix.startswith("flows.") or not _is_secret(value)):
             below = into.get(key)
             if not isinstance(below, dict):
                 _forget(result, path)
@@ -73,4 +73,5 @@ def _forget(result: Layered, path: str) -> None:
 
 
 def _is_secret(value: Mapping[str, Any]) -> bool:
+    """A secret is a value and not a table; a flow of nothing but a `file` looks like one, so flows are never asked."""
     return bool(value) and set(value) <= {"env", "file", "generate"}

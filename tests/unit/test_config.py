@@ -59,6 +59,20 @@ def test_layers_merge_and_remember_where_each_value_came_from(tmp_path: Path) ->
     assert main.shop.timezone == "Europe/Berlin"
 
 
+def test_a_flow_that_is_only_a_file_is_a_table_and_shared_by_no_shop(tmp_path: Path) -> None:
+    shared = 'flows.winback = { file = "winback" }\n[presets.coffee]\n'
+    changed = GOOD.replace("[presets.coffee]\n", shared).replace(
+        "[clients.acme]\n", '[clients.acme]\nflows.review-request = { file = "mine.toml" }\n'
+    )
+    config = load(tmp_path, changed + 'flows.winback.params = { wait = "90d" }\n')
+    main, outlet = config.shop("acme-main").layered, config.shop("acme-outlet").layered
+    assert outlet.get("flows.winback.params.wait") == "90d"
+    assert main.get("flows.winback") == {"file": "winback"}
+    assert main.layer_of("flows.winback.file") == "defaults"
+    assert main.get("flows.review-request.file") == "mine.toml"
+    assert main.get("flows.review-request.params") == {"wait": "12d", "remind": "7d"}
+
+
 def test_removes_are_edits_applied_layer_by_layer(tmp_path: Path) -> None:
     (flow,) = load(tmp_path).shop("acme-outlet").flows
     assert flow.removes == (("presets.coffee", ("reminder",)), ("clients.acme.shops.outlet", ("thanks",)))
