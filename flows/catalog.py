@@ -10,11 +10,12 @@ from pathlib import Path
 
 from connector.config import Config, FlowSetting, ShopSettings
 from connector.contracts import Step
-from connector.errors import ConfigError, near
+from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
 from flows.definition import Flow, FlowEdits, load_flow, shop_faults
+from flows.render.mime import ascii_address, split_sender
 
 LIBRARY = files("flows").joinpath("library")
 
@@ -48,9 +49,10 @@ class Catalog:
         self._flows: dict[str, list[Flow]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
+            faults += _address_faults(settings, config.path.name)
             self._flows[shop_id] = self._load_shop(settings, faults)
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError("\n".join(dict.fromkeys(faults)))  # a layer's fault is its shops' too
         for shop_id, flows in self._flows.items():
             for flow in flows:
                 self._versions[shop_id, flow.id, flow.version] = flow
@@ -91,6 +93,7 @@ class Catalog:
 
     def _load_shop(self, settings: ShopSettings, faults: list[str]) -> list[Flow]:
         flows = []
+        places: dict[str, str] = {}
         for setting in settings.flows:
             if not setting.enabled:
                 continue
@@ -98,8 +101,17 @@ class Catalog:
                 flow = self._load(settings, setting)
             except ConfigError as error:
                 faults.append(str(error))
-            else:
-                flows.append(flow)
+                continue
+            place = _place(settings, f"flows.{setting.flow_id}", "file")
+            if flow.id in places:
+                # A customer would be in it twice or, as an entry key is a flow's own, by chance in one of them.
+                faults.append(
+                    f"{self._config.path.name}: {place}: is the flow '{flow.id}' again, like {places[flow.id]}; "
+                    f"disable one of them, or copy the file and give the copy another id"
+                )
+                continue
+            places[flow.id] = place
+            flows.append(flow)
         return flows
 
     def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:
@@ -130,6 +142,29 @@ class Catalog:
             )
         name = f"{setting.file}.toml"
         return _Source(name, LIBRARY.joinpath(name).read_text(encoding="utf-8"))
+
+
+def _place(settings: ShopSettings, path: str, leaf: str = "") -> str:
+    """A setting with the layer it stands in: `clients.acme.sender`."""
+    layer = settings.layered.layer_of(f"{path}.{leaf}" if leaf else path)
+    return f"{layer}.{path}" if layer else path
+
+
+def _address_faults(settings: ShopSettings, file: str) -> list[str]:
+    """Addresses that would end every message of the shop; checked with what writes the messages."""
+    checks = (
+        ("sender", settings.sender, split_sender, "Shop name <hello@shop.example>"),
+        ("reply_to", settings.reply_to, split_sender, "Shop name <help@shop.example>"),
+        ("support_email", settings.shop.support_email, ascii_address, "help@shop.example"),
+    )
+    faults = []
+    for name, value, check, example in checks:
+        try:
+            if value:
+                check(value)
+        except Refused:
+            faults.append(f'{file}: {_place(settings, name)}: is no address; write {name} = "{example}"')
+    return faults
 
 
 def _edits(setting: FlowSetting, file: str) -> list[FlowEdits]:
