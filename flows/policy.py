@@ -194,8 +194,8 @@ def _consent(case: _Case) -> Verdict | None:
     if person.consent is ConsentState.WITHDRAWN:
         return Drop("consent_withdrawn", "the customer said no", detail)
     if person.consent is not ConsentState.UNKNOWN:
-        # Soft opt-in stands for buyers who were never asked: who was asked to confirm (double opt-in) and did not is none.
-        return Drop("no_consent", "the customer was asked and has not said yes", detail)
+        # Soft opt-in is for buyers who were never asked. Who was asked to confirm (double opt-in) and did not, was.
+        return Drop("no_consent", "what is recorded of the customer is not a yes", detail)
     if person.soft_opt_in:
         return None
     return Drop("no_consent", "no consent is recorded and the shop has no soft opt-in for this purpose", detail)

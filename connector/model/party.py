@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from unicodedata import normalize
 
 from connector.model.enums import Channel, ConsentState, Purpose, ShopStatus
 from connector.model.money import Money
@@ -12,7 +13,8 @@ from connector.model.money import Money
 
 @lru_cache(maxsize=512)
 def email_key(email: str | None) -> str | None:
-    """The form in which two spellings of an address are the same: trimmed, lower case, domain in ASCII (IDNA).
+    """The form in which two spellings of an address are the same: trimmed, lower case, domain in ASCII (IDNA),
+    letters composed (NFC: some phones type an accent as a sign of its own).
 
     Joins, consent and suppression use it; mail is sent to the address as the customer typed it.
     `None` for an empty or plainly impossible address. The last ones are kept: one order asks eight times.
@@ -29,6 +31,8 @@ def email_key(email: str | None) -> str | None:
             domain = domain.encode("idna").decode("ascii")
         except UnicodeError:
             return None
+    if not local.isascii():
+        local = normalize("NFC", local)
     return f"{local}@{domain}"
 
 

@@ -65,10 +65,11 @@ def state(
     """What this person last decided, and the entry that says so; `UNKNOWN` and `None` without one.
 
     A decision about marketing covers review, referral and loyalty messages unless the person decided about that
-    purpose itself.
+    purpose itself. A yes counts for the address it was given for. A no of `customer_id` counts for all addresses of
+    that customer: who unsubscribed and then orders with another address has not changed their mind.
     """
-    row = tx.one(
-        "consent_latest",
+    rows = tx.all(
+        "consent_said",
         shop_id=shop_id,
         address_key=address_key,
         channel=channel.value,
@@ -76,10 +77,24 @@ def state(
         covering=(Purpose.MARKETING if purpose in _COVERED_BY_MARKETING else purpose).value,
         customer_id=customer_id,
     )
-    if row is None:
+    rows.sort(key=lambda row: _weight(row, purpose))
+    newest = {row["address_key"] if row["address_key"] != address_key else "": row for row in rows}
+    own = newest.pop("", None)
+    refused = [row for row in newest.values() if row["state"] == ConsentState.WITHDRAWN]
+    elsewhere = max(refused, key=lambda row: _weight(row, purpose), default=None)
+    if elsewhere is not None and (
+        own is None or own["state"] != ConsentState.GRANTED or _weight(elsewhere, purpose) > _weight(own, purpose)
+    ):
+        own = elsewhere
+    if own is None:
         return ConsentState.UNKNOWN, None
-    entry = _entry(row)
+    entry = _entry(own)
     return entry.state, entry
+
+
+def _weight(row: Row, purpose: Purpose) -> tuple[bool, str, int]:
+    """Of two entries the heavier decides: the one about the very purpose, then the newer."""
+    return row["purpose"] == purpose.value, row["at"], row["seq"]
 
 
 def history(tx: Tx, shop_id: str, address_key: str) -> list[ConsentRow]:

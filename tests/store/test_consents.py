@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from connector.model import Channel, Consent, ConsentState, Customer, EventKind, Purpose, Ref
+from connector.model import Channel, Consent, ConsentState, Customer, EventKind, Purpose, Ref, email_key
 from connector.store import Store, consents, entities, suppressions
 from tests.store.examples import NOW, SHOP, at, event
 
@@ -121,6 +121,49 @@ def test_an_entry_for_an_unknown_customer_is_resolved_when_read(store: Store) ->
 def test_consent_stays_with_the_address_it_was_given_for(store: Store) -> None:
     record(store, entry(ConsentState.GRANTED, NOW, address="old@example.test", customer_id="71"))
     assert state(store, customer_id="71") is ConsentState.UNKNOWN
+
+
+OLD = "old@example.test"
+
+
+def test_a_no_of_a_customer_counts_for_all_their_addresses(store: Store) -> None:
+    record(store, entry(ConsentState.WITHDRAWN, NOW, address=OLD, customer_id="71"))
+    assert state(store, customer_id="71") is ConsentState.WITHDRAWN
+    assert state(store, Purpose.REVIEW, customer_id="71") is ConsentState.WITHDRAWN
+    assert state(store, customer_id="72") is ConsentState.UNKNOWN
+    assert state(store, customer_id="") is ConsentState.UNKNOWN
+    assert state(store) is ConsentState.UNKNOWN
+
+
+@pytest.mark.parametrize("said", [ConsentState.UNKNOWN, ConsentState.PENDING, ConsentState.OTHER])
+def test_only_a_yes_lifts_a_no_said_with_another_address(store: Store, said: ConsentState) -> None:
+    record(store, entry(ConsentState.WITHDRAWN, NOW, address=OLD, customer_id="71"), entry(said, at(1)))
+    assert state(store, customer_id="71") is ConsentState.WITHDRAWN
+    record(store, entry(ConsentState.GRANTED, at(2), customer_id="71"))
+    assert state(store, customer_id="71") is ConsentState.GRANTED
+    record(store, entry(ConsentState.WITHDRAWN, at(3), address=OLD, customer_id="71"))
+    assert state(store, customer_id="71") is ConsentState.WITHDRAWN
+
+
+def test_a_no_taken_back_where_it_was_said_is_a_no_no_longer(store: Store) -> None:
+    record(store, entry(ConsentState.WITHDRAWN, NOW, address=OLD, customer_id="71"))
+    record(store, entry(ConsentState.GRANTED, at(1), address=OLD, customer_id="71"))
+    assert state(store, customer_id="71") is ConsentState.UNKNOWN
+
+
+def test_a_yes_to_the_very_purpose_stands_beside_a_no_to_marketing_elsewhere(store: Store) -> None:
+    record(store, entry(ConsentState.GRANTED, NOW, purpose=Purpose.REVIEW))
+    record(store, entry(ConsentState.WITHDRAWN, at(1), address=OLD, customer_id="71"))
+    assert state(store, Purpose.REVIEW, customer_id="71") is ConsentState.GRANTED
+    assert state(store, Purpose.REFERRAL, customer_id="71") is ConsentState.WITHDRAWN
+
+
+def test_an_accent_typed_on_its_own_is_the_same_person(store: Store) -> None:
+    record(store, entry(ConsentState.WITHDRAWN, NOW, address="Jose\u0301@example.test"))
+    with store.work.read() as tx:
+        key = email_key("jos\u00e9@example.test") or ""
+        assert consents.state(tx, SHOP, key, Channel.EMAIL, Purpose.MARKETING)[0] is ConsentState.WITHDRAWN
+        assert consents.state(tx, SHOP, "jose@example.test", Channel.EMAIL, Purpose.MARKETING)[1] is None
 
 
 def test_suppressions(store: Store) -> None:

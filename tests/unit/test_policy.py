@@ -136,7 +136,8 @@ def test_nobody_is_asked_for_a_review_twice_but_everyone_is_thanked() -> None:
         (ConsentState.OTHER, False, "no_consent"),
         (ConsentState.WITHDRAWN, False, "consent_withdrawn"),
         (ConsentState.UNKNOWN, True, ""),
-        (ConsentState.PENDING, True, ""),
+        (ConsentState.PENDING, True, "no_consent"),
+        (ConsentState.OTHER, True, "no_consent"),
         (ConsentState.WITHDRAWN, True, "consent_withdrawn"),
     ],
 )

@@ -5,17 +5,15 @@ INSERT INTO consents (shop_id, address_key, customer_id, channel, purpose, state
 VALUES (:shop_id, :address_key, :customer_id, :channel, :purpose, :state, :raw_state, :at, :source, :evidence, :now)
 ON CONFLICT (shop_id, address_key, customer_id, channel, purpose, at, state) DO NOTHING
 
--- consent_latest --
--- The newest entry of the purpose itself, else of the one that covers it. Entries without an address count for the
--- customer asked about and for customers known by the address.
+-- consent_said --
+-- What may decide: entries of the address; those without an address, of the customer asked about or of customers known
+-- by the address; and the customer's entries for other addresses, of which only a refusal counts.
 SELECT seq, address_key, customer_id, channel, purpose, state, raw_state, at, source, evidence, recorded_at
 FROM consents
 WHERE shop_id = :shop_id AND channel = :channel AND purpose IN (:purpose, :covering)
-  AND (address_key = :address_key OR (address_key = '' AND customer_id <> '' AND (
-    customer_id = :customer_id
-    OR customer_id IN (SELECT c.customer_id FROM customers c
-      WHERE c.shop_id = :shop_id AND c.email_key = :address_key))))
-ORDER BY CASE WHEN purpose = :purpose THEN 0 ELSE 1 END, at DESC, seq DESC LIMIT 1
+  AND (address_key = :address_key OR (customer_id = :customer_id AND customer_id <> '')
+    OR (address_key = '' AND customer_id IN (SELECT c.customer_id FROM customers c
+      WHERE c.shop_id = :shop_id AND c.email_key = :address_key)))
 
 -- consent_history --
 -- Every entry for an address, oldest first.
