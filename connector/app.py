@@ -120,7 +120,7 @@ def build(
     clock = clock or SystemClock()
     registry = registry or Registry()
     vault = Vault.from_text(config.app.master_key)
-    catalog = Catalog(config, registry, frozenset(Sources().names(FALLBACK)))
+    catalog = load_catalog(config, registry)
     if store is None:
         _make_folder(config.app.database)
         store = Store.open(config.app.database, inbox_url=config.app.inbox)
@@ -138,6 +138,11 @@ def build(
     )
     kiitos.sync()
     return kiitos
+
+
+def load_catalog(config: Config, registry: Registry) -> Catalog:
+    """Check every address, flow and template, and touch nothing. Raises `ConfigError` with all faults."""
+    return Catalog(config, registry, frozenset(Sources().names(FALLBACK)))
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Kiitos:

@@ -16,9 +16,9 @@ def config() -> None:
 @config.command()
 @click.pass_obj
 def check(app: App) -> None:
-    """Check app.toml, every flow and every template; print all faults at once."""
+    """Check app.toml, every flow and every template; print all faults at once. Nothing is written."""
     shops = app.config.shops
-    flows = sum(len(app.kiitos.catalog.flows(shop_id)) for shop_id in shops)
+    flows = sum(len(app.catalog.flows(shop_id)) for shop_id in shops)
     click.echo(f"{app.path.name}: {len(shops)} shops, {flows} flows, no faults")
 
 

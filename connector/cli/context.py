@@ -15,6 +15,7 @@ from connector.config import Config, load_config
 
 if TYPE_CHECKING:
     from connector.app import Kiitos
+    from flows.catalog import Catalog
 
 
 class App:
@@ -25,15 +26,27 @@ class App:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration alone: checked, no database touched."""
-        return load_config(self.path, os.environ)
+        """The configuration alone, to look at: no database touched, no secret generated."""
+        return load_config(self.path, os.environ, generate=False)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The flows of all shops, checked; nothing is touched either."""
+        from connector.app import load_catalog
+        from connector.registry import Registry
+        from connector.secrets import Vault
+
+        if self.config.app.master_key:
+            Vault.from_text(self.config.app.master_key)
+        return load_catalog(self.config, Registry())
 
     @cached_property
     def kiitos(self) -> Kiitos:
-        """The whole application: flows loaded, database open. The server's supervisor does without."""
-        from connector.app import build
+        """The whole application: secrets generated, flows loaded, database open. The server's supervisor does
+        without."""
+        from connector.app import load
 
-        return build(self.config)
+        return load(self.path, os.environ)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

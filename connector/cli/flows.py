@@ -19,7 +19,7 @@ def flows() -> None:
 def list_flows(app: App, shop: str | None, as_json: bool) -> None:
     """The flows of SHOP, or of all shops, with the version each new run gets."""
     shop_ids = [app.config.shop(shop).shop.id] if shop else sorted(app.config.shops)
-    found = [(shop_id, flow) for shop_id in shop_ids for flow in app.kiitos.catalog.flows(shop_id)]
+    found = [(shop_id, flow) for shop_id in shop_ids for flow in app.catalog.flows(shop_id)]
     if as_json:
         print_json(
             [
@@ -36,5 +36,5 @@ def list_flows(app: App, shop: str | None, as_json: bool) -> None:
 @click.pass_obj
 def check(app: App) -> None:
     """Load every flow of every shop; all faults are printed in one pass, each with its place and a near match."""
-    count = sum(len(app.kiitos.catalog.flows(shop_id)) for shop_id in app.config.shops)
+    count = sum(len(app.catalog.flows(shop_id)) for shop_id in app.config.shops)
     click.echo(f"{count} flows in {len(app.config.shops)} shops, no faults")

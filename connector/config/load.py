@@ -83,8 +83,11 @@ class Config:
         return self.shops[shop_id]
 
 
-def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
-    """Read and check the file. Raises one `ConfigError` that lists every fault with its place."""
+def load_config(path: Path, environ: Mapping[str, str] | None = None, *, generate: bool = True) -> Config:
+    """Read and check the file. Raises one `ConfigError` that lists every fault with its place.
+
+    Without `generate` nothing is written: a secret that is still to be made is empty. Only for looking at the file.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -94,15 +97,17 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", where=path.name) from error
-    return parse_config(document, path, os.environ if environ is None else environ)
+    return parse_config(document, path, os.environ if environ is None else environ, generate=generate)
 
 
-def parse_config(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Config:
+def parse_config(
+    document: Mapping[str, Any], path: Path, environ: Mapping[str, str], *, generate: bool = True
+) -> Config:
     """`load_config` for a document that is parsed already."""
     faults = schema.check_document(document)
     if faults:
         raise _faulty(path, faults)
-    reader = _Reader(document, path, environ, faults)
+    reader = _Reader(document, path, environ, faults, generate)
     app = reader.app()
     channels = {name: reader.channel(name, table) for name, table in document.get("channels", {}).items()}
     shops = reader.shops(channels)
@@ -117,11 +122,14 @@ def _faulty(path: Path, faults: list[str]) -> ConfigError:
 
 
 class _Reader:
-    def __init__(self, document: Mapping[str, Any], path: Path, environ: Mapping[str, str], faults: list[str]) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], path: Path, environ: Mapping[str, str], faults: list[str], generate: bool
+    ) -> None:
         self.document = document
         self.path = path
         self.environ = environ
         self.faults = faults
+        self.generate = generate
 
     def app(self) -> AppSettings | None:
         table = self.document.get("app", {})
@@ -170,6 +178,8 @@ class _Reader:
             return found
         file = self.path.parent / str(value.get("file", ""))
         if value.get("generate") and not file.exists():
+            if not self.generate:
+                return ""
             _generate(file, key=where == "app.master_key")
         try:
             return file.read_text(encoding="utf-8").strip()
@@ -293,7 +303,7 @@ def _generate(file: Path, *, key: bool) -> None:
 
     A master key is 32 bytes in base64; any other secret is 40 letters and digits, which no shop escapes or trims.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     chance = os.urandom(32)
     text = "k1=" + base64.b64encode(chance).decode() if key else chance.hex()[:40]
     try:

@@ -144,6 +144,24 @@ def test_config_check_counts_what_it_found(app: Path) -> None:
     assert "1 shops, 2 flows, no faults" in result.output
 
 
+@pytest.mark.parametrize(
+    "words", [("config", "check"), ("config", "explain", SHOP), ("flows", "check"), ("flows", "list")], ids=" ".join
+)
+def test_looking_at_the_file_writes_nothing(app: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run(app, *words).exit_code == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["app.toml"]
+    assert run(app, "shops", "list").exit_code == 0
+    assert {"master.key", "secret", "kiitos.db"} <= {entry.name for entry in tmp_path.iterdir()}
+
+
+def test_config_check_sees_a_master_key_that_is_none(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "master.key").write_text("k1=too-short\n", "utf-8")
+    assert ended(app, "config", "check", monkeypatch=monkeypatch) == 3
+    assert "key" in capsys.readouterr().err
+
+
 def test_config_check_names_all_faults_with_their_places(
     app: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,7 +201,7 @@ def test_config_explain_says_which_layer(app: Path) -> None:
 
 
 def test_config_explain_never_shows_a_secret(app: Path, tmp_path: Path) -> None:
-    run(app, "config", "check")
+    run(app, "shops", "list")
     secret = (tmp_path / "secret").read_text("utf-8").strip()
     assert secret
     for more in ((), ("--json",)):
