@@ -25,11 +25,14 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import Channel, Effect, EffectStatus, Purpose, Run, email_key
+from connector.model import Channel, Effect, EffectStatus, Purpose, Run, ShopStatus, email_key
 from connector.store import effects, runs, shops, suppressions
 from connector.store.db import Tx
 from flows.addressing import derive_token, recipient_of
 from flows.composing import Case, Composer
+from flows.definition import Flow
+from flows.facts import Facts
+from flows.guards import GuardResult
 from flows.policy import Allow, Defer, Drop, check
 from flows.runner import Runner
 from flows.situation import facts_of, look, person
@@ -65,8 +68,7 @@ class Outbox:
     def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
         """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""
         if not effect.run_id:
-            effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
-            return Prepared(effect=effect, run=None)
+            return self._prepare_fetch(tx, effect, now)
         run = runs.get(tx, effect.shop_id, effect.run_id)
         if run is None or run.status.ended:
             self._drop(tx, effect, now, "run_ended", "the run had ended")
@@ -78,7 +80,16 @@ class Outbox:
         flow = self._runner.flow_of(tx, run)
         facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)
         recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
+        if effect.tainted and effect.recipient:
+            # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
+            recipient = replace(recipient, address=effect.recipient)
         who = person(tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in)
+        stale = _no_longer_true(flow, effect, facts)
+        if stale is not None:
+            self._drop(
+                tx, effect, now, "no_longer_true", f"{stale.path} {stale.op} {stale.wanted}", {"saw": str(stale.saw)}
+            )
+            return None
         match check(effect, facts, who, now):
             case Defer(until=until, code=code, reason=reason):
                 if effect.reason != code:
@@ -104,12 +115,25 @@ class Outbox:
         )
         return self._freeze(tx, case, now)
 
+    def _prepare_fetch(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
+        """A look at an order nobody waits for; a shop that is gone is not asked any more."""
+        stored = shops.get(tx, effect.shop_id)
+        if stored is not None and stored.status is ShopStatus.UNINSTALLED:
+            effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason="shop_uninstalled")
+            return None
+        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+        return Prepared(effect=effect, run=None)
+
     def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
-        """Render once, keep the bytes, and mark the effect `sending`; a repeated attempt sends the same bytes."""
+        """Render, keep the bytes, and mark the effect `sending`.
+
+        What may have gone out once is repeated byte for byte. What certainly did not is rendered anew: meanwhile the
+        customer may have corrected the address, and the parcel may have moved.
+        """
         effect = case.effect
         key = derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)
         content, subject, address = effect.content, effect.subject, effect.recipient
-        if content is None:
+        if content is None or not effect.tainted:
             try:
                 composed = self._composer.compose(tx, case, key, now)
             except (TemplateError, Refused) as error:
@@ -230,3 +254,11 @@ class Outbox:
         key = email_key(recipient)
         if key is not None:
             suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)
+
+
+def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:
+    """The guard of the effect's step that held when it was decided and does not hold now, as after a long outage."""
+    if effect.tainted or flow.index(effect.step_id) is None:
+        return None
+    results = (guard.evaluate(facts) for guard in flow.step(effect.step_id).when)
+    return next((result for result in results if not result.passed), None)

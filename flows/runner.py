@@ -14,6 +14,7 @@ from datetime import datetime
 from connector.clock import Clock, to_text
 from connector.contracts import Arrived, Signal, Woke
 from connector.model import (
+    Channel,
     Effect,
     EffectStatus,
     Event,
@@ -24,8 +25,9 @@ from connector.model import (
     RunStatus,
     Shop,
     ShopStatus,
+    email_key,
 )
-from connector.store import consents, effects, entities, events, runs, shops
+from connector.store import consents, effects, entities, events, runs, shops, suppressions
 from connector.store.db import Tx
 from flows import engine
 from flows.catalog import Catalog
@@ -134,8 +136,22 @@ class Runner:
         """What the platform orders us to do, whatever flows say: stop after uninstall, look again when told to."""
         if event.kind == EventKind.APP_UNINSTALLED:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
+        if event.kind == EventKind.SHOP_REDACTED:
+            shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
+            shops.delete_secrets(tx, shop_id)
+        if event.kind == EventKind.CUSTOMER_REDACTED:
+            self._forget(tx, shop_id, event, now)
         if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
             effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
+
+    def _forget(self, tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
+        """A customer asked to be forgotten: nothing of theirs goes on, and nothing begins again."""
+        address = email_key(event.data.get("email"))
+        found = runs.active(tx, shop_id, email_key=address, customer_id=event.customer_id)
+        for run in found:
+            self._end(tx, engine.stop(run, str(event.kind), now), run, str(event.kind), now)
+        if address is not None:
+            suppressions.add(tx, shop_id, address, Channel.EMAIL, "all", "redacted", now)
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
         for run in sight.active(event):
@@ -206,7 +222,11 @@ class Runner:
             runs.journal(tx, run.shop_id, run.id, facts.now, "", "not_started", detail)
 
     def _cancel(self, tx: Tx, flow: Flow, run: Run, kind: str, now: datetime) -> None:
-        self._keep(tx, engine.cancel(flow, run, kind, now), run, now)
+        self._end(tx, engine.cancel(flow, run, kind, now), run, kind, now)
+
+    def _end(self, tx: Tx, transition: engine.Transition, run: Run, kind: str, now: datetime) -> None:
+        """Store the end of a run, and drop what it had put in the outbox and was not sent."""
+        self._keep(tx, transition, run, now)
         for effect in effects.of_run(tx, run.shop_id, run.id):
             if effect.status is EffectStatus.PENDING:
                 effects.settle(tx, run.shop_id, effect.id, now, EffectStatus.SKIPPED, reason=f"cancelled: {kind}")

@@ -165,13 +165,13 @@ class World:
         self.deliver()
         while (due := self.worker.next_due()) is not None and due <= at:
             if due > self.clock.now():
-                self.clock.set(due)
+                self.clock.advance(due - self.clock.now())
             else:
                 # Something due now that drain left: only a claim of another worker, which this world does not have.
                 self.clock.advance(timedelta(seconds=1))
             self.deliver()
         if at > self.clock.now():
-            self.clock.set(at)
+            self.clock.advance(at - self.clock.now())
 
     def wait(self, **span: float) -> None:
         """`until` now plus the span (`days=3, hours=2`)."""

@@ -48,10 +48,10 @@ UPDATE effects SET status = 'sending', attempts = attempts + 1, lease_until = :l
 WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending'
 
 -- effect_freeze --
--- The first rendering is the one that is sent, at every attempt.
+-- What is about to be sent. The caller repeats the same bytes once an outcome was unknown.
 INSERT INTO effect_contents (shop_id, effect_id, encoding, content)
 VALUES (:shop_id, :effect_id, :encoding, :content)
-ON CONFLICT (shop_id, effect_id) DO NOTHING
+ON CONFLICT (shop_id, effect_id) DO UPDATE SET encoding = excluded.encoding, content = excluded.content
 
 -- effect_settle --
 -- The outcome. What was sent stays sent; an unknown outcome taints for good.
