@@ -165,7 +165,7 @@ def _make_folder(database: str) -> None:
         return
     folder = Path(database.removeprefix("sqlite:///")).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}", where="app.database") from error
 

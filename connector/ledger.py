@@ -218,7 +218,7 @@ class Ledger:
 
     def _open(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             while self._fd < 0:
                 self._serial += 1
                 self._path = folder / f"{self._worker}-{self._serial}{_SUFFIX}"

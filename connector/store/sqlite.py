@@ -6,6 +6,8 @@ The SQLite of Debian and Ubuntu can lose committed pages when two connections wr
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,7 @@ class Sqlite(Database):
 
     def open(self) -> sqlite_utils.Database:
         """A new sqlite-utils connection with our settings; the caller closes it. For inspection and backup too."""
+        self._create_private()
         raw = driver.connect(
             str(self.path),
             timeout=self._busy_timeout,
@@ -90,6 +93,13 @@ class Sqlite(Database):
         ):
             raw.execute(f"PRAGMA {pragma}").fetchall()
         return database
+
+    def _create_private(self) -> None:
+        """Make a missing file readable by its owner only: it will hold people. SQLite gives -wal and -shm its mode
+        (https://sqlite.org/src/file/src/os_unix.c, findCreateFileMode). What exists keeps the operator's."""
+        if not self.path.exists():
+            with contextlib.suppress(OSError):  # SQLite says better what is wrong with the place
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def _connect(self) -> tuple[Any, Any]:
         connection = self.open().conn

@@ -96,7 +96,7 @@ def _path(url: str) -> Path:
         )
     path = Path(url.removeprefix(prefix))
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"the folder {path.parent} cannot be made ({error.strerror})", where=url) from error
     return path
