@@ -108,6 +108,12 @@ class StoreUnavailable(KiitosError):
     code = "STORE_UNAVAILABLE"
 
 
+class StoreCollision(StoreUnavailable):
+    """Nobody must act: two transactions waited for each other, and the database undid this one. Take it again."""
+
+    code = "STORE_COLLISION"
+
+
 class TemplateError(KiitosError):
     """The template's author must act. `line` and `column` count from 1; 0 means unknown."""
 
@@ -129,4 +135,3 @@ def near(word: str, known: Iterable[str]) -> str:
     """
     match = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{match[0]}'?" if match else ""
-

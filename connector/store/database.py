@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
-from connector.errors import StoreUnavailable
+from connector.errors import StoreCollision, StoreUnavailable
 from connector.store.sql import Query, load_queries, statements
 
 Row: TypeAlias = dict[str, Any]
@@ -52,6 +52,19 @@ class Tx(ABC):
     @abstractmethod
     def many(self, query: str, rows: Sequence[Args]) -> None:
         """Execute once a row. A row is a mapping, or a tuple in the order of `Query.names` (the fast form)."""
+
+    def hold(self, names: Iterable[str]) -> None:
+        """Hold each name until the transaction ends; wait for those that another transaction holds.
+
+        For what two transactions must not do at once although they change no common row. Where writing transactions
+        exclude one another anyway, as in SQLite, there is nothing to do.
+        """
+        del names
+
+    def try_hold(self, name: str) -> bool:
+        """The same without waiting: False when another transaction holds it."""
+        del name
+        return True
 
     def script(self, statement: str) -> None:
         """Execute one statement that has no name: migrations only."""
@@ -116,6 +129,11 @@ class Database(ABC):
     def _fault(self, error: BaseException) -> str | None:
         """The reason when `error` means that the database cannot be used now, else `None`."""
 
+    def _collided(self, error: BaseException) -> bool:
+        """True when the database undid the transaction only because of another one."""
+        del error
+        return False
+
     def _broken(self, connection: Any) -> bool:
         """True when the other end hung up. A file never does."""
         del connection
@@ -128,7 +146,8 @@ class Database(ABC):
     def transaction(self) -> contextlib.AbstractContextManager[Tx]:
         """A writing transaction: commits at the end, rolls back on any exception.
 
-        Raises `StoreUnavailable` when the database is locked, full, read-only, damaged or gone. Does not nest.
+        Raises `StoreUnavailable` when the database is locked, full, read-only, damaged or gone, `StoreCollision` when
+        it need only be taken again. Does not nest.
         """
         return self._within(self.begin_write, writing=True)
 
@@ -153,7 +172,8 @@ class Database(ABC):
             reason = self._fault(error)
             if reason is None:
                 raise
-            raise StoreUnavailable(f"{self.name}: {reason}") from error
+            kind = StoreCollision if self._collided(error) else StoreUnavailable
+            raise kind(f"{self.name}: {reason}") from error
         finally:
             session.open = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -11,6 +11,10 @@ from psycopg.rows import dict_row
 
 from connector.store.database import Args, Database, Row, Tx
 from connector.store.sql import Query
+
+# Advisory locks: released at the end of the transaction, or when the savepoint after which they were taken is undone.
+_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS wanted (name)"
+_TRY_HOLD = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS got"
 
 
 class PostgresTx(Tx):
@@ -28,6 +32,23 @@ class PostgresTx(Tx):
         named = [row if isinstance(row, Mapping) else dict(zip(q.names, row, strict=True)) for row in rows]
         if named:
             self._cursor.executemany(q.sql, [_storable(row) for row in named])
+
+    def hold(self, names: Iterable[str]) -> None:
+        """One order for everybody (sorted), so that two that want the same names do not wait for each other."""
+        held = self.recall("held")
+        wanted = sorted({name.replace("\0", "") for name in names} - held.keys())
+        if wanted:
+            self._cursor.execute(_HOLD, (wanted,))
+            held.update(dict.fromkeys(wanted))
+
+    def try_hold(self, name: str) -> bool:
+        held = self.recall("held")
+        if name not in held:
+            row = self._cursor.execute(_TRY_HOLD, (name.replace("\0", ""),)).fetchone()
+            if not row["got"]:
+                return False
+            held[name] = None
+        return True
 
 
 def _storable(args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,6 +91,9 @@ class Postgres(Database):
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction):
             return error.diag.message_primary or type(error).__name__
         return None
+
+    def _collided(self, error: BaseException) -> bool:
+        return isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
 
     def _broken(self, connection: Any) -> bool:
         return bool(connection.closed)

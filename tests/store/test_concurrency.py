@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from connector.errors import StoreUnavailable
+import psycopg
+import pytest
+
+from connector.errors import StoreCollision, StoreUnavailable
 from connector.store import Store, deliveries, effects, inbox, meta, runs
 from connector.store.sqlite import Sqlite
 from tests.store.examples import NOW, at, delivery, effect, run
@@ -124,6 +128,68 @@ def test_of_parallel_saves_of_one_rev_one_wins(open_store: Callable[[], Store]) 
 
     assert together(6, work) == []
     assert sorted(results) == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("names", [["order/a"], ["order/b", "order/a"], ["order/a\0"]])
+def test_what_is_held_by_name_is_done_by_one_at_a_time(open_store: Callable[[], Store], names: list[str]) -> None:
+    """Two that each look for the other's row and write their own: one of them must see it."""
+    own = [open_store() for _ in range(2)]
+    saw: list[bool] = []
+    both_looked = threading.Barrier(2)
+
+    def work(index: int) -> None:
+        with own[index].work.transaction() as tx:
+            tx.hold(names if index else reversed(names))
+            saw.append(meta.get(tx, f"row {1 - index}") is not None)
+            with suppress(threading.BrokenBarrierError):
+                both_looked.wait(0.3)
+            meta.put(tx, f"row {index}", "here", NOW)
+
+    assert together(2, work) == []
+    assert sorted(saw) == [False, True]
+
+
+@pytest.mark.postgres
+def test_a_held_name_can_be_tried_and_ends_with_its_savepoint(schema_dsn: str) -> None:
+    one, two = Store.open(schema_dsn), Store.open(schema_dsn)
+    with one.work.transaction() as mine, two.work.transaction() as other:
+        mine.hold(["order/a", "order/a"])
+        assert mine.try_hold("order/a")
+        assert (other.try_hold("order/a"), other.try_hold("order/b")) == (False, True)
+        assert not mine.try_hold("order/b")
+        with suppress(LookupError), other.savepoint():
+            other.hold(["order/c"])
+            raise LookupError
+        assert mine.try_hold("order/c")
+        assert not other.try_hold("order/c")
+    with two.work.transaction() as other:
+        assert other.try_hold("order/a")
+    one.close()
+    two.close()
+
+
+@pytest.mark.postgres
+def test_two_that_wait_for_each_other_collide_and_one_is_undone(schema_dsn: str) -> None:
+    with psycopg.connect(schema_dsn) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper").fetchone():
+            schema_dsn += "%20-cdeadlock_timeout%3D20ms"  # only a superuser may be this impatient
+    own = [Store.open(schema_dsn) for _ in range(2)]
+    both = threading.Barrier(2)
+
+    def work(index: int) -> None:
+        with own[index].work.transaction() as tx:
+            tx.hold([f"order/{index}"])
+            both.wait(10)
+            tx.hold([f"order/{1 - index}"])
+            meta.put(tx, f"row {index}", "here", NOW)
+
+    raised = together(2, work)
+    assert [type(error) for error in raised] == [StoreCollision]
+    assert "deadlock" in str(raised[0])
+    with own[0].work.read() as tx:
+        assert [meta.get(tx, f"row {index}") for index in range(2)].count("here") == 1
+    for store in own:
+        store.close()
 
 
 def count_up(database: Sqlite, times: int) -> None:
