@@ -15,7 +15,7 @@ from connector.errors import ConfigError, MalformedPayload, StoreUnavailable
 from connector.model import Event, Run, Shop
 from connector.store import deliveries, runs
 from connector.store.db import Tx
-from connector.store.deliveries import Claimed
+from connector.store.deliveries import Claimed, Finished
 from connector.store.inbox import Delivery
 from flows.runner import RunMoved
 
@@ -94,27 +94,26 @@ class Intake:
     def _together(self, batch: Sequence[Claimed]) -> None:
         now = self._clock.now()
         with self._store.work.transaction() as tx:
-            for item in batch:
-                self._take_in_one(tx, item, now)
+            finished = [done for item in batch if (done := self._take_in_one(tx, item, now)) is not None]
+            deliveries.finish_many(tx, finished, now)
 
-    def _take_in_one(self, tx: Tx, item: Claimed, now: datetime) -> None:
+    def _take_in_one(self, tx: Tx, item: Claimed, now: datetime) -> Finished | None:
+        """One delivery; how it ended, or `None` where that is stored already."""
         delivery = item.delivery
         if delivery.quarantine:
-            deliveries.finish(tx, delivery.shop_id, delivery.id, now, "quarantined", delivery.quarantine)
-            return
+            return Finished(delivery.shop_id, delivery.id, "quarantined", delivery.quarantine)
         if not self._kiitos.catalog.knows(delivery.shop_id):
             text = "the shop is not in app.toml; put it back and restart the worker, and this is taken again"
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, UNKNOWN_SHOP, text, None)
-            return
+            return None
         shop = self._kiitos.catalog.settings(delivery.shop_id).shop
         try:
             found = self._normalise(delivery, shop)
         except MalformedPayload as error:
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, error.code, error.message, None)
-            return
-        with tx.savepoint():
-            count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
-        deliveries.finish(tx, delivery.shop_id, delivery.id, now, "done" if found else "ignored", f"{count} new")
+            return None
+        count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
+        return Finished(delivery.shop_id, delivery.id, "done" if found else "ignored", f"{count} new")
 
     def _normalise(self, delivery: Delivery, shop: Shop) -> Sequence[Event]:
         adapter = self._kiitos.registry.platform(delivery.platform)

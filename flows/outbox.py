@@ -75,7 +75,9 @@ class Outbox:
             return None
         settings = self._runner.catalog.settings(effect.shop_id)
         stored = shops.get(tx, effect.shop_id)
-        shop = replace(settings.shop, status=stored.status) if stored else settings.shop
+        shop = settings.shop
+        if stored is not None and stored.status is not shop.status:
+            shop = replace(shop, status=stored.status)
         situation = look(tx, shop, run.order_id, run.customer_id)
         flow = self._runner.flow_of(tx, run)
         facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)

@@ -261,9 +261,9 @@ def _refusal(flow: Flow, event: Event, facts: Facts) -> dict[str, str] | None:
     if engine.too_old(flow, event, facts.now):
         age = f"{(facts.now - event.at).total_seconds() / 86400:.1f} d"
         return {"rule": f"event younger than {flow.max_age.total_seconds() / 86400:g} d", "saw": age}
-    for result in engine.admits(flow, facts):
-        if not result.passed:
-            return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
+    result = engine.refusal(flow, facts)
+    if result is not None:
+        return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
     return None
 
 

@@ -84,7 +84,7 @@ def test_sending_is_committed_before_the_call(store: Store) -> None:
     assert (lost.id, lost.content) == ("r1:ask", BODY)
 
 
-def test_content_is_frozen_by_the_first_attempt(store: Store) -> None:
+def test_the_newest_rendering_is_kept_and_the_first_try_remembered(store: Store) -> None:
     put(store, effect())
     begin(store)
     with store.work.transaction() as tx:
@@ -92,7 +92,7 @@ def test_content_is_frozen_by_the_first_attempt(store: Store) -> None:
         (again,) = effects.due(tx, at(2), 5)
     assert (again.status, again.content, again.reason, again.lease_until) == ("pending", BODY, "421 try later", None)
     assert begin(store, 2, b"another rendering")
-    assert get(store).content == BODY
+    assert get(store).content == b"another rendering"
     assert (get(store).attempts, get(store).first_try_at) == (2, NOW)
 
 

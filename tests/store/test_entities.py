@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
@@ -150,6 +151,17 @@ def test_customers(store: Store) -> None:
     with store.work.read() as tx:
         found = entities.customer(tx, SHOP, "71")
         assert entities.customer_by_email(tx, SHOP, "aino@example.test") is None
+    assert found is not None
+    assert found.deleted
+
+
+def test_a_deletion_without_a_time_is_newer_than_what_is_known(store: Store) -> None:
+    person = Customer(id="71", email="aino@example.test", updated_at=at(-1))
+    told = event(EventKind.CUSTOMER_UPDATED, Ref("customer", "71"), customer=person)
+    gone = event(EventKind.CUSTOMER_DELETED, Ref("customer", "71"), happened=datetime(1970, 1, 1, tzinfo=UTC))
+    apply(store, told, gone, told)
+    with store.work.read() as tx:
+        found = entities.customer(tx, SHOP, "71")
     assert found is not None
     assert found.deleted
 
