@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from connector import codec
@@ -64,6 +64,8 @@ _TOMBSTONES = {
     EventKind.CHECKOUT_DELETED: "checkout_delete",
 }
 
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def apply(tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
     """Keep every snapshot the event carries, and what a deletion tells."""
@@ -92,7 +94,6 @@ def followers(tx: Tx, shop_id: str, order_id: str) -> Followers:
 
 def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> None:
     """The same for the events of one delivery: a snapshot that several of them share is written once."""
-    del now  # a snapshot carries its own time
     last_order: Order | None = None
     for event in events:
         if event.order is not None and event.order is not last_order:
@@ -116,7 +117,9 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
         tombstone = _TOMBSTONES.get(event.kind)  # type: ignore[call-overload]
         if tombstone is not None:
             tx.forget("product_by_ids")
-            tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(event.at))
+            # Some platforms tell only that it is gone (1970 stands for no time): that is newer than all that is known.
+            at = event.at if event.at > _NO_TIME else now
+            tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(at))
 
 
 def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
