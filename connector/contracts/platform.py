@@ -39,8 +39,8 @@ class Verified:
     """A delivery whose signature held. Topic, shop and ids are unsigned headers: hints, checked against the body.
 
     `dedup_key` identifies the delivery within (shop, topic): for Shopify the webhook id, for WooCommerce
-    resource id + sha256 of the body. `quarantine` is a reason to keep the delivery but never act on it
-    (a staging clone); empty otherwise.
+    resource id + sha256 of the body (and the delivery id where the body only names an id). `quarantine` is a reason
+    to keep the delivery but never act on it (a staging clone); empty otherwise.
     """
 
     topic: str
@@ -93,7 +93,7 @@ class PlatformAdapter(ABC):
 
         Pure. Raises only `MalformedPayload`. Emits every event the snapshot proves (keys make repeats harmless).
         A body that is no fact (a signed error body, the id of another resource) becomes `resource.recheck`:
-        look at the object again.
+        look at the object again. Its key alone may hold `verified.dedup_key`: each delivery asks anew.
         """
 
     def quirks(self) -> Mapping[str, str]:

@@ -10,10 +10,18 @@ from typing import Any, ClassVar
 from connector.contracts import Endpoint, Handshake, Inbound, PlatformAdapter, Verified
 from connector.errors import MalformedPayload
 from connector.model import Event, Shop
-from platforms.woocommerce.events import coupon_events, customer_events, order_events, product_events, recheck
+from platforms.woocommerce.events import (
+    coupon_events,
+    customer_deleted,
+    customer_events,
+    order_events,
+    product_events,
+    recheck,
+)
 from platforms.woocommerce.fields import ident, line
-from platforms.woocommerce.payloads import CouponBody, CustomerBody, Glance, OrderBody, ProductBody, read
+from platforms.woocommerce.payloads import CouponBody, CustomerBody, Glance, OrderBody, ProductBody, is_bare_id, read
 from platforms.woocommerce.signature import (
+    DELIVERY_ID,
     SOURCE,
     check_signature,
     is_ping,
@@ -23,6 +31,7 @@ from platforms.woocommerce.signature import (
     site_key,
 )
 
+_DELIVERY_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?", re.ASCII)
 
 _RESOURCES = frozenset({"order", "customer", "product", "coupon"})
@@ -56,7 +65,7 @@ class WooCommerceAdapter(PlatformAdapter):
     def verify(self, inbound: Inbound, endpoint: Endpoint) -> Verified | Handshake:
         """Check the signature; the unsigned ping is a handshake (answer it with exactly 200, or it comes for ever).
 
-        The delivery id repeats within a second and is never part of the identity: resource id and body are.
+        Resource id and body are the identity; see `_dedup_key` for bodies that are the same every time.
         Raises only `WebhookRejected`.
         """
         if is_ping(inbound):
@@ -67,7 +76,7 @@ class WooCommerceAdapter(PlatformAdapter):
         domain = site_key(inbound.one(SOURCE) or "").partition("/")[0]
         return Verified(
             topic=topic,
-            dedup_key=f"{resource_id or '-'}:{hashlib.sha256(inbound.body).hexdigest()}",
+            dedup_key=_dedup_key(inbound, topic, resource_id),
             shop_domain=domain if _HOST.fullmatch(domain) else None,
             resource_id=resource_id,
             api_version=read_version(inbound),
@@ -79,10 +88,10 @@ class WooCommerceAdapter(PlatformAdapter):
         resource, _, happened = verified.topic.partition(".")
         try:
             if resource == "action":
-                return _action_events(happened, body, verified.topic)
+                return _action_events(happened, body, verified)
             if resource not in _RESOURCES or happened not in (*_SNAPSHOTS, "deleted"):
                 return ()
-            return _resource_events(resource, happened, body, verified.topic, shop)
+            return _resource_events(resource, happened, body, verified, shop)
         except MalformedPayload as error:
             if error.topic:
                 raise
@@ -92,14 +101,30 @@ class WooCommerceAdapter(PlatformAdapter):
     def quirks(self) -> Mapping[str, str]:
         """What merchants should know of WooCommerce."""
         return {
-            "no_retries": "WooCommerce never repeats a lost delivery: the shop is also polled every few minutes.",
+            "no_retries": "WooCommerce never repeats a lost delivery: only the object's next change makes it good.",
             "completed": "Completed does not mean delivered: that is known only from a plug-in's status or tracking.",
-            "visitors": "A quiet shop sends its webhooks when the next visitor comes; polling wakes it up as well.",
+            "visitors": "A quiet shop sends its webhooks when a visitor comes: let the server's cron call wp-cron.php.",
             "new_customers": "A coupon cannot be limited to new customers: that is checked when the order comes in.",
             "coupon_start": "A coupon is valid from the moment it is made: WooCommerce knows no start date.",
             "refund_dates": "A refund is seen with the order's next change; its own date and lines are not sent.",
+            "cancellations": "No date of cancellation is kept: each change of a cancelled order cancels it once more.",
             "tags": "Orders have no tags: ours are kept in the order's meta field _kiitos_tags.",
         }
+
+
+def _dedup_key(inbound: Inbound, topic: str, resource_id: str | None) -> str:
+    """Resource id and sha256 of the body; where a body only names an id, the shop's delivery id as well.
+
+    An order that goes into the bin a second time sends the very bytes of the first time, and an action topic always
+    does. The delivery id is a digest of webhook and second: alone it repeats (facts/woocommerce.md section 0.2),
+    with the body it tells the occasions apart and still keeps a repeated request out. It is not signed; a forged one
+    makes us look at the object once more. A snapshot needs none: the same bytes are the same state.
+    """
+    key = f"{resource_id or '-'}:{hashlib.sha256(inbound.body).hexdigest()}"
+    if not topic.startswith("action.") and not topic.endswith(".deleted"):
+        return key
+    delivery_id = inbound.one(DELIVERY_ID) or ""
+    return f"{key}:{delivery_id}" if _DELIVERY_ID.fullmatch(delivery_id) else key
 
 
 def _resource_id(body: bytes) -> str | None:
@@ -118,23 +143,29 @@ def _argument_id(argument: Any) -> str | None:
     return found if found and found.isdecimal() and found.isascii() else None
 
 
-def _resource_events(resource: str, happened: str, body: bytes, topic: str, shop: Shop) -> Sequence[Event]:
+def _resource_events(resource: str, happened: str, body: bytes, verified: Verified, shop: Shop) -> Sequence[Event]:
     """A full object is a fact; an error body, a bare id or a deletion is a reason to look again.
 
     `product.deleted` and `coupon.deleted` are also sent with the id of any page, post or (without HPOS) order that
-    was put into the trash, and restoring them gives a signed error body (facts/woocommerce.md section 0.6).
+    was put into the trash, and restoring them gives a signed error body (facts/woocommerce.md section 0.6). Accounts
+    know no trash and share no ids with posts: `customer.deleted` is a fact (section 1.5), if its body is that of a
+    deletion and not an account's under an unsigned topic.
     """
+    topic = verified.topic
     glance = read(body, Glance, topic)
     resource_id = ident(glance.id)
     if resource_id is None:
         if line(glance.code) is None:
             raise MalformedPayload("neither an id nor an error code", topic=topic, path="$.id")
         reason = f"signed error body: {(line(glance.code) or '')[:80]}"
-        return (recheck(resource, None, f"{happened}/{hashlib.sha256(body).hexdigest()[:16]}", reason),)
+        return (recheck(resource, None, happened, verified.dedup_key, reason),)
     if happened == "deleted":
-        return (recheck(resource, resource_id, "deleted", f"{topic}: see whether it is really gone"),)
+        if resource == "customer" and is_bare_id(body):
+            return (customer_deleted(resource_id),)
+        reason = f"{topic}: see whether it is really gone"
+        return (recheck(resource, resource_id, happened, verified.dedup_key, reason),)
     if resource == "order" and glance.status is None:
-        return (recheck(resource, resource_id, happened, f"{topic}: the body holds no order"),)
+        return (recheck(resource, resource_id, happened, verified.dedup_key, f"{topic}: the body holds no order"),)
     return _snapshot_events(resource, body, topic, shop)
 
 
@@ -150,9 +181,9 @@ def _snapshot_events(resource: str, body: bytes, topic: str, shop: Shop) -> Sequ
             return coupon_events(read(body, CouponBody, topic))
 
 
-def _action_events(hook: str, body: bytes, topic: str) -> Sequence[Event]:
+def _action_events(hook: str, body: bytes, verified: Verified) -> Sequence[Event]:
     """An action topic carries only a hook's first argument: enough to know which order to look at."""
     if hook not in _ORDER_HOOKS and not hook.startswith(_STATUS_HOOK):
         return ()
-    order_id = _argument_id(read(body, Glance, topic).arg)
-    return (recheck("order", order_id, hook, hook),) if order_id else ()
+    order_id = _argument_id(read(body, Glance, verified.topic).arg)
+    return (recheck("order", order_id, hook, verified.dedup_key, hook),) if order_id else ()

@@ -20,7 +20,7 @@ from platforms.woocommerce.payloads import CouponBody, CustomerBody, OrderBody, 
 from platforms.woocommerce.people import STAFF_ROLES, read_customer
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-"""`at` of a recheck: neither body nor headers of such a delivery hold a time, and a pure function has no clock."""
+"""`at` of a recheck or deleted account: neither body nor headers hold a time, and a pure function has no clock."""
 
 _CHECKOUT_LINK_SINCE = 10
 
@@ -28,7 +28,11 @@ _CHECKOUT_LINK_SINCE = 10
 def order_events(body: OrderBody, shop: Shop) -> list[Event]:
     """All events of an order snapshot; a draft is a checkout at most, an order in the trash is deleted.
 
-    Raises `MalformedPayload`.
+    What can happen to one order more than once has a date in its key: completed again, it is fulfilled anew
+    (`date_completed` is set at each completion and stays through later changes). Of a cancellation no date is kept,
+    so the last change stands for it: a later change of a cancelled order is `order.cancelled` once more, which
+    finds nothing left to stop, while under one key for ever the second cancellation of an order taken up again
+    would stop nothing. Raises `MalformedPayload`.
     """
     snapshot = read_order(body, shop)
     order = snapshot.order
@@ -47,10 +51,12 @@ def order_events(body: OrderBody, shop: Shop) -> list[Event]:
         events.extend(_shipment_events(order, shipment))
     if snapshot.status == "completed":
         at = order.closed_at or order.updated_at
-        events.append(_of_order(order, EventKind.ORDER_FULFILLED, "fulfilled", at))
+        when = f"/{to_text(order.closed_at)}" if order.closed_at else ""
+        events.append(_of_order(order, EventKind.ORDER_FULFILLED, f"fulfilled{when}", at))
     events.extend(_refund_events(body, snapshot))
     if snapshot.status == "cancelled":
-        events.append(_of_order(order, EventKind.ORDER_CANCELLED, "cancelled", order.updated_at))
+        key = f"cancelled/{to_text(order.updated_at)}"
+        events.append(_of_order(order, EventKind.ORDER_CANCELLED, key, order.updated_at))
     return events
 
 
@@ -190,6 +196,17 @@ def customer_events(body: CustomerBody) -> list[Event]:
     ]
 
 
+def customer_deleted(customer_id: str) -> Event:
+    """The account is gone for good: WordPress gives no user id twice."""
+    return Event(
+        kind=EventKind.CUSTOMER_DELETED,
+        key=f"customer/{customer_id}/deleted",
+        subject=Ref("customer", customer_id),
+        at=UNKNOWN_TIME,
+        customer_id=customer_id,
+    )
+
+
 def product_events(body: ProductBody) -> list[Event]:
     """A product. A variation is none: its parent's own delivery tells what customers see. Raises `MalformedPayload`."""
     if line(body.type) == "variation" or ident(body.parent_id):
@@ -246,13 +263,18 @@ def coupon_events(body: CouponBody) -> list[Event]:
     ]
 
 
-def recheck(resource: str, resource_id: str | None, key: str, reason: str) -> Event:
+def recheck(resource: str, resource_id: str | None, happened: str, delivery: str, reason: str) -> Event:
     """Look at the object again: the delivery itself is no fact. `data` holds `resource`, `id` ("" when the body did
-    not say which) and `reason`."""
+    not say which) and `reason`.
+
+    Each delivery asks for one look, so its `dedup_key` is part of the key. Two occasions within one second are one
+    delivery; what a lost delivery would have asked for, only the object's next change makes good.
+    """
+    asked = hashlib.sha256(delivery.encode()).hexdigest()[:16]
     told: Mapping[str, str] = {"resource": resource, "id": resource_id or "", "reason": reason}
     return Event(
         kind=EventKind.RESOURCE_RECHECK,
-        key=f"{resource}/{resource_id or 'unknown'}/recheck/{key}",
+        key=f"{resource}/{resource_id or 'unknown'}/recheck/{happened}/{asked}",
         subject=Ref(resource, resource_id or "unknown"),
         at=UNKNOWN_TIME,
         order_id=resource_id if resource == "order" else None,

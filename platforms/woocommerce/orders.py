@@ -43,6 +43,8 @@ from platforms.woocommerce.shipments import read_shipments
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 CHECKOUTS = frozenset({"checkout", "store-api"})
+# WooCommerce's own app for the counter, and the plug-in WCPOS.
+_COUNTERS = frozenset({"pos-rest-api", "woocommerce-pos"})
 TAGS_META = "_kiitos_tags"
 ATTRIBUTION = "_wc_order_attribution_"
 
@@ -301,9 +303,13 @@ def _discounts(body: OrderBody, prices: _Prices) -> tuple[AppliedDiscount, ...]:
 
 
 def _source(body: OrderBody, meta: Mapping[str, Any]) -> str | None:
-    """`created_via` (checkout, store-api, rest-api, pos ...); a subscription's follow-up order says so instead."""
+    """`created_via` (checkout, store-api, rest-api ...) with `pos` for the counter, the word flows ask for; a
+    subscription's follow-up order says so instead."""
     related = next((key for key in _RELATED if text(meta.get(key))), None)
-    return related.removeprefix("_") if related else line(body.created_via)
+    if related:
+        return related.removeprefix("_")
+    created_via = line(body.created_via)
+    return "pos" if created_via in _COUNTERS else created_via
 
 
 def _status_url(body: OrderBody) -> str | None:

@@ -190,6 +190,21 @@ class Glance(msgspec.Struct):
     arg: Loose = None
 
 
+class _BareId(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole body of a `.deleted` topic."""
+
+    id: int | str
+
+
+def is_bare_id(body: bytes) -> bool:
+    """Whether the body is an id and nothing else."""
+    try:
+        msgspec.json.decode(body, type=_BareId)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def read(body: bytes, shape: type[P], topic: str) -> P:
     """Decode a body. Raises `MalformedPayload` naming the topic and the path of the first fault."""
     try:

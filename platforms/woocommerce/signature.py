@@ -20,6 +20,7 @@ from connector.model import Shop
 SIGNATURE = "x-wc-webhook-signature"
 TOPIC = "x-wc-webhook-topic"
 SOURCE = "x-wc-webhook-source"
+DELIVERY_ID = "x-wc-webhook-delivery-id"
 
 _DIGEST_SIZE = 32
 _TOPIC = re.compile(r"[a-z][a-z0-9_]{0,63}\.[A-Za-z0-9_.:/-]{1,190}", re.ASCII)

@@ -34,9 +34,9 @@ def with_meta(*entries: tuple[str, Any], **changed: Any) -> dict[str, Any]:
     return order_body(meta_data=[{"id": 1, "key": key, "value": value} for key, value in entries], **changed)
 
 
-def normalise(body: Any, topic: str = "order.updated") -> list[Event]:
+def normalise(body: Any, topic: str = "order.updated", dedup_key: str = "d") -> list[Event]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return list(WooCommerceAdapter().normalise(Verified(topic=topic, dedup_key="d"), raw, SHOP))
+    return list(WooCommerceAdapter().normalise(Verified(topic=topic, dedup_key=dedup_key), raw, SHOP))
 
 
 def order_of(body: dict[str, Any]) -> Order:

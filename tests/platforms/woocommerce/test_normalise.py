@@ -86,6 +86,45 @@ def test_completed_is_fulfilled_but_not_delivered() -> None:
     assert not [event for event in events if event.kind.startswith("shipment.")]
 
 
+NINE, TEN, ELEVEN = (f"2026-11-20T{hour}:00:00" for hour in ("09", "10", "11"))
+
+
+def keys(kind: EventKind, **state: Any) -> set[str]:
+    """The keys of one state under both topics: they must not depend on which delivery told it."""
+    told = [
+        {event.key for event in normalise(order_body(**state), f"order.{how}") if event.kind == kind}
+        for how in ("created", "updated")
+    ]
+    assert told[0] == told[1]
+    return told[0]
+
+
+def test_an_order_can_be_cancelled_twice() -> None:
+    first = keys(EventKind.ORDER_CANCELLED, status="cancelled", date_modified_gmt=NINE)
+    assert not keys(EventKind.ORDER_CANCELLED, status="processing", date_modified_gmt=TEN)
+    second = keys(EventKind.ORDER_CANCELLED, status="cancelled", date_modified_gmt=ELEVEN)
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
+def test_a_completion_is_known_by_its_date_and_not_by_later_changes() -> None:
+    def fulfilled(completed: str | None, modified: str) -> set[str]:
+        state = {"status": "completed", "date_completed_gmt": completed, "date_modified_gmt": modified}
+        return keys(EventKind.ORDER_FULFILLED, **state)
+
+    assert fulfilled(NINE, NINE) == fulfilled(NINE, TEN)
+    assert fulfilled(NINE, TEN) != fulfilled(ELEVEN, ELEVEN)
+    assert fulfilled(None, NINE) == fulfilled(None, TEN) == {"order/1001/fulfilled"}
+
+
+@pytest.mark.parametrize(
+    ("created_via", "source"),
+    [("pos-rest-api", "pos"), ("woocommerce-pos", "pos"), ("rest-api", "rest-api"), ("store-api", "store-api")],
+)
+def test_the_counter_is_called_pos(created_via: str, source: str) -> None:
+    assert order_of(order_body(created_via=created_via)).source == source
+
+
 def test_an_unknown_status_is_other_with_its_own_word_kept() -> None:
     order = order_of(order_body(status="odottaa-kuvaa", date_paid_gmt=None))
     assert (order.status, order.raw_status, order.financial) == (
@@ -210,7 +249,7 @@ def test_locale_tags() -> None:
         ("order.deleted", {"id": 28}, "order/28"),
         ("product.deleted", {"id": 45}, "product/45"),
         ("coupon.deleted", {"id": 45}, "coupon/45"),
-        ("customer.deleted", {"id": 5}, "customer/5"),
+        ("customer.deleted", {"id": 5, "email": "a@example.test"}, "customer/5"),
         ("order.restored", {"id": 28}, "order/28"),
         ("order.updated", {"code": "woocommerce_rest_cannot_view", "message": "Sorry"}, "order/unknown"),
         ("action.woocommerce_delete_order", {"action": "woocommerce_delete_order", "arg": 54}, "order/54"),
@@ -223,6 +262,34 @@ def test_what_is_no_fact_is_a_reason_to_look_again(topic: str, body: dict[str, A
     assert str(event.subject) == subject
     assert set(event.data) == {"resource", "id", "reason"}
     assert (event.order, event.customer, event.product) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("order.deleted", {"id": 28}),
+        ("product.deleted", {"id": 28}),
+        ("order.updated", {"code": "woocommerce_rest_cannot_view"}),
+        ("action.woocommerce_order_refunded", {"action": "woocommerce_order_refunded", "arg": 28}),
+    ],
+)
+def test_each_delivery_asks_for_one_look(topic: str, body: dict[str, Any]) -> None:
+    """Into the bin, out of it and in again: the second deletion is looked at too."""
+    first, same, later = (normalise(body, topic, key)[0].key for key in ("28:ab:1", "28:ab:1", "28:ab:2"))
+    assert first == same
+    assert first != later
+
+
+def test_a_deleted_account_is_a_fact_under_one_key() -> None:
+    first, later = (normalise({"id": 5}, "customer.deleted", key) for key in ("5:ab:1", "5:ab:2"))
+    assert first == later
+    (event,) = first
+    assert (event.kind, event.key, str(event.subject)) == (
+        EventKind.CUSTOMER_DELETED,
+        "customer/5/deleted",
+        "customer/5",
+    )
+    assert (event.customer_id, event.order_id, event.customer) == ("5", None, None)
 
 
 @pytest.mark.parametrize(

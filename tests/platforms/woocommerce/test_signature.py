@@ -64,11 +64,27 @@ def test_a_signed_delivery_is_identified_by_resource_and_body() -> None:
     assert found.quarantine == ""
 
 
-def test_the_delivery_id_is_no_part_of_the_identity() -> None:
+def test_the_delivery_id_is_no_part_of_a_snapshots_identity() -> None:
     other = delivery(x_wc_webhook_delivery_id="00000000000000000000000000000000")
     assert verified(other).dedup_key == verified(delivery()).dedup_key
     changed = BODY.replace(b"processing", b"completed")
     assert verified(delivery(changed)).dedup_key != verified(delivery()).dedup_key
+
+
+BARE = b'{"id":28}'
+HOOK = b'{"action":"woocommerce_order_refunded","arg":28}'
+
+
+@pytest.mark.parametrize(("topic", "body"), [("order.deleted", BARE), ("action.woocommerce_order_refunded", HOOK)])
+def test_a_body_that_only_names_an_id_is_told_apart_by_the_delivery_id(topic: str, body: bytes) -> None:
+    def key(delivery_id: str | None) -> str:
+        return verified(delivery(body, x_wc_webhook_topic=topic, x_wc_webhook_delivery_id=delivery_id)).dedup_key
+
+    first, later = "1" * 32, "2" * 32
+    assert key(first) == key(first)
+    assert key(first) != key(later)
+    without = f"28:{hashlib.sha256(body).hexdigest()}"
+    assert [key(wrong) for wrong in (None, "", "x" * 65, "ä", "a b", "1\n")] == [without] * 6
 
 
 @pytest.mark.parametrize(
