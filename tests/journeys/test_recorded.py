@@ -46,7 +46,7 @@ SINGLE = {
     "woocommerce/order.created/virtual_gift_card": "order_confirmation -> Leena.Kettunen@Example.com",
     "woocommerce/order.created/deleted_product_and_odd_types": "order_confirmation -> Leena.Kettunen@Example.com",
     "woocommerce/order.created/no_email": "not sent: no_address",
-    "woocommerce/order.created/phone_only": "not sent: no_address",
+    "woocommerce/order.created/phone_only": "order.source != pos (saw pos)",
     "woocommerce/order.created/pending_unpaid": "order.raw_status != pending",
     "woocommerce/order.updated/cancelled": "order.status not in",
     "woocommerce/order.updated/failed": "order.status not in",
