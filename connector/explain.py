@@ -1,22 +1,28 @@
 """Why a customer heard something, or did not: the rule, the value it saw, the flow's version, the times.
 
-Answered from rows alone (runs, journal, effects), never from logs.
+Answered from rows alone (runs, journal, effects, deliveries that could not be used), never from logs.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from connector import codec
 from connector.clock import to_text
+from connector.errors import MalformedPayload
 from connector.model import Effect, EffectStatus, Order, Run, email_key
-from connector.store import effects, entities, events, referrals, runs
+from connector.store import deliveries, effects, entities, events, inbox, referrals, runs
 from connector.store.db import Tx
 from connector.store.store import Store
 from flows.referral import REASONS
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_FAILED = 100
+"""Failed deliveries of the shop that are looked into, newest first."""
+_OF_ORDER = re.compile(r"orders?[./]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +44,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One order's or customer's timeline, oldest first."""
+    """One order's or customer's timeline, oldest first. `note` is a sentence about the answer itself, often empty."""
 
     shop_id: str
     subject: str
+    note: str = ""
     orders: tuple[Order, ...]
     lines: tuple[Line, ...]
 
@@ -50,19 +57,76 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
     """The story of an order (number or id) or a customer (e-mail address); `None` when there is none of that name."""
     with store.work.read() as tx:
         key = email_key(who)
-        if key is not None:
-            orders = entities.orders_of(tx, shop_id, key)
-            followed = _runs_of(tx, shop_id, key, orders)
-            if not orders and not followed:
-                return None
-            story = _story(tx, shop_id, who, orders, followed)
-            return replace(story, lines=_with_others(tx, story, followed, key))
-        order = entities.order(tx, shop_id, who) or entities.order_by_number(tx, shop_id, who.lstrip("#"))
-        if order is None:
-            order = entities.order_by_number(tx, shop_id, f"#{who.lstrip('#')}")
-        if order is None:
-            return None
-        return _story(tx, shop_id, f"order {order.number}", [order], runs.of_order(tx, shop_id, order.id))
+        found = _of_order(tx, shop_id, who) if key is None else _of_person(tx, shop_id, who, key)
+        names = frozenset({who, f"#{who}"} | {name for order in found.orders for name in (order.id, order.number)})
+        failed = _failed_lines(store, tx, shop_id, names, key)
+    lines = tuple(sorted((*found.lines, *failed), key=lambda line: line.at))
+    return replace(found, lines=lines) if lines or found.orders else None
+
+
+def _of_person(tx: Tx, shop_id: str, who: str, address: str) -> Story:
+    orders = entities.orders_of(tx, shop_id, address)
+    followed = _runs_of(tx, shop_id, address, orders)
+    story = _story(tx, shop_id, who, orders, followed)
+    return replace(story, lines=_with_others(tx, story, followed, address)) if orders or followed else story
+
+
+def _of_order(tx: Tx, shop_id: str, who: str) -> Story:
+    """By number first, which is what people know; an id of the same digits is told of in the note."""
+    named, same_id = _by_number(tx, shop_id, who.lstrip("#")), entities.order(tx, shop_id, who)
+    order = named or same_id
+    if order is None:
+        return _of_unseen(tx, shop_id, who)
+    story = _story(tx, shop_id, f"order {order.number}", [order], runs.of_order(tx, shop_id, order.id))
+    if same_id is None or same_id.id == order.id:
+        return story
+    return replace(story, note=f"{who} is also the id of order {same_id.number}: ask for that number to see it")
+
+
+def _by_number(tx: Tx, shop_id: str, number: str) -> Order | None:
+    return entities.order_by_number(tx, shop_id, number) or entities.order_by_number(tx, shop_id, f"#{number}")
+
+
+def _of_unseen(tx: Tx, shop_id: str, order_id: str) -> Story:
+    """An order that is not here, from what is: its parcels' events and runs."""
+    lines = [_of_event(row, "") for row in events.for_order(tx, shop_id, order_id)]
+    for run in runs.of_order(tx, shop_id, order_id):
+        lines += _of_run(tx, run)
+    note = "the order itself is not here: it never came, could not be used, or was deleted"
+    return Story(shop_id=shop_id, subject=f"order {order_id}", note=note, orders=(), lines=tuple(lines))
+
+
+def _failed_lines(store: Store, tx: Tx, shop_id: str, names: frozenset[str], address: str | None) -> list[Line]:
+    """The newest failed deliveries of the shop that are about these orders (ids or numbers) or this address."""
+    rows = {row.delivery_id: row for row in deliveries.failed(tx, shop_id, _FAILED)}
+    if not rows:
+        return []
+    with store.inbox.read() as log:
+        kept = inbox.by_ids(log, list(rows))
+    return [_of_failed(rows[each.id], each) for each in kept if _is_about(each, names, address)]
+
+
+def _is_about(delivery: inbox.Delivery, names: frozenset[str], address: str | None) -> bool:
+    if address is not None and f'"{address}"'.encode() in delivery.body.lower():
+        return True
+    try:
+        body = codec.decode(delivery.body, dict[str, object])
+    except MalformedPayload:
+        return False
+    if not _OF_ORDER.match(delivery.topic):
+        return str(body.get("order_id", "")) in names
+    number = body.get("order_number", body.get("number", ""))  # Shopify's `number` counts from 1 beside the other
+    return not names.isdisjoint({str(body.get("id", "")), str(body.get("name", "")), str(number)})
+
+
+def _of_failed(row: deliveries.FailedDelivery, delivery: inbox.Delivery) -> Line:
+    text = f"delivery {delivery.id} ({delivery.topic}) could not be used: {row.error_code}: {row.error_text}"
+    return Line(
+        at=delivery.received_at,
+        what="delivery.failed",
+        text=f"{text}; `kiitos deliveries replay` takes it again",
+        detail={"delivery": str(delivery.id), "topic": delivery.topic, "code": row.error_code},
+    )
 
 
 def _runs_of(tx: Tx, shop_id: str, address: str, orders: Sequence[Order]) -> list[Run]:
@@ -85,7 +149,7 @@ def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed
     lines: list[Line] = []
     for order in orders:
         lines += [
-            _of_event(row, order)
+            _of_event(row, order.number)
             for row in events.for_order(tx, shop_id, order.id)
             if not row.kind.endswith(".updated")
         ]
@@ -105,13 +169,13 @@ def _with_others(tx: Tx, story: Story, followed: Sequence[Run], address: str) ->
     return tuple(sorted((*story.lines, *others), key=lambda line: line.at))
 
 
-def _of_event(row: events.EventRow, order: Order) -> Line:
+def _of_event(row: events.EventRow, order: str) -> Line:
     """What the platform said, at the time we heard it; `happened_at` is when it says it happened."""
     subject = f"{row.subject_kind} {row.subject_id}"
     detail = {"kind": row.kind, "subject": subject, "happened_at": to_text(row.at), **row.data}
     why = f": {REASONS.get(reason, reason)}" if (reason := row.data.get("reason")) else ""
     text = f"{row.kind} ({subject}){why}"
-    return Line(at=row.recorded_at, what="event", text=text, order=order.number, detail=detail)
+    return Line(at=row.recorded_at, what="event", text=text, order=order, detail=detail)
 
 
 def _number(tx: Tx, shop_id: str, order_id: str | None) -> str:

@@ -29,7 +29,8 @@ def explain(app: App, shop: str, who: str, as_json: bool) -> None:
         click.echo(f"nobody and nothing called '{who}' in {shop}", err=True)
         raise click.exceptions.Exit(1)
     if as_json:
-        print_json({"shop": shop, "subject": story.subject, "lines": [builtins(line) for line in story.lines]})
+        lines = [builtins(line) for line in story.lines]
+        print_json({"shop": shop, "subject": story.subject, "note": story.note, "lines": lines})
         return
     print_story(story)
 
@@ -37,6 +38,8 @@ def explain(app: App, shop: str, who: str, as_json: bool) -> None:
 def print_story(story: Story) -> None:
     """The timeline as text, colours where the terminal has them."""
     click.secho(f"{story.shop_id}: {story.subject}", bold=True)
+    if story.note:
+        click.secho(f"({story.note})", fg="yellow")
     for line in story.lines:
         click.echo(f"{line.at:%Y-%m-%d %H:%M:%S}  {_mark(line)} {line.text}{_flow(line)}")
 
@@ -44,6 +47,7 @@ def print_story(story: Story) -> None:
 def _mark(line: Line) -> str:
     word, colour = {
         "event": ("in  ", "cyan"),
+        "delivery.failed": ("FAIL", "red"),
         "effect.sent": ("SENT", "green"),
         "effect.skipped": ("not ", "yellow"),
         "effect.failed": ("FAIL", "red"),
