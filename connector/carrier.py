@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -21,6 +20,7 @@ from connector.contracts import (
 from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
+from connector.log import get_log
 from connector.model import Effect, Event, ShopStatus
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.store import effects, shops
@@ -29,7 +29,7 @@ from flows.outbox import LEASE, Prepared
 from flows.reviews import with_reviews
 from flows.runner import FETCH
 
-log = logging.getLogger("kiitos.carrier")
+log = get_log("carrier")
 
 SEND = 32
 """Effects prepared, sent and recorded at once. What of them a crash leaves unknown, the ledger narrows down."""
@@ -105,9 +105,9 @@ class Carrier:
             return again_if_moved(lambda: self._prepare_batch(admitted, now))
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # One effect spoils the batch: each is then prepared alone, and the one that cannot be is set aside.
-            log.exception("a batch of effects failed")
+            log.exception("effects_failed_together", error)
             return [ready for one in sorted(admitted) for ready in self._prepare_alone(one, now)]
 
     def _prepare_batch(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
@@ -129,11 +129,11 @@ class Carrier:
         except StoreUnavailable:
             raise
         except ConfigError as error:
-            log.error("effect parked", extra={"shop": one[0], "effect": one[1], "error": error.code})
+            log.error("effect_parked", shop=one[0], effect=one[1], error=error.code)
             with self._store.work.transaction() as tx:
                 effects.defer(tx, *one, now + ASK_AGAIN, "not_configured")
-        except Exception:
-            log.exception("effect could not be prepared", extra={"shop": one[0], "effect": one[1]})
+        except Exception as error:
+            log.exception("effect_not_prepared", error, shop=one[0], effect=one[1])
             with self._store.work.transaction() as tx:
                 effect = effects.get(tx, *one)
                 if effect is not None:
@@ -185,9 +185,9 @@ class Carrier:
                 outcomes[outcome.key] = outcome
                 if isinstance(outcome, Accepted):
                     self._ledger.accepted(outcome.key)
-        except Exception:
+        except Exception as error:
             # A channel promises not to raise; one that does leaves outcomes nobody knows, which is what is recorded.
-            log.exception("channel failed", extra={"channel": channel.name})
+            log.exception("channel_failed", error, channel=channel.name)
         return outcomes
 
     def _hand_over(self, channel: Channel, messages: Iterator[Message]) -> Iterator[Outcome]:
@@ -208,14 +208,14 @@ class Carrier:
             again_if_moved(lambda: self._record(items, outcomes, window, now))
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             if len(items) > 1:
                 for item in items:
                     self._store_outcomes([item], outcomes, window, now)
                 return
             # It was sent (or refused) all the same: that must be known, even if its run cannot go on.
             effect = items[0].effect
-            log.exception("outcome could not be recorded", extra={"shop": effect.shop_id, "effect": effect.id})
+            log.exception("outcome_not_recorded", error, shop=effect.shop_id, effect=effect.id)
             with self._store.work.transaction() as tx:
                 self._kiitos.outbox.strand(tx, effect, now, _outcome_of(items[0], outcomes))
 
@@ -243,9 +243,9 @@ class Carrier:
                 values = dict(self._step_perform(item, adapter, access))
         except KiitosError as error:
             failure = error
-        except Exception:
+        except Exception as error:
             # An adapter promises our errors only; what else it raises is its bug, and nobody knows what it did.
-            log.exception("platform effect failed", extra={"shop": effect.shop_id, "effect": effect.id})
+            log.exception("platform_effect_failed", error, shop=effect.shop_id, effect=effect.id)
             failure = Transient("an error of ours or the adapter's; see the log", maybe_done=True)
         again_if_moved(lambda: self._store_performed(item, events, values, failure))
 
@@ -306,9 +306,9 @@ class Carrier:
             raise
         except KiitosError as error:
             # The platform answers but will not show the order (too old for our scope): what we know must do.
-            log.warning("order could not be fetched", extra={"shop": effect.shop_id, "error": error.code})
-        except Exception:
-            log.exception("look failed", extra={"shop": effect.shop_id, "effect": effect.id})
+            log.warning("order_not_fetched", shop=effect.shop_id, effect=effect.id, error=error.code)
+        except Exception as error:
+            log.exception("look_failed", error, shop=effect.shop_id, effect=effect.id)
             self._defer([effect], now + ASK_AGAIN, "look_failed")
             return False
         self._seen[key] = self._clock.monotonic()
@@ -347,7 +347,7 @@ class Carrier:
         stored = shops.get(tx, shop_id)
         if stored is not None and stored.status is ShopStatus.ACTIVE:
             shops.set_status(tx, shop_id, ShopStatus.DISCONNECTED, now, error.message)
-            log.error("the shop's credentials no longer work", extra={"shop": shop_id, "error": error.code})
+            log.error("credentials_refused", shop=shop_id, error=error.code)
 
     def _reconnected(self, tx: Tx, shop_id: str, now: datetime) -> None:
         stored = shops.get(tx, shop_id)

@@ -6,7 +6,6 @@ under a manual clock.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +15,10 @@ from connector.carrier import Carrier
 from connector.errors import StoreUnavailable
 from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
+from connector.log import get_log
 from connector.store import deliveries, effects, runs
 
-log = logging.getLogger("kiitos.worker")
+log = get_log("worker")
 
 WAKE_ROUNDS = 50
 """So that a crowd of runs waking at once is in the outbox, where order messages go first, before the next is sent."""
@@ -80,12 +80,12 @@ class Worker:
             try:
                 busy = self.tick()
             except StoreUnavailable as error:
-                log.error("store unavailable", extra={"error": error.code})
+                log.error("store_unavailable", error=error.code)
                 self._clock.sleep(PAUSE)
                 continue
-            except Exception:
+            except Exception as error:
                 # No row could be blamed. A worker that dies here would die again at once; one that waits can be seen.
-                log.exception("tick failed")
+                log.exception("tick_failed", error)
                 self._clock.sleep(PAUSE)
                 continue
             if busy:
