@@ -129,11 +129,11 @@ class Carrier:
         except StoreUnavailable:
             raise
         except ConfigError as error:
-            log.error("effect_parked", shop=one[0], effect=one[1], error=error.code)
+            log.error("effect_parked", shop_id=one[0], effect_id=one[1], code=error.code)
             with self._store.work.transaction() as tx:
                 effects.defer(tx, *one, now + ASK_AGAIN, "not_configured")
         except Exception as error:
-            log.exception("effect_not_prepared", error, shop=one[0], effect=one[1])
+            log.exception("effect_not_prepared", error, shop_id=one[0], effect_id=one[1])
             with self._store.work.transaction() as tx:
                 effect = effects.get(tx, *one)
                 if effect is not None:
@@ -215,7 +215,7 @@ class Carrier:
                 return
             # It was sent (or refused) all the same: that must be known, even if its run cannot go on.
             effect = items[0].effect
-            log.exception("outcome_not_recorded", error, shop=effect.shop_id, effect=effect.id)
+            log.exception("outcome_not_recorded", error, shop_id=effect.shop_id, effect_id=effect.id)
             with self._store.work.transaction() as tx:
                 self._kiitos.outbox.strand(tx, effect, now, _outcome_of(items[0], outcomes))
 
@@ -245,7 +245,7 @@ class Carrier:
             failure = error
         except Exception as error:
             # An adapter promises our errors only; what else it raises is its bug, and nobody knows what it did.
-            log.exception("platform_effect_failed", error, shop=effect.shop_id, effect=effect.id)
+            log.exception("platform_effect_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
             failure = Transient("an error of ours or the adapter's; see the log", maybe_done=True)
         again_if_moved(lambda: self._store_performed(item, events, values, failure))
 
@@ -306,9 +306,9 @@ class Carrier:
             raise
         except KiitosError as error:
             # The platform answers but will not show the order (too old for our scope): what we know must do.
-            log.warning("order_not_fetched", shop=effect.shop_id, effect=effect.id, error=error.code)
+            log.warning("order_not_fetched", shop_id=effect.shop_id, effect_id=effect.id, code=error.code)
         except Exception as error:
-            log.exception("look_failed", error, shop=effect.shop_id, effect=effect.id)
+            log.exception("look_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
             self._defer([effect], now + ASK_AGAIN, "look_failed")
             return False
         self._seen[key] = self._clock.monotonic()
@@ -347,7 +347,7 @@ class Carrier:
         stored = shops.get(tx, shop_id)
         if stored is not None and stored.status is ShopStatus.ACTIVE:
             shops.set_status(tx, shop_id, ShopStatus.DISCONNECTED, now, error.message)
-            log.error("credentials_refused", shop=shop_id, error=error.code)
+            log.error("credentials_refused", shop_id=shop_id, code=error.code)
 
     def _reconnected(self, tx: Tx, shop_id: str, now: datetime) -> None:
         stored = shops.get(tx, shop_id)

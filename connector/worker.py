@@ -80,7 +80,7 @@ class Worker:
             try:
                 busy = self.tick()
             except StoreUnavailable as error:
-                log.error("store_unavailable", error=error.code)
+                log.error("store_unavailable", code=error.code)
                 self._clock.sleep(PAUSE)
                 continue
             except Exception as error:
