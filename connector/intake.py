@@ -11,7 +11,7 @@ from typing import TypeVar
 from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
-from connector.errors import ConfigError, MalformedPayload, StoreUnavailable
+from connector.errors import ConfigError, MalformedPayload, StoreCollision, StoreUnavailable
 from connector.model import Event, Run, Shop
 from connector.store import deliveries, runs
 from connector.store.db import Tx
@@ -37,11 +37,11 @@ T = TypeVar("T")
 
 
 def again_if_moved(work: Callable[[], T]) -> T:
-    """Take a transaction again when two signals met in it. Raises the last `RunMoved` when they never stop meeting."""
+    """Take a transaction again when it met another. Raises `RunMoved` or `StoreCollision` when they always meet."""
     for _ in range(MEETINGS - 1):
         try:
             return work()
-        except RunMoved:
+        except (RunMoved, StoreCollision):
             continue
     return work()
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clock import to_text
+from connector.intake import again_if_moved
 from connector.ledger import Attempt, Fate, Ledger
 from connector.model import Effect, EffectStatus
 from connector.store import effects
 from connector.store.db import Tx
-from flows.runner import RunMoved
 
 _LEASE_MARGIN = timedelta(seconds=30)
 
@@ -23,7 +23,7 @@ def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
     """Read the ledgers of this machine's dead workers: what was certainly not sent is due again at once, what was
     accepted is sent, and the rest is unknown now instead of at the end of its lease. Raises `StoreUnavailable`."""
     for trace in ledger.left_behind():
-        settled = _settle(kiitos, trace.fates)
+        settled = again_if_moved(lambda fates=trace.fates: _settle(kiitos, fates))  # type: ignore[misc]
         if settled:
             log.info("settled what a dead worker was sending", extra={"dead": trace.worker, "effects": settled})
 
@@ -37,11 +37,8 @@ def repeatable_for(kiitos: Kiitos, effect: Effect) -> float:
 
 def _settle(kiitos: Kiitos, left: Sequence[tuple[Attempt, Fate]]) -> int:
     now = kiitos.clock.now()
-    try:
-        with kiitos.store.work.transaction() as tx:
-            return sum(_settle_one(kiitos, tx, attempt, fate, now) for attempt, fate in left)
-    except RunMoved:
-        return _settle(kiitos, left)
+    with kiitos.store.work.transaction() as tx:
+        return sum(_settle_one(kiitos, tx, attempt, fate, now) for attempt, fate in left)
 
 
 def _settle_one(kiitos: Kiitos, tx: Tx, attempt: Attempt, fate: Fate, now: datetime) -> bool:

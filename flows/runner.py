@@ -55,7 +55,12 @@ class Runner:
     def ingest(
         self, tx: Tx, shop_id: str, arrived: Sequence[Event], now: datetime, delivery_id: int | None = None
     ) -> int:
-        """Apply events and let flows see the new ones. Returns how many were new."""
+        """Apply events and let flows see the new ones. Returns how many were new.
+
+        One order is taken in by one transaction at a time: of two parcels stored side by side neither would see the
+        other, and nobody would notice that the order is now sent.
+        """
+        tx.hold(_order_name(shop_id, event.order_id) for event in arrived if event.order_id)
         fresh = events.record_many(tx, shop_id, arrived, now, delivery_id)
         queue: deque[Event] = deque()
         orders: dict[str, None] = {}
@@ -86,7 +91,10 @@ class Runner:
         return count
 
     def wake(self, tx: Tx, run: Run, now: datetime) -> None:
-        """Let a run whose time has come go on."""
+        """Let a run whose time has come go on; at the next tick, when news of its order is being taken in just now."""
+        # No waiting: the caller has locked the run's row, for which whoever holds the order may be waiting.
+        if run.order_id and not tx.try_hold(_order_name(run.shop_id, run.order_id)):
+            return
         signal = None if run.status is RunStatus.READY else Woke()
         self._advance(tx, run, signal, self._situation(tx, run), now)
 
@@ -97,6 +105,9 @@ class Runner:
             return
         # After the last step nothing looks at the order any more, so it need not be read for every message sent.
         last = run.step + 1 >= len(self.flow_of(tx, run).steps)
+        if run.order_id and not last:
+            # What the next step waits for may be coming in at this moment: one of the two must see the other.
+            tx.hold([_order_name(run.shop_id, run.order_id)])
         self._advance(tx, run, signal, NOTHING if last else self._situation(tx, run), now)
 
     def strand(self, tx: Tx, shop_id: str, run_id: str, now: datetime) -> None:
@@ -254,6 +265,10 @@ class Runner:
         )
         if run.status.ended:
             self._programmes.ended(tx, run, now)
+
+
+def _order_name(shop_id: str, order_id: str) -> str:
+    return f"order {shop_id} {order_id}"
 
 
 def _refusal(flow: Flow, event: Event, facts: Facts) -> dict[str, str] | None:

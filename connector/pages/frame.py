@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.clock import Clock
 from connector.config import Config
-from connector.errors import StoreUnavailable
+from connector.errors import StoreCollision, StoreUnavailable
 from connector.model import Shop
 from connector.pages import colour
 from connector.store import links
@@ -64,7 +64,7 @@ def transact(work: Callable[[Tx], T]) -> T:
         try:
             with store.work.transaction() as tx:
                 return work(tx)
-        except RunMoved:
+        except (RunMoved, StoreCollision):
             continue
     raise StoreUnavailable(f"a run moved {_MOVES} times while a page was answering")
 
