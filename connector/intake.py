@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
 from connector.errors import ConfigError, MalformedPayload, StoreCollision, StoreUnavailable
+from connector.log import get_log
 from connector.model import Event, Run, Shop
 from connector.store import deliveries, runs
 from connector.store.db import Tx
@@ -19,7 +19,7 @@ from connector.store.deliveries import Claimed, Finished
 from connector.store.inbox import Delivery
 from flows.runner import RunMoved
 
-log = logging.getLogger("kiitos.intake")
+log = get_log("intake")
 
 INTAKE = 100
 """Deliveries claimed at once."""
@@ -82,13 +82,13 @@ class Intake:
             again_if_moved(lambda: self._together(batch))
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost.
             if len(batch) > 1:
                 for item in batch:
                     self._take_in_batch([item])
                 return
-            log.exception("delivery failed", extra={"delivery": batch[0].delivery.id})
+            log.exception("delivery_failed", error, shop_id=batch[0].delivery.shop_id, delivery_id=batch[0].delivery.id)
             self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
 
     def _together(self, batch: Sequence[Claimed]) -> None:
@@ -132,9 +132,9 @@ class Intake:
             return again_if_moved(lambda: self._wake(WAKE))
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # One run spoils the batch: the others are woken one by one, and it is set aside with the reason kept.
-            log.exception("a batch of runs failed")
+            log.exception("runs_failed_together", error)
             return self._wake_each()
 
     def _wake(self, limit: int) -> int:
@@ -158,11 +158,11 @@ class Intake:
                 raise
             except ConfigError as error:
                 # A step type or a flow's version is not there: nobody's run may be lost over a missing plug-in.
-                log.error("run parked", extra={"shop": run.shop_id, "run": run.id, "error": error.code})
+                log.error("run_parked", shop_id=run.shop_id, run_id=run.id, code=error.code)
                 with self._store.work.transaction() as tx:
                     runs.save(tx, replace(run, wake_at=self._clock.now() + PARK))
-            except Exception:
-                log.exception("run failed", extra={"shop": run.shop_id, "run": run.id})
+            except Exception as error:
+                log.exception("run_failed", error, shop_id=run.shop_id, run_id=run.id)
                 with self._store.work.transaction() as tx:
                     self._kiitos.runner.strand(tx, run.shop_id, run.id, self._clock.now())
         return len(due)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,13 +9,14 @@ from connector.app import Kiitos
 from connector.clock import to_text
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Fate, Ledger
+from connector.log import get_log
 from connector.model import Effect, EffectStatus
 from connector.store import effects
 from connector.store.db import Tx
 
 _LEASE_MARGIN = timedelta(seconds=30)
 
-log = logging.getLogger("kiitos.recovery")
+log = get_log("recovery")
 
 
 def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
@@ -25,7 +25,7 @@ def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
     for trace in ledger.left_behind():
         settled = again_if_moved(lambda fates=trace.fates: _settle(kiitos, fates))  # type: ignore[misc]
         if settled:
-            log.info("settled what a dead worker was sending", extra={"dead": trace.worker, "effects": settled})
+            log.info("dead_worker_settled", dead=trace.worker, effects=settled)
 
 
 def repeatable_for(kiitos: Kiitos, effect: Effect) -> float:
