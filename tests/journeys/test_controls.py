@@ -17,6 +17,12 @@ from tests.journeys.test_referral import test_shopify_refund_after_the_reward_le
 from tests.journeys.test_review_request import delivered_order
 
 
+@pytest.fixture(autouse=True)
+def _goldens_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug must never be written down as what is right."""
+    monkeypatch.delenv("KIITOS_UPDATE_GOLDENS", raising=False)
+
+
 def test_policy_that_is_not_asked_again_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "check", lambda *case: Allow())
     delivered_order(world)

@@ -41,13 +41,13 @@ def world(worlds: Worlds) -> World:
 
 
 def invited(world: World, buyer: Buyer = ADVOCATE) -> str:
-    """The advocate bought, had it delivered, and was invited on the 22nd; the code a friend finds behind the link."""
+    """The advocate bought, had it delivered, and was invited on the 24th; the code a friend finds behind the link."""
     order = world.shopify.place_order([(MUG, 1)], buyer)
     world.wait(days=1)
     parcel = world.shopify.fulfill(order)
     world.wait(days=2)
     world.shopify.carrier_event(parcel, "delivered")
-    world.until(MONDAY + timedelta(days=21))
+    world.until(MONDAY + timedelta(days=23))
     return shared_code(world, buyer)
 
 
@@ -56,7 +56,7 @@ def woo_invited(world: World, buyer: Buyer = ADVOCATE) -> str:
     world.wait(days=1)
     world.woo.add_tracking(order, "JJFI65300000000000001")
     world.woo.set_status(order, "completed")
-    world.until(MONDAY + timedelta(days=23))
+    world.until(MONDAY + timedelta(days=25))
     return shared_code(world, buyer)
 
 
@@ -226,7 +226,7 @@ def test_shopify_the_shared_code_is_made_once_though_answers_were_lost(world: Wo
     order = world.shopify.place_order([(MUG, 1)], ADVOCATE)
     world.wait(days=1)
     world.shopify.carrier_event(world.shopify.fulfill(order), "delivered")
-    world.until(MONDAY + timedelta(days=17, hours=23))
+    world.until(MONDAY + timedelta(days=19, hours=23))
     world.shopify.trouble(*[Trouble(drop=True)] * 3)
     world.wait(days=2)
     assert len(world.shopify.discounts) == 1

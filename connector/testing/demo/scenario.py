@@ -165,7 +165,7 @@ def _reviews(world: World, say: Say) -> None:
     say("Metsä", "Liisa gives three stars; everybody who writes is thanked, whatever the stars")
     world.until(MONDAY + timedelta(days=25, hours=12))
     review_by_form(world, LIISA, 3, "Hyvää hilloa, sukat vähän pienet.")
-    world.wait(hours=1)
+    world.until(MONDAY + timedelta(days=40))
 
 
 def _friends(world: World, say: Say) -> None:

@@ -265,11 +265,12 @@ def _coupon_line(state: WooState, coupon: Json, discount: _Part) -> Json:
 
 
 def enter_status(state: WooState, order: Json, status: str) -> None:
-    """Set the status and the dates that come with it."""
-    order["status"] = status
+    """Set the status and the dates that come with it; saved again in the same status, it keeps its dates
+    (WC_Order::set_status acts on transitions only)."""
+    before, order["status"] = order["status"], status
     if status in PAID and order["date_paid"] is None:
         state.set_date(order, "date_paid", state.clock.now())
-    if status == "completed":
+    if status == "completed" and (before != status or order["date_completed"] is None):
         state.set_date(order, "date_completed", state.clock.now())
     order["needs_payment"] = status in ("pending", "failed") and Decimal(order["total"]) > 0
     order["is_editable"] = status in ("pending", "on-hold", "auto-draft")
