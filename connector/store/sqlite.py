@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,30 @@ class Sqlite(Database):
         return database
 
     def _create_private(self) -> None:
-        """Make a missing file readable by its owner only: it will hold people. SQLite gives -wal and -shm its mode
-        (https://sqlite.org/src/file/src/os_unix.c, findCreateFileMode). What exists keeps the operator's."""
-        if not self.path.exists():
-            with contextlib.suppress(OSError):  # SQLite says better what is wrong with the place
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        """Put a missing file in place, readable by its owner only: it will hold people. SQLite gives -wal and -shm its
+        mode (https://sqlite.org/src/file/src/os_unix.c, findCreateFileMode). What exists keeps the operator's.
+
+        It arrives in WAL mode: of processes that turn a new file to WAL together one is told "locked", without a wait.
+        """
+        if self.path.exists():
+            return
+        with contextlib.suppress(OSError):  # SQLite says better what is wrong with the place
+            handle, draft = tempfile.mkstemp(prefix=f".{self.name}-", dir=self.path.parent)  # mode 0600
+            os.close(handle)
+            try:
+                with contextlib.closing(driver.connect(draft)) as raw:
+                    raw.execute("PRAGMA journal_mode=WAL").fetchall()
+                self._put_in_place(draft)
+            finally:
+                Path(draft).unlink()
+
+    def _put_in_place(self, draft: str) -> None:
+        try:
+            os.link(draft, self.path)
+        except FileExistsError:
+            return  # another process was first, and its file is as good
+        except OSError:  # a file system without links: private at least
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def _connect(self) -> tuple[Any, Any]:
         connection = self.open().conn

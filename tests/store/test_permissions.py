@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from connector.cli import cli
 from connector.ledger import Attempt, Ledger, folder_for
+from connector.store.db import Sqlite
 from connector.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
@@ -39,6 +40,25 @@ def test_databases_and_what_stands_beside_them_are_the_owners(tmp_path: Path) ->
     assert {name: oct(bits) for name, bits in found.items() if bits & 0o077} == {}
     assert found["var"] == 0o700
     assert found["var/kiitos.db"] == 0o600
+
+
+def test_where_files_cannot_be_linked_they_are_private_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    Store.open(f"sqlite:///{tmp_path}/kiitos.db").close()
+    assert {path.name: mode(path) for path in tmp_path.iterdir()} == {"kiitos.db": 0o600, "inbox.db": 0o600}
+
+
+def test_a_new_file_is_there_all_at_once(tmp_path: Path) -> None:
+    """A file that turned to WAL only after it was there told one of two processes "locked" on their first start."""
+    path = tmp_path / "kiitos.db"
+    Sqlite(path).open().conn.close()
+    assert path.read_bytes()[18:20] == b"\x02\x02"  # https://sqlite.org/fileformat.html: read and write version WAL
+    assert [each.name for each in tmp_path.iterdir()] == ["kiitos.db"]
+    Sqlite(path)._put_in_place(str(path))
+    assert path.stat().st_nlink == 1
 
 
 def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
