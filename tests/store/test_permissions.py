@@ -54,7 +54,7 @@ def test_where_files_cannot_be_linked_they_are_private_too(tmp_path: Path, monke
 def test_a_new_file_is_there_all_at_once(tmp_path: Path) -> None:
     """A file that turned to WAL only after it was there told one of two processes "locked" on their first start."""
     path = tmp_path / "kiitos.db"
-    Sqlite(path).open().conn.close()
+    Sqlite(path)._create_private()
     assert path.read_bytes()[18:20] == b"\x02\x02"  # https://sqlite.org/fileformat.html: read and write version WAL
     assert [each.name for each in tmp_path.iterdir()] == ["kiitos.db"]
     Sqlite(path)._put_in_place(str(path))
