@@ -321,7 +321,7 @@ def test_a_customer_is_invited_once_for_ever() -> None:
     world.happens("order.shipped", key="order/o2/shipped/x", order_id="o2", subject=Ref("order", "o2"))
     world.passes("60d")
     assert world.done == ["create_discount", "referral_invite"]
-    assert world.sent_on("referral_invite") == 20 * DAY
+    assert world.sent_on("referral_invite") == 22 * DAY
     wanted = world.effects[0][1].request["discount"]
     assert (wanted["usage_limit"], wanted["new_customers_only"], wanted["customer_email"]) == (None, True, None)
 
@@ -330,7 +330,7 @@ def test_an_invitation_where_nobody_reports_the_arrival() -> None:
     world = World(library("referral_invite"))
     world.ship()
     world.passes("60d")
-    assert world.sent_on("referral_invite") == 21 * DAY
+    assert world.sent_on("referral_invite") == 23 * DAY
 
 
 ADVOCATE = ReferralFacts(state="held", code="FRIEND-1", advocate_email="eero@example.com")
