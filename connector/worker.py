@@ -44,18 +44,18 @@ class Worker:
     def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None) -> None:
         self._store = kiitos.store
         self._clock = kiitos.clock
-        self._intake = Intake(kiitos)
-        self._carrier = Carrier(kiitos, ledger or Ledger())
+        self.intake = Intake(kiitos)
+        self.carrier = Carrier(kiitos, ledger or Ledger())
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects."""
-        taken, woken = self._intake.take_in(), 0
+        taken, woken = self.intake.take_in(), 0
         for _ in range(WAKE_ROUNDS):
-            count = self._intake.wake()
+            count = self.intake.wake()
             woken += count
             if count < WAKE:
                 break
-        return Tick(taken, woken, self._carrier.act())
+        return Tick(taken, woken, self.carrier.act())
 
     def drain(self, limit: int = 100_000) -> Tick:
         """Tick until nothing is due now. `limit` rounds stop a loop that would never end."""
