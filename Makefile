@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint kill bench lock clean
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -29,6 +29,9 @@ lint: setup            ## style, format, types and the import contracts
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
+
+kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
+	@$(RUN)/pytest -q tests/kill $(ARGS)
 
 bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
 	@$(RUN)/python -m bench $(ARGS)
