@@ -93,7 +93,13 @@ class World:
     """`with World(folder) as world:`; then act on `world.shopify` and `world.woo` and let `world.until(...)` pass."""
 
     def __init__(
-        self, folder: Path, start: datetime, *, database: str | None = None, settings: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        start: datetime,
+        *,
+        database: str | None = None,
+        settings: dict[str, Any] | None = None,
+        unchecked: bool = False,
     ) -> None:
         self.folder = folder
         self.clock = ManualClock(start)
@@ -110,6 +116,7 @@ class World:
             name="Aurora Outdoor",
             currency="EUR",
             timezone="Europe/Helsinki",
+            unchecked=unchecked,
         )
         self.woo = FakeWoo(self.clock, WOO_URL, "ck_demo", "cs_demo", "woo-demo-webhook-secret", "Europe/Helsinki")
         self.kiitos: Kiitos

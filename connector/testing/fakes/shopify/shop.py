@@ -12,13 +12,14 @@ from urllib.parse import parse_qsl
 from connector.clock import Clock
 from connector.testing.fakes.shopify import scopes as scope_rules
 from connector.testing.fakes.shopify.life import ShopLife
-from connector.testing.fakes.shopify.schema import API_VERSION, load_schema
+from connector.testing.fakes.shopify.schema import API_VERSION, find_schema, load_schema
 from connector.testing.fakes.shopify.state import Json
 from connector.testing.fakes.web import Call, LoopbackServer, Request, Response, Trouble, as_json
 
 if TYPE_CHECKING:
     from connector.testing.fakes.shopify.cost import Bucket
     from connector.testing.fakes.shopify.execution import GraphqlEndpoint
+    from connector.testing.fakes.shopify.unchecked import UncheckedEndpoint
 
 TOKEN_LIFE = timedelta(hours=24)
 TOKEN_PATH = "/admin/oauth/access_token"
@@ -34,6 +35,7 @@ class FakeShopify(ShopLife):
     `scopes` are what the app was granted. `schema_path` replaces the search for the schema. Further keyword arguments
     (`name`, `currency`, `timezone`, `locale`, `tax_rate`, `email`, `country`) describe the shop. Without schema or
     graphql-core `start` raises `FakeUnavailable`, unless `graphql=False`: then webhooks work and GraphQL answers 501.
+    `unchecked=True` answers without the schema where it is missing (`checked` is then false): for the demo only.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FakeShopify(ShopLife):
         schema_path: Path | None = None,
         *,
         graphql: bool = True,
+        unchecked: bool = False,
         port: int = 0,
         **settings: Any,
     ) -> None:
@@ -61,7 +64,9 @@ class FakeShopify(ShopLife):
         self._tokens: dict[str, datetime] = {}
         self._schema_path = schema_path
         self._graphql = graphql
-        self._endpoint: GraphqlEndpoint | None = None
+        self._unchecked = unchecked
+        self.checked = graphql
+        self._endpoint: GraphqlEndpoint | UncheckedEndpoint | None = None
         self._server = LoopbackServer(self._answer, port)
         self.bucket: Bucket
 
@@ -69,7 +74,12 @@ class FakeShopify(ShopLife):
 
     def start(self) -> None:
         """Load the schema and listen on 127.0.0.1. Raises `FakeUnavailable` with one line."""
-        if self._graphql:
+        if self._graphql and self._unchecked and self._schema_path is None and find_schema() is None:
+            from connector.testing.fakes.shopify.unchecked import UncheckedEndpoint
+
+            self.checked = False
+            self._endpoint = UncheckedEndpoint(self)
+        elif self._graphql:
             schema = load_schema(self._schema_path)
             from connector.testing.fakes.shopify.cost import Bucket
             from connector.testing.fakes.shopify.execution import GraphqlEndpoint
