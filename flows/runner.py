@@ -187,6 +187,10 @@ class Runner:
             facts = replace(facts, shipment=situation.shipment(subject.id))
         earlier = sight.entry(flow.id, entry_key(flow, event, subject, person))
         if earlier is not None and flow.reentry != "restart":
+            if earlier.order_id != event.order_id:
+                # A customer's later order: without a word here nobody could say why it led to nothing.
+                once = {"rule": f"once per {flow.subject}", "saw": f"entered before, {earlier.status}"}
+                self._keep_refusal(tx, flow, event, facts, subject, once)
             return
         refusal = _refusal(flow, event, facts)
         if refusal is not None:
@@ -217,7 +221,7 @@ class Runner:
             version=flow.version,
             subject_kind=subject.kind,
             subject_id=subject.id,
-            entry_key=f"refused/{subject}/{event.kind}/{refusal['rule']}",
+            entry_key=f"refused/{subject}/{event.order_id}/{event.kind}/{refusal['rule']}",
             status=RunStatus.EXITED,
             step=0,
             created_at=facts.now,
