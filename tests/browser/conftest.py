@@ -68,7 +68,7 @@ class Silent(WSGIRequestHandler):
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it."""
     try:
-        with World(tmp_path_factory.mktemp("browser"), START) as world:
+        with World(tmp_path_factory.mktemp("browser"), START, unchecked=True) as world:
             order_arrives(world, NORA)
             order_arrives(world, AINO)
             world.wait(days=25)
