@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
 from connector.contracts.platform import Access, PlatformAdapter
+from connector.errors import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +159,17 @@ class Step(ABC):
         return ()
 
     def perform(
-        self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str
+        self,
+        adapter: PlatformAdapter,  # noqa: ARG002 - a step that decides a platform effect writes its own
+        access: Access,  # noqa: ARG002
+        request: Mapping[str, Any],  # noqa: ARG002
+        key: str,  # noqa: ARG002
     ) -> Mapping[str, str]:
         """Carry out a `platform` effect through the adapter's capability; runs outside any transaction.
 
         Returns what later steps see. Raises the errors of `connector.errors`.
         """
-        raise NotImplementedError(f"step '{self.do}' decides no platform effect")
+        raise Unsupported(f"step '{self.do}' decided a platform effect but has no perform()")
 
 
 def parse_span(text: str) -> timedelta:
