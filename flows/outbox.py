@@ -36,6 +36,7 @@ from flows.guards import GuardResult
 from flows.policy import Allow, Defer, Drop, check
 from flows.runner import Runner
 from flows.situation import facts_of, look, person
+from flows.told import told_already
 
 if TYPE_CHECKING:
     from flows.render.renderer import Renderer
@@ -103,6 +104,9 @@ class Outbox:
                 return None
             case Allow():
                 pass
+        if effect.kind == "message" and not effect.tainted and (before := told_already(tx, run, effect)):
+            self._drop(tx, effect, now, "told_already", "the same was told, and nothing new came since", {"saw": before})
+            return None
         if effect.kind != "message":
             effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
             return Prepared(effect=effect, run=run)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from connector import codec
 from connector.clock import from_text, to_text
-from connector.model import Effect, EffectStatus, Purpose, email_key
+from connector.model import Effect, EffectStatus, Purpose, Run, email_key
 from connector.store.db import Row, Tx
 from connector.store.packing import pack, unpack
 
@@ -90,6 +90,22 @@ def of_run(tx: Tx, shop_id: str, run_id: str) -> list[Effect]:
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Effect]:
     """Oldest first."""
     return [_effect(row) for row in tx.all("effect_of_order", shop_id=shop_id, order_id=order_id)]
+
+
+def told_of_subject(tx: Tx, run: Run) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    """Trigger and request of each message the other runs of the run's flow and subject sent, newest first.
+
+    What is being sent, or may have been, counts. Only for subjects other than orders.
+    """
+    rows = tx.all(
+        "effect_told_of_subject",
+        shop_id=run.shop_id,
+        subject_id=run.subject_id,
+        subject_kind=run.subject_kind,
+        flow_id=run.flow_id,
+        run_id=run.id,
+    )
+    return [(codec.decode(row["event"], dict[str, str]), codec.decode(row["request"], dict[str, Any])) for row in rows]
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Effect]:

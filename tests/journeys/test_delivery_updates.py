@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from connector.testing.demo.scenario import JAM, LIISA, MONDAY, MUG, SOCKS, TENT
 from connector.testing.fakes.people import AINO
 from connector.testing.world import WOO, World
+from tests.journeys.conftest import Worlds
+from tests.journeys.recorded import FRIDAY, RECORDINGS, take
+from tests.journeys.telling import timeline
 
 Tells = Callable[[World], str]
 PARCEL_TOPICS = ("fulfillments/create", "fulfillments/update", "fulfillment_events/create")
@@ -153,6 +159,7 @@ def test_shopify_counter_purchase_has_no_parcel_to_follow(world: World, tells: T
 
 
 def test_shopify_attempted_and_failed(world: World, tells: Tells) -> None:
+    """Both are "could not be delivered" to the customer: told once."""
     order = world.shopify.place_order([(MUG, 1)], AINO)
     world.wait(hours=1)
     parcel = world.shopify.fulfill(order)
@@ -161,7 +168,38 @@ def test_shopify_attempted_and_failed(world: World, tells: Tells) -> None:
         world.shopify.carrier_event(parcel, state)
         world.deliver(duplicate=True)
     world.wait(hours=1)
+    told = tells(world)
+    assert told.count("shipment_failed ->") == 1
+    assert "shipment_failed not sent: told_already" in told
+
+
+def test_shopify_attempted_then_out_again_then_failed(world: World, tells: Tells) -> None:
+    """A second way out between the two makes the failure news."""
+    order = world.shopify.place_order([(MUG, 1)], AINO)
+    parcel = world.shopify.fulfill(order)
+    for state in ("attempted_delivery", "out_for_delivery", "failure"):
+        world.wait(days=1)
+        world.shopify.carrier_event(parcel, state)
+        world.deliver()
+    world.wait(hours=1)
     assert tells(world).count("shipment_failed ->") == 2
+
+
+@pytest.mark.parametrize(
+    ("states", "mails"), [(("attempted", "failed"), 1), (("attempted", "out_for_delivery", "failed"), 2)]
+)
+def test_woo_attempted_and_failed(worlds: Worlds, states: tuple[str, ...], mails: int) -> None:
+    """A fulfillment plug-in that keeps the carrier's word as the fulfillment's status."""
+    world = worlds(FRIDAY)
+    name = "woocommerce/order.updated/fulfillments_merged_by_a_fetch"
+    body = json.loads(RECORDINGS[name].body)
+    first = body["fulfillments"][0]
+    for day, state in enumerate(("fulfilled", *states), start=22):
+        changed = first | {"status": state, "date_updated": f"2026-11-{day}T09:05:00Z"}
+        world.until(datetime(2026, 11, day, 9, 6, tzinfo=UTC))
+        take(world, name, fulfillments=[changed], date_modified_gmt=f"2026-11-{day}T09:05:30")
+        world.wait(hours=1)
+    assert timeline(world).count("shipment_failed ->") == mails
 
 
 def test_woo_two_parcels(world: World, tells: Tells) -> None:
