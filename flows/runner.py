@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connector.clock import Clock, to_text
+from connector.clock import Clock, from_text, to_text
 from connector.contracts import Arrived, Signal, Woke
+from connector.log import get_log
 from connector.model import (
     Channel,
     Effect,
@@ -39,6 +40,8 @@ from flows.situation import NOTHING, Situation, facts_of, look
 
 FETCH = "fetch"
 """The kind of effect that looks an object up again on the platform."""
+
+log = get_log("runner")
 
 _SHIPMENT_NEWS = frozenset({"order", "shipment", "refund", "return"})
 
@@ -145,7 +148,7 @@ class Runner:
 
     def _obey(self, tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
         """What the platform orders us to do, whatever flows say: stop after uninstall, look again when told to."""
-        if event.kind == EventKind.APP_UNINSTALLED:
+        if event.kind == EventKind.APP_UNINSTALLED and not _before_installation(tx, shop_id, event):
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
         if event.kind == EventKind.SHOP_REDACTED:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
@@ -291,6 +294,15 @@ def _reopened(run: Run) -> Run:
     was asked, and now it is sent again. One that was cancelled stays so."""
     idle = run.status in (RunStatus.COMPLETED, RunStatus.EXITED) and not run.acted
     return replace(run, status=RunStatus.READY) if idle else run
+
+
+def _before_installation(tx: Tx, shop_id: str, event: Event) -> bool:
+    """Whether an uninstall belongs to an earlier installation: its webhook came after the merchant was back."""
+    triggered, installed = event.data.get("triggered_at"), shops.installed_at(tx, shop_id)
+    if triggered is None or installed is None or from_text(triggered) >= installed:
+        return False
+    log.info("late_uninstall_ignored", shop_id=shop_id, triggered_at=triggered, installed_at=to_text(installed))
+    return True
 
 
 class RunMoved(Exception):

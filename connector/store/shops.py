@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector import codec
-from connector.clock import to_text
+from connector.clock import from_text, to_text
 from connector.errors import ConfigError
 from connector.model import Shop, ShopStatus
 from connector.secrets import Vault
+from connector.store import meta
 from connector.store.db import Row, Tx
 
 
@@ -60,8 +61,25 @@ def by_domain(tx: Tx, platform: str, domain: str) -> Shop | None:
 
 
 def set_status(tx: Tx, shop_id: str, status: ShopStatus, now: datetime, reason: str = "") -> None:
+    before = get(tx, shop_id)
+    if status is ShopStatus.ACTIVE and before is not None and before.status is ShopStatus.UNINSTALLED:
+        note_installed(tx, shop_id, now)
     tx.forget("shop_get")
     tx.run("shop_set_status", shop_id=shop_id, status=status.value, reason=reason, now=to_text(now))
+
+
+def note_installed(tx: Tx, shop_id: str, now: datetime) -> None:
+    """The merchant gave access just now. Whoever takes a new installation calls it, whatever the status says."""
+    meta.put(tx, f"installed/{shop_id}", to_text(now), now)
+
+
+def installed_at(tx: Tx, shop_id: str) -> datetime | None:
+    """When access was last given, else when the shop was first known; `None` for one that is not known."""
+    noted = meta.get(tx, f"installed/{shop_id}")
+    if noted is not None:
+        return from_text(noted)
+    row = tx.one("shop_created_at", shop_id=shop_id)
+    return from_text(row["created_at"]) if row else None
 
 
 def _shop(row: Row | None) -> Shop | None:

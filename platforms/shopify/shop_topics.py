@@ -157,6 +157,7 @@ def shop_event(payload: raw.ShopDetails, topic: str, otherwise: datetime, trigge
         "timezone": payload.iana_timezone,
         "locale": payload.primary_locale,
         "country": payload.country_code,
+        "triggered_at": to_text(triggered) if triggered and topic == "app/uninstalled" else None,
     }
     uninstalled = topic == "app/uninstalled"
     if uninstalled:

@@ -9,6 +9,10 @@ ON CONFLICT (shop_id) DO UPDATE SET platform = excluded.platform, domain = exclu
 -- One shop.
 SELECT snapshot, status FROM shops WHERE shop_id = :shop_id
 
+-- shop_created_at --
+-- Since when a shop is known.
+SELECT created_at FROM shops WHERE shop_id = :shop_id
+
 -- shop_all --
 -- Every shop.
 SELECT snapshot, status FROM shops ORDER BY shop_id
