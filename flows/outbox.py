@@ -105,7 +105,7 @@ class Outbox:
             case Allow():
                 pass
         if effect.kind == "message" and not effect.tainted and (before := told_already(tx, run, effect)):
-            self._drop(tx, effect, now, "told_already", "the same was told, and nothing new came since", {"saw": before})
+            self._drop(tx, effect, now, "told_already", "the same was told, nothing new came since", {"saw": before})
             return None
         if effect.kind != "message":
             effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)

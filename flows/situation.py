@@ -52,7 +52,9 @@ def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = Non
     if order is None:
         # A parcel can be known before its order: its own news waits in the outbox until the order has come.
         return replace(NOTHING, customer=customer, shipments=tuple(entities.shipments(tx, shop.id, order_id)))
-    since = entities.followers(tx, shop.id, order_id)
+    since = entities.followers(tx, shop.id, order_id, customer.id if customer else None)
+    if customer is not None and since.customer is not None:
+        customer = entities.completed(customer, since.customer)
     shipments = tuple(entities.shipments(tx, shop.id, order_id)) if since.shipments else ()
     progress = derive(
         order,

@@ -79,7 +79,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """A person of a shop. A guest has no `id`; identity is then `email_key(email)`."""
+    """A person of a shop. A guest has no `id`; identity is then `email_key(email)`.
+
+    `tags`, `orders_count` and `total_spent` are `None` where the platform did not say: not the same as none.
+    """
 
     id: str | None
     email: str | None = None
@@ -87,7 +90,7 @@ class Customer:
     first_name: str | None = None
     last_name: str | None = None
     locale: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     orders_count: int | None = None
     total_spent: Money | None = None
     created_at: datetime | None = None

@@ -64,6 +64,8 @@ _TOMBSTONES = {
     EventKind.CHECKOUT_DELETED: "checkout_delete",
 }
 
+_TAGGING = frozenset({EventKind.CUSTOMER_TAGGED, EventKind.CUSTOMER_UNTAGGED})
+
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,21 +76,26 @@ def apply(tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Followers:
-    """Whether an order has parcels, refunds and returns, and when it was last reviewed."""
+    """Whether an order has parcels, refunds and returns, when it was last reviewed, and its customer's own snapshot."""
 
     shipments: bool
     refunds: bool
     returns: bool
     reviewed_at: datetime | None
+    customer: Customer | None
 
 
-def followers(tx: Tx, shop_id: str, order_id: str) -> Followers:
+def followers(tx: Tx, shop_id: str, order_id: str, customer_id: str | None = None) -> Followers:
     """What followed an order, in one question; the things themselves are then read only where there are any."""
-    row = tx.one("order_followers", shop_id=shop_id, order_id=order_id)
+    row = tx.one("order_followers", shop_id=shop_id, order_id=order_id, customer_id=customer_id)
     assert row is not None  # the query always gives one row
-    reviewed = row["reviewed_at"]
+    reviewed, customer = row["reviewed_at"], row["customer"]
     return Followers(
-        bool(row["shipments"]), bool(row["refunds"]), bool(row["returns"]), from_text(reviewed) if reviewed else None
+        bool(row["shipments"]),
+        bool(row["refunds"]),
+        bool(row["returns"]),
+        from_text(reviewed) if reviewed else None,
+        codec.decode(customer, Customer) if customer else None,
     )
 
 
@@ -114,6 +121,8 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
             put_refund(tx, shop_id, event.refund)
         if event.return_ is not None:
             put_return(tx, shop_id, event.return_)
+        if event.kind in _TAGGING and event.customer_id is not None:
+            _retag(tx, shop_id, event.customer_id, event)
         tombstone = _TOMBSTONES.get(event.kind)  # type: ignore[call-overload]
         if tombstone is not None:
             tx.forget("product_by_ids")
@@ -139,6 +148,8 @@ def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
         updated_at=updated_at,
         snapshot=snapshot,
     )
+    if buyer is not None and buyer.tags is not None:
+        _learn(tx, shop_id, buyer)
 
 
 def _steps_done(order: Order) -> int:
@@ -152,6 +163,9 @@ def _steps_done(order: Order) -> int:
 def _put_customer(tx: Tx, shop_id: str, customer: Customer, at: datetime) -> None:
     if customer.id is None:
         return  # a guest is known by the order's address only
+    if None in (customer.tags, customer.orders_count, customer.total_spent):
+        known = _known_customer(tx, shop_id, customer.id)
+        customer = completed(customer, known) if known else customer
     tx.run(
         "customer_put",
         shop_id=shop_id,
@@ -160,6 +174,44 @@ def _put_customer(tx: Tx, shop_id: str, customer: Customer, at: datetime) -> Non
         updated_at=to_text(customer.updated_at or at),
         snapshot=codec.encode_text(customer),
     )
+
+
+def completed(customer: Customer, known: Customer) -> Customer:
+    """The customer with what this snapshot does not say and another did (Shopify's webhooks carry no tags)."""
+    return replace(
+        customer,
+        tags=known.tags if customer.tags is None else customer.tags,
+        orders_count=known.orders_count if customer.orders_count is None else customer.orders_count,
+        total_spent=known.total_spent if customer.total_spent is None else customer.total_spent,
+    )
+
+
+def _known_customer(tx: Tx, shop_id: str, customer_id: str | None) -> Customer | None:
+    return _customer(tx.one("customer_get", shop_id=shop_id, customer_id=customer_id)) if customer_id else None
+
+
+def _learn(tx: Tx, shop_id: str, buyer: Customer) -> None:
+    """An order that was read over the API tells its customer's tags; the next webhook about the order will not."""
+    known = _known_customer(tx, shop_id, buyer.id)
+    if known is None:
+        _put_customer(tx, shop_id, replace(buyer, updated_at=None), _NO_TIME)
+    elif known.tags != buyer.tags:
+        _amend(tx, shop_id, replace(known, tags=buyer.tags))
+
+
+def _retag(tx: Tx, shop_id: str, customer_id: str, event: Event) -> None:
+    """Tags put on or taken off an account that is known, in the order we hear of it."""
+    known = _known_customer(tx, shop_id, customer_id)
+    if known is None:
+        return
+    named = [tag for text in event.data.get("tags", "").split(",") if (tag := text.strip())]
+    kept = [tag for tag in known.tags or () if tag not in named]
+    added = named if event.kind == EventKind.CUSTOMER_TAGGED else []
+    _amend(tx, shop_id, replace(known, tags=(*kept, *added)))
+
+
+def _amend(tx: Tx, shop_id: str, customer: Customer) -> None:
+    tx.run("customer_amend", shop_id=shop_id, customer_id=customer.id, snapshot=codec.encode_text(customer))
 
 
 def _put_product(tx: Tx, shop_id: str, product: Product, at: datetime) -> None:

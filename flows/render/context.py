@@ -134,7 +134,7 @@ def _customer(customer: Customer) -> dict[str, object]:
         "email": clean(customer.email),
         "phone": clean(customer.phone),
         "orders_count": customer.orders_count,
-        "tags": list(customer.tags),
+        "tags": list(customer.tags or ()),
     }
 
 

@@ -52,7 +52,7 @@ def read_customer(payload: common.Customer | None, topic: str, path: str = "cust
         first_name=text(payload.first_name),
         last_name=text(payload.last_name),
         locale=text(payload.locale),
-        tags=tags(payload.tags),
+        tags=None if payload.tags is None else tags(payload.tags),
         orders_count=payload.orders_count,
         total_spent=money(payload.total_spent, payload.currency, topic, f"{path}total_spent")
         if payload.currency

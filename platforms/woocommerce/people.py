@@ -104,7 +104,8 @@ def buyer(customer_id: Any, billing: Any, locale: str | None) -> Customer | None
 
 
 def read_customer(body: CustomerBody) -> Customer:
-    """An account. A role other than `customer` (subscriber, wholesale_customer) becomes a tag.
+    """An account. A role other than `customer` (subscriber, wholesale_customer) becomes a tag; without a role nothing
+    is known of tags.
 
     Raises `MalformedPayload` for dates that cannot be read.
     """
@@ -118,7 +119,7 @@ def read_customer(body: CustomerBody) -> Customer:
         first_name=line(body.first_name) or line(billing.first_name),
         last_name=line(body.last_name) or line(billing.last_name),
         locale=locale_of(meta_values(body.meta_data)),
-        tags=(role,) if role and role != "customer" else (),
+        tags=None if role is None else (role,) if role != "customer" else (),
         created_at=created,
         updated_at=moment(body.date_modified_gmt, "$.date_modified_gmt") or created,
         default_address=read_address(billing) or read_address(body.shipping),

@@ -42,6 +42,10 @@ ON CONFLICT (shop_id, customer_id) DO UPDATE SET email_key = excluded.email_key,
 WHERE excluded.updated_at > customers.updated_at
   OR (excluded.updated_at = customers.updated_at AND customers.deleted = 0)
 
+-- customer_amend --
+-- Something known of a customer beside the snapshots: it makes none of them older.
+UPDATE customers SET snapshot = :snapshot WHERE shop_id = :shop_id AND customer_id = :customer_id
+
 -- customer_delete --
 -- A tombstone.
 INSERT INTO customers (shop_id, customer_id, updated_at, deleted) VALUES (:shop_id, :id, :at, 1)
@@ -176,4 +180,5 @@ SELECT
   EXISTS (SELECT 1 FROM refunds WHERE shop_id = :shop_id AND order_id = :order_id) AS refunds,
   EXISTS (SELECT 1 FROM returns WHERE shop_id = :shop_id AND order_id = :order_id) AS returns,
   (SELECT MAX(at) FROM events WHERE shop_id = :shop_id AND order_id = :order_id AND kind = 'review.submitted')
-    AS reviewed_at
+    AS reviewed_at,
+  (SELECT snapshot FROM customers WHERE shop_id = :shop_id AND customer_id = :customer_id AND deleted = 0) AS customer
