@@ -47,41 +47,41 @@ def tables(database: Database) -> set[str]:
 def test_each_migration_runs_once(database: Database, folder: Path) -> None:
     assert migrate(database, "work", folder) == ["0001_core"]
     assert migrate(database, "work", folder) == []
-    (folder / "work" / "0002_later.sql").write_text(SECOND)
-    assert migrate(database, "work", folder) == ["0002_later"]
+    (folder / "work" / "9002_later.sql").write_text(SECOND)
+    assert migrate(database, "work", folder) == ["9002_later"]
     assert {"later_one", "later_two", "runs"} <= tables(database)
     assert migrate(database, "work", folder) == []
     database.close()
 
 
 def test_a_newer_database_is_refused(database: Database, folder: Path) -> None:
-    (folder / "work" / "0002_later.sql").write_text(SECOND)
+    (folder / "work" / "9002_later.sql").write_text(SECOND)
     migrate(database, "work", folder)
-    (folder / "work" / "0002_later.sql").unlink()
-    with pytest.raises(ConfigError, match=r"0002_later.*does not know"):
+    (folder / "work" / "9002_later.sql").unlink()
+    with pytest.raises(ConfigError, match=r"9002_later.*does not know"):
         migrate(database, "work", folder)
-    with pytest.raises(ConfigError, match="0002_later"):
+    with pytest.raises(ConfigError, match="9002_later"):
         verify(database, "work", folder)
     database.close()
 
 
 def test_a_gap_is_refused(database: Database, folder: Path) -> None:
-    (folder / "work" / "0003_last.sql").write_text("CREATE TABLE last_one (a TEXT);\n")
+    (folder / "work" / "9003_last.sql").write_text("CREATE TABLE last_one (a TEXT);\n")
     migrate(database, "work", folder)
-    (folder / "work" / "0002_later.sql").write_text(SECOND)
-    with pytest.raises(ConfigError, match="'0002_later' is missing between"):
+    (folder / "work" / "9002_later.sql").write_text(SECOND)
+    with pytest.raises(ConfigError, match="'9002_later' is missing between"):
         migrate(database, "work", folder)
     database.close()
 
 
 def test_a_failing_migration_leaves_nothing(database: Database, folder: Path) -> None:
     migrate(database, "work", folder)
-    (folder / "work" / "0002_later.sql").write_text(SECOND + "CREATE TABLE later_one (b TEXT);\n")
+    (folder / "work" / "9002_later.sql").write_text(SECOND + "CREATE TABLE later_one (b TEXT);\n")
     with pytest.raises(Exception, match="later_one"):
         migrate(database, "work", folder)
     assert not {"later_one", "later_two"} & tables(database)
-    (folder / "work" / "0002_later.sql").write_text(SECOND)
-    assert migrate(database, "work", folder) == ["0002_later"]
+    (folder / "work" / "9002_later.sql").write_text(SECOND)
+    assert migrate(database, "work", folder) == ["9002_later"]
     database.close()
 
 
@@ -124,7 +124,7 @@ def test_a_kill_in_the_middle_leaves_the_old_schema_or_the_new(
     migrate(database, "work", folder)
     with database.transaction() as tx:
         meta.put(tx, "kept", "1", NOW)
-    (folder / "work" / "0002_later.sql").write_text(SECOND)
+    (folder / "work" / "9002_later.sql").write_text(SECOND)
     child = subprocess.run(
         [sys.executable, "-c", CHILD, url, str(folder), str(after)],
         cwd=ROOT,
@@ -135,7 +135,7 @@ def test_a_kill_in_the_middle_leaves_the_old_schema_or_the_new(
     assert child.returncode == (0 if arrived else -signal.SIGKILL), child.stderr
     found = tables(database) & {"later_one", "later_two"}
     assert found == ({"later_one", "later_two"} if arrived else set())
-    assert migrate(database, "work", folder) == ([] if arrived else ["0002_later"])
+    assert migrate(database, "work", folder) == ([] if arrived else ["9002_later"])
     with database.read() as tx:
         assert meta.get(tx, "kept") == "1"
     database.close()
