@@ -45,7 +45,7 @@ def tables(database: Database) -> set[str]:
 
 
 def test_each_migration_runs_once(database: Database, folder: Path) -> None:
-    assert migrate(database, "work", folder) == ["0001_core"]
+    assert migrate(database, "work", folder) == sorted(path.stem for path in (folder / "work").glob("*.sql"))
     assert migrate(database, "work", folder) == []
     (folder / "work" / "9002_later.sql").write_text(SECOND)
     assert migrate(database, "work", folder) == ["9002_later"]
