@@ -26,6 +26,10 @@ ALL = (
     "write_metaobjects",
     "write_fulfillments",
     "read_fulfillments",
+    "write_products",
+    "write_gift_cards",
+    "write_store_credit_account_transactions",
+    "read_store_credit_accounts",
 )
 OPERATIONS = Path(__file__).resolve().parents[2] / "platforms" / "shopify" / "operations"
 
@@ -145,19 +149,44 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
     shop.refund(order, [(order["line_items"][0], 1)])
     create(admin)
     gid = order["admin_graphql_api_id"]
+    customer = order["customer"]["admin_graphql_api_id"]
+    parcel = next(iter(shop.fulfillments.values()))["admin_graphql_api_id"]
+    rule = f"gid://shopify/DiscountCodeNode/{next(iter(shop.discounts))}"
+    money = {"amount": "5.00", "currencyCode": "EUR"}
     values = {
         "id": gid,
         "code": "KIITOS-1",
+        "key": "tier",
         "tags": ["kiitos"],
         "discount": basic(code="KIITOS-2"),
         "input": {"id": gid, "note": "hei"},
         "handle": {"type": "$app:review", "handle": "r1"},
         "review": {"fields": [{"key": "rating", "value": "5"}]},
+        "identifier": {"emailAddress": AINO.email},
+        "credit": {"creditAmount": money},
+        "card": {"initialAmount": money, "code": "KIITOS1234"},
+        "codes": [{"code": "KIITOS-1-B"}],
+        "metafields": [{"ownerId": gid, "key": "tier", "value": "gold", "type": "single_line_text_field"}],
+        "event": {"fulfillmentId": parcel, "status": "IN_TRANSIT"},
+    }
+    consent = {"marketingState": "UNSUBSCRIBED"}
+    own: dict[str, Json] = {
+        "customer_tags": {"id": customer},
+        "discount_codes_add": {"id": rule},
+        "discount_codes_added": {"id": "gid://shopify/DiscountRedeemCodeBulkCreation/1"},
+        "email_consent_update": {"input": {"customerId": customer, "emailMarketingConsent": consent}},
+        "rating": {"id": f"gid://shopify/Product/{next(iter(shop.products))}"},
+        "shipment_events": {"id": parcel},
+        "sms_consent_update": {"input": {"customerId": customer, "smsMarketingConsent": consent}},
+        "store_credit": {"id": customer},
+        "store_credit_accounts": {"id": customer},
+        "store_credit_transactions": {"id": "gid://shopify/StoreCreditAccount/1"},
     }
     files = sorted(OPERATIONS.glob("*.graphql"))
     assert files
     for path in files:
-        answer = admin(path.read_text("utf-8"), **{name: values[name] for name in _variables(path) if name in values})
+        given = {**values, **own.get(path.stem, {})}
+        answer = admin(path.read_text("utf-8"), **{name: given[name] for name in _variables(path) if name in given})
         assert "errors" not in answer, (path.name, answer["errors"])
         for payload in answer["data"].values():
             assert not (payload or {}).get("userErrors"), (path.name, payload)

@@ -24,8 +24,7 @@ from graphql.execution.values import get_variable_values
 
 from connector.testing.fakes.shopify import scopes
 from connector.testing.fakes.shopify.cost import Price
-from connector.testing.fakes.shopify.mutations import MUTATIONS
-from connector.testing.fakes.shopify.queries import QUERIES, single_objects
+from connector.testing.fakes.shopify.roots import roots
 from connector.testing.fakes.shopify.state import Json
 from connector.testing.fakes.shopify.views import View
 
@@ -139,7 +138,7 @@ class GraphqlEndpoint:
         name = snake(info.field_name)
         given = {snake(key): value for key, value in args.items()}
         if info.parent_type in (self._schema.query_type, self._schema.mutation_type):
-            root = {**QUERIES, **MUTATIONS, **single_objects(self._shop)}.get(name)
+            root = roots(self._shop).get(name)
             return root(self._shop, **given) if root else _gap(info)
         if isinstance(source, Mapping):
             return source[name] if name in source else _gap(info)

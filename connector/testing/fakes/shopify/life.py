@@ -76,11 +76,17 @@ class ShopLife(ShopState):
             return row
 
     def set_consent(
-        self, customer: Json, state: str, *, opt_in_level: str = "single_opt_in", event_id: str | None = None
+        self,
+        customer: Json,
+        state: str,
+        *,
+        opt_in_level: str = "single_opt_in",
+        event_id: str | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """E-mail marketing consent: `subscribed`, `unsubscribed`, `pending`, `not_subscribed`."""
+        """E-mail marketing consent: `subscribed`, `unsubscribed`, `pending`, `not_subscribed`; decided `at`."""
         with self.lock:
-            consent = {"state": state, "opt_in_level": opt_in_level, "consent_updated_at": self.stamp()}
+            consent = {"state": state, "opt_in_level": opt_in_level, "consent_updated_at": self.stamp(at)}
             self.consents[customer["id"]] = consent
             body = {
                 "customer_id": customer["id"],
@@ -88,6 +94,14 @@ class ShopLife(ShopState):
                 "email_marketing_consent": consent,
             }
             self.announce(["customers_email_marketing_consent/update"], body, event_id)
+
+    def set_sms_consent(self, customer: Json, state: str, at: datetime | None = None) -> None:
+        """SMS marketing consent; its topic is the one without a channel in its name (shopify.md §1.1)."""
+        with self.lock:
+            consent = {"state": state, "opt_in_level": "single_opt_in", "consent_updated_at": self.stamp(at)}
+            self.sms_consents[customer["id"]] = consent
+            body = {"id": customer["id"], "phone": customer["phone"], "sms_marketing_consent": consent}
+            self.announce(["customers_marketing_consent/update"], body)
 
     # --- orders ---
 
@@ -178,11 +192,21 @@ class ShopLife(ShopState):
             self.announce(["orders/updated"], order, event)
             return parcel
 
-    def carrier_event(self, parcel: Json, status: str, *, message: str = "", eta: datetime | None = None) -> Json:
+    def carrier_event(
+        self,
+        parcel: Json,
+        status: str,
+        *,
+        message: str = "",
+        eta: datetime | None = None,
+        at: datetime | None = None,
+    ) -> Json:
         """The carrier says something: `in_transit`, `out_for_delivery`, `delivered`, `attempted_delivery` ..."""
         with self.lock:
             when = self.stamp(eta) if eta else None
             happened = payloads.fulfillment_event(self, parcel, status, message, when)
+            if at is not None:
+                happened["happened_at"] = self.stamp(at)
             self.fulfillment_events[happened["id"]] = happened
             parcel["shipment_status"] = status
             parcel["updated_at"] = self.stamp()

@@ -4,7 +4,9 @@ no real answer was at hand.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -150,15 +152,28 @@ def metafields_set(shop: FakeShopify, metafields: list[Json]) -> Json:
             "Exceeded the maximum metafields input limit of 25.", "metafields", code="LESS_THAN_OR_EQUAL_TO"
         )
         return {"metafields": None, "user_errors": [error]}
-    rows: list[Json] = []
-    for entry in metafields:
+    rows: list[tuple[tuple[str, str, str], Json]] = []
+    for place, entry in enumerate(metafields):
         _owner_scope(shop, entry["ownerId"].split("/")[3], "metafieldsSet")
-        namespace = entry.get("namespace") or f"app--{shop.app_id}"
-        row = {"id": gid("Metafield", shop.next_id("Metafield")), "namespace": namespace, "key": entry["key"]}
-        row.update(value=entry["value"], type=entry.get("type") or "single_line_text_field", compare_digest="fake")
-        shop.metafields[(entry["ownerId"], namespace, entry["key"])] = row
-        rows.append(row)
-    return {"metafields": rows, "user_errors": []}
+        slot = (entry["ownerId"], shop.app_namespace(entry.get("namespace")), entry["key"])
+        present = shop.metafields.get(slot)
+        given = entry.get("compareDigest")
+        if given is not None and given != (present or {}).get("compare_digest"):
+            message = (
+                "The resource has been updated since it was loaded. Try again with an updated `compareDigest` value."
+            )
+            error = {**user_error(message, "metafields", str(place), code="STALE_OBJECT"), "element_index": None}
+            return {"metafields": None, "user_errors": [error]}
+        if not entry["value"]:
+            error = user_error("Value can't be blank.", "metafields", str(place), "value", code="BLANK")
+            return {"metafields": None, "user_errors": [{**error, "element_index": None}]}
+        number = present["id"] if present else gid("Metafield", shop.next_id("Metafield"))
+        row: Json = {"id": number, "namespace": slot[1], "key": entry["key"], "value": entry["value"]}
+        row["type"] = entry.get("type") or (present or {}).get("type") or "single_line_text_field"
+        row["compare_digest"] = hashlib.sha256(f"{slot}{entry['value']}".encode()).hexdigest()
+        rows.append((slot, row))
+    shop.metafields.update(rows)
+    return {"metafields": [row for _, row in rows], "user_errors": []}
 
 
 def consent_update(shop: FakeShopify, input: Json) -> Json:  # noqa: A002
@@ -172,8 +187,31 @@ def consent_update(shop: FakeShopify, input: Json) -> Json:  # noqa: A002
         path = ("input", "emailMarketingConsent", "marketingState")
         return {"customer": None, "user_errors": [user_error(message, *path, code="INCLUSION")]}
     level = (consent.get("marketingOptInLevel") or "SINGLE_OPT_IN").lower()
-    shop.set_consent(customer, consent["marketingState"].lower(), opt_in_level=level)
+    at = _decided_at(consent)
+    if at is not None and at > shop.clock.now():
+        message, late = "Consent updated at must not be in the future", ("emailMarketingConsent", "consentUpdatedAt")
+        return {"customer": None, "user_errors": [user_error(message, "input", *late, code="INVALID")]}
+    shop.set_consent(customer, consent["marketingState"].lower(), opt_in_level=level, at=at)
     return {"customer": CustomerView(shop, customer), "user_errors": []}
+
+
+def sms_consent_update(shop: FakeShopify, input: Json) -> Json:  # noqa: A002
+    customer = shop.customers.get(number_of(input["customerId"], "Customer"))
+    consent = input["smsMarketingConsent"]
+    if customer is None or not customer["phone"]:
+        what = "Customer not found" if customer is None else "A phone number is required to set the SMS consent state."
+        return {"customer": None, "user_errors": [user_error(what, "input", "customerId", code="INVALID")]}
+    if consent["marketingState"] not in SETTABLE_CONSENT:
+        message = f"Cannot specify {consent['marketingState']} as a marketing state input"
+        path = ("input", "smsMarketingConsent", "marketingState")
+        return {"customer": None, "user_errors": [user_error(message, *path, code="INCLUSION")]}
+    shop.set_sms_consent(customer, consent["marketingState"].lower(), _decided_at(consent))
+    return {"customer": CustomerView(shop, customer), "user_errors": []}
+
+
+def _decided_at(consent: Json) -> datetime | None:
+    text = consent.get("consentUpdatedAt")
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def fulfillment_event_create(shop: FakeShopify, fulfillment_event: Json) -> Json:
@@ -181,7 +219,9 @@ def fulfillment_event_create(shop: FakeShopify, fulfillment_event: Json) -> Json
     if parcel is None:
         return {"fulfillment_event": None, "user_errors": [user_error("Fulfillment does not exist", "fulfillmentId")]}
     status, message = fulfillment_event["status"].lower(), fulfillment_event.get("message") or ""
-    row = shop.carrier_event(parcel, status, message=message)
+    happened = fulfillment_event.get("happenedAt")
+    at = datetime.fromisoformat(happened).astimezone(UTC) if happened else None
+    row = shop.carrier_event(parcel, status, message=message, at=at)
     return {"fulfillment_event": EventView(shop, row), "user_errors": []}
 
 
@@ -225,6 +265,7 @@ MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "metaobject_upsert": metaobject_upsert,
     "metafields_set": metafields_set,
     "customer_email_marketing_consent_update": consent_update,
+    "customer_sms_marketing_consent_update": sms_consent_update,
     "fulfillment_event_create": fulfillment_event_create,
     "webhook_subscription_create": webhook_subscription_create,
     "webhook_subscription_delete": webhook_subscription_delete,

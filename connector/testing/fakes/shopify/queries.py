@@ -66,6 +66,9 @@ def customers(shop: FakeShopify, query: str | None = None, sort_key: str | None 
 def customer_by_identifier(shop: FakeShopify, identifier: Json) -> CustomerView | None:
     if "id" in identifier:
         row = shop.customers.get(number_of(identifier["id"], "Customer"))
+    elif "phoneNumber" in identifier:
+        number = identifier["phoneNumber"]
+        row = next((one for one in shop.customers.values() if one["phone"] == number), None)
     else:
         row = shop.customer_by_email(identifier.get("emailAddress"))
     return CustomerView(shop, row) if row else None
@@ -77,7 +80,7 @@ def products(shop: FakeShopify, query: str | None = None, sort_key: str | None =
 
 def code_discount_node_by_code(shop: FakeShopify, code: str) -> DiscountNodeView | None:
     discount = shop.discount_by_code(code)
-    return DiscountNodeView(shop, discount) if discount else None
+    return DiscountNodeView(shop, shop.discounts[discount.id]) if discount else None
 
 
 def code_discount_node(shop: FakeShopify, id: str) -> DiscountNodeView | None:  # noqa: A002

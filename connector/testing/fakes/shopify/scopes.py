@@ -17,6 +17,13 @@ ROOT_FIELDS: Mapping[str, Scopes] = {
     "customerEmailMarketingConsentUpdate": ("write_customers",),
     "fulfillmentEventCreate": ("write_fulfillments",),
     "metaobjectUpsert": ("write_metaobjects",),
+    "customerSmsMarketingConsentUpdate": ("write_customers",),
+    "discountRedeemCodeBulkAdd": ("write_discounts",),
+    "discountRedeemCodeBulkCreation": ("read_discounts",),
+    "giftCardCreate": ("write_gift_cards",),
+    "giftCards": ("read_gift_cards",),
+    "storeCreditAccount": ("read_store_credit_accounts",),
+    "storeCreditAccountCredit": ("write_store_credit_account_transactions",),
     "orderUpdate": ("write_orders", "write_marketplace_orders", "write_quick_sale"),
 }
 
@@ -32,7 +39,10 @@ TYPES: Mapping[str, Scopes] = {
         "read_marketplace_fulfillment_orders",
     ),
     "Refund": ("read_orders", "read_marketplace_orders"),
+    "GiftCard": ("read_gift_cards",),
     "Metaobject": ("read_metaobjects",),
+    "StoreCreditAccount": ("read_store_credit_accounts",),
+    "StoreCreditAccountTransaction": ("read_store_credit_account_transactions",),
     "Product": ("read_products",),
 }
 

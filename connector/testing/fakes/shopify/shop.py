@@ -56,7 +56,6 @@ class FakeShopify(ShopLife):
         self.client_id = client_id
         self.client_secret = client_secret
         self.scopes = set(scopes)
-        self.app_id = 77001
         self.metaobject_types: dict[str, frozenset[str]] = {"$app:review": REVIEW_FIELDS}
         self.calls: list[Call] = []
         self.gaps: list[str] = []

@@ -30,7 +30,10 @@ FIRST_ID = {
 
 @dataclass(slots=True, kw_only=True)
 class Discount:
-    """A basic code discount. Exactly one of `percentage` (0 to 1) and `amount` is set."""
+    """A basic code discount. Exactly one of `percentage` (0 to 1) and `amount` is set.
+
+    `more` are its further codes: the same rule (and id) each with a use count of its own.
+    """
 
     id: int
     code: str
@@ -47,6 +50,7 @@ class Discount:
     customer_ids: frozenset[int] = frozenset()
     tags: tuple[str, ...] = ()
     used_by: list[str] = field(default_factory=list)
+    more: list[Discount] = field(default_factory=list)
 
     def status(self, now: datetime) -> str:
         """As DiscountStatus: SCHEDULED before it starts, EXPIRED from `ends_at` on, else ACTIVE."""
@@ -59,6 +63,18 @@ class Discount:
         if self.percentage is not None:
             return subtotal * self.percentage
         return min(self.amount or Decimal(0), subtotal)
+
+
+@dataclass(slots=True, kw_only=True)
+class CodeJob:
+    """A discountRedeemCodeBulkAdd at work; `failed` gives the error's code for each code that could not be added."""
+
+    id: int
+    discount_id: int
+    codes: list[str]
+    created_at: datetime
+    done: bool = False
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +147,7 @@ class ShopState:
         self.tax_rate = tax_rate
         self.email = email
         self.shop_id = 90_100_200_300
+        self.app_id = 77001
         self.lock = threading.RLock()
         self.orders: dict[int, Json] = {}
         self.fulfillments: dict[int, Json] = {}
@@ -141,6 +158,10 @@ class ShopState:
         self.customer_tags: dict[int, list[str]] = {}
         self.products: dict[int, Json] = {}
         self.discounts: dict[int, Discount] = {}
+        self.code_jobs: dict[int, CodeJob] = {}
+        self.credit_accounts: dict[int, Json] = {}
+        self.gift_cards: dict[int, Json] = {}
+        self.sms_consents: dict[int, Json] = {}
         self.metaobjects: dict[int, Json] = {}
         self.metafields: dict[tuple[str, str, str], Json] = {}
         self.subscriptions: dict[int, Subscription] = {}
@@ -182,13 +203,19 @@ class ShopState:
         known = next((row for row in self.products.values() if row["article"] == article), None)
         return known or self.add_product(article)
 
+    def app_namespace(self, namespace: str | None) -> str:
+        """`$app` and no namespace at all mean the app's own one."""
+        own = f"app--{self.app_id}"
+        return own if namespace in (None, "", "$app") else str(namespace).replace("$app:", f"{own}--")
+
     def customer_by_email(self, email: str | None) -> Json | None:
         wanted = (email or "").strip().lower()
         return next((c for c in self.customers.values() if wanted and (c["email"] or "").lower() == wanted), None)
 
     def discount_by_code(self, code: str) -> Discount | None:
         """Codes are compared without case (shopify.md §3)."""
-        return next((d for d in self.discounts.values() if d.code.lower() == code.lower()), None)
+        every = (each for rule in self.discounts.values() for each in (rule, *rule.more))
+        return next((each for each in every if each.code.lower() == code.lower()), None)
 
 
 def gid(kind: str, number: int) -> str:

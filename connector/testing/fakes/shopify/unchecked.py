@@ -24,8 +24,7 @@ from graphql.utilities import value_from_ast_untyped
 
 from connector.testing.fakes.shopify import scopes
 from connector.testing.fakes.shopify.execution import snake
-from connector.testing.fakes.shopify.mutations import MUTATIONS
-from connector.testing.fakes.shopify.queries import QUERIES, single_objects
+from connector.testing.fakes.shopify.roots import roots
 from connector.testing.fakes.shopify.state import Json
 from connector.testing.fakes.shopify.views import View
 
@@ -60,13 +59,13 @@ class _Walk:
         self._fragments = fragments
 
     def root(self, selections: SelectionSetNode) -> Json:
-        roots = {**QUERIES, **MUTATIONS, **single_objects(self._shop)}
+        known = roots(self._shop)
         found: Json = {}
         for field in self._fields(selections, None):
             needed = scopes.ROOT_FIELDS.get(field.name.value)
             if needed:
                 self._shop.require_scope(needed, field.name.value)
-            value = roots[snake(field.name.value)](self._shop, **self._arguments(field))
+            value = known[snake(field.name.value)](self._shop, **self._arguments(field))
             found[_key(field)] = self._complete(field, value)
         return found
 

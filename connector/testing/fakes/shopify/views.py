@@ -93,7 +93,7 @@ class View:
         return self.utc(self.row["updated_at"])
 
     def metafield(self, key: str, namespace: str = "$app") -> Json | None:
-        return self.shop.metafields.get((str(self.id()), namespace, key))
+        return self.shop.metafields.get((str(self.id()), self.shop.app_namespace(namespace), key))
 
 
 class AddressView(View):
@@ -195,7 +195,24 @@ class CustomerView(View):
         }
 
     def default_phone_number(self) -> Json | None:
-        return {"phone_number": self.row["phone"]} if self.row["phone"] else None
+        if not self.row["phone"]:
+            return None
+        consent = self.shop.sms_consents.get(self.row["id"]) or {"state": "not_subscribed", "consent_updated_at": None}
+        state, since = str(consent["state"]).upper(), self.utc(consent["consent_updated_at"])
+        return {
+            "phone_number": self.row["phone"],
+            # The newer type has a word of its own for who was never asked.
+            "sms_marketing_consent": {
+                "state": "NEVER_SUBSCRIBED" if state == "NOT_SUBSCRIBED" else state,
+                "updated_at": since,
+            },
+            "marketing_state": state,
+        }
+
+    def store_credit_accounts(self, query: str | None = None, **args: Any) -> Json:
+        from connector.testing.fakes.shopify.grants import credit_accounts
+
+        return connection(credit_accounts(self.shop, self.row), lambda view: view.row["id"], **args)
 
     def _orders(self) -> list[Json]:
         return [o for o in self.shop.orders.values() if (o["customer"] or {}).get("id") == self.row["id"]]
@@ -236,15 +253,19 @@ class BasicDiscountView(View):
         return list(self.row.tags)
 
     def codes_count(self) -> Json:
-        return {"count": 1, "precision": "EXACT"}
+        return {"count": 1 + len(self.row.more), "precision": "EXACT"}
 
     def codes(self, **args: Any) -> Json:
-        code = {
-            "id": gid("DiscountRedeemCode", self.row.id),
-            "code": self.row.code,
-            "async_usage_count": len(self.row.used_by),
-        }
-        return connection([code], lambda row: row["id"], **args)
+        every = [self.row, *self.row.more]
+        rows = [
+            {
+                "id": gid("DiscountRedeemCode", self.row.id * 1000 + place),
+                "code": each.code,
+                "async_usage_count": len(each.used_by),
+            }
+            for place, each in enumerate(every)
+        ]
+        return connection(rows, lambda row: row["id"], **args)
 
     def shareable_urls(self) -> list[Json]:
         return [{"url": f"https://{self.shop.domain}/discount/{self.row.code}", "target_type": "HOME", "title": ""}]
