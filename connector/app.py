@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.clock import Clock, SystemClock
-from connector.config import Config, ShopSettings, load_config
+from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
 from connector.contracts import Access, Channel
+from connector.credentials import Credentials
 from connector.errors import ConfigError
-from connector.model import Shop
+from connector.log import get_log
+from connector.model import Shop, ShopStatus
 from connector.registry import Registry
 from connector.secrets import Vault
-from connector.store import meta, shops
+from connector.store import connecting, meta, shops
 from connector.store.store import Store
 from flows.addressing import derive_token
 from flows.catalog import Catalog
@@ -30,11 +33,16 @@ if TYPE_CHECKING:
     from flows.render.renderer import Renderer
 
 
+log = get_log("app")
+
+
 @dataclass(kw_only=True)
 class Kiitos:
     """The built application. Web, worker, simulation and commands all use one of these; none of them is global.
 
-    What only the worker needs (renderer, outbox) is made, and its modules are imported, at first use.
+    What only the worker needs (renderer, outbox) is made, and its modules are imported, at first use. `config` and
+    `catalog` are replaced as a whole by `refresh`: ask for them anew, keep neither. `generation` is that of the
+    connected stores they were made with.
     """
 
     config: Config
@@ -44,8 +52,11 @@ class Kiitos:
     clock: Clock
     catalog: Catalog
     runner: Runner
+    credentials: Credentials
     salt: bytes = field(repr=False)
+    generation: int = 0
     _channels: dict[str, Channel] = field(default_factory=dict)
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -74,7 +85,7 @@ class Kiitos:
 
     def access(self, shop: ShopSettings) -> Access:
         """What an adapter needs to act for the shop."""
-        return Access(shop=shop.shop, secrets=shop.secrets, clock=self.clock, base_url=shop.api_url)
+        return self.credentials.access(shop, self.config)
 
     def endpoint_key(self, shop: ShopSettings) -> str:
         """The unguessable part of the shop's hook URL: configured, or derived from the master key."""
@@ -82,6 +93,30 @@ class Kiitos:
 
     def hook_url(self, shop: ShopSettings) -> str:
         return f"{self.config.app.base_url}/hooks/{shop.shop.platform}/{self.endpoint_key(shop)}"
+
+    def refresh(self) -> bool:
+        """Take in stores that were connected, changed or removed since; True when there were any. One short read.
+
+        Whatever is wrong with them is logged and leaves the configuration as it is: the others go on.
+        """
+        with self.store.work.read() as tx:
+            generation = connecting.generation(tx)
+        if generation == self.generation:
+            return False
+        with self._reading:
+            if generation == self.generation:
+                return False
+            try:
+                config, catalog = settle(self.config, self.registry, _connected(self.store))
+            except ConfigError as error:
+                log.error("connected_stores_unusable", code=error.code, reason=error.message)
+                self.generation = generation
+                return False
+            self.config, self.catalog, self.generation = config, catalog, generation
+            self.runner.catalog = catalog
+            self.credentials.forget()
+        self.sync()
+        return True
 
     def sync(self) -> None:
         """Write shops, hook URLs and credentials of the configuration into the store. Idempotent."""
@@ -93,6 +128,8 @@ class Kiitos:
                 if stored is None or _differs(stored, shop):
                     shops.save(tx, replace(shop, status=stored.status) if stored else shop, now)
                 shops.put_endpoint(tx, self.endpoint_key(settings), shop.platform, shop_id, shop_id, now)
+                if stored is not None and stored.status is ShopStatus.UNINSTALLED:
+                    continue  # it was removed: its credentials stay deleted, whatever the file still says
                 known = shops.secrets(tx, self.vault, shop_id)
                 for name, value in settings.secrets.items():
                     if known.get(name) != value:
@@ -124,6 +161,10 @@ def build(
     if store is None:
         _make_folder(config.app.database)
         store = Store.open(config.app.database, inbox_url=config.app.inbox)
+    with store.work.read() as tx:
+        generation = connecting.generation(tx)
+    if generation:
+        config, catalog = settle(config, registry, _connected(store))
     salt = _salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)
     kiitos = Kiitos(
@@ -134,7 +175,9 @@ def build(
         clock=clock,
         catalog=catalog,
         runner=runner,
+        credentials=Credentials(store, vault, clock),
         salt=salt,
+        generation=generation,
     )
     kiitos.sync()
     return kiitos
@@ -143,6 +186,58 @@ def build(
 def load_catalog(config: Config, registry: Registry) -> Catalog:
     """Check every address, flow and template, and touch nothing. Raises `ConfigError` with all faults."""
     return Catalog(config, registry, frozenset(Sources().names(FALLBACK)))
+
+
+def settle(config: Config, registry: Registry, connected: Sequence[ConnectedShop]) -> tuple[Config, Catalog]:
+    """The file with its connected stores, and their flows. A store whose flows do not load for it is left out and
+    logged; faults of the file itself raise `ConfigError`."""
+    whole = with_connected(config, connected)
+    try:
+        catalog = load_catalog(whole, registry)
+    except ConfigError:
+        faults = {
+            row.shop_id: fault
+            for row in connected
+            if row.shop_id in whole.shops and (fault := _flow_faults(whole, registry, row))
+        }
+        kept = with_connected(config, [row for row in connected if row.shop_id not in faults])
+        catalog = load_catalog(kept, registry)
+        whole = replace(kept, left_out={**whole.left_out, **faults})
+    for shop_id, reason in whole.left_out.items():
+        log.error("connected_store_left_out", shop_id=shop_id, reason=reason)
+    return whole, catalog
+
+
+def look(config: Config) -> Config:
+    """`config` with the connected stores of its database, to look at: without a database, or with one that this
+    program may not read yet, the file alone."""
+    database = config.app.database
+    if database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists():
+        return config
+    try:
+        store = Store.open(database, inbox_url=config.app.inbox, migrate=False, check=False)
+    except ConfigError:
+        return config
+    try:
+        return with_connected(config, _connected(store))
+    finally:
+        store.close()
+
+
+def _flow_faults(config: Config, registry: Registry, row: ConnectedShop) -> str:
+    try:
+        load_catalog(replace(config, shops={row.shop_id: config.shops[row.shop_id]}), registry)
+    except ConfigError as error:
+        return error.message
+    return ""
+
+
+def _connected(store: Store) -> list[ConnectedShop]:
+    with store.work.read() as tx:
+        return [
+            ConnectedShop(shop_id=row.shop_id, client_id=row.client_id, settings=row.settings)
+            for row in connecting.all(tx)
+        ]
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Kiitos:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clock import to_text
+from connector.config import ShopSettings
 from connector.contracts import (
     Accepted,
     Access,
@@ -41,6 +42,7 @@ FRESH_FOR = 120.0
 """Seconds for which a look at an order counts."""
 ASK_AGAIN = timedelta(minutes=5)
 RECONNECT = timedelta(hours=1)
+SIGNING = frozenset({"webhook_secret", "webhook_secret_previous", "client_secret", "client_secret_previous"})
 """How often a shop whose credentials failed is tried again."""
 
 
@@ -229,12 +231,12 @@ class Carrier:
         effect = item.effect
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
-        access = self._kiitos.access(settings)
         events: Sequence[Event] = ()
         values: dict[str, str] = {}
         failure: KiitosError | None = None
-        self._ledger.on_wire(effect.id)
         try:
+            access = self._kiitos.access(settings)
+            self._ledger.on_wire(effect.id)
             if effect.kind == FETCH:
                 if not isinstance(adapter, FetchesOrders):
                     raise Refused(f"{settings.shop.platform} cannot be asked for an order")
@@ -284,7 +286,11 @@ class Carrier:
             return False
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
-        return settings.fetch_before_send and isinstance(adapter, FetchesOrders) and _can_ask(settings.secrets)
+        return settings.fetch_before_send and isinstance(adapter, FetchesOrders) and self._can_ask(settings)
+
+    def _can_ask(self, settings: ShopSettings) -> bool:
+        """Whether there is anything to ask the platform with: a signing secret alone opens no API."""
+        return bool(self._kiitos.credentials.names(settings) - SIGNING)
 
     def _looked(self, effect: Effect, waiting: Sequence[Effect], now: datetime) -> bool:
         """Whether the effect's order was looked at just now; asks the platform while the tick has time for it."""
@@ -359,10 +365,6 @@ def _attempt(item: Prepared, now: datetime) -> Attempt:
     effect = item.effect
     key = item.message.key if item.message else effect.id
     return Attempt(key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
-
-
-def _can_ask(secrets: Mapping[str, str]) -> bool:
-    return bool({"access_token", "client_id", "consumer_key"} & set(secrets))
 
 
 def _outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:

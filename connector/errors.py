@@ -83,6 +83,22 @@ class AuthExpired(KiitosError):
     code = "AUTH_EXPIRED"
 
 
+class ConnectRefused(KiitosError):
+    """The merchant must act: this attempt does not connect the store. Nothing of it is kept.
+
+    `reason` names the sentence shown (`error.<reason>` of the platform's wording, filled with `values`), `field` the
+    field to correct, where there is one. Never quotes a secret.
+    """
+
+    code = "CONNECT_REFUSED"
+
+    def __init__(self, reason: str, message: str, *, field: str = "", **values: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+        self.values = values
+
+
 class Refused(KiitosError):
     """The flow's author must act: the other side understood and said no.
 

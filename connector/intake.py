@@ -70,6 +70,10 @@ class Intake:
                 self._take_in_batch([suspect])
         return len(claimed)
 
+    def look_again(self) -> None:
+        """The configuration has changed: what waited for a shop to come is due."""
+        self._welcomed = False
+
     def _welcome_back(self) -> None:
         """Deliveries that came while their shop was missing from the configuration are due again: it is there now."""
         with self._store.work.transaction() as tx:
@@ -103,7 +107,7 @@ class Intake:
         if delivery.quarantine:
             return Finished(delivery.shop_id, delivery.id, "quarantined", delivery.quarantine)
         if not self._kiitos.catalog.knows(delivery.shop_id):
-            text = "the shop is not in app.toml; put it back and restart the worker, and this is taken again"
+            text = "the shop is not in app.toml; put it back and restart, or connect it: this is taken again"
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, UNKNOWN_SHOP, text, None)
             return None
         shop = self._kiitos.catalog.settings(delivery.shop_id).shop

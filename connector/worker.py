@@ -42,13 +42,19 @@ class Worker:
     """One worker of the given application. Without a ledger, what a crash interrupts waits for its lease to end."""
 
     def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None) -> None:
+        self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
         self.carrier = Carrier(kiitos, ledger or Ledger())
 
     def tick(self) -> Tick:
-        """Do one batch of everything that is due: deliveries, woken runs, effects."""
+        """Do one batch of everything that is due: deliveries, woken runs, effects.
+
+        Stores that were connected, changed or removed meanwhile are taken in first.
+        """
+        if self._kiitos.refresh():
+            self.intake.look_again()
         taken, woken = self.intake.take_in(), 0
         for _ in range(WAKE_ROUNDS):
             count = self.intake.wake()

@@ -35,7 +35,7 @@ def explain_value(app: App, shop: str, path: str | None, as_json: bool) -> None:
       kiitos config explain acme-main flows.review-request.params.wait
       kiitos config explain acme-main
     """
-    layered = app.config.shop(shop).layered
+    layered = app.whole_config.shop(shop).layered
     wanted = {
         leaf: layer
         for leaf, layer in sorted(layered.origin.items())

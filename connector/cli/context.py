@@ -30,6 +30,13 @@ class App:
         return load_config(self.path, os.environ, generate=False)
 
     @cached_property
+    def whole_config(self) -> Config:
+        """The configuration with the stores that were connected, where there is a database yet to ask."""
+        from connector.app import look
+
+        return look(self.config)
+
+    @cached_property
     def catalog(self) -> Catalog:
         """The flows of all shops, checked; nothing is touched either."""
         from connector.app import load_catalog

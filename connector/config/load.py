@@ -6,81 +6,29 @@ import base64
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from connector.config import schema
 from connector.config.layering import Layered, merge
+from connector.config.settings import (
+    AppSettings,
+    Config,
+    ConnectedShop,
+    ConnectSettings,
+    FlowSetting,
+    ShopSettings,
+    Source,
+)
 from connector.errors import ConfigError, near
 from connector.model import Purpose, Shop
 
+CONNECTED = "connected"
+"""The layer of what a platform told when its store was connected."""
+SHORTEST_PASSPHRASE = 16
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|B)?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppSettings:
-    """The `[app]` table. `max_body` in bytes, `queue` in deliveries waiting for their commit."""
-
-    base_url: str
-    host: str
-    port: int
-    database: str
-    inbox: str | None
-    master_key: str = field(repr=False)
-    max_body: int
-    queue: int
-    log_level: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowSetting:
-    """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first."""
-
-    flow_id: str
-    file: str
-    enabled: bool
-    params: Mapping[str, Any]
-    removes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    inserts: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopSettings:
-    """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests."""
-
-    shop: Shop
-    layered: Layered
-    flows: tuple[FlowSetting, ...]
-    secrets: Mapping[str, str] = field(repr=False)
-    email_channel: str
-    sender: str
-    reply_to: str | None
-    soft_opt_in: frozenset[Purpose]
-    fetch_before_send: bool
-    api_url: str | None
-    endpoint_key: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """Everything the operator wrote, ready to use. `directory` is where relative paths start."""
-
-    path: Path
-    app: AppSettings
-    channels: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    shops: Mapping[str, ShopSettings]
-
-    @property
-    def directory(self) -> Path:
-        return self.path.parent
-
-    def shop(self, shop_id: str) -> ShopSettings:
-        """The settings of a shop by its id (`client-shop`). Raises `ConfigError` with a near match."""
-        if shop_id not in self.shops:
-            raise ConfigError(f"no shop '{shop_id}'{near(shop_id, self.shops)}", where=self.path.name)
-        return self.shops[shop_id]
 
 
 def load_config(path: Path, environ: Mapping[str, str] | None = None, *, generate: bool = True) -> Config:
@@ -101,19 +49,41 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, generat
 
 
 def parse_config(
-    document: Mapping[str, Any], path: Path, environ: Mapping[str, str], *, generate: bool = True
+    document: Mapping[str, Any],
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    generate: bool = True,
+    connected: Sequence[ConnectedShop] = (),
 ) -> Config:
-    """`load_config` for a document that is parsed already."""
+    """`load_config` for a document that is parsed already, with the stores that were connected."""
     faults = schema.check_document(document)
     if faults:
         raise _faulty(path, faults)
     reader = _Reader(document, path, environ, faults, generate)
     app = reader.app()
     channels = {name: reader.channel(name, table) for name, table in document.get("channels", {}).items()}
-    shops = reader.shops(channels)
+    connect = reader.connect()
+    shops = reader.shops(channels, {row.shop_id: row for row in connected})
     if faults or app is None:
         raise _faulty(path, faults)
-    return Config(path=path, app=app, channels=channels, shops=shops)
+    joined, left_out = reader.join(channels, [row for row in connected if row.shop_id not in shops])
+    return Config(
+        path=path,
+        app=app,
+        connect=connect,
+        channels=channels,
+        shops={**shops, **joined},
+        source=Source(document, environ, generate),
+        left_out=left_out,
+    )
+
+
+def with_connected(config: Config, connected: Sequence[ConnectedShop]) -> Config:
+    """The same file under these connected stores: each is a layer `connected` above its client's, below the file's
+    own table of the shop where there is one. Faulty ones are in `left_out`."""
+    source = config.source
+    return parse_config(source.document, config.path, source.environ, generate=source.generate, connected=connected)
 
 
 def _faulty(path: Path, faults: list[str]) -> ConfigError:
@@ -155,6 +125,26 @@ class _Reader:
             log_level=str(table.get("log_level", "info")),
         )
 
+    def connect(self) -> ConnectSettings:
+        table = self.document.get("connect", {})
+        clients = self.document.get("clients", {})
+        client = table.get("client") or (next(iter(clients)) if len(clients) == 1 else None)
+        if client is not None and client not in clients:
+            self.faults.append(f"connect.client: no client '{client}'{near(client, clients)}")
+        passphrase = self.secret("connect.passphrase", table["passphrase"]) if "passphrase" in table else ""
+        if passphrase and len(passphrase) < SHORTEST_PASSPHRASE:
+            self.faults.append(f"connect.passphrase: should have at least {SHORTEST_PASSPHRASE} characters")
+        return ConnectSettings(
+            enabled=table.get("enabled", True),
+            client=client,
+            passphrase=passphrase,
+            private_addresses=table.get("private_addresses", False),
+            apps={
+                name: {key: self.secret(f"connect.apps.{name}.{key}", value) for key, value in app.items()}
+                for name, app in table.get("apps", {}).items()
+            },
+        )
+
     def anchored(self, database: str) -> str:
         """A relative SQLite path starts at the file's folder, not at wherever the command was typed."""
         if database.startswith("sqlite:///") and not database.startswith("sqlite:////"):
@@ -187,12 +177,12 @@ class _Reader:
             self.faults.append(f"{where}: the file {file.name} cannot be read ({type(error).__name__})")
             return ""
 
-    def shops(self, channels: Mapping[str, Any]) -> dict[str, ShopSettings]:
+    def shops(self, channels: Mapping[str, Any], connected: Mapping[str, ConnectedShop]) -> dict[str, ShopSettings]:
+        """The shops of the file; what the platform told of a connected one lies below what the file says of it."""
         found = {}
         places: dict[str, str] = {}
         for client_id, client in self.document.get("clients", {}).items():
-            base = [("defaults", self.document.get("defaults", {})), *self.presets(f"clients.{client_id}", client)]
-            own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
+            base = self.layers_of(client_id, client)
             for name, table in client.get("shops", {}).items():
                 where, shop_id = f"clients.{client_id}.shops.{name}", f"{client_id}-{name}"
                 if shop_id in places:
@@ -201,11 +191,42 @@ class _Reader:
                     )
                     continue
                 places[shop_id] = where
-                layered = merge([*base, (f"clients.{client_id}", own), (where, table)])
+                told = connected.get(shop_id)
+                middle = [(CONNECTED, told.settings)] if told and told.client_id == client_id else []
+                layered = merge([*base, *middle, (where, table)])
                 settings = self.shop(where, client_id, shop_id, layered, channels)
                 if settings is not None:
                     found[settings.shop.id] = settings
         return found
+
+    def join(
+        self, channels: Mapping[str, Any], connected: Sequence[ConnectedShop]
+    ) -> tuple[dict[str, ShopSettings], dict[str, str]]:
+        """Connected stores the file does not name, and the reasons of those that cannot join."""
+        clients = self.document.get("clients", {})
+        joined: dict[str, ShopSettings] = {}
+        left_out: dict[str, str] = {}
+        for row in connected:
+            self.faults = faults = []
+            where = f"{CONNECTED}.{row.shop_id}"
+            client = clients.get(row.client_id)
+            if client is None:
+                left_out[row.shop_id] = f"{where}: app.toml has no client '{row.client_id}' (any more)"
+                continue
+            faults += schema.check_connected(f"{where}.", row.settings)
+            layered = merge([*self.layers_of(row.client_id, client), (CONNECTED, row.settings)])
+            settings = None if faults else self.shop(where, row.client_id, row.shop_id, layered, channels)
+            if settings is None:
+                left_out[row.shop_id] = "; ".join(faults)
+            else:
+                joined[row.shop_id] = replace(settings, declared=False)
+        return joined, left_out
+
+    def layers_of(self, client_id: str, client: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """What a client's shops inherit: defaults, presets, the client's own table."""
+        own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
+        where = f"clients.{client_id}"
+        return [("defaults", self.document.get("defaults", {})), *self.presets(where, client), (where, own)]
 
     def presets(self, where: str, table: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         chain: list[tuple[str, Mapping[str, Any]]] = []

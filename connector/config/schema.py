@@ -148,9 +148,17 @@ FLOW: dict[str, Check] = {
     "remove": texts,
     "insert": tables,
 }
+CONNECT: dict[str, Check] = {
+    "enabled": flag,
+    "client": text,
+    "passphrase": secret,
+    "private_addresses": flag,
+    "apps": table,
+}
 TOP: dict[str, Check] = {
     "schema": number,
     "app": table,
+    "connect": table,
     "channels": table,
     "defaults": table,
     "presets": table,
@@ -188,6 +196,7 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
     if document.get("schema") != 1:
         faults.append("schema: should be 1")
     faults += check_table("app.", document.get("app", {}), APP)
+    faults += _check_connect(document.get("connect", {}))
     for name, channel in document.get("channels", {}).items():
         if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
             faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')
@@ -199,6 +208,26 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
         for shop_name, shop in (client.get("shops", {}) if isinstance(client, Mapping) else {}).items():
             faults += _check_named(f"clients.{name}.shops", shop_name, shop, SHOP)
     return faults
+
+
+def _check_connect(value: Mapping[str, Any]) -> list[str]:
+    """The names under `apps.<platform>` are the platform's own and checked where platforms are known."""
+    faults = check_table("connect.", value, CONNECT)
+    apps = value.get("apps", {})
+    for name, app in apps.items() if isinstance(apps, Mapping) else ():
+        if not isinstance(app, Mapping):
+            faults.append(f"connect.apps.{name}: should be a table, not {_kind(app)}")
+            continue
+        for key, item in app.items():
+            fault = text_or_secret(item)
+            if fault:
+                faults.append(f"connect.apps.{name}.{key}: {fault}")
+    return faults
+
+
+def check_connected(where: str, value: Mapping[str, Any]) -> list[str]:
+    """All faults of the settings a connected store brings."""
+    return _check_settings(where, value, SHOP)
 
 
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:

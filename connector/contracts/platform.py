@@ -105,13 +105,15 @@ class PlatformAdapter(ABC):
 class Access:
     """What a client needs to act for one shop: where, and with which credentials (names as the platform calls them).
 
-    `base_url` replaces the public address in tests and the demo. `secrets` values never appear in logs.
+    `base_url` replaces the public address in tests and the demo. `secrets` values never appear in logs. `public_only`:
+    the address was entered by a merchant, so it must never lead into the operator's own network (`connector.http`).
     """
 
     shop: Shop
     secrets: Mapping[str, str] = field(repr=False)
     clock: Clock = field(repr=False)
     base_url: str | None = None
+    public_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

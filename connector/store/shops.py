@@ -123,6 +123,15 @@ def secrets(tx: Tx, vault: Vault, owner_id: str) -> dict[str, str]:
     return {row["name"]: vault.decrypt(row["value"], _place(owner_id, row["name"])) for row in rows}
 
 
+def secret_names(tx: Tx, owner_id: str) -> list[str]:
+    """What the owner has credentials for; nothing is opened."""
+    return [row["name"] for row in tx.all("credential_of", owner_id=owner_id)]
+
+
+def delete_secret(tx: Tx, owner_id: str, name: str) -> None:
+    tx.run("credential_drop", owner_id=owner_id, name=name)
+
+
 def delete_secrets(tx: Tx, owner_id: str) -> None:
     tx.run("credential_delete", owner_id=owner_id)
 

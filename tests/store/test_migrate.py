@@ -27,6 +27,8 @@ def folder(tmp_path: Path) -> Path:
     """The real first migration, and room for more."""
     copy = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, copy)
+    for later in sorted((copy / "work").glob("*.sql"))[1:]:
+        later.unlink()
     return copy
 
 

@@ -60,3 +60,7 @@ UPDATE credentials SET value = :value WHERE owner_id = :owner_id AND name = :nam
 -- credential_delete --
 -- Forget an owner's secrets.
 DELETE FROM credentials WHERE owner_id = :owner_id
+
+-- credential_drop --
+-- One credential is not to be used any more.
+DELETE FROM credentials WHERE owner_id = :owner_id AND name = :name

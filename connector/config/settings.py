@@ -1,0 +1,126 @@
+"""The configuration as the rest of the product sees it: everything resolved, secrets looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connector.config.layering import Layered
+from connector.errors import ConfigError, near
+from connector.model import Purpose, Shop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """The `[app]` table. `max_body` in bytes, `queue` in deliveries waiting for their commit."""
+
+    base_url: str
+    host: str
+    port: int
+    database: str
+    inbox: str | None
+    master_key: str = field(repr=False)
+    max_body: int
+    queue: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectSettings:
+    """The `[connect]` table. `client` is the one new stores join, `None` where that must be said each time.
+
+    `apps`: the operator's own app on a platform, by platform. `private_addresses` lets stores at loopback and private
+    addresses be connected: for tests and for shops in the operator's own network.
+    """
+
+    enabled: bool = True
+    client: str | None = None
+    passphrase: str = field(default="", repr=False)
+    private_addresses: bool = False
+    apps: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedShop:
+    """A store that was connected in a browser or by command: `settings` are keys of a shop's table, no secrets."""
+
+    shop_id: str
+    client_id: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSetting:
+    """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first."""
+
+    flow_id: str
+    file: str
+    enabled: bool
+    params: Mapping[str, Any]
+    removes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    inserts: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopSettings:
+    """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests.
+
+    `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
+    """
+
+    shop: Shop
+    layered: Layered
+    flows: tuple[FlowSetting, ...]
+    secrets: Mapping[str, str] = field(repr=False)
+    email_channel: str
+    sender: str
+    reply_to: str | None
+    soft_opt_in: frozenset[Purpose]
+    fetch_before_send: bool
+    api_url: str | None
+    endpoint_key: str | None = field(repr=False)
+    declared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a configuration was read from: the file's document, and where its secrets are looked up."""
+
+    document: Mapping[str, Any] = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    generate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the operator wrote, and the stores merchants connected. `directory` is where relative paths start.
+
+    `left_out`: connected stores that cannot be used as they are, with the reason; one merchant's broken store must not
+    stop the others.
+    """
+
+    path: Path
+    app: AppSettings
+    connect: ConnectSettings
+    channels: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    shops: Mapping[str, ShopSettings]
+    source: Source = field(repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        return self.path.parent
+
+    def shop(self, shop_id: str) -> ShopSettings:
+        """The settings of a shop by its id (`client-shop`). Raises `ConfigError` with a near match."""
+        if shop_id not in self.shops:
+            raise ConfigError(f"no shop '{shop_id}'{near(shop_id, self.shops)}", where=self.path.name)
+        return self.shops[shop_id]
+
+    @property
+    def clients(self) -> Mapping[str, Mapping[str, Any]]:
+        """The clients' own tables in the file, by name."""
+        found: Mapping[str, Mapping[str, Any]] = self.source.document.get("clients", {})
+        return found
