@@ -7,19 +7,19 @@ into text. An adapter must give events or `MalformedPayload`, never another exce
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 SENTINEL = "kiitos-sentinel-7f3a"
 """A text that must appear in no error message: messages name the path, never the value."""
 
-_REPLACEMENTS: tuple[Any, ...] = (None, SENTINEL, 10**25, -1.5, True, [SENTINEL], {})
+ANY: tuple[Any, ...] = (None, SENTINEL, 10**25, -1.5, True, [SENTINEL], {})
 
 
-def damaged(body: bytes) -> Iterator[tuple[str, bytes]]:
+def damaged(body: bytes, replacements: Sequence[Any] = ANY) -> Iterator[tuple[str, bytes]]:
     """Each damage as (what was done, the body). Of a list only the first item is damaged: the others are alike.
 
-    A body that is no JSON gives nothing.
+    Each field is dropped, and becomes each of `replacements`. A body that is no JSON gives nothing.
     """
     try:
         whole = json.loads(body)
@@ -30,7 +30,7 @@ def damaged(body: bytes) -> Iterator[tuple[str, bytes]]:
         for key in path[:-1]:
             parent = parent[key]
         original = parent[path[-1]]
-        for replacement in _REPLACEMENTS:
+        for replacement in replacements:
             parent[path[-1]] = replacement
             yield f"{_name(path)} became {json.dumps(replacement)}", _dump(whole)
         if isinstance(parent, dict):

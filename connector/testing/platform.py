@@ -35,6 +35,7 @@ from connector import codec
 from connector.contracts import Endpoint, Handshake, Inbound, PlatformAdapter, Verified
 from connector.errors import KiitosError, MalformedPayload, WebhookRejected
 from connector.model import Event, EventKind, Shop
+from connector.testing.capabilities import CapabilityChecks
 from connector.testing.mutation import SENTINEL, damaged
 from connector.testing.recording import NOTHING, Recording, Replaced, find_recordings, golden, golden_update_allowed
 
@@ -46,7 +47,7 @@ OLD_SECRET = b"kit-secret-before-rotation"
 _RECHECK = EventKind.RESOURCE_RECHECK
 
 
-class PlatformConformance:
+class PlatformConformance(CapabilityChecks):
     """Base of an adapter's conformance tests. Header names are lower case, as in `Inbound`.
 
     `repeat_refused` are headers of which a second copy must be refused. `body_limit` bounds the bodies whose every
@@ -107,6 +108,9 @@ class PlatformConformance:
         if "recording" in metafunc.fixturenames:
             found = find_recordings(self.recordings)
             metafunc.parametrize("recording", found, ids=[recording.name for recording in found])
+        if "tape" in metafunc.fixturenames:
+            tapes = self.tapes()
+            metafunc.parametrize("tape", tapes, ids=[tape.name for tape in tapes])
 
     # -- recordings ------------------------------------------------------------------------------------------------
 
@@ -329,10 +333,12 @@ def run_conformance(kit: type[PlatformConformance]) -> list[str]:
         if not name.startswith("test_"):
             continue
         test: Callable[..., None] = getattr(suite, name)
-        if "recording" in test.__code__.co_varnames[: test.__code__.co_argcount]:
-            cases: list[tuple[Recording, ...]] = [(recording,) for recording in find_recordings(kit.recordings)]
-        else:
-            cases = [()]
+        wanted = test.__code__.co_varnames[: test.__code__.co_argcount]
+        cases: list[tuple[Any, ...]] = [()]
+        if "recording" in wanted:
+            cases = [(recording,) for recording in find_recordings(kit.recordings)]
+        elif "tape" in wanted:
+            cases = [(tape,) for tape in kit.tapes()]
         for case in cases:
             try:
                 test(*case)

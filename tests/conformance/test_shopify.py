@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from connector.contracts import PlatformAdapter
 from connector.model import Shop
 from connector.testing import PlatformConformance
-from platforms.shopify.adapter import ShopifyAdapter
+from platforms.shopify import Shopify
 
 SHOP = Shop(
     id="shop-1",
@@ -27,7 +28,9 @@ class TestShopify(PlatformConformance):
     shop_header = "x-shopify-shop-domain"
     delivery_header = "x-shopify-webhook-id"
     repeat_refused = ("x-shopify-topic", "x-shopify-shop-domain")
+    exchanges = Path(__file__).parents[1] / "exchanges" / "shopify"
+    credentials: ClassVar = {"access_token": "kit-access-token"}
     foreign_shop = "somebody-else.myshopify.com"
 
     def make_adapter(self) -> PlatformAdapter:
-        return ShopifyAdapter()
+        return Shopify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from connector.contracts import PlatformAdapter
 from connector.model import Shop
@@ -26,6 +27,8 @@ class TestWooCommerce(PlatformConformance):
     shop_header = "x-wc-webhook-source"
     delivery_header = "x-wc-webhook-delivery-id"
     repeat_refused = ("x-wc-webhook-topic", "x-wc-webhook-signature")
+    exchanges = Path(__file__).parents[1] / "exchanges" / "woocommerce"
+    credentials: ClassVar = {"consumer_key": "ck_kit", "consumer_secret": "cs_kit"}
     unknown_topic = "subscription.created"
 
     def make_adapter(self) -> PlatformAdapter:

@@ -168,6 +168,13 @@ class LoopbackServer:
         self._thread.join()
         self._server = self._thread = None
 
+    def __enter__(self) -> LoopbackServer:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
     @property
     def port(self) -> int:
         if self._server is None:
