@@ -155,7 +155,7 @@ class CapabilityChecks:
                     assert not certain, f"{tape.name}: {what}, a write, is not maybe_done"
 
     def test_strange_answers_are_our_errors(self, tape: Tape) -> None:
-        """Pages and cut JSON are our errors; an answer with a field dropped, nulled or retyped is a result or our error.
+        """Pages and cut JSON are our errors; an answer with fields dropped, nulled or retyped is that or a result.
 
         GraphQL answers are not retyped: a server gives null for what does not fit the schema
         (spec.graphql.org, "Handling Execution Errors").
