@@ -17,6 +17,7 @@ from connector.store import deliveries, runs
 from connector.store.db import Tx
 from connector.store.deliveries import Claimed, Finished
 from connector.store.inbox import Delivery
+from flows.forgetting import without_forgotten
 from flows.runner import RunMoved
 
 log = get_log("intake")
@@ -116,6 +117,8 @@ class Intake:
         except MalformedPayload as error:
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, error.code, error.message, None)
             return None
+        if without_forgotten(tx, self._kiitos.salt, shop.id, found) is None:
+            return Finished(shop.id, delivery.id, "ignored", deliveries.ERASED)
         count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
         return Finished(delivery.shop_id, delivery.id, "done" if found else "ignored", f"{count} new")
 

@@ -16,7 +16,8 @@ from connector.errors import StoreUnavailable
 from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
 from connector.log import get_log
-from connector.store import deliveries, effects, runs
+from connector.privacy import Privacy
+from connector.store import deliveries, effects, privacy, runs
 
 log = get_log("worker")
 
@@ -33,9 +34,18 @@ class Tick:
     deliveries: int = 0
     runs: int = 0
     effects: int = 0
+    chores: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.deliveries or self.runs or self.effects)
+        return bool(self.deliveries or self.runs or self.effects or self.chores)
+
+    def __add__(self, other: Tick) -> Tick:
+        return Tick(
+            self.deliveries + other.deliveries,
+            self.runs + other.runs,
+            self.effects + other.effects,
+            self.chores + other.chores,
+        )
 
 
 class Worker:
@@ -47,6 +57,7 @@ class Worker:
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
         self.carrier = Carrier(kiitos, ledger or Ledger())
+        self.privacy = Privacy(kiitos)
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects.
@@ -61,7 +72,7 @@ class Worker:
             woken += count
             if count < WAKE:
                 break
-        return Tick(taken, woken, self.carrier.act())
+        return Tick(taken, woken, self.carrier.act(), self.privacy.work())
 
     def drain(self, limit: int = 100_000) -> Tick:
         """Tick until nothing is due now. `limit` rounds stop a loop that would never end."""
@@ -70,13 +81,13 @@ class Worker:
             done = self.tick()
             if not done:
                 return total
-            total = Tick(total.deliveries + done.deliveries, total.runs + done.runs, total.effects + done.effects)
+            total = total + done
         raise StoreUnavailable(f"still busy after {limit} rounds")
 
     def next_due(self) -> datetime | None:
         """When the next thing is due, as far as rows tell; `None` when nothing is."""
         with self._store.work.read() as tx:
-            times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx)]
+            times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), privacy.next_due(tx)]
         return min((at for at in times if at is not None), default=None)
 
     def run(self, stopping: Callable[[], bool], poll: float = 0.02) -> None:

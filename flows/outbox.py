@@ -86,7 +86,9 @@ class Outbox:
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
             recipient = replace(recipient, address=effect.recipient)
-        who = person(tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in)
+        who = person(
+            tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in, self._salt
+        )
         stale = _no_longer_true(flow, effect, facts)
         if stale is not None:
             self._drop(

@@ -36,6 +36,8 @@ LATEST_MARKETING = timedelta(hours=48)
 
 UNSUBSCRIBE = "unsubscribe"
 """The one reason of a suppression that leaves transactional mail alone; bounces, complaints and the like do not."""
+REDACTED = "redacted"
+"""The person was forgotten. Who orders again later is a customer for that order, and hears of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,9 @@ def _suppressed(case: _Case) -> Verdict | None:
     if not case.message:
         return None
     for scope, reason, at in case.person.suppressions:
-        if _blocks(scope, reason, case.effect.purpose):
+        order = case.facts.order
+        came_back = reason == REDACTED and not case.marketing and order is not None and order.placed_at > at
+        if not came_back and _blocks(scope, reason, case.effect.purpose):
             detail = {"scope": scope, "reason": reason, "at": to_text(at)}
             return Drop("suppressed", f"the address is on the suppression list ({reason})", detail)
     return None

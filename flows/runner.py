@@ -15,7 +15,6 @@ from connector.clock import Clock, from_text, to_text
 from connector.contracts import Arrived, Signal, Woke
 from connector.log import get_log
 from connector.model import (
-    Channel,
     Effect,
     EffectStatus,
     Event,
@@ -26,11 +25,10 @@ from connector.model import (
     RunStatus,
     Shop,
     ShopStatus,
-    email_key,
 )
-from connector.store import consents, effects, entities, events, runs, shops, suppressions
+from connector.store import consents, effects, entities, events, privacy, runs, shops
 from connector.store.db import Tx
-from flows import engine
+from flows import engine, forgetting
 from flows.catalog import Catalog
 from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
@@ -154,18 +152,22 @@ class Runner:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
             shops.delete_secrets(tx, shop_id)
         if event.kind == EventKind.CUSTOMER_REDACTED:
-            self._forget(tx, shop_id, event, now)
+            self.forget(tx, shop_id, forgetting.subject_of(event), now)
+        if event.kind in forgetting.REQUESTS:
+            forgetting.ask_for(tx, self._salt, shop_id, event, now)
         if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
             effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 
-    def _forget(self, tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
-        """A customer asked to be forgotten: nothing of theirs goes on, and nothing begins again."""
-        address = email_key(event.data.get("email"))
-        found = runs.active(tx, shop_id, email_key=address, customer_id=event.customer_id)
-        for run in found:
-            self._end(tx, engine.stop(run, str(event.kind), now), run, str(event.kind), now)
-        if address is not None:
-            suppressions.add(tx, shop_id, address, Channel.EMAIL, "all", "redacted", now)
+    def forget(self, tx: Tx, shop_id: str, subject: Mapping[str, str], now: datetime) -> None:
+        """A person is to be forgotten: nothing of theirs goes on from here, and nothing begins again. Their rows are
+        erased by the request that belongs to this (connector.privacy)."""
+        person = forgetting.find_person(tx, shop_id, subject)
+        privacy.remember_erasure(tx, shop_id, forgetting.erasure_keys(self._salt, person), now)
+        kind = str(EventKind.CUSTOMER_REDACTED)
+        for run_id in sorted(person.runs):
+            run = runs.get(tx, shop_id, run_id)
+            if run is not None and not run.status.ended:
+                self._end(tx, engine.stop(run, kind, now), run, kind, now)
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
         for run in sight.active(event):

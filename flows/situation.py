@@ -16,11 +16,11 @@ from connector.model import (
     Shop,
     email_key,
 )
-from connector.store import consents, entities, referrals, suppressions
+from connector.store import consents, entities, privacy, referrals, suppressions
 from connector.store.db import Tx
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
-from flows.policy import Person
+from flows.policy import REDACTED, Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +123,20 @@ def person(
     customer_id: str | None,
     purpose: Purpose,
     soft_opt_in: frozenset[Purpose],
+    salt: bytes = b"",
 ) -> Person:
-    """Who a message would reach, and what they said: consent, suppressions, the merchant's soft opt-in."""
+    """Who a message would reach, and what they said: consent, suppressions, the merchant's soft opt-in.
+
+    Somebody who was forgotten is known by the keyed hash of their address (`salt`): their objection goes on.
+    """
     key = email_key(address)
     if key is None:
         return Person(shop_status=shop.status)
     stopped = suppressions.find(tx, shop.id, key, Channel.EMAIL)
     rows = tuple((row.scope, row.reason, row.at) for row in stopped)
+    forgotten = privacy.erased_at(tx, shop.id, [privacy.key_of(salt, shop.id, "email", key)])
+    if forgotten is not None:
+        rows += (("all", REDACTED, forgotten),)
     if not purpose.needs_consent:
         return Person(address_key=key, suppressions=rows, shop_status=shop.status)
     state, row = consents.state(tx, shop.id, key, Channel.EMAIL, purpose, customer_id)

@@ -134,6 +134,10 @@ class Database(ABC):
         del error
         return False
 
+    def scrub(self) -> bool:
+        """Leave nothing of deleted rows in files this database writes beside itself; False to be asked again later."""
+        return True
+
     def _broken(self, connection: Any) -> bool:
         """True when the other end hung up. A file never does."""
         del connection

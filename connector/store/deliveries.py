@@ -14,6 +14,9 @@ from connector.store.db import Row, Tx
 from connector.store.inbox import Delivery
 from connector.store.store import Store
 
+ERASED, BLANKED = "erased person", "erased person, blanked"
+"""Notes of an ignored delivery whose person had been forgotten before it was read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -171,6 +174,15 @@ def next_due(tx: Tx) -> datetime | None:
     """When a retry or an abandoned lease next becomes due. Unread deliveries of the log are always due."""
     row = tx.one("progress_next_due")
     return from_text(row["due_at"]) if row and row["due_at"] else None
+
+
+def erased(tx: Tx, shop_id: str) -> list[int]:
+    """Deliveries that were ignored because their person had been forgotten; their bodies are still to be blanked."""
+    return [row["delivery_id"] for row in tx.all("progress_erased", shop_id=shop_id, note=ERASED)]
+
+
+def blanked(tx: Tx, shop_id: str, ids: Iterable[int], now: datetime) -> None:
+    finish_many(tx, [Finished(shop_id, each, "ignored", BLANKED) for each in ids], now)
 
 
 def status_of(tx: Tx, ids: Sequence[int]) -> dict[int, str]:

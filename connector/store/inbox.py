@@ -115,3 +115,18 @@ def _delivery(row: Row) -> Delivery:
         received_at=from_text(row["received_at"]),
         quarantine=row["quarantine"],
     )
+
+
+def of_shop(tx: Tx, shop_id: str, after_id: int, limit: int) -> list[Delivery]:
+    """A shop's deliveries with a greater id, in order."""
+    return [_delivery(row) for row in tx.all("inbox_of_shop", shop_id=shop_id, after_id=after_id, limit=limit)]
+
+
+def blank(tx: Tx, shop_id: str, delivery_id: int) -> None:
+    """Forget what a delivery said. It stays known, so that the platform's repetition is still a repetition."""
+    tx.run("inbox_blank", shop_id=shop_id, id=delivery_id, body=b"")
+
+
+def wipe_shop(tx: Tx, shop_id: str, limit: int) -> int:
+    """Remove up to `limit` deliveries of a shop; how many."""
+    return tx.run("inbox_wipe", shop_id=shop_id, limit=limit)

@@ -138,6 +138,11 @@ class Sqlite(Database):
         row = self._session().connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         return max(0, int(row[1]) - int(row[2]))
 
+    def scrub(self) -> bool:
+        """Empty the write-ahead log: deleted bytes are overwritten in the file (secure_delete), not in the log."""
+        row = self._session().connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return int(row[0]) == 0
+
     def set_autocheckpoint(self, pages: int) -> None:
         """For this thread's connection: 0 leaves checkpoints to another thread (performance.md section 6)."""
         self._session().connection.execute(f"PRAGMA wal_autocheckpoint={int(pages)}").fetchall()

@@ -1,0 +1,112 @@
+-- Everything of a shop, a piece at a time so that nobody waits long; run by connector.store.people.wipe_shop.
+
+-- wipe_orders --
+-- Of one shop.
+DELETE FROM orders WHERE shop_id = :shop_id AND order_id IN (
+  SELECT order_id FROM orders WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_customers --
+-- Of one shop.
+DELETE FROM customers WHERE shop_id = :shop_id AND customer_id IN (
+  SELECT customer_id FROM customers WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_products --
+-- Of one shop.
+DELETE FROM products WHERE shop_id = :shop_id AND product_id IN (
+  SELECT product_id FROM products WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_checkouts --
+-- Of one shop.
+DELETE FROM checkouts WHERE shop_id = :shop_id AND token IN (
+  SELECT token FROM checkouts WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_shipments --
+-- Of one shop.
+DELETE FROM shipments WHERE shop_id = :shop_id AND shipment_id IN (
+  SELECT shipment_id FROM shipments WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_shipment_events --
+-- Of one shop.
+DELETE FROM shipment_events WHERE shop_id = :shop_id AND shipment_event_id IN (
+  SELECT shipment_event_id FROM shipment_events WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_refunds --
+-- Of one shop.
+DELETE FROM refunds WHERE shop_id = :shop_id AND refund_id IN (
+  SELECT refund_id FROM refunds WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_returns --
+-- Of one shop.
+DELETE FROM returns WHERE shop_id = :shop_id AND return_id IN (
+  SELECT return_id FROM returns WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_events --
+-- Of one shop.
+DELETE FROM events WHERE shop_id = :shop_id AND event_key IN (
+  SELECT event_key FROM events WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_consents --
+-- Of one shop.
+DELETE FROM consents WHERE shop_id = :shop_id AND seq IN (
+  SELECT seq FROM consents WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_suppressions --
+-- Of one shop.
+DELETE FROM suppressions WHERE shop_id = :shop_id
+
+-- wipe_flow_versions --
+-- Of one shop.
+DELETE FROM flow_versions WHERE shop_id = :shop_id
+
+-- wipe_journal --
+-- Of one shop.
+DELETE FROM journal WHERE shop_id = :shop_id AND seq IN (
+  SELECT seq FROM journal WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_runs --
+-- Of one shop.
+DELETE FROM runs WHERE shop_id = :shop_id AND run_id IN (
+  SELECT run_id FROM runs WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_effect_contents --
+-- Of one shop.
+DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (
+  SELECT effect_id FROM effect_contents WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_effects --
+-- Of one shop.
+DELETE FROM effects WHERE shop_id = :shop_id AND effect_id IN (
+  SELECT effect_id FROM effects WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_reviews --
+-- Of one shop.
+DELETE FROM reviews WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM reviews WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_referral_codes --
+-- Of one shop.
+DELETE FROM referral_codes WHERE shop_id = :shop_id AND code_key IN (
+  SELECT code_key FROM referral_codes WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_referrals --
+-- Of one shop.
+DELETE FROM referrals WHERE shop_id = :shop_id AND referral_id IN (
+  SELECT referral_id FROM referrals WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_links --
+-- Of one shop.
+DELETE FROM links WHERE shop_id = :shop_id AND token IN (
+  SELECT token FROM links WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_delivery_progress --
+-- Of one shop.
+DELETE FROM delivery_progress WHERE shop_id = :shop_id AND delivery_id IN (
+  SELECT delivery_id FROM delivery_progress WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_privacy_exports --
+-- Of one shop.
+DELETE FROM privacy_exports WHERE shop_id = :shop_id
+
+-- wipe_erasures --
+-- Of one shop.
+DELETE FROM erasures WHERE shop_id = :shop_id
