@@ -13,7 +13,7 @@ from connector.contracts import Verified
 from connector.errors import ConfigError, MalformedPayload, StoreCollision, StoreUnavailable
 from connector.log import get_log
 from connector.model import Event, Run, Shop
-from connector.store import deliveries, runs
+from connector.store import deliveries, privacy, runs
 from connector.store.db import Tx
 from connector.store.deliveries import Claimed, Finished
 from connector.store.inbox import Delivery
@@ -118,6 +118,7 @@ class Intake:
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, error.code, error.message, None)
             return None
         if without_forgotten(tx, self._kiitos.salt, shop.id, found) is None:
+            privacy.late(tx, shop.id, now)
             return Finished(shop.id, delivery.id, "ignored", deliveries.ERASED)
         count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
         return Finished(delivery.shop_id, delivery.id, "done" if found else "ignored", f"{count} new")

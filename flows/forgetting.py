@@ -59,9 +59,15 @@ def subject_of(event: Event) -> dict[str, str]:
     return subject
 
 
-def ask_for(tx: Tx, salt: bytes, shop_id: str, event: Event, now: datetime) -> None:
-    """Leave the request that a compliance event of the platform makes."""
+def ask_for(tx: Tx, salt: bytes, shop_id: str, event: Event, now: datetime, person: Person | None = None) -> None:
+    """Leave the request that a compliance event of the platform makes.
+
+    `person` is who was found behind it: an eraser run in the shop itself names an order and nobody, and a moment later
+    the order's own snapshot does not tell either.
+    """
     kind, subject = REQUESTS[EventKind(event.kind)], subject_of(event)
+    if person is not None and person.emails:
+        subject.setdefault("email", min(person.emails))
     privacy.ask(tx, shop_id, event.key, kind, "webhook", subject, subject_key(salt, shop_id, subject), now)
 
 

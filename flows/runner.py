@@ -28,6 +28,7 @@ from connector.model import (
 )
 from connector.store import consents, effects, entities, events, privacy, runs, shops
 from connector.store.db import Tx
+from connector.store.people import Person
 from flows import engine, forgetting
 from flows.catalog import Catalog
 from flows.definition import Flow, entry_key, subject_of
@@ -62,6 +63,11 @@ class Runner:
         other, and nobody would notice that the order is now sent.
         """
         tx.hold(_order_name(shop_id, event.order_id) for event in arrived if event.order_id)
+        for event in arrived:
+            # Before its snapshots are taken in: they may be all that still says whose order it was.
+            if event.kind == EventKind.CUSTOMER_REDACTED and not events.has(tx, shop_id, event.key):
+                person = self.forget(tx, shop_id, forgetting.subject_of(event), now)
+                forgetting.ask_for(tx, self._salt, shop_id, event, now, person)
         fresh = events.record_many(tx, shop_id, arrived, now, delivery_id)
         queue: deque[Event] = deque()
         orders: dict[str, None] = {}
@@ -151,14 +157,12 @@ class Runner:
         if event.kind == EventKind.SHOP_REDACTED:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
             shops.delete_secrets(tx, shop_id)
-        if event.kind == EventKind.CUSTOMER_REDACTED:
-            self.forget(tx, shop_id, forgetting.subject_of(event), now)
-        if event.kind in forgetting.REQUESTS:
+        if event.kind in (EventKind.DATA_REQUESTED, EventKind.SHOP_REDACTED):
             forgetting.ask_for(tx, self._salt, shop_id, event, now)
         if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
             effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 
-    def forget(self, tx: Tx, shop_id: str, subject: Mapping[str, str], now: datetime) -> None:
+    def forget(self, tx: Tx, shop_id: str, subject: Mapping[str, str], now: datetime) -> Person:
         """A person is to be forgotten: nothing of theirs goes on from here, and nothing begins again. Their rows are
         erased by the request that belongs to this (connector.privacy)."""
         person = forgetting.find_person(tx, shop_id, subject)
@@ -168,6 +172,7 @@ class Runner:
             run = runs.get(tx, shop_id, run_id)
             if run is not None and not run.status.ended:
                 self._end(tx, engine.stop(run, kind, now), run, kind, now)
+        return person
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
         for run in sight.active(event):

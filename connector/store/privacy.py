@@ -82,6 +82,11 @@ def ask(
     return changed == 1
 
 
+def late(tx: Tx, shop_id: str, now: datetime) -> None:
+    """A delivery of somebody forgotten arrived: it is to be blanked like the earlier ones."""
+    tx.run("privacy_request_late", shop_id=shop_id, now=to_text(now))
+
+
 def claim(tx: Tx, now: datetime, lease: timedelta, limit: int = 10) -> list[PrivacyRequest]:
     """What is due, counted as tried and away from other workers until the lease ends."""
     found = [_request(row) for row in tx.all("privacy_request_due", now=to_text(now), limit=limit)]

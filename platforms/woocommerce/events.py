@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from connector.clock import to_text
 from connector.model import Checkout, Event, EventKind, Order, Product, Ref, Refund, Shipment, ShipmentStatus, Shop
-from platforms.woocommerce.fields import decimal, ident, items, label, line, moment, money_or_zero, web
+from platforms.woocommerce.fields import ERASED_EMAIL, decimal, ident, items, label, line, moment, money_or_zero, web
 from platforms.woocommerce.orders import CHECKOUTS, DRAFTS, PAID, Snapshot, read_order
-from platforms.woocommerce.payloads import CouponBody, CustomerBody, OrderBody, ProductBody
+from platforms.woocommerce.payloads import AddressBody, CouponBody, CustomerBody, OrderBody, ProductBody
 from platforms.woocommerce.people import STAFF_ROLES, read_customer
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,10 +54,29 @@ def order_events(body: OrderBody, shop: Shop) -> list[Event]:
         when = f"/{to_text(order.closed_at)}" if order.closed_at else ""
         events.append(_of_order(order, EventKind.ORDER_FULFILLED, f"fulfilled{when}", at))
     events.extend(_refund_events(body, snapshot))
+    if _was_erased(body):
+        events.append(_redacted(order))
     if snapshot.status == "cancelled":
         key = f"cancelled/{to_text(order.updated_at)}"
         events.append(_of_order(order, EventKind.ORDER_CANCELLED, key, order.updated_at))
     return events
+
+
+def _was_erased(body: OrderBody) -> bool:
+    """Whether the merchant ran WordPress' personal data eraser over the order (facts/woocommerce.md 1.5)."""
+    billing = body.billing if isinstance(body.billing, AddressBody) else AddressBody()
+    return (line(billing.email) or "").lower() == ERASED_EMAIL
+
+
+def _redacted(order: Order) -> Event:
+    """WooCommerce has no topic for it: whoever placed the order is to be forgotten here too."""
+    return Event(
+        kind=EventKind.CUSTOMER_REDACTED,
+        key=f"order/{order.id}/redacted",
+        subject=Ref("order", order.id),
+        at=order.updated_at,
+        data={"orders": order.id},
+    )
 
 
 def _of_order(order: Order, kind: EventKind, key: str, at: datetime) -> Event:

@@ -5,6 +5,13 @@ INSERT INTO privacy_requests (shop_id, request_id, kind, source, subject, subjec
 VALUES (:shop_id, :request_id, :kind, :source, :subject, :subject_key, 'open', :now, :now, 0, NULL, '{{}}', '')
 ON CONFLICT (shop_id, request_id) DO NOTHING
 
+-- privacy_request_late --
+-- A delivery of somebody forgotten came afterwards: the shop's one standing request for that is due again.
+INSERT INTO privacy_requests (shop_id, request_id, kind, source, subject, subject_key, status, received_at, due_at,
+  attempts, done_at, counts, note)
+VALUES (:shop_id, 'late', 'late_deliveries', 'webhook', '{{}}', '', 'erased', :now, :now, 0, NULL, '{{}}', '')
+ON CONFLICT (shop_id, request_id) DO UPDATE SET status = 'erased', received_at = :now, due_at = :now, attempts = 0
+
 -- privacy_request_due --
 -- What is to be done now, the oldest first.
 SELECT * FROM privacy_requests WHERE status IN ('open', 'erased') AND due_at <= :now
