@@ -50,11 +50,11 @@ class Privacy:
         self._clock = kiitos.clock
         self._look_at: datetime | None = None
 
-    def ask(self, shop_id: str, kind: str, source: str, subject: Mapping[str, str]) -> PrivacyRequest:
+    def ask(self, shop_id: str, kind: str, source: str, subject: Mapping[str, str]) -> PrivacyRequest | None:
         """Keep a request of the shop's owner, made by command. `subject` has `email`, `phone`, `customer_id` or
         `orders`; it is empty for the whole shop. What must stop stops with this call.
 
-        Raises `ConfigError` when the shop is unknown, or knows nobody of that description.
+        `None` when nothing is stored of such a person. Raises `ConfigError` when the shop is unknown.
         """
         now, request_id = self._clock.now(), self._clock.new_id()
         with self._store.work.transaction() as tx:
@@ -63,14 +63,12 @@ class Privacy:
             if kind == ERASE_SHOP:
                 shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the owner asked to forget the shop")
             elif not _anything(find_person(tx, shop_id, subject)):
-                raise ConfigError("nothing is stored of such a person", where=shop_id)
+                return None
             if kind == ERASE_CUSTOMER:
                 self._kiitos.runner.forget(tx, shop_id, subject, now)
             key = subject_key(self._kiitos.salt, shop_id, subject)
             privacy.ask(tx, shop_id, request_id, kind, source, subject, key, now)
-            found = privacy.get(tx, shop_id, request_id)
-        assert found is not None  # it was written a line above
-        return found
+            return privacy.get(tx, shop_id, request_id)
 
     def work(self) -> int:
         """Do what is due; how many requests moved on. Asks the database at most once a second."""

@@ -74,9 +74,9 @@ def cli(ctx: click.Context, path: str) -> None:
 def main() -> None:
     """Entry point: our errors become one readable line and an exit code, never a traceback."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # click gives the code of an Exit back instead of raising it when it is not to end the process itself.
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as wrong:

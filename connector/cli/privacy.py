@@ -127,6 +127,9 @@ def _ask(app: App, shop: str, kind: str, who: dict[str, str | None]) -> PrivacyR
     kiitos = app.kiitos
     hands = Privacy(kiitos)
     asked = hands.ask(shop, kind, "command", subject)
+    if asked is None:
+        click.echo(f"{shop} has nothing stored of such a person", err=True)
+        raise click.exceptions.Exit(1)
     hands.work()
     with kiitos.store.work.read() as tx:
         found = store.get(tx, shop, asked.id)
