@@ -14,16 +14,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from pathlib import Path
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, get_type_hints
 
 from connector import codec
 from connector.contracts import Access, PlatformAdapter
 from connector.errors import AuthExpired, KiitosError, Refused, Transient
-from connector.model import Event, Shop
-from connector.testing.exchanges import ENDLESS, Exchange, Fault, Replay, Tape, find_tapes
+from connector.model import Event
+from connector.testing.exchanges import ENDLESS, Exchange, Fault, Replay, Tape
 from connector.testing.mutation import damaged
 from connector.testing.recording import golden, golden_update_allowed
+from connector.testing.subject import Subject
 
 WAIT = 7.0
 """The Retry-After of the replayed 429, in seconds."""
@@ -35,25 +35,8 @@ _RESULTS = 10_000
 _ITEM = re.compile(r"\S*\.\d+ ")
 
 
-class CapabilityChecks:
-    """The part of `PlatformConformance` that replays tapes. `exchanges` is the folder of `<method>/<case>.json`.
-
-    `credentials` are invented values of the secrets the client needs (`{"access_token": "kit-access-token"}`).
-    `unrecorded` names methods without tapes and says why: such a capability is not shown to hold.
-    """
-
-    shop: ClassVar[Shop]
-    exchanges: ClassVar[Path | None] = None
-    credentials: ClassVar[Mapping[str, str]] = {}
-    unrecorded: ClassVar[Mapping[str, str]] = {}
-
-    def make_adapter(self) -> PlatformAdapter:
-        """A fresh adapter, as the registry would build it."""
-        raise TypeError(f"{type(self).__name__} must define make_adapter()")
-
-    @classmethod
-    def tapes(cls) -> list[Tape]:
-        return find_tapes(cls.exchanges) if cls.exchanges else []
+class CapabilityChecks(Subject):
+    """The part of `PlatformConformance` that replays tapes."""
 
     def access(self, url: str, tape: Tape) -> Access:
         """What the client is given: the kit's shop, the invented credentials, the address of the replay."""
@@ -113,9 +96,14 @@ class CapabilityChecks:
         adapter = self.make_adapter()
         results = []
         for each in (first, tape):
+            raised: KiitosError | None = None
             with Replay(each) as replay:
-                results.append(_same_each_time(self.call(each, replay, adapter)))
+                try:
+                    results.append(_same_each_time(self.call(each, replay, adapter)))
+                except KiitosError as error:
+                    raised = error
             assert not replay.unexpected, f"{tape.name}: {'; '.join(replay.unexpected)}"
+            assert raised is None, f"{each.name}: raised {type(raised).__name__}: {raised}"
         assert results[0] == results[1], f"{tape.name}: the second call gave another result"
 
     # -- when the platform says no ---------------------------------------------------------------------------------
@@ -144,15 +132,19 @@ class CapabilityChecks:
                 assert isinstance(error, Refused), f"{tape.name}: 422 at request {number + 1} became {_told(error)}"
 
     def test_a_lost_answer_to_a_write_may_be_done(self, tape: Tape) -> None:
-        """The connection ends after the request was read, or 500 or 504 comes: nobody knows, so `maybe_done`."""
+        """The connection ends after the request was read, or 500 or 504 comes: nobody knows, so `maybe_done`.
+
+        A write must not be repeated on its own, a read may.
+        """
         with Replay(tape) as replay:
             for number in _places(tape):
                 for fault in (Fault(at=number, drop=True), Fault(at=number, status=500), Fault(at=number, status=504)):
                     what = f"{'a lost answer' if fault.drop else fault.status} at request {number + 1}"
                     error = self._failing(replay, fault)
                     assert isinstance(error, Transient), f"{tape.name}: {what} became {_told(error)}"
-                    certain = tape.exchanges[number].writes and not error.maybe_done
-                    assert not certain, f"{tape.name}: {what}, a write, is not maybe_done"
+                    if tape.exchanges[number].writes:
+                        assert error.maybe_done, f"{tape.name}: {what}, a write, is not maybe_done"
+                        assert not replay.repeated, f"{tape.name}: {what}, a write, was sent again"
 
     def test_strange_answers_are_our_errors(self, tape: Tape) -> None:
         """Pages and cut JSON are our errors; an answer with fields dropped, nulled or retyped is that or a result.

@@ -165,7 +165,8 @@ class Replay:
     """`with Replay(tape) as replay:` serves a tape at `replay.url`. Any HTTP client will do: it is a real server.
 
     `unexpected` names each request that is not the recorded one (it was answered 500); `missing` the recorded requests
-    that were never made. With `fault` the tape is followed up to that place only.
+    that were never made; `repeated` counts requests that were made before, byte for byte. With `fault` the tape is
+    followed up to that place only.
     """
 
     def __init__(self, tape: Tape, fault: Fault | None = None) -> None:
@@ -178,6 +179,8 @@ class Replay:
         """Begin anew, with another fault or none; the server and its address stay."""
         self.unexpected: list[str] = []
         self.asked = 0
+        self.repeated = 0
+        self._seen: set[tuple[str, str, bytes]] = set()
         self._fault = fault
 
     def __enter__(self) -> Replay:
@@ -201,6 +204,9 @@ class Replay:
     def _answer(self, request: Request) -> Response:
         with self._guard:
             number, self.asked = self.asked, self.asked + 1
+            sight = (request.method, f"{request.path}?{request.query}", request.body)
+            self.repeated += sight in self._seen
+            self._seen.add(sight)
         fault = self._fault
         if fault is not None and (number == fault.at or (number > fault.at and not fault.once)):
             if number > ENDLESS:

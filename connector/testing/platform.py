@@ -19,98 +19,30 @@ adapters broken on purpose are caught.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from connector import codec
-from connector.contracts import Endpoint, Handshake, Inbound, PlatformAdapter, Verified
+from connector.contracts import Handshake, PlatformAdapter, Verified
 from connector.errors import KiitosError, MalformedPayload, WebhookRejected
-from connector.model import Event, EventKind, Shop
+from connector.model import Event, EventKind
 from connector.testing.capabilities import CapabilityChecks
 from connector.testing.mutation import SENTINEL, damaged
-from connector.testing.recording import NOTHING, Recording, Replaced, find_recordings, golden, golden_update_allowed
+from connector.testing.privacy import PrivacyChecks
+from connector.testing.recording import Recording, find_recordings, golden, golden_update_allowed
+from connector.testing.snapshots import SnapshotChecks
+from connector.testing.subject import OLD_SECRET, SECRET, with_field
 
-if TYPE_CHECKING:
-    import pytest
-
-SECRET = b"kit-secret-current"
-OLD_SECRET = b"kit-secret-before-rotation"
 _RECHECK = EventKind.RESOURCE_RECHECK
 
 
-class PlatformConformance(CapabilityChecks):
-    """Base of an adapter's conformance tests. Header names are lower case, as in `Inbound`.
-
-    `repeat_refused` are headers of which a second copy must be refused. `body_limit` bounds the bodies whose every
-    field is damaged in turn. A platform without a topic or shop header leaves the name empty.
-    """
-
-    recordings: ClassVar[Path]
-    shop: ClassVar[Shop]
-    signature_header: ClassVar[str]
-    topic_header: ClassVar[str] = ""
-    shop_header: ClassVar[str] = ""
-    delivery_header: ClassVar[str] = ""
-    repeat_refused: ClassVar[Sequence[str]] = ()
-    unknown_topic: ClassVar[str] = "kiitos/unheard_of"
-    foreign_shop: ClassVar[str] = "somebody-else.example"
-    max_examples: ClassVar[int] = 150
-
-    def make_adapter(self) -> PlatformAdapter:
-        """A fresh adapter, as the registry would build it."""
-        raise TypeError(f"{type(self).__name__} must define make_adapter()")
-
-    def sign(self, body: bytes, secret: bytes) -> str:
-        """The value of the signature header: base64 of HMAC-SHA256 over the raw body, unless overridden."""
-        return base64.b64encode(hmac.new(secret, body, hashlib.sha256).digest()).decode()
-
-    # -- what the tests are built of -------------------------------------------------------------------------------
-
-    def endpoint(self, *secrets: bytes) -> Endpoint:
-        return Endpoint(key="kit", platform=self.shop.platform, secrets=secrets, shop=self.shop)
-
-    def signed(
-        self, recording: Recording, replaced: Replaced = NOTHING, *, secret: bytes = SECRET, body: bytes | None = None
-    ) -> Inbound:
-        """The recording's request, validly signed over its (or another) body; `replaced` as in `Recording.inbound`."""
-        signature = self.sign(recording.body if body is None else body, secret)
-        return recording.inbound({self.signature_header: signature, **replaced}, body=body)
-
-    def verified(self, recording: Recording, adapter: PlatformAdapter, replaced: Replaced = NOTHING) -> Verified:
-        found = adapter.verify(self.signed(recording, replaced), self.endpoint(SECRET))
-        assert isinstance(found, Verified), f"{recording.name}: a signed delivery was taken for a handshake"
-        return found
-
-    def events(
-        self, recording: Recording, adapter: PlatformAdapter | None = None, replaced: Replaced = NOTHING
-    ) -> list[Event]:
-        adapter = adapter or self.make_adapter()
-        return list(adapter.normalise(self.verified(recording, adapter, replaced), recording.body, self.shop))
-
-    def refused(self, inbound: Inbound, *secrets: bytes, why: str) -> None:
-        """Assert that a request is rejected with the one error allowed."""
-        try:
-            found = self.make_adapter().verify(inbound, self.endpoint(*secrets))
-        except WebhookRejected:
-            return
-        raise AssertionError(f"accepted {why}: {type(found).__name__}")
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        if "recording" in metafunc.fixturenames:
-            found = find_recordings(self.recordings)
-            metafunc.parametrize("recording", found, ids=[recording.name for recording in found])
-        if "tape" in metafunc.fixturenames:
-            tapes = self.tapes()
-            metafunc.parametrize("tape", tapes, ids=[tape.name for tape in tapes])
+class PlatformConformance(CapabilityChecks, SnapshotChecks, PrivacyChecks):
+    """Base of an adapter's conformance tests; its attributes are those of `Subject`."""
 
     # -- recordings ------------------------------------------------------------------------------------------------
 
@@ -170,9 +102,12 @@ class PlatformConformance(CapabilityChecks):
                 self.refused(replace(good, headers=twice), SECRET, why=f"{name} given twice")
 
     def test_another_shops_delivery_is_not_acted_on(self, recording: Recording) -> None:
-        if recording.handshake or not self.shop_header:
+        if recording.handshake or not (self.shop_header or self.shop_field):
             return
-        inbound = self.signed(recording, {self.shop_header: self.foreign_shop})
+        if self.shop_field:
+            inbound = self.signed(recording, body=with_field(recording.body, self.shop_field, self.foreign_shop))
+        else:
+            inbound = self.signed(recording, {self.shop_header: self.foreign_shop})
         found: Verified | Handshake | None
         reason = ""
         try:
@@ -238,9 +173,13 @@ class PlatformConformance(CapabilityChecks):
         keys = [event.key for event in self.events(recording)]
         assert len(set(keys)) == len(keys), f"{recording.name}: two events of one delivery share a key: {sorted(keys)}"
         assert all(keys), f"{recording.name}: an event without a key"
-        if not self.delivery_header:
+        other = "00000000-another-delivery"
+        if self.delivery_header:
+            again = self.events(recording, replaced={self.delivery_header: other})
+        elif self.delivery_field:
+            again = self.events(replace(recording, body=with_field(recording.body, self.delivery_field, other)))
+        else:
             return
-        again = self.events(recording, replaced={self.delivery_header: "00000000-another-delivery"})
         # A recheck is no fact but a question, which each delivery may ask anew.
         facts = [[event.key for event in told if event.kind != _RECHECK] for told in (self.events(recording), again)]
         assert facts[0] == facts[1], f"{recording.name}: keys change with the delivery id"
@@ -304,7 +243,10 @@ class PlatformConformance(CapabilityChecks):
         except Exception as error:
             raise AssertionError(f"{what}: {type(error).__name__} instead of MalformedPayload") from error
         for event in events:
-            codec.decode(codec.encode(event), Event)
+            try:
+                codec.decode(codec.encode(event), Event)
+            except (KiitosError, TypeError, ValueError) as error:
+                raise AssertionError(f"{what}: gave an event that does not survive the codec") from error
 
 
 @contextmanager
@@ -322,15 +264,15 @@ def no_network() -> Iterator[None]:
         socket.socket = original  # type: ignore[misc]
 
 
-def run_conformance(kit: type[PlatformConformance]) -> list[str]:
-    """Run the kit without pytest; one line a failure (`test_golden: ...`), empty when the adapter conforms.
+def run_conformance(kit: type[PlatformConformance], only: Collection[str] = ()) -> list[str]:
+    """Run the kit without pytest, or the checks named; one line a failure (`test_golden: ...`), empty when all holds.
 
     Any exception of a test counts as a failure of the adapter: that is what pytest would say.
     """
     suite = kit()
     failures: list[str] = []
     for name in sorted(dir(suite)):
-        if not name.startswith("test_"):
+        if not name.startswith("test_") or (only and name not in only):
             continue
         test: Callable[..., None] = getattr(suite, name)
         wanted = test.__code__.co_varnames[: test.__code__.co_argcount]

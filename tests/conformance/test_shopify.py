@@ -39,6 +39,10 @@ class TestShopify(PlatformConformance):
     topic_header = "x-shopify-topic"
     shop_header = "x-shopify-shop-domain"
     delivery_header = "x-shopify-webhook-id"
+    hosts = (
+        "myshopify.com",
+        "posti.fi",
+    )
     repeat_refused = ("x-shopify-topic", "x-shopify-shop-domain")
     exchanges = Path(__file__).parents[1] / "exchanges" / "shopify"
     unrecorded: ClassVar = dict.fromkeys(NEW, "its requests are tested against the fake shop only")
