@@ -1,6 +1,6 @@
 """Why a customer heard something, or did not: the rule, the value it saw, the flow's version, the times.
 
-Answered from rows alone (runs, journal, effects, deliveries that could not be used), never from logs.
+Answered from rows alone (runs, journal, effects, deliveries that could not or must not be used), never from logs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from connector.store.store import Store
 from flows.referral import REASONS
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
-_FAILED = 100
-"""Failed deliveries of the shop that are looked into, newest first."""
+_UNUSED = 100
+"""Failed deliveries of the shop that are looked into, newest first; of quarantined ones as many."""
 _OF_ORDER = re.compile(r"orders?[./]")
 
 
@@ -59,8 +59,8 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
         key = email_key(who)
         found = _of_order(tx, shop_id, who) if key is None else _of_person(tx, shop_id, who, key)
         names = frozenset({who, f"#{who}"} | {name for order in found.orders for name in (order.id, order.number)})
-        failed = _failed_lines(store, tx, shop_id, names, key)
-    lines = tuple(sorted((*found.lines, *failed), key=lambda line: line.at))
+        unused = _unused_lines(store, tx, shop_id, names, key)
+    lines = tuple(sorted((*found.lines, *unused), key=lambda line: line.at))
     return replace(found, lines=lines) if lines or found.orders else None
 
 
@@ -96,14 +96,16 @@ def _of_unseen(tx: Tx, shop_id: str, order_id: str) -> Story:
     return Story(shop_id=shop_id, subject=f"order {order_id}", note=note, orders=(), lines=tuple(lines))
 
 
-def _failed_lines(store: Store, tx: Tx, shop_id: str, names: frozenset[str], address: str | None) -> list[Line]:
-    """The newest failed deliveries of the shop that are about these orders (ids or numbers) or this address."""
-    rows = {row.delivery_id: row for row in deliveries.failed(tx, shop_id, _FAILED)}
-    if not rows:
+def _unused_lines(store: Store, tx: Tx, shop_id: str, names: frozenset[str], address: str | None) -> list[Line]:
+    """The newest failed and quarantined deliveries of the shop about these orders (ids or numbers) or this address."""
+    rows = {row.delivery_id: row for row in deliveries.failed(tx, shop_id, _UNUSED)}
+    kept_back = deliveries.quarantined(tx, shop_id, _UNUSED)
+    if not rows and not kept_back:
         return []
     with store.inbox.read() as log:
-        kept = inbox.by_ids(log, list(rows))
-    return [_of_failed(rows[each.id], each) for each in kept if _is_about(each, names, address)]
+        kept = inbox.by_ids(log, [*rows, *kept_back])
+    about = [each for each in kept if _is_about(each, names, address)]
+    return [_of_failed(rows[each.id], each) if each.id in rows else _of_quarantined(each) for each in about]
 
 
 def _is_about(delivery: inbox.Delivery, names: frozenset[str], address: str | None) -> bool:
@@ -126,6 +128,15 @@ def _of_failed(row: deliveries.FailedDelivery, delivery: inbox.Delivery) -> Line
         what="delivery.failed",
         text=f"{text}; `kiitos deliveries replay` takes it again",
         detail={"delivery": str(delivery.id), "topic": delivery.topic, "code": row.error_code},
+    )
+
+
+def _of_quarantined(delivery: inbox.Delivery) -> Line:
+    return Line(
+        at=delivery.received_at,
+        what="delivery.quarantined",
+        text=f"delivery {delivery.id} ({delivery.topic}) is kept and not acted on: {delivery.quarantine}",
+        detail={"delivery": str(delivery.id), "topic": delivery.topic, "reason": delivery.quarantine},
     )
 
 
@@ -244,6 +255,8 @@ def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:
         case "skipped":
             path = " ".join(str(detail.get(part, "")) for part in ("path", "op", "wanted"))
             return f"step {step} passed over: {path} (saw {detail.get('saw', '')})"
+        case "cancelled" if detail.get("not_sent"):
+            return f"cancelled: {detail.get('reason', '')}; therefore not sent: {detail['not_sent']}"
         case _:
             rest = ", ".join(f"{name} {value}" for name, value in detail.items() if value)
             return " ".join(part for part in (f"step {step}" if step else "", what.replace("_", " "), rest) if part)

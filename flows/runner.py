@@ -111,7 +111,10 @@ class Runner:
         if run is None or run.status is not RunStatus.ACTING:
             return
         # After the last step nothing looks at the order any more, so it need not be read for every message sent.
-        last = run.step + 1 >= len(self.flow_of(tx, run).steps)
+        steps = self.flow_of(tx, run).steps
+        if run.step < len(steps) and steps[run.step].id != effect.step_id:
+            return  # an earlier step's message, sent again by hand
+        last = run.step + 1 >= len(steps)
         if run.order_id and not last:
             # What the next step waits for may be coming in at this moment: one of the two must see the other.
             tx.hold([_order_name(run.shop_id, run.order_id)])
@@ -128,6 +131,14 @@ class Runner:
         runs.journal(
             tx, shop_id, run_id, now, "", "failed", {"code": "INTERNAL", "text": "an error of ours; see the log"}
         )
+
+    def withdraw(self, tx: Tx, run: Run, reason: str, now: datetime) -> None:
+        """End a run because its flow was stopped; the journal keeps what is therefore not sent."""
+        left = [name for item in self.flow_of(tx, run).steps[run.step :] for name in item.step.templates()]
+        stopped = engine.stop(run, reason, now)
+        told = {"reason": reason, "not_sent": ", ".join(dict.fromkeys(left))}
+        entries = tuple(replace(entry, detail=told) for entry in stopped.journal)
+        self._end(tx, replace(stopped, journal=entries), run, reason, now)
 
     def performed(self, tx: Tx, run: Run | None, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""

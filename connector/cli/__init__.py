@@ -21,6 +21,7 @@ COMMANDS = {
     "deliveries": "connector.cli.deliveries",
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
+    "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",

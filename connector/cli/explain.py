@@ -48,6 +48,7 @@ def _mark(line: Line) -> str:
     word, colour = {
         "event": ("in  ", "cyan"),
         "delivery.failed": ("FAIL", "red"),
+        "delivery.quarantined": ("kept", "yellow"),
         "effect.sent": ("SENT", "green"),
         "effect.skipped": ("not ", "yellow"),
         "effect.failed": ("FAIL", "red"),

@@ -1,15 +1,26 @@
-"""`kiitos flows`: what each shop's flows are, and whether they load."""
+"""`kiitos flows`: what each shop's flows are, whether they load, who is in them, and stopping one."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from connector.cli.context import App, json_option, print_json, print_table
+from connector.errors import near
+from connector.intake import again_if_moved
+from connector.store import runs
+
+if TYPE_CHECKING:
+    from connector.app import Kiitos
+
+BATCH = 100
+"""Runs ended in one transaction: the worker goes on in between."""
 
 
 @click.group()
 def flows() -> None:
-    """List and check flows."""
+    """List, check and stop flows."""
 
 
 @flows.command("list")
@@ -30,6 +41,67 @@ def list_flows(app: App, shop: str | None, as_json: bool) -> None:
         return
     rows = [(s, f.id, f.version, str(f.purpose), ", ".join(f.trigger)) for s, f in found]
     print_table(rows, ("shop", "flow", "version", "purpose", "trigger"))
+
+
+@flows.command()
+@click.argument("shop", required=False)
+@json_option
+@click.pass_obj
+def running(app: App, shop: str | None, as_json: bool) -> None:
+    """How many runs of each flow are under way, and of how many people; `off` are flows app.toml no longer starts."""
+    if shop:
+        app.config.shop(shop)
+    with app.kiitos.store.work.read() as tx:
+        found = [row for row in runs.under_way(tx) if shop in (None, row.shop_id)]
+    rows = [
+        (row.shop_id, row.flow_id, "on" if _is_on(app, row.shop_id, row.flow_id) else "off", row.runs, row.people)
+        for row in found
+    ]
+    names = ("shop", "flow", "state", "runs", "people")
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    print_table([tuple(map(str, row)) for row in rows], names)
+
+
+@flows.command()
+@click.argument("shop")
+@click.argument("flow")
+@click.option("--reason", default="the flow was stopped by hand", show_default=True, help="Kept in each journal.")
+@click.pass_obj
+def stop(app: App, shop: str, flow: str, reason: str) -> None:
+    """End every run of FLOW of SHOP. Nobody in it hears more of it; `kiitos explain` says what was not sent and why.
+
+    To keep new runs from starting, first write flows.FLOW.enabled = false into app.toml and restart the worker.
+    """
+    app.config.shop(shop)
+    kiitos, ended = app.kiitos, 0
+    while count := again_if_moved(lambda: _stop_some(kiitos, shop, flow, reason)):
+        ended += count
+    if not ended:
+        known = {row.flow_id for row in _under_way(kiitos) if row.shop_id == shop}
+        click.echo(f"{shop} has nobody in a flow '{flow}'{near(flow, known)}", err=True)
+        raise click.exceptions.Exit(1)
+    click.echo(f"{ended} runs of {flow} in {shop} ended: {reason}")
+    if _is_on(app, shop, flow):
+        click.secho(f"the flow is still on: new runs will start until flows.{flow}.enabled = false", fg="yellow")
+
+
+def _stop_some(kiitos: Kiitos, shop: str, flow: str, reason: str) -> int:
+    with kiitos.store.work.transaction() as tx:
+        found = runs.active_of_flow(tx, shop, flow, BATCH)
+        for run in found:
+            kiitos.runner.withdraw(tx, run, reason, kiitos.clock.now())
+    return len(found)
+
+
+def _under_way(kiitos: Kiitos) -> list[runs.UnderWay]:
+    with kiitos.store.work.read() as tx:
+        return runs.under_way(tx)
+
+
+def _is_on(app: App, shop: str, flow: str) -> bool:
+    return any(each.id == flow for each in app.catalog.flows(shop))
 
 
 @flows.command()

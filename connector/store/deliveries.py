@@ -142,6 +142,11 @@ def failed(tx: Tx, shop_id: str | None = None, limit: int = 100) -> list[FailedD
     ]
 
 
+def quarantined(tx: Tx, shop_id: str, limit: int = 100) -> list[int]:
+    """Ids of a shop's deliveries that are kept and never acted on, newest first; the inbox knows why."""
+    return [row["delivery_id"] for row in tx.all("progress_quarantined_of", shop_id=shop_id, limit=limit)]
+
+
 def replay(tx: Tx, shop_id: str, delivery_id: int, now: datetime) -> bool:
     """Process once more, whatever became of it; `False` when it is unknown or being worked on."""
     return tx.run("progress_replay", shop_id=shop_id, delivery_id=delivery_id, now=to_text(now)) == 1

@@ -12,6 +12,9 @@ from connector.model import Effect, EffectStatus, Purpose, Run, email_key
 from connector.store.db import Row, Tx
 from connector.store.packing import pack, unpack
 
+BY_HAND = "by_hand"
+"""In `result` of an effect a person wants tried again: when they said so."""
+
 _FIRST, _LATER = 0, 1  # transactional effects never wait behind a campaign
 
 
@@ -106,6 +109,17 @@ def told_of_subject(tx: Tx, run: Run) -> list[tuple[dict[str, str], dict[str, An
         run_id=run.id,
     )
     return [(codec.decode(row["event"], dict[str, str]), codec.decode(row["request"], dict[str, Any])) for row in rows]
+
+
+def troubled(tx: Tx, shop_id: str = "", status: str = "", limit: int = 50) -> list[Effect]:
+    """What failed or is uncertain, newest first, of one shop or all, of one of the two statuses or both."""
+    return [_effect(row) for row in tx.all("effect_troubled", shop_id=shop_id, status=status, limit=limit)]
+
+
+def reopen(tx: Tx, shop_id: str, effect_id: str, now: datetime) -> bool:
+    """Due at once although it had ended; `False` when it is neither failed nor uncertain. Marked as a person's word."""
+    result = codec.encode_text({BY_HAND: to_text(now)})
+    return tx.run("effect_reopen", shop_id=shop_id, effect_id=effect_id, now=to_text(now), result=result) == 1
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Effect]:

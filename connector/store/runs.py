@@ -141,6 +141,26 @@ def _active_of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """How many runs of a flow have not ended, and how many people (by address) they are about."""
+
+    shop_id: str
+    flow_id: str
+    runs: int
+    people: int
+
+
+def under_way(tx: Tx) -> list[UnderWay]:
+    """Every flow that has runs under way, of all shops."""
+    return [UnderWay(row["shop_id"], row["flow_id"], row["runs"], row["people"]) for row in tx.all("run_under_way")]
+
+
+def active_of_flow(tx: Tx, shop_id: str, flow_id: str, limit: int) -> list[Run]:
+    """Up to `limit` runs of the flow that have not ended."""
+    return [_run(row) for row in tx.all("run_active_of_flow", shop_id=shop_id, flow_id=flow_id, limit=limit)]
+
+
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
     """Every run of the order, ended ones too, oldest first."""
     return [_run(row) for row in tx.all("run_of_order", shop_id=shop_id, order_id=order_id)]

@@ -91,6 +91,21 @@ def test_an_order_whose_delivery_failed_has_a_story(store: Store, who: str) -> N
         assert explain(store, SHOP, stranger) is None
 
 
+def test_a_quarantined_delivery_says_why_it_was_not_acted_on(store: Store) -> None:
+    body = b'{"id": 501, "number": "1001", "billing": {"email": "aino@example.test"}}'
+    reason = "sent by https://staging.kauppa.example, not by this shop"
+    new = NewDelivery(SHOP, "woocommerce", "order.created", "q1", {}, body, NOW, reason)
+    other = NewDelivery(SHOP, "woocommerce", "order.created", "q2", {}, body.replace(b"501", b"502"), NOW, "")
+    with store.inbox.transaction() as tx:
+        inbox.put_many(tx, [new, other])
+    deliveries.claim(store, NOW + timedelta(hours=1), 10, timedelta(seconds=30))
+    for who in ("501", "1001", "aino@example.test"):
+        (line,) = told(store, who).lines
+        assert (line.what, line.detail["reason"]) == ("delivery.quarantined", reason)
+        assert line.text == f"delivery 1 (order.created) is kept and not acted on: {reason}"
+    assert explain(store, SHOP, "502") is None, "only a delivery waiting for its turn"
+
+
 def test_a_failed_parcel_is_told_with_its_order_and_address(store: Store) -> None:
     put(store, "501", "#1001")
     fail(store, b'{"id": 9001, "order_id": 501}', "fulfillments/create")

@@ -57,6 +57,11 @@ FROM delivery_progress WHERE status = 'failed' ORDER BY delivery_id DESC LIMIT :
 SELECT shop_id, delivery_id, status, attempts, error_code, error_text, finished_at
 FROM delivery_progress WHERE status = 'failed' AND shop_id = :shop_id ORDER BY delivery_id DESC LIMIT :limit
 
+-- progress_quarantined_of --
+-- What is kept and never acted on, newest first.
+SELECT delivery_id FROM delivery_progress WHERE status = 'quarantined' AND shop_id = :shop_id
+ORDER BY delivery_id DESC LIMIT :limit
+
 -- progress_open --
 -- Admitted and not finished.
 SELECT COUNT(*) AS total FROM delivery_progress WHERE status IN ('new', 'leased')

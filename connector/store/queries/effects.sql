@@ -34,6 +34,17 @@ WHERE r.shop_id = :shop_id AND r.subject_id = :subject_id AND r.subject_kind = :
   AND e.kind = 'message' AND e.status IN ('sending', 'sent', 'uncertain')
 ORDER BY e.created_at DESC, e.effect_id
 
+-- effect_troubled --
+-- What waits for a person's decision, newest first. The condition repeats the partial index's own.
+SELECT * FROM effects WHERE status IN ('failed', 'uncertain')
+  AND (:shop_id = '' OR shop_id = :shop_id) AND (:status = '' OR status = :status)
+ORDER BY created_at DESC, effect_id LIMIT :limit
+
+-- effect_reopen --
+-- A person wants it tried again. `result` says since when.
+UPDATE effects SET status = 'pending', due_at = :now, done_at = NULL, lease_until = NULL, reason = '', result = :result
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status IN ('failed', 'uncertain')
+
 -- effect_due --
 -- What may be tried now, of one priority: a single range of the partial index, also when many wait for later.
 SELECT * FROM effects WHERE status = 'pending' AND priority = :priority AND due_at <= :now

@@ -44,6 +44,17 @@ ORDER BY wake_at LIMIT :limit {skip_locked}
 -- When the next run wakes.
 SELECT MIN(wake_at) AS wake_at FROM runs WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL
 
+-- run_under_way --
+-- How many runs of each flow have not ended, and of how many people they are.
+SELECT shop_id, flow_id, COUNT(*) AS runs, COUNT(DISTINCT COALESCE(email_key, run_id)) AS people FROM runs
+WHERE status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other')
+GROUP BY shop_id, flow_id ORDER BY shop_id, flow_id
+
+-- run_active_of_flow --
+-- A flow's runs that have not ended, some at a time.
+SELECT * FROM runs WHERE shop_id = :shop_id AND flow_id = :flow_id
+  AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other') ORDER BY run_id LIMIT :limit
+
 -- run_active_of_order --
 -- Runs under way that concern an order, by whatever they are tied to it.
 SELECT * FROM runs WHERE shop_id = :shop_id AND order_id = :order_id
