@@ -88,3 +88,190 @@ class Outbox:
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
             recipient = replace(recipient, address=effect.recipient)
+        who = person(
+            tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in, self._salt
+        )
+        stale = None if by_hand else _no_longer_true(flow, effect, facts)
+        if stale is not None:
+            self._drop(
+                tx, effect, now, "no_longer_true", f"{stale.path} {stale.op} {stale.wanted}", {"saw": str(stale.saw)}
+            )
+            return None
+        # Whoever asks for it by hand knows how late it is; consent and the rest hold for them too.
+        asked = replace(effect, created_at=from_text(by_hand)) if by_hand else effect
+        match check(asked, facts, who, now):
+            case Defer(until=until, code=code, reason=reason):
+                if effect.reason != code:
+                    self._note(tx, effect, now, "deferred", {"rule": code, "why": reason})
+                effects.defer(tx, effect.shop_id, effect.id, until, code)
+                return None
+            case Drop(code=code, reason=reason, detail=detail):
+                self._drop(tx, effect, now, code, reason, detail)
+                return None
+            case Allow():
+                pass
+        once_only = effect.kind == "message" and not effect.tainted and not by_hand
+        if once_only and (before := told_already(tx, run, effect)):
+            self._drop(tx, effect, now, "told_already", "the same was told, nothing new came since", {"saw": before})
+            return None
+        if effect.kind != "message":
+            effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+            return Prepared(effect=effect, run=run)
+        case = Case(
+            effect=effect,
+            run=run,
+            settings=settings,
+            shop=shop,
+            situation=situation,
+            facts=facts,
+            recipient=recipient,
+        )
+        return self._freeze(tx, case, now)
+
+    def _prepare_fetch(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
+        """A look at an order nobody waits for; a shop that is gone is not asked any more."""
+        stored = shops.get(tx, effect.shop_id)
+        if stored is not None and stored.status is ShopStatus.UNINSTALLED:
+            effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason="shop_uninstalled")
+            return None
+        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+        return Prepared(effect=effect, run=None)
+
+    def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
+        """Render, keep the bytes, and mark the effect `sending`.
+
+        What may have gone out once is repeated byte for byte. What certainly did not is rendered anew: meanwhile the
+        customer may have corrected the address, and the parcel may have moved.
+        """
+        effect = case.effect
+        key = derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)
+        content, subject, address = effect.content, effect.subject, effect.recipient
+        if content is None or not effect.tainted:
+            try:
+                composed = self._composer.compose(tx, case, key, now)
+            except (TemplateError, Refused) as error:
+                self.error(tx, effect, now, error)
+                return None
+            content, subject, address = composed.content, composed.subject, case.recipient.address or ""
+            if composed.fault:
+                self._note(tx, effect, now, "template_fault", {"why": composed.fault})
+        sender = case.settings.sender
+        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content)
+        message = Message(key=key, channel="email", sender=sender, recipient=address, content=content)
+        return Prepared(effect=effect, run=case.run, message=message)
+
+    def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
+        """T5 for one message: store what the channel said and let the run go on."""
+        effect = prepared.effect
+        match outcome:
+            case Accepted(provider_id=provider_id):
+                self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
+            case Rejected(code=code, text=text, bad_address=bad_address):
+                if bad_address and prepared.message is not None:
+                    self._blame(tx, effect, prepared.message.recipient, now)
+                self.fail(tx, effect, now, code, text)
+            case Retry(text=text, after=after):
+                self.again(tx, effect, now, text, after)
+            case Unknown(text=text):
+                self.unknown(tx, effect, now, text, idempotent_for)
+
+    def done(self, tx: Tx, effect: Effect, now: datetime, values: Mapping[str, str], provider_id: str = "") -> None:
+        effects.settle(
+            tx, effect.shop_id, effect.id, now, EffectStatus.SENT, provider_id=provider_id, result=dict(values)
+        )
+        self._runner.settle(tx, effect, EffectDone(values), now)
+
+    def fail(self, tx: Tx, effect: Effect, now: datetime, code: str, text: str) -> None:
+        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.FAILED, reason=f"{code}: {text}")
+        self._runner.settle(tx, effect, EffectFailed(code, text), now)
+
+    def again(self, tx: Tx, effect: Effect, now: datetime, text: str, after: float | None) -> None:
+        """Certainly not done: put it back, with exponential back-off and jitter, not before the other side's wish."""
+        if effect.attempts + 1 >= MAX_ATTEMPTS:
+            self.fail(tx, effect, now, "GAVE_UP", f"{MAX_ATTEMPTS} attempts; the last said: {text}")
+            return
+        pause = min(timedelta(seconds=15 * 2 ** min(effect.attempts, 10)), _BACKOFF_CAP)
+        pause *= 0.5 + self._clock.random() / 2
+        if after is not None:
+            pause = max(pause, timedelta(seconds=after))
+        effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text)
+
+    def unknown(self, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
+        """Nobody can say whether it was carried out: see the rule in this module's head."""
+        first = effect.first_try_at or now
+        inside = (now - first).total_seconds() < 0.9 * idempotent_for
+        once_more = effect.kind != "message" or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
+        if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
+            pause = timedelta(seconds=1 if effect.kind == "message" else 15 * 2 ** min(effect.attempts, 8))
+            effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
+            self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
+            return
+        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
+        self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
+
+    def expired(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float) -> None:
+        """A worker died while this was `sending`: the same as an unknown outcome."""
+        self.unknown(tx, effect, now, "the worker stopped while sending", idempotent_for)
+
+    def unsent(self, tx: Tx, effect: Effect, now: datetime) -> None:
+        """A worker died while this was `sending`, and certainly before anything of it left: try again at once.
+
+        When workers keep dying at it, with pauses: they part the message that kills from its neighbours in the batch.
+        """
+        text = "the worker stopped before sending"
+        if effect.attempts > _DEATHS:
+            self.again(tx, effect, now, text, None)
+        else:
+            effects.retry(tx, effect.shop_id, effect.id, now, now, text)
+
+    def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
+        """A refusal that no retry will change."""
+        self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)
+
+    def strand(self, tx: Tx, effect: Effect, now: datetime, outcome: Outcome | None = None) -> None:
+        """Something of ours broke around this effect: record what is certain, and end its run with the reason kept.
+
+        Without an outcome nothing was sent. The run does not go on, so that nobody hears a half-told story.
+        """
+        sent = isinstance(outcome, Accepted)
+        status = EffectStatus.SENT if sent else EffectStatus.UNCERTAIN if outcome else EffectStatus.FAILED
+        effects.settle(tx, effect.shop_id, effect.id, now, status, reason="" if sent else "INTERNAL: see the log")
+        if effect.run_id:
+            self._runner.strand(tx, effect.shop_id, effect.run_id, now)
+
+    def _drop(
+        self,
+        tx: Tx,
+        effect: Effect,
+        now: datetime,
+        code: str,
+        reason: str,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        effects.settle(
+            tx,
+            effect.shop_id,
+            effect.id,
+            now,
+            EffectStatus.SKIPPED,
+            reason=f"{code}: {reason}",
+            result=dict(detail or {}),
+        )
+        self._runner.settle(tx, effect, EffectSkipped(code), now)
+
+    def _note(self, tx: Tx, effect: Effect, now: datetime, what: str, detail: Mapping[str, str]) -> None:
+        if effect.run_id:
+            runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
+
+    def _blame(self, tx: Tx, effect: Effect, recipient: str, now: datetime) -> None:
+        key = email_key(recipient)
+        if key is not None:
+            suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)
+
+
+def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:
+    """The guard of the effect's step that held when it was decided and does not hold now, as after a long outage."""
+    if effect.tainted or flow.index(effect.step_id) is None:
+        return None
+    results = (guard.evaluate(facts) for guard in flow.step(effect.step_id).when)
+    return next((result for result in results if not result.passed), None)

@@ -14,7 +14,14 @@ from connector import serve, worker
 from connector.cli import cli
 from tests.docs.documents import ROOT, Command, blocks, commands, committed, documents, mentions, name_of
 
-PLACEHOLDERS = {"SHOP": "demo-aurora", "WHO": "1042", "PATH": "sender", "DELIVERY": "4711", "MESSAGE": "01jd3k:ask", "acme-main": "demo-aurora"}
+PLACEHOLDERS = {
+    "SHOP": "demo-aurora",
+    "WHO": "1042",
+    "PATH": "sender",
+    "DELIVERY": "4711",
+    "MESSAGE": "01jd3k:ask",
+    "acme-main": "demo-aurora",
+}
 PRODUCT = ("connector/", "flows/", "platforms/", "webhooks/")
 
 
