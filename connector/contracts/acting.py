@@ -155,15 +155,16 @@ class NotesCustomers(ABC):
 
 
 class ResendsMail(ABC):
-    """Not idempotent and nothing to look at but the shop's own trace of what it sent: see the method."""
+    """Not idempotent: what there is to look at is the shop's own trace of what it sent."""
 
     @abstractmethod
     def mail_names(self, access: Access, order_id: str) -> Sequence[str]:
         """The mails of its own that the shop can send for this order now."""
 
     @abstractmethod
-    def resend_mail(self, access: Access, order_id: str, name: str, *, key: str, again: bool) -> None:
-        """Let the shop send its own mail about the order. With `again`, one that left a trace of `key` is success."""
+    def resend_mail(self, access: Access, order_id: str, name: str, *, since: datetime | None) -> None:
+        """Let the shop send its own mail about the order. `since` is when it was first attempted, after an attempt of
+        unknown outcome: a mail of that name that the shop sent since then is success."""
 
 
 # -- parcels -------------------------------------------------------------------------------------------------------

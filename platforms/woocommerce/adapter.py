@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from connector.contracts import Endpoint, Handshake, Inbound, PlatformAdapter, Verified
 from connector.errors import MalformedPayload
 from connector.model import Event, Shop
+from platforms.woocommerce.echo import ECHO_META, not_ours
 from platforms.woocommerce.events import (
     coupon_events,
     customer_deleted,
@@ -108,7 +110,11 @@ class WooCommerceAdapter(PlatformAdapter):
             "coupon_start": "A coupon is valid from the moment it is made: WooCommerce knows no start date.",
             "refund_dates": "A refund is seen with the order's next change; its own date and lines are not sent.",
             "cancellations": "No date of cancellation is kept: each change of a cancelled order cancels it once more.",
-            "tags": "Orders have no tags: ours are kept in the order's meta field _kiitos_tags.",
+            "tags": "Orders and customers have no tags: ours are kept in the meta field _kiitos_tags.",
+            "consent": "There is no place for consent: what people tell us is noted in the account's meta field "
+            "_kiitos_email_consent.",
+            "echo": "Each value we write sends a webhook back; it is known by the meta field _kiitos_echo and starts "
+            "nothing.",
         }
 
 
@@ -172,13 +178,18 @@ def _resource_events(resource: str, happened: str, body: bytes, verified: Verifi
 def _snapshot_events(resource: str, body: bytes, topic: str, shop: Shop) -> Sequence[Event]:
     match resource:
         case "order":
-            return order_events(read(body, OrderBody, topic), shop)
+            return _heard(order_events(read(body, OrderBody, topic), shop), body)
         case "customer":
-            return customer_events(read(body, CustomerBody, topic))
+            return _heard(customer_events(read(body, CustomerBody, topic)), body)
         case "product":
             return product_events(read(body, ProductBody, topic))
         case _:
             return coupon_events(read(body, CouponBody, topic))
+
+
+def _heard(events: Sequence[Event], body: bytes) -> Sequence[Event]:
+    """Without what is only the echo of a write of ours. The body was read once already, so it is JSON."""
+    return not_ours(events, json.loads(body)) if ECHO_META.encode() in body else events
 
 
 def _action_events(hook: str, body: bytes, verified: Verified) -> Sequence[Event]:

@@ -38,14 +38,13 @@ from platforms.woocommerce.fields import (
     web,
 )
 from platforms.woocommerce.payloads import AddressBody, LineBody, OrderBody
-from platforms.woocommerce.people import LOCALE_KEYS, buyer, locale_of, meta_values, read_address
+from platforms.woocommerce.people import LOCALE_KEYS, TAGS_META, buyer, locale_of, meta_values, read_address
 from platforms.woocommerce.shipments import read_shipments
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 CHECKOUTS = frozenset({"checkout", "store-api"})
 # WooCommerce's own app for the counter, and the plug-in WCPOS.
 _COUNTERS = frozenset({"pos-rest-api", "woocommerce-pos"})
-TAGS_META = "_kiitos_tags"
 ATTRIBUTION = "_wc_order_attribution_"
 
 _STATUS = {

@@ -22,6 +22,9 @@ LOCALE_KEYS = (
     "locale",
 )
 
+TAGS_META = "_kiitos_tags"
+"""Our tags, of orders and of accounts: WooCommerce has none."""
+
 # People who run the shop get an account too; nobody welcomes them as customers.
 STAFF_ROLES = frozenset({"administrator", "shop_manager", "editor", "author", "contributor"})
 
@@ -111,6 +114,8 @@ def read_customer(body: CustomerBody) -> Customer:
     """
     billing = body.billing if isinstance(body.billing, AddressBody) else AddressBody()
     role = line(body.role)
+    meta = meta_values(body.meta_data)
+    ours = [tag for tag in (line(entry) for entry in items(meta.get(TAGS_META))) if tag]
     created = moment(body.date_created_gmt, "$.date_created_gmt")
     return Customer(
         id=str(body.id),
@@ -118,8 +123,8 @@ def read_customer(body: CustomerBody) -> Customer:
         phone=line(billing.phone),
         first_name=line(body.first_name) or line(billing.first_name),
         last_name=line(body.last_name) or line(billing.last_name),
-        locale=locale_of(meta_values(body.meta_data)),
-        tags=None if role is None else (role,) if role != "customer" else (),
+        locale=locale_of(meta),
+        tags=None if role is None else (*((role,) if role != "customer" else ()), *ours),
         created_at=created,
         updated_at=moment(body.date_modified_gmt, "$.date_modified_gmt") or created,
         default_address=read_address(billing) or read_address(body.shipping),

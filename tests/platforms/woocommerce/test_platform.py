@@ -18,6 +18,7 @@ from connector.contracts import CAPABILITIES, Access, DiscountRequest, ReviewReq
 from connector.errors import AuthExpired, Refused, Transient
 from connector.model import Event, EventKind, Money
 from platforms.woocommerce import WooCommerce, WooCommerceAdapter
+from platforms.woocommerce.echo import state_digest
 from tests.platforms.woocommerce.bodies import RECORDED, SHOP, recorded
 
 API = "https://kauppa.example.test/wp-json/wc/v3"
@@ -180,8 +181,9 @@ def test_a_tag_is_added_to_those_that_are_there(access: Access) -> None:
     responses.get(f"{API}/orders/21", json=kept)
     responses.put(f"{API}/orders/21", json={"id": 21})
     WooCommerce().add_tag(access, "21", "arvostelu")
-    assert sent() == {"meta_data": [{"key": "_kiitos_tags", "value": ["vip", "arvostelu"]}]}
-    assert responses.calls[0].request.params == {"_fields": "id,meta_data"}
+    tags, echo = sent()["meta_data"]
+    assert tags == {"key": "_kiitos_tags", "value": ["vip", "arvostelu"]}
+    assert echo == {"key": "_kiitos_echo", "value": state_digest(kept)}
 
 
 @responses.activate

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connector.testing.fakes.web import Request, Response
-from connector.testing.fakes.woocommerce import coupons, listing, orders, reviews
+from connector.testing.fakes.woocommerce import actions, coupons, listing, orders, reviews
 from connector.testing.fakes.woocommerce.answers import error, invalid_param, missing_params, no_route, ok
 from connector.testing.fakes.woocommerce.hooks import valid_topic
 from connector.testing.fakes.woocommerce.state import VERSION, WRITABLE_STATUSES, Json
@@ -352,6 +352,10 @@ ROUTES: tuple[tuple[str, dict[str, Any]], ...] = (
     (f"/orders{_NUMBER}/notes", {"GET": list_notes, "POST": _written(post_note)}),
     (f"/orders{_NUMBER}/refunds", {"GET": list_refunds, "POST": _written(post_refund)}),
     (f"/orders{_NUMBER}/fulfillments", {"GET": list_fulfillments, "POST": _written(post_fulfillment)}),
+    (f"/orders{_NUMBER}/actions/email_templates", {"GET": actions.list_templates}),
+    (f"/orders{_NUMBER}/actions/send_email", {"POST": _written(actions.send_email)}),
+    (f"/orders{_NUMBER}/actions/send_order_details", {"POST": _written(actions.send_order_details)}),
+    ("/coupons/batch", {"POST": _written(actions.batch_coupons)}),
     ("/coupons", {"GET": list_coupons, "POST": _written(post_coupon)}),
     (f"/coupons{_NUMBER}", {"GET": get_coupon, "PUT": _written(put_coupon), "DELETE": not_here}),
     ("/products", {"GET": list_products, "POST": not_here}),
@@ -359,12 +363,12 @@ ROUTES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/products/reviews", {"GET": list_reviews, "POST": _written(post_review)}),
     (f"/products/reviews{_NUMBER}", {"GET": get_review, "PUT": _written(put_review), "DELETE": not_here}),
     ("/customers", {"GET": list_customers, "POST": not_here}),
-    (f"/customers{_NUMBER}", {"GET": get_customer, "PUT": not_here, "DELETE": not_here}),
+    (f"/customers{_NUMBER}", {"GET": get_customer, "PUT": _written(actions.put_customer), "DELETE": not_here}),
     ("/webhooks", {"GET": list_webhooks, "POST": _written(post_webhook)}),
     (f"/webhooks{_NUMBER}", {"GET": get_webhook, "PUT": _written(put_webhook), "DELETE": delete_webhook}),
     ("/system_status", {"GET": system_status}),
     (
-        r"/(?:settings|reports|data|taxes|shipping|payment_gateways|coupons/batch|orders/batch)\b.*",
+        r"/(?:settings|reports|data|taxes|shipping|payment_gateways|orders/batch)\b.*",
         {"GET": not_here, "POST": not_here},
     ),
 )

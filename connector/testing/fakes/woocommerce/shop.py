@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from typing import Any
 
@@ -15,13 +16,17 @@ from connector.testing.fakes.woocommerce.state import Json, texture
 # Routes that end in a call of the shop to somebody else: they must not hold the shop's lock meanwhile.
 CALLS_OUT = "/wp-json/wc/v3/webhooks"
 
+_SCRIPT = re.compile(r"</?script[^>]*>", re.IGNORECASE)
+_LONE_AMPERSAND = re.compile(r"&(?!#?\w+;)")
+
 
 class FakeWoo(WooLife):
     """One shop. Use in a `with` statement; `url` is then where it listens (`Access.base_url`), `home` its public URL.
 
     Accepts Basic authentication, although a real shop ignores it over http (woocommerce.md §3), the key and secret in
     the query, and OAuth 1.0a by its `oauth_consumer_key` alone: the signature is not checked.
-    `permissions` is `read_write` or `read`. With `webhook_secret` and `connect(url)` the usual webhooks are made.
+    `permissions` is `read_write` or `read`. `order_actions = False` is a shop before 9.8.
+    With `webhook_secret` and `connect(url)` the usual webhooks are made.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class FakeWoo(WooLife):
         self.webhook_secret = webhook_secret
         self.permissions = permissions
         self.maintenance = False
+        self.order_actions = True
+        self.mails: list[tuple[int, str, str]] = []
         self.slow_seconds = 0.0
         self.troubles: list[Trouble] = []
         self.calls: list[Call] = []
@@ -99,7 +106,7 @@ class FakeWoo(WooLife):
     def _note(self, order_id: int, text: str, customer: bool) -> Json:
         row: Json = {"id": self.next_id("comment"), "author": "WooCommerce"}
         self.set_date(row, "date_created", self.clock.now())
-        row.update(note=text, customer_note=customer)
+        row.update(note=cleaned(text), customer_note=customer)
         self.notes[order_id].append(row)
         return row
 
@@ -162,6 +169,11 @@ class FakeWoo(WooLife):
             "authentication": {},
             "routes": {},
         }
+
+
+def cleaned(note: str) -> str:
+    """A note as WordPress keeps it: scripts lose their tags, lone ampersands become entities (rest/174)."""
+    return _LONE_AMPERSAND.sub("&amp;", _SCRIPT.sub("", note))
 
 
 def _credentials(request: Request) -> tuple[str | None, str | None]:
