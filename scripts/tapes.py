@@ -28,11 +28,11 @@ from platforms.shopify import Shopify
 from platforms.woocommerce import WooCommerce
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-SCOPES = {f"{verb}_{what}" for verb in ("read", "write") for what in ("orders", "discounts", "metaobjects")} | {
+OWNED = ("orders", "discounts", "metaobjects", "customers", "products", "fulfillments", "gift_cards")
+SCOPES = {f"{verb}_{what}" for verb in ("read", "write") for what in OWNED} | {
     "read_all_orders",
-    "read_customers",
-    "read_products",
-    "read_fulfillments",
+    "write_store_credit_account_transactions",
+    "read_store_credit_accounts",
 }
 MUG = Article(title="Muki ”Kiitos”", price=Decimal("24.90"), sku="M-1")
 TAKEN = "MERCHANTS-OWN"
@@ -72,9 +72,46 @@ class Session:
             rest["raises"] = {"error": type(error).__name__, "provider_code": getattr(error, "provider_code", "")}
         self.taping.write(self.root / call / f"{case}.json", arguments=arguments, **rest)
 
-    def twice(self, call: str, case: str, arguments: Mapping[str, Any]) -> None:
+    def twice(self, call: str, case: str, arguments: Mapping[str, Any], again: Mapping[str, Any] | None = None) -> None:
+        """The call, and its repetition after an unknown outcome; `again` where the arguments say that it is one."""
         self.record(call, case, arguments)
-        self.record(call, f"{case}_again", arguments, again=case)
+        self.record(call, f"{case}_again", again or arguments, again=case)
+
+    def record_common(self, customer_id: str, order_id: str, address: str) -> None:
+        """What both platforms can beyond discounts, notes on orders, reviews and reading."""
+        rule = {**DISCOUNT, "code": "VIP-0", "title": "VIP"}
+        self.twice("create_codes", "made", {"request": {"rule": rule, "codes": ["VIP-0", "VIP-1", "VIP-2"]}})
+        self.twice("tag_customer", "tagged", {"customer_id": customer_id, "tag": "gold"})
+        meta = {"owner": "order", "owner_id": order_id, "key": "nps", "value": "9"}
+        self.twice("write_meta", "written", {"request": meta})
+        decided = {"channel": "email", "granted": False, "at": "2026-11-22T08:00:00Z", "address": address}
+        self.twice("write_consent", "withdrawn", {"request": decided})
+        self.record("write_consent", "nobody", {"request": {**decided, "address": "guest@example.test"}})
+
+    def record_shopify(self, customer_id: str, product_id: str, parcel: str) -> None:
+        """What only Shopify has."""
+        credit = {"key": "run-1", "customer_id": customer_id, "amount": {"amount": "5.00", "currency": "EUR"}}
+        credit |= {"first_try_at": "2026-11-22T08:00:00Z", "expires_at": "2027-02-22T08:00:00Z"}
+        self.twice("grant_store_credit", "granted", {"request": credit}, {"request": {**credit, "again": True}})
+        card = {"code": "K7F3A2B9Q4D6", "amount": {"amount": "5.00", "currency": "EUR"}, "note": "Kiitos (run 42)"}
+        self.twice("issue_gift_card", "issued", {"request": card})
+        news = {"shipment_id": parcel, "status": "in_transit", "at": "2026-11-22T07:00:00Z", "message": "Posti"}
+        self.twice("write_shipment_event", "written", {"request": news})
+        rating = {"product_id": product_id, "average": "4.5", "count": 2}
+        self.twice("publish_rating", "published", {"request": rating})
+        self.record("granted_scopes", "told", {})
+
+    def record_woocommerce(self, order_id: str, unpaid: str, line_id: str) -> None:
+        """What only WooCommerce has."""
+        self.twice("note_customer", "mailed", {"order_id": order_id, "note": "Kiitos & hei", "key": "run-1"})
+        mail = {"order_id": order_id, "name": "order_details", "since": None}
+        self.twice("resend_mail", "sent", mail, {**mail, "since": "2026-11-22T08:00:00Z"})
+        self.record("resend_mail", "unknown_name", {**mail, "name": "customer_complete_order"})
+        self.record("mail_names", "told", {"order_id": order_id})
+        parcel = {"order_id": order_id, "lines": {line_id: 1}, "tracking_number": "JJFI66100000000000002"}
+        self.twice("create_fulfillment", "told", {"request": parcel})
+        self.record("payment_link", "unpaid", {"order_id": unpaid})
+        self.record("payment_link", "paid", {"order_id": order_id})
 
     def record_all(self, order_id: str, product_id: str, gone: str) -> None:
         self.twice("create_discount", "made", {"request": DISCOUNT})
@@ -102,7 +139,11 @@ def shopify(root: Path) -> None:
         call_by_name(
             session.adapter, "create_discount", access, {"request": {**DISCOUNT, "code": TAKEN, "title": "Sale"}}
         )
-        session.record_all(str(row["id"]), str(row["line_items"][0]["product_id"]), "987654321")
+        order_id, product_id = str(row["id"]), str(row["line_items"][0]["product_id"])
+        session.record_all(order_id, product_id, "987654321")
+        customer_id = str(row["customer"]["id"])
+        session.record_common(customer_id, order_id, str(EERO.email))
+        session.record_shopify(customer_id, product_id, str(next(iter(fake.fulfillments))))
 
 
 def woocommerce(root: Path) -> None:
@@ -110,7 +151,7 @@ def woocommerce(root: Path) -> None:
     keys = ("ck_kit", "cs_kit")
     home = "https://kauppa.example.test"
     with FakeWoo(clock, home, *keys, "hook-secret") as fake, Taping(fake.url) as taping:
-        order = fake.place_order([(MUG, 2)], EERO)
+        order = fake.place_order([(MUG, 2)], EERO, account=True)
         fake.fulfill(order)
         fake.set_status(order, "completed")
         coupons = f"{fake.url}/wp-json/wc/v3/coupons"
@@ -127,7 +168,12 @@ def woocommerce(root: Path) -> None:
         secrets = dict(zip(("consumer_key", "consumer_secret"), keys, strict=True))
         access = Access(shop=shop, secrets=secrets, clock=clock, base_url=taping.url)
         session = Session(root, WooCommerce(), access, taping)
-        session.record_all(str(order["id"]), str(order["line_items"][0]["product_id"]), "987654")
+        order_id, line = str(order["id"]), order["line_items"][0]
+        session.record_all(order_id, str(line["product_id"]), "987654")
+        session.record_common(str(order["customer_id"]), order_id, str(EERO.email))
+        unpaid = fake.place_order([(MUG, 1)], EERO, status="pending")
+        fake.features.append("fulfillments")
+        session.record_woocommerce(order_id, str(unpaid["id"]), str(line["id"]))
 
 
 if __name__ == "__main__":

@@ -250,8 +250,8 @@ class PublishesRatings(ABC):
 
 class TellsScopes(ABC):
     @abstractmethod
-    def granted_scopes(self, access: Access) -> frozenset[str]:
-        """What the merchant allows us, in the platform's words."""
+    def granted_scopes(self, access: Access) -> Sequence[str]:
+        """What the merchant allows us, in the platform's words, what that implies included; sorted."""
 
     @abstractmethod
     def scopes_for(self, capability: type[ABC]) -> Sequence[Sequence[str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from connector.clock import from_text
 from connector.contracts import Access
 from connector.errors import Refused, Transient
 from connector.model import Money
@@ -71,6 +73,22 @@ def made_id(node: Mapping[str, Any] | None, name: str) -> str:
 def digest(key: str) -> str:
     """16 hexadecimal digits that mark a thing as made for `key`."""
     return sha256(key.encode()).hexdigest()[:16]
+
+
+def told_at(value: object, name: str) -> datetime:
+    """A time of an answer. Raises `Transient` where it is none: later it may tell."""
+    try:
+        return from_text(str(value))
+    except (ValueError, TypeError):
+        raise Transient(f"Shopify {name}: an answer without a time") from None
+
+
+def told_money(value: object, name: str) -> Money:
+    """A MoneyV2 of an answer. Raises `Transient` where it is none."""
+    try:
+        return Money.parse(value["amount"], value["currencyCode"])  # type: ignore[index]
+    except (KeyError, TypeError, AttributeError):
+        raise Transient(f"Shopify {name}: an answer without an amount") from None
 
 
 def in_shop_currency(access: Access, amount: Money, what: str) -> str:

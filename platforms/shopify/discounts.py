@@ -83,7 +83,7 @@ class Discounts(Calls, CreatesDiscounts, CreatesCodes):
         job = self._client.mutate(access, "discount_codes_add", variables).get("bulkCreation") or {}
         made_id(job, "discount_codes_add")
         for attempt in range(_POLLS):
-            data = self._client.query(access, "discount_codes_added", {"id": job["id"]})
+            data = self._client.query(access, "discount_codes_added", {"id": job.get("id")})
             state = data.get("discountRedeemCodeBulkCreation") or {}
             if state.get("done"):
                 return _refused_codes(state)

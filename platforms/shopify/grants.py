@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from connector.clock import from_text, to_text
+from connector.clock import to_text
 from connector.contracts import (
     DOUBTFUL,
     Access,
@@ -20,12 +19,13 @@ from connector.contracts import (
 )
 from connector.errors import Refused, Transient
 from connector.model import Money
-from platforms.shopify.calls import Calls, digest, gid, in_shop_currency, made_id
+from platforms.shopify.calls import Calls, digest, gid, in_shop_currency, made_id, told_at, told_money
 from platforms.shopify.reading import ident
 
 SKEW = timedelta(minutes=2)
 """How far Shopify's clock may be behind ours when a credit is looked for."""
 _NEAR = timedelta(days=1)
+_READ = "store_credit_transactions"
 _ORDER_EVENTS = frozenset(
     (
         "ORDER_CANCELLATION",
@@ -59,9 +59,7 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
             credit["expiresAt"] = to_text(_whole(request.expires_at))
         variables = {"id": gid("Customer", request.customer_id), "credit": credit}
         made = self._client.mutate(access, "store_credit", variables).get("storeCreditAccountTransaction") or {}
-        return StoreCreditRef(
-            platform_id=made_id(made, "store_credit"), balance=_money(made.get("balanceAfterTransaction"))
-        )
+        return StoreCreditRef(platform_id=made_id(made, "store_credit"), balance=_balance(made))
 
     def _find_credit(self, access: Access, request: StoreCreditRequest) -> StoreCreditRef | None:
         account = self._account(access, request)
@@ -71,15 +69,16 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
         same: list[Mapping[str, Any]] = []
         near: list[Mapping[str, Any]] = []
         for row in self._credits(access, account, since):
-            if _money(row.get("amount")) != request.amount or row.get("event") in _ORDER_EVENTS:
+            if told_money(row.get("amount"), _READ) != request.amount or row.get("event") in _ORDER_EVENTS:
                 continue
             if ident(row.get("id")) in request.claimed:
                 continue
-            apart = _apart(row.get("expiresAt"), request.expires_at)
+            if "expiresAt" not in row:
+                raise Transient(f"Shopify {_READ}: a credit without its expiry")
+            apart = _apart(row["expiresAt"], request.expires_at)
             (same if apart == timedelta(0) else near if apart < _NEAR else []).append(row)
         if len(same) == 1:
-            balance = _money(same[0].get("balanceAfterTransaction"))
-            return StoreCreditRef(platform_id=made_id(same[0], "store_credit"), balance=balance, adopted=True)
+            return StoreCreditRef(platform_id=made_id(same[0], _READ), balance=_balance(same[0]), adopted=True)
         if same or near:
             raise Refused(
                 f"an equal credit was made on this account since {to_text(request.first_try_at)}, and nothing tells "
@@ -90,16 +89,19 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
 
     def _account(self, access: Access, request: StoreCreditRequest) -> str | None:
         data = self._client.query(access, "store_credit_accounts", {"id": gid("Customer", request.customer_id)})
-        accounts = ((data.get("customer") or {}).get("storeCreditAccounts") or {}).get("nodes") or ()
-        same = (a for a in accounts if (a.get("balance") or {}).get("currencyCode") == request.amount.currency)
-        return next((str(account["id"]) for account in same), None)
+        customer = _present(data, "customer", "store_credit_accounts")
+        accounts = _present(_present(customer, "storeCreditAccounts", _READ), "nodes", _READ)
+        for account in accounts:
+            if told_money(account.get("balance"), "store_credit_accounts").currency == request.amount.currency:
+                return str(_present(account, "id", "store_credit_accounts"))
+        return None
 
     def _credits(self, access: Access, account: str, since: datetime) -> Iterator[Mapping[str, Any]]:
         """Credit transactions, newest first, back to `since`."""
         path = ("storeCreditAccount", "transactions")
-        for page in self._pages(access, "store_credit_transactions", {"id": account}, *path):
-            for row in (page or {}).get("nodes") or ():
-                if from_text(str(row.get("createdAt"))) < since:
+        for page in self._pages(access, _READ, {"id": account}, *path):
+            for row in _present(_present({"page": page}, "page", _READ), "nodes", _READ):
+                if told_at(row.get("createdAt"), _READ) < since:
                     return
                 yield row
 
@@ -139,6 +141,13 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
         raise Refused("a gift card with this code exists and is not ours", provider_code="TAKEN")
 
 
+def _present(found: Mapping[str, Any], name: str, operation: str) -> Any:
+    """A field that must be there: taken for "no credit yet", its absence would have the credit given twice."""
+    if found.get(name) is None:
+        raise Transient(f"Shopify {operation}: an answer without {name}")
+    return found[name]
+
+
 def _mark(code: str) -> str:
     return f"[kiitos {digest(code)}]"
 
@@ -151,10 +160,10 @@ def _apart(text: object, wanted: datetime | None) -> timedelta:
     """How far two expiries lie apart; very far when only one of them is."""
     if not text or wanted is None:
         return timedelta(0) if not text and wanted is None else timedelta.max
-    return abs(_whole(from_text(str(text))) - _whole(wanted))
+    return abs(_whole(told_at(text, _READ)) - _whole(wanted))
 
 
-def _money(value: Mapping[str, Any] | None) -> Money | None:
-    if not value:
-        return None
-    return Money(Decimal(str(value["amount"])), str(value["currencyCode"]))
+def _balance(transaction: Mapping[str, Any]) -> Money | None:
+    """The balance after a credit: nice to know, and no reason to doubt the credit where it is missing."""
+    value = transaction.get("balanceAfterTransaction")
+    return told_money(value, "store_credit") if value and value.get("amount") and value.get("currencyCode") else None

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from connector.clock import from_text, to_text
+from connector.clock import to_text
 from connector.contracts import (
     Access,
     ConsentRequest,
@@ -27,7 +27,7 @@ from connector.contracts import (
 )
 from connector.errors import Refused, Transient
 from connector.model import Channel, ShipmentStatus
-from platforms.shopify.calls import Calls, digest, gid, made_id
+from platforms.shopify.calls import Calls, digest, gid, made_id, told_at
 
 OWNERS = {"order": "Order", "customer": "Customer", "product": "Product"}
 _EVENT_STATUS = {
@@ -144,7 +144,7 @@ class Opinions(OrderRecords, PublishesRatings, WritesConsent, ABC):
             return False
         if state == wanted:
             return True
-        if since is not None and from_text(since) > request.at:
+        if since is not None and told_at(since, "customer_consent") > request.at:
             return False
         consent = {
             "marketingState": wanted,
@@ -152,7 +152,7 @@ class Opinions(OrderRecords, PublishesRatings, WritesConsent, ABC):
             "consentUpdatedAt": to_text(request.at),
         }
         name, field = ("email_consent_update", "emailMarketingConsent") if email else _SMS
-        self._client.mutate(access, name, {"input": {"customerId": customer["id"], field: consent}})
+        self._client.mutate(access, name, {"input": {"customerId": customer.get("id"), field: consent}})
         return True
 
 
@@ -172,7 +172,7 @@ class Parcels(Calls, WritesShipmentEvents, ABC):
             if page is None:
                 raise Refused("the parcel is not there", provider_code="NOT_FOUND")
             for row in page.get("nodes") or ():
-                near = abs(from_text(str(row.get("happenedAt"))) - request.at) < timedelta(minutes=1)
+                near = abs(told_at(row.get("happenedAt"), "shipment_events") - request.at) < timedelta(minutes=1)
                 if row.get("status") == status and near:
                     return made_id(row, "shipment_events")
         event = {"fulfillmentId": parcel, "status": status, "happenedAt": to_text(request.at)}

@@ -49,12 +49,12 @@ SCOPES: Mapping[type[ABC], Sequence[Sequence[str]]] = {
 class Scopes(Calls, TellsScopes):
     """What the app may do in a shop."""
 
-    def granted_scopes(self, access: Access) -> frozenset[str]:
+    def granted_scopes(self, access: Access) -> Sequence[str]:
         """currentAppInstallation.accessScopes. A scope `write_x` holds `read_x`, which is added."""
         data = self._client.query(access, "granted_scopes", {})
         rows = (data.get("currentAppInstallation") or {}).get("accessScopes") or ()
         handles = {str(row.get("handle")) for row in rows}
-        return frozenset(handles | {handle.replace("write_", "read_", 1) for handle in handles})
+        return tuple(sorted(handles | {handle.replace("write_", "read_", 1) for handle in handles}))
 
     def scopes_for(self, capability: type[ABC]) -> Sequence[Sequence[str]]:
         return SCOPES.get(capability, ())

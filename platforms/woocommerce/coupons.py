@@ -89,7 +89,9 @@ def _reference(api: ShopApi, row: dict[str, object], code: str, rule: DiscountRe
         raise Refused(f"POST coupons/batch: {problem}", provider_code=problem)
     try:
         return _adopt(api, rule, code).platform_id
-    except Refused:
+    except Refused as error:
+        if error.provider_code != DUPLICATE_COUPON:
+            raise
         return None
 
 

@@ -37,7 +37,7 @@ from platforms.woocommerce.calls import (
     without_html,
 )
 from platforms.woocommerce.echo import ECHO_META, OWN_META, state_digest
-from platforms.woocommerce.fields import items, line
+from platforms.woocommerce.fields import items, line, moment
 from platforms.woocommerce.people import TAGS_META
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ class OrderRecords(Calls, WritesOrders, WritesMeta, NotesCustomers, ResendsMail,
 
     def _has_sent(self, api: ShopApi, number: str, title: str, since: datetime) -> bool:
         for entry in objects(api.get(f"orders/{number}/notes", params={"type": "internal"})):
-            at = line(entry.get("date_created_gmt"))
-            fresh = at is not None and from_text(f"{at}Z") >= since - _SKEW
-            if fresh and title in html.unescape(str(entry.get("note", ""))):
+            at = entry.get("date_created_gmt")
+            fresh = moment(at, "$.date_created_gmt")
+            if fresh is not None and fresh >= since - _SKEW and title in html.unescape(str(entry.get("note", ""))):
                 return True
         return False
 
@@ -197,9 +197,9 @@ class CustomerRecords(Calls, TagsCustomers, WritesConsent, ABC):
         wanted = "granted" if request.granted else "withdrawn"
         if present == wanted:
             return True
-        if since and from_text(since) > request.at:
+        if _later(since, request.at):
             return False
-        _write_own(api, f"customers/{account['id']}", {name: f"{wanted} {to_text(request.at)}"})
+        _write_own(api, f"customers/{numeric(str(account.get('id')))}", {name: f"{wanted} {to_text(request.at)}"})
         return True
 
     def _account(self, api: ShopApi, request: ConsentRequest) -> Mapping[str, Any] | None:
@@ -229,6 +229,14 @@ def _write_own(api: ShopApi, path: str, values: Mapping[str, object]) -> None:
 def _put(api: ShopApi, path: str, owner: Mapping[str, Any], values: Mapping[str, object]) -> None:
     told = {**values, ECHO_META: state_digest(owner)}
     api.put(path, {"meta_data": [{"key": name, "value": value} for name, value in told.items()]})
+
+
+def _later(text: str, than: datetime) -> bool:
+    """Whether our own note of a decision is newer; one that somebody else wrote over says nothing."""
+    try:
+        return bool(text) and from_text(text) > than
+    except (ValueError, TypeError):
+        return False
 
 
 def _words(note: str) -> list[str]:

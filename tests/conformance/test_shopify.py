@@ -19,18 +19,6 @@ SHOP = Shop(
     url="https://tuoksu.example",
 )
 
-NEW = (
-    "create_codes",
-    "grant_store_credit",
-    "issue_gift_card",
-    "tag_customer",
-    "write_meta",
-    "write_shipment_event",
-    "write_consent",
-    "publish_rating",
-    "granted_scopes",
-)
-
 
 class TestShopify(PlatformConformance):
     recordings = Path(__file__).parents[1] / "recordings" / "shopify"
@@ -45,7 +33,6 @@ class TestShopify(PlatformConformance):
     )
     repeat_refused = ("x-shopify-topic", "x-shopify-shop-domain")
     exchanges = Path(__file__).parents[1] / "exchanges" / "shopify"
-    unrecorded: ClassVar = dict.fromkeys(NEW, "its requests are tested against the fake shop only")
     credentials: ClassVar = {"access_token": "kit-access-token"}
     foreign_shop = "somebody-else.myshopify.com"
 
