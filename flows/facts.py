@@ -16,6 +16,7 @@ from typing import Any
 from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Order, Shipment, Shop, email_key
+from flows.zones import residence
 
 # Crockford base 32 without i, l, o, u: a code read aloud or from paper is typed back the same.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -56,6 +57,14 @@ class ReferralFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientFacts:
+    """Where the person of the run lives, by the clock, and which of `address`, `phone`, `platform`, `shop` told."""
+
+    timezone: str
+    timezone_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Implements `connector.contracts.StepContext`.
 
@@ -85,6 +94,12 @@ class Facts:
             value = _member(value, name)
         return value
 
+    @property
+    def recipient(self) -> RecipientFacts:
+        """Worked out when asked for: few flows look at it."""
+        found = residence(self.shop, self.order, self.customer)
+        return RecipientFacts(timezone=found.zone, timezone_source=found.source)
+
     def code(self, prefix: str, length: int = 10) -> str:
         """`PREFIX-` and `length` letters of 5 bits, derived from shop, run, step and prefix.
 
@@ -98,7 +113,7 @@ class Facts:
         return f"{prefix}-{letters}" if prefix else letters
 
 
-ROOTS = ("order", "customer", "shipment", "progress", "referral", "shop", "event", "params", "steps")
+ROOTS = ("order", "customer", "shipment", "progress", "referral", "recipient", "shop", "event", "params", "steps")
 """The first words of guard paths."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from connector.errors import ConfigError, near
 from connector.model import Customer, Money, Order, Shipment, Shop
-from flows.facts import ROOTS, Progress, ReferralFacts
+from flows.facts import ROOTS, Progress, RecipientFacts, ReferralFacts
 
 _CLASSES: dict[str, type[Any]] = {
     "order": Order,
@@ -21,6 +21,7 @@ _CLASSES: dict[str, type[Any]] = {
     "shipment": Shipment,
     "progress": Progress,
     "referral": ReferralFacts,
+    "recipient": RecipientFacts,
     "shop": Shop,
 }
 

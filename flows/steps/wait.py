@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
-from typing import ClassVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
 from connector.contracts import Decision, Signal, Sleep, Step, StepContext, Woke
+from connector.errors import near
+from flows.daytime import next_clock, next_open, read_clock, read_days, read_window, zone_of
 from flows.paths import Kind
 
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+ZONES = ("shop", "recipient")
+_NOTHING = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Step):
     """Sleep for `span`, counted from now or from the time at the path `from` (from now where that is missing).
 
-    `at` (`HH:MM`, the shop's own time) moves the waking on to the next such hour. A time that is past goes on at once.
-    On waking the time at `from` is read again: a parcel that came later than first told moves the waking with it.
+    `before` counts back from that time instead: `before = "3d"` with `from = "event.due_at"`. Then, on the wall of
+    `zone` (`shop`, `recipient`, or a name such as `Europe/Helsinki`):
+
+    - `at` (`09:00`) moves the waking on to the next such hour, `days` (`["mon", "thu"]`) to the next such weekday;
+    - `window` (`09:00-20:00`) lets it stand where it falls into those hours, else moves it on to the next opening.
+
+    A time that is past goes on at once. On waking the time at `from` is read again: a parcel that came later than
+    first told moves the waking with it.
     """
 
     do: ClassVar[str] = "wait"
 
-    span: timedelta
+    span: timedelta | None = None
+    before: timedelta | None = None
     from_: str = field(default="", metadata={"path": Kind.TIME})
     at: str = ""
+    days: tuple[str, ...] = ()
+    window: str = ""
+    zone: str = "shop"
 
     def __post_init__(self) -> None:
-        if self.at and not _CLOCK.fullmatch(self.at):
-            raise ValueError(f"at: expected a time of day such as 09:00, not '{self.at}'")
+        if self.span is not None and self.before is not None:
+            raise ValueError("give 'span' or 'before', not both")
+        if self.before is not None and not self.from_:
+            raise ValueError("'before' counts back from a time: say which with 'from'")
+        if self.at and self.window:
+            raise ValueError("give 'at' or 'window', not both")
+        if self.span is None and not (self.from_ or self.at or self.days or self.window):
+            raise ValueError("say how long: 'span', 'from', 'at', 'days' or 'window'")
+        for key, read, value in (("at", read_clock, self.at), ("window", read_window, self.window)):
+            if value:
+                _checked(key, read, value)
+        _checked("days", read_days, self.days)
+        if self.zone not in ZONES and self.zone not in available_timezones():
+            hint = near(self.zone, (*ZONES, *available_timezones()))
+            raise ValueError(f"zone: no time zone '{self.zone}'{hint} (shop, recipient, or a name)")
 
     def start(self, ctx: StepContext) -> Decision:
         return Sleep(self._until(ctx, _time(ctx, self.from_) or ctx.now), self.from_)
@@ -48,28 +73,22 @@ class Wait(Step):
         return (self.from_,) if self.from_ else ()
 
     def _until(self, ctx: StepContext, origin: datetime) -> datetime:
-        until = origin + self.span
-        return _next_clock(until, self.at, ctx.get("shop.timezone")) if self.at else until
+        until = origin + (self.span or _NOTHING) - (self.before or _NOTHING)
+        if not (self.at or self.days or self.window):
+            return until
+        place = zone_of(ctx.get(f"{self.zone}.timezone") if self.zone in ZONES else self.zone)
+        if self.at:
+            return next_clock(until, read_clock(self.at), place, read_days(self.days))
+        return next_open(until, read_window(self.window or "00:00-00:00"), place, read_days(self.days))
+
+
+def _checked(key: str, read: Callable[[Any], object], value: object) -> None:
+    try:
+        read(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _time(ctx: StepContext, path: str) -> datetime | None:
     value = ctx.get(path) if path else None
     return value if isinstance(value, datetime) else None
-
-
-def _next_clock(at: datetime, clock: str, zone: str | None) -> datetime:
-    """The next `clock` of the shop's wall at or after `at`.
-
-    In a spring gap the hour is read with the offset before it (02:30 becomes 03:30); in an autumn fold the first
-    occurrence counts (promises R15).
-    """
-    try:
-        place = ZoneInfo(zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        place = ZoneInfo("UTC")
-    day = at.astimezone(place).date()
-    while True:
-        wall = datetime.combine(day, time.fromisoformat(clock), place)
-        if wall.astimezone(UTC) >= at:
-            return wall.astimezone(UTC)
-        day += timedelta(days=1)

@@ -133,7 +133,7 @@ def test_eleven_faults_are_eleven_lines() -> None:
         ('wait = "10d"', 'wait = "99999d"', "f.toml: steps.settle.span: '99999d' is longer than ten years"),
         ('wait = "10d"', 'wait = "99999999999999999999d"', "is longer than ten years"),
         ('wait = "10d"', "wait = 10", "f.toml: steps.settle.span: expected a span such as 10d, 2h or 90s, not 10"),
-        ('span = "$wait"', "", "f.toml: steps.settle: 'wait' needs the key 'span'"),
+        ('span = "$wait"', "", "f.toml: steps.settle: say how long: 'span', 'from', 'at', 'days' or 'window'"),
         ('span = "$wait"', 'span = "1d"\nspam = 1', "f.toml: steps.settle.spam: 'wait' has no such key; did you mean"),
         ('span = "$wait"', 'span = "1d"\nat = "25:00"', "f.toml: steps.settle: at: expected a time of day"),
         ('span = "$wait"', 'span = "1d"\nfrom = "order.placedat"', "steps.settle.from: unknown path 'order.placedat'"),

@@ -31,7 +31,7 @@ from connector.contracts import (
     WritesOrders,
 )
 from connector.errors import ConfigError, Unsupported
-from connector.model import Money
+from connector.model import Address, Money
 from flows.facts import Progress, ReferralFacts
 from flows.steps.create_discount import CreateDiscount
 from flows.steps.exit import ExitStep
@@ -276,3 +276,53 @@ def test_a_platform_that_cannot_is_refused(step: CreateDiscount | TagOrder | Not
     assert step.capabilities
     with pytest.raises(Unsupported):
         step.perform(Plain(), ACCESS, request_of(step.start(facts(order=order()))), "k")
+
+
+# -- waiting on a wall ---------------------------------------------------------------------------------------------
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (Wait(span=DAY, window="09:00-17:00"), "2026-11-03T09:00"),  # 11:00 in Helsinki: open
+        (Wait(span=timedelta(hours=8), window="09:00-17:00"), "2026-11-03T07:00"),
+        (Wait(window="09:00-17:00", days=("wed",)), "2026-11-04T07:00"),
+        (Wait(at="09:00", days=("fri",)), "2026-11-06T07:00"),
+        (Wait(days=("wed", "thu")), "2026-11-03T22:00"),
+        (Wait(at="09:00", zone="Asia/Tokyo"), "2026-11-03T00:00"),
+        (Wait(at="09:00", zone="recipient"), "2026-11-02T14:00"),
+        (Wait(window="09:00-20:00", zone="recipient"), "2026-11-02T14:00"),
+    ],
+)
+def test_wait_on_a_wall(step: Wait, expected: str) -> None:
+    boston = Address(country="US", region="MA")
+    seen = facts(order=order(shipping_address=boston))
+    assert step.start(seen) == Sleep(utc(expected))
+
+
+def test_wait_before_a_time() -> None:
+    seen = facts(progress=Progress(delivered_at=START + 10 * DAY))
+    step = Wait(before=3 * DAY, from_="progress.delivered_at")
+    assert step.start(seen) == Sleep(START + 7 * DAY, "progress.delivered_at")
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({}, "say how long"),
+        ({"span": DAY, "before": DAY, "from_": "order.placed_at"}, "not both"),
+        ({"before": DAY}, "say which with 'from'"),
+        ({"at": "09:00", "window": "09:00-10:00"}, "not both"),
+        ({"at": "25:00"}, "at: expected a time of day"),
+        ({"window": "9-17"}, "window: expected"),
+        ({"days": ("monday",)}, "days: 'monday' is no weekday"),
+        ({"span": DAY, "zone": "Europe/Helsinky"}, "did you mean 'Europe/Helsinki'"),
+    ],
+)
+def test_waits_that_make_no_sense(keys: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        Wait(**keys)
