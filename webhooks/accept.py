@@ -15,8 +15,7 @@ of it that reconciliation sees and repairs.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from connector.log import get_log
 from connector.metrics import Metrics
 from connector.store.inbox import NewDelivery
 from webhooks.directory import Directory, Entry
+from webhooks.inline import later
 from webhooks.settings import ReceiverSettings
 from webhooks.writer import DeliveryWriter
 
@@ -182,31 +182,30 @@ class Acceptor:
             return end.value  # type: ignore[no-any-return]
 
     def _wait(self, want: Want | NewDelivery) -> bool:
-        done: Future[bool]
-        if isinstance(want, Want):
-            done = self._directory.fresh()
-        else:
-            done = Future()
-            if not self._writer.submit(want, done):
-                return False
+        done: Future[bool] = Future()
+        if not self._ask(want, done.set_result):
+            return False
         try:
             return done.result(STORE_TIMEOUT)
         except FutureTimeout:
             return False
 
     async def run_soon(self, decision: Decision[T]) -> T:
-        """Take a decision on the running event loop."""
+        """Take a decision without blocking: on the running event loop, or inline (webhooks.inline)."""
         try:
             want = next(decision)
             while True:
-                if isinstance(want, Want):
-                    done = await asyncio.wrap_future(self._directory.fresh())
-                else:
-                    stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-                    done = await stored if self._writer.submit(want, stored) else False
-                want = decision.send(done)
+                done, bring = later()
+                want = decision.send(await done if self._ask(want, bring) else False)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+
+    def _ask(self, want: Want | NewDelivery, tell: Callable[[bool], object]) -> bool:
+        """Whether it is under way; `tell` is then called once, in another thread or at once."""
+        if isinstance(want, NewDelivery):
+            return self._writer.submit(want, tell)
+        self._directory.fresh().add_done_callback(lambda read: tell(read.result()))
+        return True
 
     # -- both together ----------------------------------------------------------------------------------------------
 

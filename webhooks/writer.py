@@ -8,11 +8,9 @@ wake-up, and acknowledge it.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import Future
+from collections.abc import Callable
 
 from connector.clock import Clock
 from connector.errors import StoreUnavailable
@@ -26,15 +24,15 @@ from webhooks.settings import ReceiverSettings
 
 ROW_OVERHEAD = 512  # headers, keys and index of a row; only the order of magnitude matters
 
-# Resolved with True when the row is durable and False when it could not be stored.
-Waiter = asyncio.Future[bool] | Future[bool]
+# Called once, in the writer's thread: with True when the row is durable and False when it could not be stored.
+Waiter = Callable[[bool], object]
 Pending = tuple[NewDelivery, Waiter]
 
 log = get_log("webhooks.writer")
 
 
 class DeliveryWriter:
-    """Stores deliveries in groups. `submit` may be called from any thread; each waiter is resolved exactly once.
+    """Stores deliveries in groups. `submit` may be called from any thread; each waiter is called exactly once.
 
     `committed_bytes` counts the body bytes made durable, for whoever decides about checkpoints; `healthy` is whether
     the last commit succeeded.
@@ -47,7 +45,11 @@ class DeliveryWriter:
         self._metrics = metrics
         self._queue: deque[Pending] = deque()
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        # Held while the thread sleeps, let go by whoever has news for it: a third of what an Event costs, and paid once
+        # a row when rows come one by one.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._asleep = False
         self._rows = 0
         self._bytes = 0
         self._closing = False
@@ -72,8 +74,7 @@ class DeliveryWriter:
             self._rows += 1
             self._bytes += size
             self._queue.append((delivery, waiter))
-        if not self._wake.is_set():
-            self._wake.set()
+            self._ring()
         return True
 
     def leave_checkpoints(self) -> None:
@@ -88,11 +89,17 @@ class DeliveryWriter:
         """Refuse new rows, commit what is queued, stop. Idempotent; logs when it takes too long."""
         with self._lock:
             self._closing = True
-        self._wake.set()
+            self._ring()
         if self._thread is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 log.error("writer_still_busy", rows=self._rows)
+
+    def _ring(self) -> None:
+        """Wake the thread. The lock must be held."""
+        if self._asleep:
+            self._asleep = False
+            self._bell.release()
 
     def _run(self) -> None:
         while True:
@@ -100,10 +107,12 @@ class DeliveryWriter:
                 self._commit(self._take())
                 continue
             with self._lock:  # submit appends under the lock, so nothing can slip in between the two looks
-                if self._closing and not self._queue:
+                if self._queue:
+                    continue
+                if self._closing:
                     return
-            self._wake.wait()
-            self._wake.clear()
+                self._asleep = True
+            self._bell.acquire()
 
     def _take(self) -> list[Pending]:
         batch: list[Pending] = []
@@ -120,8 +129,7 @@ class DeliveryWriter:
         try:
             if not self._tuned:
                 self._tune()
-            with self._inbox.transaction() as tx:
-                inbox.put_many(tx, [delivery for delivery, _ in batch])
+            inbox.append(self._inbox, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001 - every waiter must hear; a dead thread strands them
             self._fail(batch, error)
             return
@@ -155,20 +163,8 @@ class DeliveryWriter:
             self._bytes -= size
         if stored:
             self.committed_bytes += size
-        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
         for _, waiter in batch:
-            if isinstance(waiter, asyncio.Future):
-                loops.setdefault(waiter.get_loop(), []).append(waiter)
-            elif waiter.set_running_or_notify_cancel():
-                waiter.set_result(stored)
-        for loop, waiters in loops.items():
             try:
-                loop.call_soon_threadsafe(_resolve, waiters, stored)
-            except RuntimeError:  # the loop was closed while its clients waited: their rows are stored all the same
-                log.warning("loop_closed", rows=len(waiters))
-
-
-def _resolve(waiters: Iterable[asyncio.Future[bool]], stored: bool) -> None:
-    for waiter in waiters:
-        if not waiter.done():  # the client has gone
-            waiter.set_result(stored)
+                waiter(stored)
+            except Exception as error:  # one client's trouble must not keep the news from the others
+                log.exception("waiter_raised", error)

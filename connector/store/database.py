@@ -66,9 +66,9 @@ class Tx(ABC):
         del name
         return True
 
-    def script(self, statement: str) -> None:
-        """Execute one statement that has no name: migrations only."""
-        self._cursor.execute(statement)
+    def script(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute one statement that has no name: migrations, and what the store itself puts together."""
+        self._cursor.execute(statement, values)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -155,22 +155,31 @@ class Database(ABC):
         """
         return self._within(self.begin_write, writing=True)
 
+    def append(self, query: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, each a tuple in the order of `Query.names`, in a transaction of their own: all are durable when
+        it returns, none is stored when it raises (what `transaction` raises)."""
+        with self.transaction() as tx:
+            tx.many(query, rows)
+
     def read(self) -> contextlib.AbstractContextManager[Tx]:
         """A consistent view; a query that writes is an error (`KeyError`)."""
         return self._within(self.begin_read, writing=False)
 
     @contextlib.contextmanager
     def _within(self, begin: str, *, writing: bool) -> Iterator[Tx]:
+        """Without `begin`, what happens inside must be one statement: it is then a transaction by itself."""
         session = self._session()
         if session.open:
             raise RuntimeError(f"{self.name}: a transaction is already open in this thread; pass its tx on instead")
         try:
-            session = self._begin(session, begin)
+            if begin:
+                session = self._begin(session, begin)
             session.open = True
             tx = session.writing if writing else session.reading
             tx.memo.clear()
             yield tx
-            tx.script("COMMIT")
+            if begin:
+                tx.script("COMMIT")
         except BaseException as error:
             self._roll_back(session)
             reason = self._fault(error)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
 from connector import codec
 from connector.clock import from_text, to_text
-from connector.store.db import Row, Tx
-from connector.store.packing import pack, unpack
+from connector.store.db import Database, Row, Tx
+from connector.store.packing import pack_all, unpack
 
 # Platforms name their headers X-Shopify-Topic, Shopify-Topic, X-WC-Webhook-Delivery-ID ... Signatures, addresses and
 # everything else are not kept. `verified` is the receiver's own: what the signature check found.
@@ -55,12 +55,20 @@ def _keeps(name: str) -> bool:
     return _KEPT.fullmatch(name.lower()) is not None
 
 
-def put_many(tx: Tx, deliveries: Iterable[NewDelivery]) -> None:
+def put_many(tx: Tx, deliveries: Sequence[NewDelivery]) -> None:
     """Append; one that is already there, by (shop, topic, dedup_key), changes nothing."""
-    rows = []
-    for d in deliveries:
+    tx.many("inbox_put", _rows(deliveries))
+
+
+def append(database: Database, deliveries: Sequence[NewDelivery]) -> None:
+    """`put_many` in a transaction of its own, the receiver's way: durable when it returns."""
+    database.append("inbox_put", _rows(deliveries))
+
+
+def _rows(deliveries: Sequence[NewDelivery]) -> list[tuple[str | int | bytes, ...]]:
+    rows: list[tuple[str | int | bytes, ...]] = []
+    for d, (encoding, body) in zip(deliveries, pack_all([d.body for d in deliveries]), strict=True):
         headers = {name.lower(): value for name, value in d.headers.items() if _keeps(name)}
-        encoding, body = pack(d.body)
         rows.append(
             (
                 d.shop_id,
@@ -74,7 +82,7 @@ def put_many(tx: Tx, deliveries: Iterable[NewDelivery]) -> None:
                 body,
             )
         )
-    tx.many("inbox_put", rows)
+    return rows
 
 
 def after(tx: Tx, after_id: int, limit: int) -> list[Delivery]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import zstandard
 
@@ -17,11 +18,25 @@ def pack(data: bytes) -> tuple[int, bytes]:
     """`(encoding, bytes)`; short or incompressible data stays as it is."""
     if len(data) <= _SMALLEST:
         return PLAIN, data
-    compressor = getattr(_local, "compressor", None)
+    return _shorter(data, _compressor().compress(data))
+
+
+def pack_all(datas: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """`pack` of each, with one release of the interpreter's lock for all: under load each costs the caller a turn."""
+    long: list[bytes | bytearray | memoryview] = [data for data in datas if len(data) > _SMALLEST]
+    packed = iter(_compressor().multi_compress_to_buffer(long, threads=0) if long else ())
+    return [_shorter(data, next(packed).tobytes()) if len(data) > _SMALLEST else (PLAIN, data) for data in datas]
+
+
+def _shorter(data: bytes, packed: bytes) -> tuple[int, bytes]:
+    return (ZSTD, packed) if len(packed) < len(data) else (PLAIN, data)
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
     if compressor is None:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-    packed: bytes = compressor.compress(data)
-    return (ZSTD, packed) if len(packed) < len(data) else (PLAIN, data)
+    return compressor
 
 
 def unpack(encoding: int, data: bytes) -> bytes:

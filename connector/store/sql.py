@@ -48,6 +48,7 @@ FRAGMENTS: dict[str, dict[str, str]] = {
 _HEAD = re.compile(r"^-- ([a-z_]+)(?: \((sqlite|postgres)\))? --\n", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_ONE_ROW = re.compile(r"\bVALUES \((\?\d+(?:, \?\d+)*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,20 @@ class Query:
     def unlocked(self) -> Query:
         """The same without row locks, which a read-only transaction may not take."""
         return replace(self, sql=self.sql.replace(_ROW_LOCKS, ""))
+
+    def of_rows(self, count: int) -> str | None:
+        """The statement that inserts `count` rows at once, taking their values one after the other, if it can be had:
+        from SQLite's `INSERT ... VALUES (...)` whose parameters are all in that row, each once, in order."""
+        return _of_rows(self.sql, len(self.names), count)
+
+
+@lru_cache(maxsize=256)
+def _of_rows(sql: str, width: int, count: int) -> str | None:
+    row = _ONE_ROW.search(sql)
+    if row is None or row[1] != ", ".join(f"?{n}" for n in range(1, width + 1)) or sql.count("?") != width:
+        return None
+    values = ", ".join(["(" + ", ".join("?" * width) + ")"] * count)
+    return f"{sql[: row.start()]}VALUES {values}{sql[row.end() :]}"
 
 
 @lru_cache(maxsize=2)

@@ -111,6 +111,21 @@ def test_a_body_that_never_ends_is_given_up(tmp_path: Path) -> None:
         assert [row.dedup_key for row in server.rows()] == ["d-1"]
 
 
+def test_deliveries_do_not_pass_through_the_event_loop(tmp_path: Path) -> None:
+    """A granian that schedules requests in another way would still serve them, at half the speed: this tells."""
+    with serving(tmp_path, writer="telling") as server:
+        assert [send(server, f"d-{n}") for n in range(3)] == [200] * 3
+    assert (tmp_path / "loops").read_text().split() == ["False"] * 3
+
+
+def test_a_page_whose_body_never_ends_is_given_up_too(tmp_path: Path) -> None:
+    with serving(tmp_path, body_timeout=0.3) as server:
+        with socket.create_connection(("127.0.0.1", server.port), 10) as one:
+            one.sendall(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf")
+            assert one.recv(100).startswith(b"HTTP/1.1 408")
+        assert server.call("POST", "/echo", b"whole")[:2] == (200, b"whole")
+
+
 def test_a_body_in_chunks_is_bounded_too(tmp_path: Path) -> None:
     def chunked(server: Server, body: bytes, delivery: str) -> bytes:
         head = "".join(f"{name}: {value}\r\n" for name, value in headers_for(body, delivery=delivery).items())

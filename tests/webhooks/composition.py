@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -137,7 +138,17 @@ class FailingWriter(DeliveryWriter):
             super()._commit(batch)
 
 
-WRITERS = {"forgetful": ForgetfulWriter, "slow": SlowWriter, "failing": FailingWriter}
+class TellingWriter(DeliveryWriter):
+    """Notes in the file `loops` beside the database whether an event loop ran where a row was handed over."""
+
+    def submit(self, delivery: Any, waiter: Any) -> bool:
+        looped = asyncio._get_running_loop() is not None
+        with Path(self._inbox.path).with_name("loops").open("a") as notes:
+            notes.write(f"{looped}\n")
+        return super().submit(delivery, waiter)
+
+
+WRITERS = {"telling": TellingWriter, "forgetful": ForgetfulWriter, "slow": SlowWriter, "failing": FailingWriter}
 
 
 def create(config: str) -> Flask:
