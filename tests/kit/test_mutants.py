@@ -410,7 +410,9 @@ def test_total_is_proved_beyond_the_listed_forgeries(recordings: Path) -> None:
             (inbound.one("x-acme-delivery") or "").encode("ascii")
             return super().verify(inbound, endpoint)
 
-    failures = run_conformance(acme.kit_for(EncodesAHint, recordings))
+    kit = acme.kit_for(EncodesAHint, recordings)
+    kit.max_examples = 1  # found without luck
+    failures = run_conformance(kit)
     assert {failure.partition(":")[0] for failure in failures} == {"test_verify_is_total"}
 
 

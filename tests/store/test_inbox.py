@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,6 +46,35 @@ def test_redelivery_changes_nothing(store: Store) -> None:
     put(store, delivery("a", body=b"first"), delivery("a", body=b"second"), delivery("b"))
     put(store, delivery("a", body=b"third"))
     assert [(d.dedup_key, d.body) for d in stored(store)] == [("a", b"first"), ("b", b"{}")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 64, 65, 200])
+def test_what_is_appended_at_once_is_what_would_be_put_row_by_row(store: Store, count: int) -> None:
+    sizes = (0, 600, 3)  # one is compressed, two are not
+    new = [delivery(f"n{n}", body=b"x" * sizes[n % 3], quarantine="" if n % 5 else "why") for n in range(count)]
+    inbox.append(store.inbox, new)
+    assert [(d.dedup_key, d.body, d.quarantine) for d in stored(store)] == [
+        (d.dedup_key, d.body, d.quarantine) for d in new
+    ]
+    inbox.append(store.inbox, [*new, *new, delivery("last"), delivery("last", body=b"again")])
+    found = stored(store)
+    assert [d.dedup_key for d in found] == [*(d.dedup_key for d in new), "last"]
+    assert found[-1].body == b"{}"
+
+
+def test_of_an_append_that_fails_nothing_is_stored(store: Store) -> None:
+    bad = replace(delivery("bad"), topic=None)  # type: ignore[arg-type]
+    for rows in ([delivery("a"), bad], [*(delivery(str(n)) for n in range(100)), bad]):
+        with pytest.raises(Exception, match=r"(?i)null"):
+            inbox.append(store.inbox, rows)
+        assert stored(store) == []
+    inbox.append(store.inbox, [delivery("a")])
+    assert len(stored(store)) == 1
+
+
+def test_an_append_inside_a_transaction_is_an_error(store: Store) -> None:
+    with store.inbox.transaction(), pytest.raises(RuntimeError, match="already open"):
+        inbox.append(store.inbox, [delivery("a")])
 
 
 def test_the_same_key_under_another_topic_or_shop_is_another_delivery(store: Store) -> None:

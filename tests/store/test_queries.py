@@ -115,3 +115,31 @@ def test_primary_keys_begin_with_the_shop(schema_dsn: str) -> None:
     exempt |= {"connect_invites", "connect_attempts"}  # they are there before there is a shop
     assert len(first) > 20
     assert {table for table, column in first.items() if column != "shop_id"} == exempt
+
+
+def test_an_insert_of_one_row_becomes_one_of_many() -> None:
+    query = compile_query("q", "INSERT INTO t (a, b) VALUES (:a, :b)\nON CONFLICT (a) DO NOTHING", "sqlite")
+    assert query.of_rows(1) == "INSERT INTO t (a, b) VALUES (?, ?)\nON CONFLICT (a) DO NOTHING"
+    assert query.of_rows(3) == "INSERT INTO t (a, b) VALUES (?, ?), (?, ?), (?, ?)\nON CONFLICT (a) DO NOTHING"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t (a, b) VALUES (:b, :a, :b)",
+        "INSERT INTO t (a) VALUES (:a) ON CONFLICT (a) DO UPDATE SET b = :b",
+        "INSERT INTO t (a, b) VALUES (:a, 1)",
+        "UPDATE t SET a = :a",
+    ],
+)
+def test_only_a_row_of_all_the_parameters_in_order_can_be_multiplied(sql: str) -> None:
+    assert compile_query("q", sql, "sqlite").of_rows(2) is None
+
+
+def test_no_postgres_statement_is_multiplied() -> None:
+    """Its driver sends the rows of an `executemany` together by itself."""
+    assert compile_query("q", "INSERT INTO t (a) VALUES (:a)", "postgres").of_rows(2) is None
+
+
+def test_the_inbox_is_appended_to_in_one_statement() -> None:
+    assert load_queries("sqlite")["inbox_put"].of_rows(2) is not None
