@@ -22,9 +22,9 @@ from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, Sto
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
-from connector.model import Effect, Event, ShopStatus
+from connector.model import Effect, Event, Run, ShopStatus
 from connector.recovery import repeatable_for, settle_left_behind
-from connector.store import effects, shops
+from connector.store import effects, runs, shops
 from connector.store.db import Tx
 from flows.outbox import LEASE, Prepared
 from flows.reviews import with_reviews
@@ -116,12 +116,10 @@ class Carrier:
         with self._store.work.transaction() as tx:
             for effect in effects.expired(tx, now, SEND):
                 self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
-            prepared = [
-                ready
-                for effect in effects.due(tx, now, SEND)
-                if (effect.shop_id, effect.id) in admitted
-                if (ready := self._kiitos.outbox.prepare(tx, effect, now)) is not None
-            ]
+            waiting = [one for one in effects.due(tx, now, SEND) if (one.shop_id, one.id) in admitted]
+            self._kiitos.outbox.foresee(tx, waiting)
+            found = (self._kiitos.outbox.prepare(tx, effect, now) for effect in waiting)
+            prepared = [ready for ready in found if ready is not None]
             self._ledger.begin(_attempt(item, now) for item in prepared)
         return prepared
 
@@ -206,8 +204,9 @@ class Carrier:
     def _store_outcomes(
         self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime
     ) -> None:
+        unmoved = [item.run for item in items if item.run is not None]
         try:
-            again_if_moved(lambda: self._record(items, outcomes, window, now))
+            again_if_moved(lambda: self._record(items, outcomes, window, now, unmoved))
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -221,8 +220,12 @@ class Carrier:
             with self._store.work.transaction() as tx:
                 self._kiitos.outbox.strand(tx, effect, now, _outcome_of(items[0], outcomes))
 
-    def _record(self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime) -> None:
+    def _record(
+        self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime, unmoved: list[Run]
+    ) -> None:
         with self._store.work.transaction() as tx:
+            while unmoved:  # as far as we know: when one did move, the transaction is taken again, and reads them
+                runs.know(tx, unmoved.pop())
             for item in items:
                 self._kiitos.outbox.record(tx, item, _outcome_of(item, outcomes), now, window)
 

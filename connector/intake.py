@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from connector.codec import decode
 from connector.contracts import Verified
 from connector.errors import ConfigError, MalformedPayload, StoreCollision, StoreUnavailable
 from connector.log import get_log
-from connector.model import Event, Run, Shop
+from connector.model import Event, Run
 from connector.store import deliveries, privacy, runs
 from connector.store.db import Tx
 from connector.store.deliveries import Claimed, Finished
@@ -45,6 +45,16 @@ def again_if_moved(work: Callable[[], T]) -> T:
         except (RunMoved, StoreCollision):
             continue
     return work()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A delivery and what it tells, or how it `ended` unread, or what is wrong with it (code, text)."""
+
+    delivery: Delivery
+    events: Sequence[Event]
+    ended: Finished | None = None
+    fault: tuple[str, str] | None = None
 
 
 class Intake:
@@ -84,7 +94,8 @@ class Intake:
 
     def _take_in_batch(self, batch: Sequence[Claimed]) -> None:
         try:
-            again_if_moved(lambda: self._together(batch))
+            read = [self._read(item.delivery) for item in batch]
+            again_if_moved(lambda: self._together(read))
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -96,37 +107,46 @@ class Intake:
             log.exception("delivery_failed", error, shop_id=batch[0].delivery.shop_id, delivery_id=batch[0].delivery.id)
             self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
 
-    def _together(self, batch: Sequence[Claimed]) -> None:
+    def _read(self, delivery: Delivery) -> _Read:
+        """What a delivery says. Pure: outside the transaction, which holds others up."""
+        if delivery.quarantine:
+            return _Read(delivery, (), Finished(delivery.shop_id, delivery.id, "quarantined", delivery.quarantine))
+        if not self._kiitos.catalog.knows(delivery.shop_id):
+            text = "the shop is not in app.toml; put it back and restart, or connect it: this is taken again"
+            return _Read(delivery, (), fault=(UNKNOWN_SHOP, text))
+        adapter = self._kiitos.registry.platform(delivery.platform)
+        shop = self._kiitos.catalog.settings(delivery.shop_id).shop
+        try:
+            verified = decode(delivery.headers["verified"], Verified)
+            return _Read(delivery, adapter.normalise(verified, delivery.body, shop))
+        except MalformedPayload as error:
+            return _Read(delivery, (), fault=(error.code, error.message))
+
+    def _together(self, batch: Sequence[_Read]) -> None:
         now = self._clock.now()
+        by_shop: dict[str, list[Event]] = {}
+        for item in batch:
+            if item.events:
+                by_shop.setdefault(item.delivery.shop_id, []).extend(item.events)
         with self._store.work.transaction() as tx:
+            for shop_id, events in sorted(by_shop.items()):
+                self._kiitos.runner.foresee(tx, shop_id, events)
             finished = [done for item in batch if (done := self._take_in_one(tx, item, now)) is not None]
             deliveries.finish_many(tx, finished, now)
 
-    def _take_in_one(self, tx: Tx, item: Claimed, now: datetime) -> Finished | None:
+    def _take_in_one(self, tx: Tx, item: _Read, now: datetime) -> Finished | None:
         """One delivery; how it ended, or `None` where that is stored already."""
         delivery = item.delivery
-        if delivery.quarantine:
-            return Finished(delivery.shop_id, delivery.id, "quarantined", delivery.quarantine)
-        if not self._kiitos.catalog.knows(delivery.shop_id):
-            text = "the shop is not in app.toml; put it back and restart, or connect it: this is taken again"
-            deliveries.fail(tx, delivery.shop_id, delivery.id, now, UNKNOWN_SHOP, text, None)
+        if item.fault is not None:
+            deliveries.fail(tx, delivery.shop_id, delivery.id, now, *item.fault, None)
             return None
-        shop = self._kiitos.catalog.settings(delivery.shop_id).shop
-        try:
-            found = self._normalise(delivery, shop)
-        except MalformedPayload as error:
-            deliveries.fail(tx, delivery.shop_id, delivery.id, now, error.code, error.message, None)
-            return None
-        if without_forgotten(tx, self._kiitos.salt, shop.id, found) is None:
-            privacy.late(tx, shop.id, now)
-            return Finished(shop.id, delivery.id, "ignored", deliveries.ERASED)
-        count = self._kiitos.runner.ingest(tx, delivery.shop_id, found, now, delivery.id)
-        return Finished(delivery.shop_id, delivery.id, "done" if found else "ignored", f"{count} new")
-
-    def _normalise(self, delivery: Delivery, shop: Shop) -> Sequence[Event]:
-        adapter = self._kiitos.registry.platform(delivery.platform)
-        verified = decode(delivery.headers["verified"], Verified)
-        return adapter.normalise(verified, delivery.body, shop)
+        if item.ended is not None:
+            return item.ended
+        if without_forgotten(tx, self._kiitos.salt, delivery.shop_id, item.events) is None:
+            privacy.late(tx, delivery.shop_id, now)
+            return Finished(delivery.shop_id, delivery.id, "ignored", deliveries.ERASED)
+        count = self._kiitos.runner.ingest(tx, delivery.shop_id, item.events, now, delivery.id)
+        return Finished(delivery.shop_id, delivery.id, "done" if item.events else "ignored", f"{count} new")
 
     def _give_back(self, item: Claimed, code: str, text: str) -> None:
         now = self._clock.now()

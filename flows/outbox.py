@@ -7,7 +7,7 @@ transactional mail, never for marketing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,9 +26,9 @@ from connector.contracts import (
 )
 from connector.errors import KiitosError, Refused, TemplateError
 from connector.model import Channel, Effect, EffectStatus, Purpose, Run, ShopStatus, email_key
-from connector.store import effects, runs, shops, suppressions
+from connector.store import effects, entities, runs, shops, suppressions
 from connector.store.db import Tx
-from connector.store.effects import BY_HAND
+from connector.store.effects import BY_HAND, Beginning
 from flows.addressing import derive_token, recipient_of
 from flows.composing import Case, Composer
 from flows.definition import Flow
@@ -66,6 +66,23 @@ class Outbox:
         self._composer = Composer(renderer, base_url, salt)
         self._clock = clock
         self._salt = salt
+
+    def foresee(self, tx: Tx, waiting: Sequence[Effect]) -> None:
+        """Read at once what a batch of effects, prepared one by one, is going to ask for."""
+        by_shop: dict[str, list[Effect]] = {}
+        for effect in waiting:
+            if effect.run_id:
+                by_shop.setdefault(effect.shop_id, []).append(effect)
+        for shop_id, theirs in by_shop.items():
+            runs.foresee_ids(tx, shop_id, [effect.run_id for effect in theirs])
+            order_ids = dict.fromkeys(effect.order_id for effect in theirs if effect.order_id)
+            entities.foresee(tx, shop_id, order_ids)
+            found = [order for order_id in order_ids if (order := entities.order(tx, shop_id, order_id)) is not None]
+            entities.products(
+                tx, shop_id, [line.product_id for order in found for line in order.lines if line.product_id]
+            )
+            addresses = dict.fromkeys(key for order in found if (key := email_key(order.email)) is not None)
+            suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
 
     def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
         """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""
@@ -115,7 +132,7 @@ class Outbox:
             self._drop(tx, effect, now, "told_already", "the same was told, nothing new came since", {"saw": before})
             return None
         if effect.kind != "message":
-            effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+            effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
             return Prepared(effect=effect, run=run)
         case = Case(
             effect=effect,
@@ -134,7 +151,7 @@ class Outbox:
         if stored is not None and stored.status is ShopStatus.UNINSTALLED:
             effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason="shop_uninstalled")
             return None
-        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, "", "", "", None)
+        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
         return Prepared(effect=effect, run=None)
 
     def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
@@ -156,7 +173,7 @@ class Outbox:
             if composed.fault:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
         sender = case.settings.sender
-        effects.begin(tx, effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content)
+        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
         message = Message(key=key, channel="email", sender=sender, recipient=address, content=content)
         return Prepared(effect=effect, run=case.run, message=message)
 

@@ -97,6 +97,14 @@ class Runner:
             self._signal(tx, shop_id, event, sight, now)
         return count
 
+    def foresee(self, tx: Tx, shop_id: str, arrived: Sequence[Event]) -> None:
+        """Hold and read at once what the deliveries of a batch, ingested one by one, are going to ask for."""
+        order_ids = list(dict.fromkeys(event.order_id for event in arrived if event.order_id))
+        tx.hold(_order_name(shop_id, order_id) for order_id in order_ids)
+        events.foresee(tx, shop_id, [event.key for event in arrived])
+        entities.foresee(tx, shop_id, order_ids)
+        runs.foresee(tx, shop_id, order_ids)
+
     def wake(self, tx: Tx, run: Run, now: datetime) -> None:
         """Let a run whose time has come go on; at the next tick, when news of its order is being taken in just now."""
         # No waiting: the caller has locked the run's row, for which whoever holds the order may be waiting.
@@ -171,7 +179,7 @@ class Runner:
         if event.kind in (EventKind.DATA_REQUESTED, EventKind.SHOP_REDACTED):
             forgetting.ask_for(tx, self._salt, shop_id, event, now)
         if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
-            effects.put(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
+            effects.queue(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 
     def forget(self, tx: Tx, shop_id: str, subject: Mapping[str, str], now: datetime) -> Person:
         """A person is to be forgotten: nothing of theirs goes on from here, and nothing begins again. Their rows are
@@ -206,7 +214,7 @@ class Runner:
             return
         if subject.kind == "shipment":
             facts = replace(facts, shipment=situation.shipment(subject.id))
-        earlier = sight.entry(flow.id, entry_key(flow, event, subject, person))
+        earlier = sight.entry(flow.id, entry_key(flow, event, subject, person), subject)
         if earlier is not None and flow.reentry != "restart":
             if earlier.order_id != event.order_id:
                 # A customer's later order: without a word here nobody could say why it led to nothing.
@@ -226,10 +234,10 @@ class Runner:
                 self._keep(tx, again, newest, now)
             return
         begun = engine.start(flow, event, facts, self._clock.new_id())
-        if runs.start(tx, begun.run):
-            sight.started(begun.run)
-            self.catalog.pin(tx, shop.id, flow, now)
-            self._store(tx, begun, now)
+        runs.begin(tx, begun.run)
+        sight.started(begun.run)
+        self.catalog.pin(tx, shop.id, flow, now)
+        self._store(tx, begun, now)
 
     def _keep_refusal(
         self, tx: Tx, flow: Flow, event: Event, facts: Facts, subject: Ref, refusal: dict[str, str]
@@ -253,7 +261,8 @@ class Runner:
             event=event_facts(event),
             reason="not started",
         )
-        if runs.start(tx, run):
+        if runs.by_entry(tx, run.shop_id, run.flow_id, run.entry_key, _order_of(run)) is None:
+            runs.begin(tx, run)
             detail = {"event": str(event.kind), **refusal}
             runs.journal(tx, run.shop_id, run.id, facts.now, "", "not_started", detail)
 
@@ -276,20 +285,23 @@ class Runner:
     def _keep(self, tx: Tx, transition: engine.Transition, before: Run, now: datetime) -> None:
         if transition.run is before:
             return
-        if not runs.save(tx, transition.run):
-            # Another signal of this very run was stored first. The caller's transaction is taken again from the start.
-            raise RunMoved(before.id)
+        # When another signal of this very run was stored first, the caller's transaction is taken again from the start.
+        runs.move(tx, transition.run)
         self._store(tx, transition, now)
 
     def _store(self, tx: Tx, transition: engine.Transition, now: datetime) -> None:
         run = transition.run
         for effect in transition.effects:
-            effects.put(tx, effect)
+            effects.queue(tx, effect)
         runs.journal_many(
             tx, [(run.shop_id, run.id, now, entry.step_id, entry.what, entry.detail) for entry in transition.journal]
         )
         if run.status.ended:
             self._programmes.ended(tx, run, now)
+
+
+def _order_of(run: Run) -> str | None:
+    return run.order_id or (run.subject_id if run.subject_kind == "order" else None)
 
 
 def _order_name(shop_id: str, order_id: str) -> str:
@@ -363,9 +375,10 @@ class _Sight:
             self._idle.add(event.order_id)
         return found
 
-    def entry(self, flow_id: str, key: str) -> Run | None:
+    def entry(self, flow_id: str, key: str, subject: Ref) -> Run | None:
         """The run that entered under this key, if any. One this ingest started may have moved since: ask `runs`."""
-        return self._entries.get((flow_id, key)) or runs.by_entry(self._tx, self.shop.id, flow_id, key)
+        order_id = subject.id if subject.kind == "order" else None
+        return self._entries.get((flow_id, key)) or runs.by_entry(self._tx, self.shop.id, flow_id, key, order_id)
 
     def started(self, run: Run) -> None:
         self._entries[run.flow_id, run.entry_key] = run

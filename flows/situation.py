@@ -52,9 +52,10 @@ def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = Non
     if order is None:
         # A parcel can be known before its order: its own news waits in the outbox until the order has come.
         return replace(NOTHING, customer=customer, shipments=tuple(entities.shipments(tx, shop.id, order_id)))
-    since = entities.followers(tx, shop.id, order_id, customer.id if customer else None)
-    if customer is not None and since.customer is not None:
-        customer = entities.completed(customer, since.customer)
+    since = entities.followers(tx, shop.id, order_id)
+    account = entities.customer(tx, shop.id, customer.id) if customer is not None and customer.id else None
+    if customer is not None and account is not None and not account.deleted:
+        customer = entities.completed(customer, account)
     shipments = tuple(entities.shipments(tx, shop.id, order_id)) if since.shipments else ()
     progress = derive(
         order,

@@ -26,7 +26,13 @@ class Tx(ABC):
         self._cursor = cursor
         self._queries = queries
         self._depth = 0
+        self._waiting: dict[str, _Waiting] = {}  # by table
         self.memo: dict[str, dict[Any, Any]] = {}
+
+    def clear(self) -> None:
+        """Nothing is known any more and nothing waits: a transaction begins, or what it did was undone."""
+        self.memo.clear()
+        self._waiting.clear()
 
     def recall(self, query: str) -> dict[Any, Any]:
         """What is known of `query` in this transaction, to be read and added to."""
@@ -46,12 +52,41 @@ class Tx(ABC):
 
     def run(self, query: str, **args: Any) -> int:
         """Execute; return how many rows changed."""
+        if self._waiting:
+            self.flush()
         q = self._queries[query]
         return int(self._cursor.execute(q.sql, q.bind(args)).rowcount)
 
     @abstractmethod
-    def many(self, query: str, rows: Sequence[Args]) -> None:
-        """Execute once a row. A row is a mapping, or a tuple in the order of `Query.names` (the fast form)."""
+    def many(self, query: str, rows: Sequence[Args]) -> int:
+        """Execute once a row; return how many rows changed in all.
+
+        A row is a mapping, or a tuple in the order of `Query.names` (the fast form).
+        """
+
+    def later(self, query: str, *, exact: bool = False, **args: Any) -> None:
+        """Write together with the others of its kind: a batch of messages makes one call of each statement.
+
+        For writes whose result nobody asks for. Nothing can be read around them: whatever else is executed, and the
+        commit, first carries out what waits. `exact` says that one row will change; when another transaction was
+        first and none does, all of this one is undone with `StoreCollision` and may be taken again.
+        """
+        q = self._queries[query]
+        waiting = self._waiting.get(q.table)
+        if waiting is not None and (waiting.query != query or waiting.exact is not exact):
+            self.flush()  # two kinds of writing to one table keep their order
+            waiting = None
+        if waiting is None:
+            waiting = self._waiting[q.table] = _Waiting(query, exact)
+        waiting.rows.append(q.bind(args))
+
+    def flush(self) -> None:
+        """Carry out what waits. Raises `StoreCollision`, see `later`."""
+        waiting, self._waiting = self._waiting, {}
+        for item in waiting.values():
+            changed = self.many(item.query, item.rows)
+            if item.exact and changed != len(item.rows):
+                raise StoreCollision(f"{item.query}: another transaction was first for {len(item.rows) - changed}")
 
     def hold(self, names: Iterable[str]) -> None:
         """Hold each name until the transaction ends; wait for those that another transaction holds.
@@ -68,23 +103,38 @@ class Tx(ABC):
 
     def script(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Execute one statement that has no name: migrations, and what the store itself puts together."""
+        if self._waiting:
+            self.flush()
         self._cursor.execute(statement, values)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only what happens inside when it raises; the exception goes on."""
+        self.flush()
         self._depth += 1
         name = f"s{self._depth}"
         self._cursor.execute(f"SAVEPOINT {name}")
         try:
             yield
+            self.flush()
         except BaseException:
-            self.memo.clear()
+            self.clear()
             self._cursor.execute(f"ROLLBACK TO {name}")
             raise
         finally:
             self._cursor.execute(f"RELEASE {name}")
             self._depth -= 1
+
+
+class _Waiting:
+    """Rows of one statement that are still to be written."""
+
+    __slots__ = ("exact", "query", "rows")
+
+    def __init__(self, query: str, exact: bool) -> None:
+        self.query = query
+        self.exact = exact
+        self.rows: list[Any] = []
 
 
 class _Session:
@@ -176,11 +226,13 @@ class Database(ABC):
                 session = self._begin(session, begin)
             session.open = True
             tx = session.writing if writing else session.reading
-            tx.memo.clear()
+            tx.clear()
             yield tx
+            tx.flush()
             if begin:
                 tx.script("COMMIT")
         except BaseException as error:
+            session.writing.clear()
             self._roll_back(session)
             reason = self._fault(error)
             if reason is None:

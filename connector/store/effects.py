@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from connector import codec
@@ -25,10 +26,10 @@ class Beginning(NamedTuple):
     effect_id: str
     now: datetime
     lease_until: datetime
-    recipient: str
-    sender: str
-    subject: str
-    content: bytes | None
+    recipient: str = ""
+    sender: str = ""
+    subject: str = ""
+    content: bytes | None = None
 
 
 class Settlement(NamedTuple):
@@ -45,39 +46,47 @@ class Settlement(NamedTuple):
 
 def put(tx: Tx, effect: Effect) -> bool:
     """Into the outbox; `False` when an effect with this id is there (then nothing changes)."""
-    changed = tx.run(
-        "effect_put",
-        shop_id=effect.shop_id,
-        effect_id=effect.id,
-        run_id=effect.run_id,
-        flow_id=effect.flow_id,
-        version=effect.version,
-        step_id=effect.step_id,
-        kind=effect.kind,
-        purpose=effect.purpose.value,
-        priority=_FIRST if effect.purpose is Purpose.TRANSACTIONAL else _LATER,
-        request=codec.encode_text(effect.request),
-        status=effect.status.value,
-        due_at=to_text(effect.due_at),
-        created_at=to_text(effect.created_at),
-        order_id=effect.order_id,
-        channel=effect.channel,
-        attempts=effect.attempts,
-        tainted=int(effect.tainted),
-        lease_until=_text(effect.lease_until),
-        first_try_at=_text(effect.first_try_at),
-        done_at=_text(effect.done_at),
-        recipient=effect.recipient,
-        recipient_key=_recipient_key(effect.recipient),
-        sender=effect.sender,
-        subject=effect.subject,
-        provider_id=effect.provider_id,
-        reason=effect.reason,
-        result=codec.encode_text(effect.result) if effect.result else "{}",
-    )
+    changed = tx.run("effect_put", **_columns(effect))
     if changed == 1 and effect.content is not None:
-        _freeze(tx, [(effect.shop_id, effect.id, effect.content)])
+        _freeze(tx, effect.shop_id, effect.id, effect.content)
     return changed == 1
+
+
+def queue(tx: Tx, effect: Effect) -> None:
+    """`put` together with others, for an effect without content."""
+    tx.later("effect_put", **_columns(effect))
+
+
+def _columns(effect: Effect) -> dict[str, Any]:
+    return {
+        "shop_id": effect.shop_id,
+        "effect_id": effect.id,
+        "run_id": effect.run_id,
+        "flow_id": effect.flow_id,
+        "version": effect.version,
+        "step_id": effect.step_id,
+        "kind": effect.kind,
+        "purpose": effect.purpose.value,
+        "priority": _FIRST if effect.purpose is Purpose.TRANSACTIONAL else _LATER,
+        "request": codec.encode_text(effect.request),
+        "status": effect.status.value,
+        "due_at": to_text(effect.due_at),
+        "created_at": to_text(effect.created_at),
+        "order_id": effect.order_id,
+        "channel": effect.channel,
+        "attempts": effect.attempts,
+        "tainted": int(effect.tainted),
+        "lease_until": _text(effect.lease_until),
+        "first_try_at": _text(effect.first_try_at),
+        "done_at": _text(effect.done_at),
+        "recipient": effect.recipient,
+        "recipient_key": _recipient_key(effect.recipient) if effect.recipient else "",
+        "sender": effect.sender,
+        "subject": effect.subject,
+        "provider_id": effect.provider_id,
+        "reason": effect.reason,
+        "result": codec.encode_text(effect.result) if effect.result else "{}",
+    }
 
 
 def get(tx: Tx, shop_id: str, effect_id: str) -> Effect | None:
@@ -142,12 +151,19 @@ def _with_contents(tx: Tx, rows: list[Row]) -> list[Effect]:
         if row["attempts"]:  # content is frozen by the first attempt
             tried.setdefault(row["shop_id"], []).append(row["effect_id"])
     if not tried:
-        return [_effect(row) for row in rows]
+        names = tuple(rows[0]) if rows else ()
+        return [_untried(names, tuple(row.values())) for row in rows]
     contents = {}
     for shop_id, ids in tried.items():
         for found in tx.all("effect_contents_of", shop_id=shop_id, ids=codec.encode_text(ids)):
             contents[shop_id, found["effect_id"]] = found
     return [_effect(row | contents.get((row["shop_id"], row["effect_id"]), {})) for row in rows]
+
+
+@lru_cache(maxsize=512)
+def _untried(names: tuple[str, ...], values: tuple[Any, ...]) -> Effect:
+    # What is due is read twice, before and in the transaction that begins it. Kept by its very row, so never stale.
+    return _effect(dict(zip(names, values, strict=True)))
 
 
 def begin(
@@ -172,31 +188,38 @@ def begin(
 def begin_many(tx: Tx, rows: Iterable[Beginning | tuple[Any, ...]]) -> int:
     """`begin` for several; return how many were pending."""
     begun = 0
-    frozen = []
     for row in rows:
         b = Beginning(*row)
-        changed = tx.run(
-            "effect_begin",
-            shop_id=b.shop_id,
-            effect_id=b.effect_id,
-            now=to_text(b.now),
-            lease_until=to_text(b.lease_until),
-            recipient=b.recipient,
-            recipient_key=_recipient_key(b.recipient),
-            sender=b.sender,
-            subject=b.subject,
-        )
+        changed = tx.run("effect_begin", **_begun(b))
         begun += changed
         if changed and b.content is not None:
-            frozen.append((b.shop_id, b.effect_id, b.content))
-    _freeze(tx, frozen)
+            _freeze(tx, b.shop_id, b.effect_id, b.content)
     return begun
 
 
-def _freeze(tx: Tx, rows: Iterable[tuple[str, str, bytes]]) -> None:
-    packed = [(shop_id, effect_id, *pack(content)) for shop_id, effect_id, content in rows]
-    if packed:
-        tx.many("effect_freeze", packed)
+def take(tx: Tx, beginning: Beginning) -> None:
+    """`begin` together with others, for an effect that this transaction found pending: it is (or `StoreCollision`)."""
+    tx.later("effect_begin", exact=True, **_begun(beginning))
+    if beginning.content is not None:
+        _freeze(tx, beginning.shop_id, beginning.effect_id, beginning.content)
+
+
+def _begun(b: Beginning) -> dict[str, Any]:
+    return {
+        "shop_id": b.shop_id,
+        "effect_id": b.effect_id,
+        "now": to_text(b.now),
+        "lease_until": to_text(b.lease_until),
+        "recipient": b.recipient,
+        "recipient_key": _recipient_key(b.recipient),
+        "sender": b.sender,
+        "subject": b.subject,
+    }
+
+
+def _freeze(tx: Tx, shop_id: str, effect_id: str, content: bytes) -> None:
+    encoding, packed = pack(content)
+    tx.later("effect_freeze", shop_id=shop_id, effect_id=effect_id, encoding=encoding, content=packed)
 
 
 def settle(
@@ -214,21 +237,18 @@ def settle(
 
 
 def settle_many(tx: Tx, rows: Iterable[Settlement | tuple[Any, ...]]) -> None:
-    settled = []
     for row in rows:
         s = Settlement(*row)
-        settled.append(
-            {
-                "shop_id": s.shop_id,
-                "effect_id": s.effect_id,
-                "now": to_text(s.now),
-                "status": str(s.status),
-                "provider_id": s.provider_id,
-                "reason": s.reason,
-                "result": codec.encode_text(s.result) if s.result else "{}",
-            }
+        tx.later(
+            "effect_settle",
+            shop_id=s.shop_id,
+            effect_id=s.effect_id,
+            now=to_text(s.now),
+            status=str(s.status),
+            provider_id=s.provider_id,
+            reason=s.reason,
+            result=codec.encode_text(s.result) if s.result else "{}",
         )
-    tx.many("effect_settle", settled)
 
 
 def retry(

@@ -38,6 +38,7 @@ from connector.store.parcels import (
     shipment_times,
     shipments,
 )
+from connector.store.sql import id_list
 
 __all__ = [
     "apply",
@@ -76,27 +77,47 @@ def apply(tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Followers:
-    """Whether an order has parcels, refunds and returns, when it was last reviewed, and its customer's own snapshot."""
+    """Whether an order has parcels, refunds and returns, and when it was last reviewed."""
 
     shipments: bool
     refunds: bool
     returns: bool
     reviewed_at: datetime | None
-    customer: Customer | None
 
 
-def followers(tx: Tx, shop_id: str, order_id: str, customer_id: str | None = None) -> Followers:
+def followers(tx: Tx, shop_id: str, order_id: str) -> Followers:
     """What followed an order, in one question; the things themselves are then read only where there are any."""
-    row = tx.one("order_followers", shop_id=shop_id, order_id=order_id, customer_id=customer_id)
-    assert row is not None  # the query always gives one row
-    reviewed, customer = row["reviewed_at"], row["customer"]
+    known: dict[tuple[str, str], Followers] = tx.recall("order_followers")
+    if (shop_id, order_id) not in known:
+        row = tx.one("order_followers", shop_id=shop_id, order_id=order_id)
+        assert row is not None  # the query always gives one row
+        known[shop_id, order_id] = _followers(row)
+    return known[shop_id, order_id]
+
+
+def _followers(row: Row) -> Followers:
+    reviewed = row["reviewed_at"]
     return Followers(
-        bool(row["shipments"]),
-        bool(row["refunds"]),
-        bool(row["returns"]),
-        from_text(reviewed) if reviewed else None,
-        codec.decode(customer, Customer) if customer else None,
+        bool(row["shipments"]), bool(row["refunds"]), bool(row["returns"]), from_text(reviewed) if reviewed else None
     )
+
+
+def foresee(tx: Tx, shop_id: str, order_ids: Iterable[str]) -> None:
+    """Read at once the orders a batch is going to look at, and what followed them."""
+    orders, known = tx.recall("order_get"), tx.recall("order_followers")
+    wanted = id_list(order_ids)
+    for row in tx.all("order_of_ids", shop_id=shop_id, ids=wanted):
+        key = (shop_id, row["order_id"])
+        orders[key] = row if row["updated_at"] is not None else None
+        known[key] = _followers(row)
+
+
+def foresee_customers(tx: Tx, shop_id: str, customer_ids: Iterable[str]) -> None:
+    """Read at once the customers a batch is going to look at."""
+    known, wanted = tx.recall("customer_get"), list(customer_ids)
+    known.update(((shop_id, customer_id), None) for customer_id in wanted)
+    for row in tx.all("customer_of_ids", shop_id=shop_id, ids=id_list(wanted)) if wanted else ():
+        known[shop_id, row["customer_id"]] = _customer(row)
 
 
 def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> None:
@@ -126,6 +147,8 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
         tombstone = _TOMBSTONES.get(event.kind)  # type: ignore[call-overload]
         if tombstone is not None:
             tx.forget("product_by_ids")
+            tx.forget("order_get")
+            tx.forget("customer_get")
             # Some platforms tell only that it is gone (1970 stands for no time): that is newer than all that is known.
             at = event.at if event.at > _NO_TIME else now
             tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(at))
@@ -133,11 +156,11 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
 
 def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
     buyer = order.customer
-    updated_at, snapshot = to_text(order.updated_at), codec.encode_text(order)
-    rival = tx.one("order_rival", shop_id=shop_id, order_id=order.id, updated_at=updated_at, snapshot=snapshot)
-    if rival is not None and _steps_done(codec.decode(rival["snapshot"], Order)) > _steps_done(order):
-        return  # orders/create retried after orders/paid of the same second must not make the order unpaid again
-    tx.run(
+    row = {"updated_at": to_text(order.updated_at), "snapshot": codec.encode_text(order), "deleted": 0}
+    if _is_old(order, row, _order_row(tx, shop_id, order.id)):
+        return
+    tx.recall("order_get")[shop_id, order.id] = row
+    tx.later(
         "order_put",
         shop_id=shop_id,
         order_id=order.id,
@@ -145,11 +168,21 @@ def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
         email_key=email_key(order.email or (buyer.email if buyer else None)),
         customer_id=buyer.id if buyer else None,
         placed_at=to_text(order.placed_at),
-        updated_at=updated_at,
-        snapshot=snapshot,
+        updated_at=row["updated_at"],
+        snapshot=row["snapshot"],
     )
     if buyer is not None and buyer.tags is not None:
         _learn(tx, shop_id, buyer)
+
+
+def _is_old(order: Order, row: Row, known: Row | None) -> bool:
+    """Whether what is stored stays. The statement says the same of times, for what another transaction wrote since."""
+    if known is None or row["updated_at"] > known["updated_at"]:
+        return False
+    if row["updated_at"] < known["updated_at"] or known["deleted"]:
+        return True
+    # orders/create retried after orders/paid of the same second must not make the order unpaid again
+    return row["snapshot"] != known["snapshot"] and _steps_done(_read_order(known["snapshot"])) > _steps_done(order)
 
 
 def _steps_done(order: Order) -> int:
@@ -166,7 +199,8 @@ def _put_customer(tx: Tx, shop_id: str, customer: Customer, at: datetime) -> Non
     if None in (customer.tags, customer.orders_count, customer.total_spent):
         known = _known_customer(tx, shop_id, customer.id)
         customer = completed(customer, known) if known else customer
-    tx.run(
+    tx.recall("customer_get").pop((shop_id, customer.id), None)
+    tx.later(
         "customer_put",
         shop_id=shop_id,
         customer_id=customer.id,
@@ -187,7 +221,7 @@ def completed(customer: Customer, known: Customer) -> Customer:
 
 
 def _known_customer(tx: Tx, shop_id: str, customer_id: str | None) -> Customer | None:
-    return _customer(tx.one("customer_get", shop_id=shop_id, customer_id=customer_id)) if customer_id else None
+    return customer(tx, shop_id, customer_id) if customer_id else None
 
 
 def _learn(tx: Tx, shop_id: str, buyer: Customer) -> None:
@@ -211,11 +245,12 @@ def _retag(tx: Tx, shop_id: str, customer_id: str, event: Event) -> None:
 
 
 def _amend(tx: Tx, shop_id: str, customer: Customer) -> None:
-    tx.run("customer_amend", shop_id=shop_id, customer_id=customer.id, snapshot=codec.encode_text(customer))
+    tx.recall("customer_get").pop((shop_id, customer.id), None)
+    tx.later("customer_amend", shop_id=shop_id, customer_id=customer.id, snapshot=codec.encode_text(customer))
 
 
 def _put_product(tx: Tx, shop_id: str, product: Product, at: datetime) -> None:
-    tx.run(
+    tx.later(
         "product_put",
         shop_id=shop_id,
         product_id=product.id,
@@ -226,7 +261,7 @@ def _put_product(tx: Tx, shop_id: str, product: Product, at: datetime) -> None:
 
 
 def _put_checkout(tx: Tx, shop_id: str, checkout: Checkout) -> None:
-    tx.run(
+    tx.later(
         "checkout_put",
         shop_id=shop_id,
         token=checkout.token,
@@ -238,7 +273,14 @@ def _put_checkout(tx: Tx, shop_id: str, checkout: Checkout) -> None:
 
 def order(tx: Tx, shop_id: str, order_id: str) -> Order | None:
     """The order; one that was deleted has `OrderStatus.DELETED` (`None` when it was never seen alive)."""
-    return _order(tx.one("order_get", shop_id=shop_id, order_id=order_id))
+    return _order(_order_row(tx, shop_id, order_id))
+
+
+def _order_row(tx: Tx, shop_id: str, order_id: str) -> Row | None:
+    known: dict[tuple[str, str], Row | None] = tx.recall("order_get")
+    if (shop_id, order_id) not in known:
+        known[shop_id, order_id] = tx.one("order_get", shop_id=shop_id, order_id=order_id)
+    return known[shop_id, order_id]
 
 
 def order_by_number(tx: Tx, shop_id: str, number: str) -> Order | None:
@@ -267,7 +309,11 @@ def _read_order(snapshot: str) -> Order:
 
 def customer(tx: Tx, shop_id: str, customer_id: str) -> Customer | None:
     """The customer; `deleted` is set when the platform said so."""
-    return _customer(tx.one("customer_get", shop_id=shop_id, customer_id=customer_id))
+    known: dict[tuple[str, str], Customer | None] = tx.recall("customer_get")
+    if (shop_id, customer_id) not in known:
+        row = tx.one("customer_get", shop_id=shop_id, customer_id=customer_id)
+        known[shop_id, customer_id] = _customer(row)
+    return known[shop_id, customer_id]
 
 
 def customer_by_email(tx: Tx, shop_id: str, email_key: str) -> Customer | None:

@@ -23,7 +23,7 @@ class LinkRow:
 
 def put(tx: Tx, shop_id: str, token: str, kind: str, data: Mapping[str, str], now: datetime) -> None:
     """Keep a token; one that is known changes nothing."""
-    tx.run("link_put", shop_id=shop_id, token=token, kind=kind, data=codec.encode_text(data), now=to_text(now))
+    tx.later("link_put", shop_id=shop_id, token=token, kind=kind, data=codec.encode_text(data), now=to_text(now))
 
 
 def get(tx: Tx, token: str) -> LinkRow | None:

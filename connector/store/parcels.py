@@ -13,8 +13,9 @@ from connector.store.db import Row, Tx
 
 def put_shipment(tx: Tx, shop_id: str, shipment: Shipment) -> None:
     """Newest snapshot wins; its status counts like a carrier's word of the same time."""
+    _followed(tx, shop_id, shipment.order_id)
     at = to_text(shipment.updated_at)
-    tx.run(
+    tx.later(
         "shipment_put",
         shop_id=shop_id,
         shipment_id=shipment.id,
@@ -30,9 +31,10 @@ def put_shipment(tx: Tx, shop_id: str, shipment: Shipment) -> None:
 
 def put_shipment_event(tx: Tx, shop_id: str, event: ShipmentEvent) -> None:
     """Once per id; moves the parcel's status forward, and makes the parcel's row when it is not known yet."""
+    _followed(tx, shop_id, event.order_id)
     at = to_text(event.at)
     status = event.status.value
-    tx.run(
+    tx.later(
         "shipment_event_put",
         shop_id=shop_id,
         shipment_event_id=event.id,
@@ -42,7 +44,7 @@ def put_shipment_event(tx: Tx, shop_id: str, event: ShipmentEvent) -> None:
         at=at,
         snapshot=codec.encode_text(event),
     )
-    tx.run(
+    tx.later(
         "shipment_put",
         shop_id=shop_id,
         shipment_id=event.shipment_id,
@@ -56,8 +58,14 @@ def put_shipment_event(tx: Tx, shop_id: str, event: ShipmentEvent) -> None:
     )
 
 
+def _followed(tx: Tx, shop_id: str, order_id: str) -> None:
+    """What is known of the order's parcels, refunds and returns (`entities.followers`) is so no more."""
+    tx.recall("order_followers").pop((shop_id, order_id), None)
+
+
 def put_refund(tx: Tx, shop_id: str, refund: Refund) -> None:
-    tx.run(
+    _followed(tx, shop_id, refund.order_id)
+    tx.later(
         "refund_put",
         shop_id=shop_id,
         refund_id=refund.id,
@@ -68,7 +76,8 @@ def put_refund(tx: Tx, shop_id: str, refund: Refund) -> None:
 
 
 def put_return(tx: Tx, shop_id: str, return_: Return) -> None:
-    tx.run(
+    _followed(tx, shop_id, return_.order_id)
+    tx.later(
         "return_put",
         shop_id=shop_id,
         return_id=return_.id,

@@ -19,19 +19,27 @@ _TRY_HOLD = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS got"
 
 class PostgresTx(Tx):
     def all(self, query: str, **args: Any) -> list[Row]:
+        if self._waiting:
+            self.flush()
         q = self._queries[query]
         rows: list[Row] = self._cursor.execute(q.sql, _storable(args)).fetchall()
         return rows
 
     def run(self, query: str, **args: Any) -> int:
+        if self._waiting:
+            self.flush()
         q = self._queries[query]
         return int(self._cursor.execute(q.sql, _storable(args)).rowcount)
 
-    def many(self, query: str, rows: Sequence[Args]) -> None:
+    def many(self, query: str, rows: Sequence[Args]) -> int:
+        if self._waiting:
+            self.flush()
+        if not rows:
+            return 0
         q = self._queries[query]
         named = [row if isinstance(row, Mapping) else dict(zip(q.names, row, strict=True)) for row in rows]
-        if named:
-            self._cursor.executemany(q.sql, [_storable(row) for row in named])
+        self._cursor.executemany(q.sql, [_storable(row) for row in named])
+        return int(self._cursor.rowcount)
 
     def hold(self, names: Iterable[str]) -> None:
         """One order for everybody (sorted), so that two that want the same names do not wait for each other."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connector import codec
 from connector.clock import from_text, to_text
 from connector.model import Ref, Run, RunStatus
 from connector.store.db import Row, Tx
+from connector.store.sql import id_list
 
 
 class JournalEntry(NamedTuple):
@@ -37,24 +38,17 @@ class JournalRow:
 
 def start(tx: Tx, run: Run) -> bool:
     """Insert; `False` when the flow has a run for this entry key already (or the id is taken)."""
-    order_id = run.order_id
-    if order_id is None and run.subject_kind == "order":
-        order_id = run.subject_id
-    changed = tx.run(
-        "run_start",
-        flow_id=run.flow_id,
-        version=run.version,
-        subject_kind=run.subject_kind,
-        subject_id=run.subject_id,
-        entry_key=run.entry_key,
-        created_at=to_text(run.created_at),
-        order_id=order_id,
-        customer_id=run.customer_id,
-        email_key=run.email_key,
-        **_moving(run),
-    )
-    tx.forget("run_active_of_order")
-    return changed == 1
+    _forget(tx, run)
+    return tx.run("run_start", **_fixed(run), **_moving(run)) == 1
+
+
+def begin(tx: Tx, run: Run) -> None:
+    """Insert a run whose entry key was looked up (`by_entry`) in this transaction, together with others.
+
+    When another transaction was first with the key, this one ends in `StoreCollision`.
+    """
+    tx.later("run_start", exact=True, **_fixed(run), **_moving(run))
+    _remember(tx, run)
 
 
 def save(tx: Tx, run: Run) -> bool:
@@ -62,11 +56,69 @@ def save(tx: Tx, run: Run) -> bool:
 
     Who and what a run is about (flow, subject, entry key, order, customer, address) is fixed by `start`.
     """
-    tx.forget("run_active_of_order")
+    _forget(tx, run)
     return tx.run("run_save", **_moving(run)) == 1
 
 
-def _moving(run: Run) -> dict[str, object]:
+def move(tx: Tx, run: Run) -> None:
+    """`save` together with others. When somebody else was first, the transaction ends in `StoreCollision`."""
+    tx.later("run_save", exact=True, **_moving(run))
+    _remember(tx, replace(run, rev=run.rev + 1))
+
+
+def know(tx: Tx, run: Run) -> None:
+    """Take this for the run as stored, unread: `move` finds out if it is not."""
+    tx.recall("run_get")[run.shop_id, run.id] = run
+
+
+def foresee(tx: Tx, shop_id: str, order_ids: Iterable[str]) -> None:
+    """Read at once every run of the orders a batch is about."""
+    known, wanted = tx.recall("run_of_order"), list(order_ids)
+    known.update(((shop_id, order_id), {}) for order_id in wanted)
+    for row in tx.all("run_of_orders", shop_id=shop_id, ids=id_list(wanted)):
+        known.setdefault((shop_id, row["order_id"]), {})[row["run_id"]] = _run(row)
+
+
+def foresee_ids(tx: Tx, shop_id: str, run_ids: Iterable[str]) -> None:
+    """Read at once the runs of these ids."""
+    known = tx.recall("run_get")
+    for row in tx.all("run_of_ids", shop_id=shop_id, ids=id_list(run_ids)):
+        known[shop_id, row["run_id"]] = _run(row)
+
+
+def _remember(tx: Tx, run: Run) -> None:
+    """What is known of the run's order stays known, as this changed it."""
+    order_id = _order_id(run)
+    tx.recall("run_get")[run.shop_id, run.id] = run
+    theirs = tx.recall("run_of_order").get((run.shop_id, order_id))
+    if theirs is not None:
+        theirs[run.id] = run if run.order_id == order_id else replace(run, order_id=order_id)
+
+
+def _forget(tx: Tx, run: Run) -> None:
+    tx.recall("run_get").pop((run.shop_id, run.id), None)
+    tx.recall("run_of_order").pop((run.shop_id, _order_id(run)), None)
+
+
+def _order_id(run: Run) -> str | None:
+    return run.subject_id if run.order_id is None and run.subject_kind == "order" else run.order_id
+
+
+def _fixed(run: Run) -> dict[str, Any]:
+    return {
+        "flow_id": run.flow_id,
+        "version": run.version,
+        "subject_kind": run.subject_kind,
+        "subject_id": run.subject_id,
+        "entry_key": run.entry_key,
+        "created_at": to_text(run.created_at),
+        "order_id": _order_id(run),
+        "customer_id": run.customer_id,
+        "email_key": run.email_key,
+    }
+
+
+def _moving(run: Run) -> dict[str, Any]:
     return {
         "shop_id": run.shop_id,
         "run_id": run.id,
@@ -84,11 +136,18 @@ def _moving(run: Run) -> dict[str, object]:
 
 
 def get(tx: Tx, shop_id: str, run_id: str) -> Run | None:
+    known: Run | None = tx.recall("run_get").get((shop_id, run_id))
+    if known is not None:
+        return known
     row = tx.one("run_get", shop_id=shop_id, run_id=run_id)
     return _run(row) if row else None
 
 
-def by_entry(tx: Tx, shop_id: str, flow_id: str, entry_key: str) -> Run | None:
+def by_entry(tx: Tx, shop_id: str, flow_id: str, entry_key: str, order_id: str | None = None) -> Run | None:
+    """The run that entered under this key. `order_id` is the order such a run is about, where it is about one."""
+    theirs: dict[str, Run] | None = tx.recall("run_of_order").get((shop_id, order_id))
+    if theirs is not None:
+        return next((run for run in theirs.values() if run.entry_key == entry_key and run.flow_id == flow_id), None)
     row = tx.one("run_by_entry", shop_id=shop_id, flow_id=flow_id, entry_key=entry_key)
     return _run(row) if row else None
 
@@ -133,12 +192,12 @@ def active(
 
 def _active_of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
     """Asked for every event of an order, and a delivery tells several."""
-    known = tx.recall("run_active_of_order")
-    found: list[Run] | None = known.get((shop_id, order_id))
-    if found is None:
-        rows = tx.all("run_active_of_order", shop_id=shop_id, order_id=order_id)
-        found = known[shop_id, order_id] = [_run(row) for row in rows]
-    return found
+    theirs: dict[str, Run] | None = tx.recall("run_of_order").get((shop_id, order_id))
+    if theirs is None:
+        rows = tx.all("run_of_order", shop_id=shop_id, order_id=order_id)
+        theirs = tx.recall("run_of_order")[shop_id, order_id] = {row["run_id"]: _run(row) for row in rows}
+    found = [run for run in theirs.values() if not run.status.ended]
+    return found if len(found) < 2 else sorted(found, key=lambda run: (run.created_at, run.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +264,16 @@ def journal(
 
 
 def journal_many(tx: Tx, rows: Iterable[JournalEntry | tuple[str, str, datetime, str, str, Mapping[str, str]]]) -> None:
-    tx.many(
-        "journal_put",
-        [
-            (shop_id, run_id, to_text(at), step_id, what, codec.encode_text(detail) if detail else "{}")
-            for shop_id, run_id, at, step_id, what, detail in rows
-        ],
-    )
+    for shop_id, run_id, at, step_id, what, detail in rows:
+        tx.later(
+            "journal_put",
+            shop_id=shop_id,
+            run_id=run_id,
+            at=to_text(at),
+            step_id=step_id,
+            what=what,
+            detail=codec.encode_text(detail) if detail else "{}",
+        )
 
 
 def journal_of(tx: Tx, shop_id: str, run_id: str) -> list[JournalRow]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+from connector import codec
 
 QUERIES = Path(__file__).parent / "queries"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -49,17 +51,22 @@ _HEAD = re.compile(r"^-- ([a-z_]+)(?: \((sqlite|postgres)\))? --\n", re.MULTILIN
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _ONE_ROW = re.compile(r"\bVALUES \((\?\d+(?:, \?\d+)*)\)")
+_WRITTEN = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A named statement in an engine's own form. `names` are its parameters in order of their first use."""
+    """A named statement in an engine's own form.
+
+    `names` are its parameters in order of their first use, `table` is what it writes to (empty for one that reads).
+    """
 
     name: str
     sql: str
     names: tuple[str, ...]
     reads: bool
     bind: Callable[[Mapping[str, Any]], Any]
+    table: str
 
     def unlocked(self) -> Query:
         """The same without row locks, which a read-only transaction may not take."""
@@ -110,7 +117,8 @@ def compile_query(name: str, text: str, dialect: str) -> Query:
     else:
         sql = _PARAMETER.sub(r"%(\1)s", body.replace("%", "%%"))
         bind = dict
-    return Query(name, sql, names, body.startswith("SELECT"), bind)
+    written = _WRITTEN.match(body)
+    return Query(name, sql, names, body.startswith("SELECT"), bind, written[1] if written else "")
 
 
 def _tuple_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -120,6 +128,12 @@ def _tuple_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any
         only = names[0]
         return lambda args: (args[only],)
     return itemgetter(*names)
+
+
+def id_list(ids: Iterable[str]) -> str:
+    """Ids for `IN (SELECT value FROM {json_texts}(:ids))`. Without NUL, which PostgreSQL has no place for."""
+    text = codec.encode_text(list(ids))
+    return text.replace("\\u0000", "") if "\\u0000" in text else text
 
 
 def statements(script: str, dialect: str) -> Iterator[str]:

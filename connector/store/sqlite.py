@@ -42,6 +42,8 @@ class SqliteTx(Tx):
         self._columns: dict[str, tuple[str, ...]] = {}
 
     def all(self, query: str, **args: Any) -> list[Row]:
+        if self._waiting:
+            self.flush()
         q = self._queries[query]
         cursor = self._cursor.execute(q.sql, q.bind(args))
         names = self._columns.get(query)
@@ -49,11 +51,15 @@ class SqliteTx(Tx):
             names = self._columns[query] = tuple(column[0] for column in cursor.description or ())
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def many(self, query: str, rows: Sequence[Args]) -> None:
+    def many(self, query: str, rows: Sequence[Args]) -> int:
+        if self._waiting:
+            self.flush()
+        if not rows:
+            return 0
         q = self._queries[query]
-        if rows and not isinstance(rows[0], tuple):
+        if not isinstance(rows[0], tuple):
             rows = [q.bind(row) for row in rows]  # type: ignore[arg-type]
-        self._cursor.executemany(q.sql, rows)
+        return int(self._cursor.executemany(q.sql, rows).rowcount)
 
 
 class Sqlite(Database):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from connector.clock import from_text, to_text
 from connector.model import Channel
-from connector.store.db import Tx
+from connector.store.db import Row, Tx
+from connector.store.sql import id_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class SuppressionRow:
 
 def add(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str, reason: str, now: datetime) -> None:
     """Suppress; once more is harmless and keeps the latest reason."""
-    tx.run(
+    tx.forget("suppression_find")
+    tx.later(
         "suppression_add",
         shop_id=shop_id,
         address_key=address_key,
@@ -33,12 +36,31 @@ def add(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str, re
 
 
 def find(tx: Tx, shop_id: str, address_key: str, channel: Channel) -> list[SuppressionRow]:
-    rows = tx.all("suppression_find", shop_id=shop_id, address_key=address_key, channel=channel.value)
-    return [SuppressionRow(row["scope"], row["reason"], from_text(row["at"])) for row in rows]
+    """All scopes of an address on a channel."""
+    known = tx.recall("suppression_find")
+    key = (shop_id, channel, address_key)
+    if key not in known:
+        rows = tx.all("suppression_find", shop_id=shop_id, address_key=address_key, channel=channel.value)
+        known[key] = [_row(row) for row in rows]
+    found: list[SuppressionRow] = known[key]
+    return found
+
+
+def foresee(tx: Tx, shop_id: str, address_keys: Iterable[str], channel: Channel) -> None:
+    """Read at once what `find` is about to be asked of each address."""
+    known, keys = tx.recall("suppression_find"), list(address_keys)
+    known.update(((shop_id, channel, key), []) for key in keys)
+    for row in tx.all("suppression_of_keys", shop_id=shop_id, channel=channel.value, keys=id_list(keys)):
+        known.setdefault((shop_id, channel, row["address_key"]), []).append(_row(row))
+
+
+def _row(row: Row) -> SuppressionRow:
+    return SuppressionRow(row["scope"], row["reason"], from_text(row["at"]))
 
 
 def remove(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str) -> bool:
     """Lift one suppression; `False` when there was none."""
+    tx.forget("suppression_find")
     changed = tx.run(
         "suppression_remove", shop_id=shop_id, address_key=address_key, channel=channel.value, scope=str(scope)
     )

@@ -40,7 +40,7 @@ def test_active_runs_are_asked_for_once_until_one_moves(store: Store, asked: Cou
         assert runs.start(tx, first)
         assert runs.active(tx, SHOP, order_id="501", subject=ORDER) == [first]
         assert runs.active(tx, SHOP, order_id="501", subject=ORDER) == [first]
-        assert asked["run_active_of_order"] == 2
+        assert asked["run_of_order"] == 2
         assert runs.save(tx, replace(first, status=RunStatus.COMPLETED))
         assert runs.active(tx, SHOP, order_id="501", subject=ORDER) == []
         assert runs.active(tx, "shop-other", order_id="501", subject=ORDER) == []

@@ -14,7 +14,6 @@ import pytest
 from connector.intake import Intake, again_if_moved
 from connector.model import RunStatus
 from connector.store import Store, deliveries, events, runs
-from connector.store.deliveries import Claimed
 from connector.testing.demo.scenario import MONDAY, MUG, TENT
 from connector.testing.fakes.people import AINO
 from connector.testing.fakes.shopify import FakeUnavailable
@@ -48,16 +47,12 @@ def take_in_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch, *topics:
 
     def work(index: int) -> None:
         intake, item = Intake(world.kiitos), own[index]
-        again_if_moved(lambda: take_in(world, intake, item))
+        read = [intake._read(item.delivery)]
+        again_if_moved(lambda: intake._together(read))
 
     with monkeypatch.context() as patch:
         patch.setattr(world.kiitos.runner, "ingest", ingest_and_wait)
         assert together(2, work) == []
-
-
-def take_in(world: World, intake: Intake, item: Claimed) -> None:
-    with world.kiitos.store.work.transaction() as tx:
-        intake._take_in_one(tx, item, world.clock.now())
 
 
 def test_two_parcels_at_once_make_the_order_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

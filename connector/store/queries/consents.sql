@@ -38,3 +38,9 @@ WHERE shop_id = :shop_id AND address_key = :address_key AND channel = :channel O
 -- Lift one.
 DELETE FROM suppressions
 WHERE shop_id = :shop_id AND address_key = :address_key AND channel = :channel AND scope = :scope
+
+-- suppression_of_keys --
+-- The same for a JSON list of addresses.
+SELECT address_key, scope, reason, at FROM suppressions
+WHERE shop_id = :shop_id AND channel = :channel AND address_key IN (SELECT value FROM {json_texts}(:keys))
+ORDER BY address_key, scope

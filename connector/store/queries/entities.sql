@@ -8,11 +8,6 @@ ON CONFLICT (shop_id, order_id) DO UPDATE SET number = excluded.number, email_ke
 WHERE excluded.updated_at > orders.updated_at
   OR (excluded.updated_at = orders.updated_at AND orders.deleted = 0)
 
--- order_rival --
--- Another snapshot of the very same time: which of the two came first in the shop its time does not say.
-SELECT snapshot FROM orders
-WHERE shop_id = :shop_id AND order_id = :order_id AND updated_at = :updated_at AND deleted = 0 AND snapshot <> :snapshot
-
 -- order_delete --
 -- A tombstone; it keeps late older snapshots out.
 INSERT INTO orders (shop_id, order_id, updated_at, deleted) VALUES (:shop_id, :id, :at, 1)
@@ -21,7 +16,7 @@ WHERE excluded.updated_at >= orders.updated_at
 
 -- order_get --
 -- One order.
-SELECT snapshot, deleted FROM orders WHERE shop_id = :shop_id AND order_id = :order_id
+SELECT updated_at, snapshot, deleted FROM orders WHERE shop_id = :shop_id AND order_id = :order_id
 
 -- order_by_number --
 -- By the number the customer knows; the newest, should a shop have used it twice.
@@ -55,6 +50,11 @@ WHERE excluded.updated_at >= customers.updated_at
 -- customer_get --
 -- One customer.
 SELECT snapshot, deleted FROM customers WHERE shop_id = :shop_id AND customer_id = :customer_id
+
+-- customer_of_ids --
+-- Customers by a JSON list of ids.
+SELECT customer_id, snapshot, deleted FROM customers
+WHERE shop_id = :shop_id AND customer_id IN (SELECT value FROM {json_texts}(:ids))
 
 -- customer_by_email --
 -- The customer with this address, the newest of several.
@@ -180,5 +180,15 @@ SELECT
   EXISTS (SELECT 1 FROM refunds WHERE shop_id = :shop_id AND order_id = :order_id) AS refunds,
   EXISTS (SELECT 1 FROM returns WHERE shop_id = :shop_id AND order_id = :order_id) AS returns,
   (SELECT MAX(at) FROM events WHERE shop_id = :shop_id AND order_id = :order_id AND kind = 'review.submitted')
-    AS reviewed_at,
-  (SELECT snapshot FROM customers WHERE shop_id = :shop_id AND customer_id = :customer_id AND deleted = 0) AS customer
+    AS reviewed_at
+
+-- order_of_ids --
+-- The same two questions (order_get, order_followers) for a JSON list of ids; updated_at is NULL for what is unknown.
+SELECT ids.value AS order_id, o.updated_at, o.snapshot, o.deleted,
+  EXISTS (SELECT 1 FROM shipments WHERE shop_id = :shop_id AND order_id = ids.value) AS shipments,
+  EXISTS (SELECT 1 FROM refunds WHERE shop_id = :shop_id AND order_id = ids.value) AS refunds,
+  EXISTS (SELECT 1 FROM returns WHERE shop_id = :shop_id AND order_id = ids.value) AS returns,
+  (SELECT MAX(at) FROM events WHERE shop_id = :shop_id AND order_id = ids.value AND kind = 'review.submitted')
+    AS reviewed_at
+FROM {json_texts}(:ids) AS ids
+LEFT JOIN orders o ON o.shop_id = :shop_id AND o.order_id = ids.value

@@ -6,6 +6,11 @@ VALUES (:shop_id, :event_key, :kind, :subject_kind, :subject_id, :order_id, :cus
   :delivery_id, :data)
 ON CONFLICT (shop_id, event_key) DO NOTHING
 
+-- event_known --
+-- Which of a JSON list of keys were seen: a batch asks once.
+SELECT event_key FROM events
+WHERE shop_id = :shop_id AND event_key IN (SELECT value FROM {json_texts}(:keys))
+
 -- event_has --
 -- Whether it was seen.
 SELECT 1 AS found FROM events WHERE shop_id = :shop_id AND event_key = :event_key

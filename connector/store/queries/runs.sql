@@ -76,6 +76,14 @@ SELECT * FROM runs WHERE shop_id = :shop_id AND email_key = :email_key
 SELECT * FROM runs WHERE shop_id = :shop_id AND customer_id = :customer_id
   AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other') ORDER BY created_at, run_id
 
+-- run_of_orders --
+-- Every run of the orders of a JSON list.
+SELECT * FROM runs WHERE shop_id = :shop_id AND order_id IN (SELECT value FROM {json_texts}(:ids))
+
+-- run_of_ids --
+-- Runs by a JSON list of ids.
+SELECT * FROM runs WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {json_texts}(:ids))
+
 -- run_of_order --
 -- Every run of an order.
 SELECT * FROM runs WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY created_at, run_id
