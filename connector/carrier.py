@@ -32,8 +32,11 @@ from flows.runner import FETCH
 
 log = get_log("carrier")
 
-SEND = 32
-"""Effects prepared, sent and recorded at once. What of them a crash leaves unknown, the ledger narrows down."""
+SEND = 100
+"""Effects prepared, sent and recorded at once, at most. What a crash leaves unknown, the ledger narrows down."""
+SEND_FIRST, SEND_LEAST = 32, 4
+IN_DOUBT = 1.0
+"""Seconds a batch may take before the next is smaller: a power cut, of which no ledger tells, leaves it in doubt."""
 LOOK_AFTER = 60.0
 """Seconds between two looks at the ledgers of dead workers."""
 LOOK_BUDGET = 5.0
@@ -53,6 +56,7 @@ class Carrier:
         self._kiitos = kiitos
         self._ledger = ledger
         self._next_look = 0.0
+        self._size = SEND_FIRST
         self._tick_began = 0.0
         self._seen: dict[tuple[str, str], float] = {}
         self._silent: set[str] = set()
@@ -60,13 +64,13 @@ class Carrier:
         self._clock = kiitos.clock
 
     def act(self) -> int:
-        """Carry out up to `SEND` due effects; how many were looked at."""
+        """Carry out a batch of due effects, `SEND` at most; how many were looked at."""
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + LOOK_AFTER
             settle_left_behind(self._kiitos, self._ledger)
-        now = self._clock.now()
+        now, size = self._clock.now(), min(self._size, SEND)
         with self._store.work.read() as tx:
-            waiting = effects.due(tx, now, SEND)
+            waiting = effects.due(tx, now, size)
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
@@ -80,7 +84,12 @@ class Carrier:
             self._next_look = 0.0
             raise
         self._ledger.clear()
+        self._pace(self._clock.monotonic() - self._tick_began)
         return max(len(waiting) + len(lost), 1)
+
+    def _pace(self, took: float) -> None:
+        """Choose the next batch's size by the seconds this one took."""
+        self._size = max(self._size // 2, SEND_LEAST) if took > IN_DOUBT else min(self._size * 2, SEND)
 
     def _begin_looking(self) -> None:
         self._tick_began = self._clock.monotonic()
@@ -116,7 +125,8 @@ class Carrier:
         with self._store.work.transaction() as tx:
             for effect in effects.expired(tx, now, SEND):
                 self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
-            waiting = [one for one in effects.due(tx, now, SEND) if (one.shop_id, one.id) in admitted]
+            due = effects.due(tx, now, min(self._size, SEND))
+            waiting = [one for one in due if (one.shop_id, one.id) in admitted]
             self._kiitos.outbox.foresee(tx, waiting)
             found = (self._kiitos.outbox.prepare(tx, effect, now) for effect in waiting)
             prepared = [ready for ready in found if ready is not None]

@@ -6,6 +6,7 @@ under a manual clock.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ WAKE_ROUNDS = 50
 """So that a crowd of runs waking at once is in the outbox, where order messages go first, before the next is sent."""
 PAUSE = 1.0
 """Seconds to wait after something went wrong that no row is to blame for."""
+COLLECT_AFTER = 50_000
+"""New objects between two looks for cycles. A batch makes thousands and leaves next to none; Python's 700 is 8 % of the
+worker's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Worker:
 
     def run(self, stopping: Callable[[], bool], poll: float = 0.02) -> None:
         """Work until told to stop. An idle worker looks every `poll` seconds, up to ten times as seldom."""
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 20, 20)
         idle = poll
         while not stopping():
             try:
