@@ -19,7 +19,7 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import OnWire
 from connector.errors import Refused
-from flows.render.mime import ascii_address, split_sender
+from flows.render.mime import WireLines, ascii_address, split_sender
 
 MAX_MESSAGES = 100
 MAX_SECONDS = 60.0
@@ -102,13 +102,19 @@ def envelope(message: Message) -> Envelope | Rejected | Retry:
         recipient = ascii_address(message.recipient)
     except Refused as error:
         return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
-    content = message.content
+    return Envelope(message.key, sender, recipient, _wire_form(message.content))
+
+
+def _wire_form(content: bytes) -> bytes:
+    """Every line ends with CRLF, and a dot at its beginning is doubled."""
+    if isinstance(content, WireLines):
+        return content
     if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         content = _BARE_BREAK.sub(b"\r\n", content)  # a bare line feed before a dot could end the message early
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     content = content.replace(b"\r\n.", b"\r\n..")
-    return Envelope(message.key, sender, recipient, b"." + content if content.startswith(b".") else content)
+    return b"." + content if content.startswith(b".") else content
 
 
 class Session:

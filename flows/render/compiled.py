@@ -9,9 +9,7 @@ fast way can only ever agree or step aside.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from keyword import iskeyword
 from typing import Any
 
@@ -24,18 +22,15 @@ from liquid.builtin.expressions import (
 )
 from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from connector.errors import TemplateError
 from flows.render.filters import SETTINGS
+from flows.render.strings import Strings
+from flows.render.values import QUICK, RUNTIME, Slow
 
-MAX_LOOP = 1000
 MAX_OUTPUT = 512 * 1024
-_SPECIAL = re.compile("[&<>\"']").search  # most texts have none, and looking is cheaper than escaping
 RenderFunction = Callable[[Mapping[Any, Any]], str]
-
-
-class Slow(Exception):
-    """The compiled function met something it does not know."""
 
 
 class _Untranslatable(Exception):
@@ -55,81 +50,6 @@ class _Globals:
         self.autoescape = autoescape
 
 
-def _out(value: object) -> str:
-    if value.__class__ is str:
-        return value
-    if value is None:
-        return ""
-    if value is True or value is False:
-        return "true" if value else "false"
-    if isinstance(value, (int, Decimal, str)):
-        return str(value)
-    raise Slow
-
-
-def _out_html(value: object) -> str:
-    if value.__class__ is Markup:
-        return value
-    text = _out(value)
-    return escape(text) if _SPECIAL(text) else text
-
-
-def _soft(value: Any, *keys: str) -> Any:
-    """A path in a condition: `None` where python-liquid would find an undefined, falsy value."""
-    for key in keys:
-        if value is None:
-            return None
-        if value.__class__ is not dict:
-            raise Slow
-        value = value.get(key)
-    return value
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, (list, str)):
-        return len(value)
-    raise Slow
-
-
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return isinstance(left, bool) and isinstance(right, bool) and left == right
-    return bool(left == right)
-
-
-def _less(left: Any, right: Any) -> bool:
-    if left is None or right is None:
-        return False
-    if left.__class__ is bool or right.__class__ is bool or isinstance(left, str) is not isinstance(right, str):
-        raise Slow
-    return bool(left < right)
-
-
-def _blank(value: Any) -> bool:
-    if value is None:
-        return False
-    if isinstance(value, str):
-        return not value or value.isspace()
-    return isinstance(value, (list, dict)) and not value
-
-
-def _empty(value: Any) -> bool:
-    return isinstance(value, (str, list, dict)) and not value
-
-
-def _items(value: Any, loops: list[int]) -> list[Any]:
-    if value.__class__ is not list:
-        raise Slow
-    loops[0] += len(value)
-    if loops[0] > MAX_LOOP:
-        raise Slow
-    return value
-
-
-_RUNTIME = {
-    "_out": _out, "_out_html": _out_html, "_soft": _soft, "_count": _count, "_equal": _equal, "_less": _less,
-    "_blank": _blank, "_empty": _empty, "_items": _items, "Slow": Slow,
-}  # fmt: skip
 _COMPARISONS = {
     "EqExpression": "_equal({0}, {1})",
     "NeExpression": "not _equal({0}, {1})",
@@ -139,11 +59,17 @@ _COMPARISONS = {
 
 
 class _Translator:
-    def __init__(self, template: BoundTemplate, autoescape: bool) -> None:
+    """Writes the function's lines. What is printed in a row is collected first: one call prints all of it, and texts
+    that stand side by side, those of `strings` included, become one."""
+
+    def __init__(self, template: BoundTemplate, autoescape: bool, strings: Strings | None) -> None:
         self.template = template
         self.autoescape = autoescape
-        self.names: dict[str, Any] = dict(_RUNTIME)
+        self.strings = strings
+        self.names: dict[str, Any] = dict(RUNTIME)
         self.lines: list[str] = []
+        self.printed: list[tuple[bool, str]] = []  # (fixed, its text or the expression) since the last other line
+        self.print_depth = 0
         self.loops: list[tuple[str, str]] = []  # Liquid name and Python name of each loop variable in scope
         self.assigned: set[str] = set()
 
@@ -153,12 +79,29 @@ class _Translator:
         return name
 
     def emit(self, depth: int, line: str) -> None:
+        self.end_print()
         self.lines.append("    " * depth + line)
 
+    def print(self, depth: int, fixed: bool, what: str) -> None:
+        if self.printed and self.printed[-1][0] and fixed:
+            self.printed[-1] = (True, self.printed[-1][1] + what)
+        else:
+            self.print_depth = depth
+            self.printed.append((fixed, what))
+
+    def end_print(self) -> None:
+        printed, self.printed = self.printed, []
+        pieces = [self.constant(what) if fixed else what for fixed, what in printed]
+        if pieces:
+            line = f"w({pieces[0]})" if len(pieces) == 1 else f"e(({', '.join(pieces)}))"
+            self.lines.append("    " * self.print_depth + line)
+
     def block(self, nodes: list[Any], depth: int, silent: bool = False) -> None:
+        self.end_print()
         start = len(self.lines)
         for node in nodes:
             self.node(node, depth, silent)
+        self.end_print()
         if len(self.lines) == start:
             self.emit(depth, "pass")
 
@@ -166,10 +109,9 @@ class _Translator:
         kind = type(node).__name__
         if kind == "ContentNode":
             if node.text and not silent:
-                self.emit(depth, f"w({self.constant(node.text)})")
+                self.print(depth, True, node.text)
         elif kind == "OutputNode":
-            shape = "_out_html" if self.autoescape else "_out"
-            self.emit(depth, f"w({shape}({self.value(node.expression)}))")
+            self.output(node.expression, depth)
         elif kind in {"IfNode", "UnlessNode"}:
             self.branches(node, depth, silent, negate=kind == "UnlessNode")
         elif kind == "ForNode":
@@ -179,6 +121,24 @@ class _Translator:
             self.assigned.add(str(node.name))
         elif kind not in {"CommentNode", "InlineCommentNode"}:
             raise _Untranslatable(kind)
+
+    def output(self, expression: Any, depth: int) -> None:
+        text = self.shared_text(expression)
+        if text is not None:
+            self.print(depth, True, text)
+            return
+        shape = "_out_html" if self.autoescape else "_out"
+        self.print(depth, False, f"{shape}({self.value(expression)})")
+
+    def shared_text(self, expression: Any) -> str | None:
+        """What `{{ 'order.items' | t }}` prints, when that is known now."""
+        key = _text_key(expression)
+        if self.strings is None or key is None:
+            return None
+        try:
+            return str(self.strings.text(key, html=self.autoescape))
+        except TemplateError:
+            return None
 
     def inner(self, block: Any, depth: int, silent: bool) -> None:
         # Liquid prints nothing for a block of white space only (suppress_blank_control_flow_blocks).
@@ -260,8 +220,14 @@ class _Translator:
         filters = expression.filters or []
         left = self.value(expression.left, soft=bool(filters) and filters[0].name == "default")
         for one in filters:
-            if isinstance(expression.left, StringLiteral) and one.name == "t" and len(filters) == 1 and not one.args:
-                return self.fixed_text(expression.left.value)
+            key = _text_key(expression)
+            if key is not None:
+                return self.fixed_text(key)
+            quick = QUICK.get((one.name, len(one.args)))
+            if quick is not None:
+                arguments = [left, *(self.value(argument.value) for argument in one.args)]
+                left = f"{self.constant(quick)}({', '.join(arguments)})"
+                continue
             function = self.template.env.filters[one.name]
             arguments = [left, *(self.keyword(argument) + self.value(argument.value) for argument in one.args)]
             if getattr(function, "with_context", False):
@@ -305,21 +271,34 @@ class _Translator:
         return f"(({name} := {self.value(expression, soft=True)}) is not None and {name} is not False)"
 
 
-def compile_template(template: BoundTemplate) -> RenderFunction | None:
-    """A function of the context that renders the template, or `None` when some part has no translation."""
+def _text_key(expression: Any) -> str | None:
+    """The key of `'order.items' | t`; `None` for any other expression."""
+    if not isinstance(expression, FilteredExpression) or not isinstance(expression.left, StringLiteral):
+        return None
+    filters = expression.filters or []
+    return expression.left.value if len(filters) == 1 and filters[0].name == "t" and not filters[0].args else None
+
+
+def compile_template(template: BoundTemplate, strings: Strings | None = None) -> RenderFunction | None:
+    """A function of the context that renders the template, or `None` when some part has no translation.
+
+    With `strings`, the function is for contexts that have these very texts; for others it steps aside.
+    """
     autoescape = template.env.autoescape
-    translator = _Translator(template, autoescape)
+    translator = _Translator(template, autoescape, strings)
     try:
         translator.block(template.nodes, 1)
     except (_Untranslatable, AttributeError, KeyError):
         return None
-    head = ["def render(g, c):", "    out = []; w = out.append; a = {}; loops = [0]"]
+    head = ["def render(g, c):", "    out = []; w = out.append; e = out.extend; a = {}; loops = [0]"]
     source = "\n".join([*head, *translator.lines, "    return ''.join(out)"])
     space = translator.names
     exec(compile(source, "<template>", "exec"), space)  # noqa: S102  every name and text in it is ours or a repr
     body: Callable[[Mapping[Any, Any], _Globals], str] = space["render"]
 
     def run(variables: Mapping[Any, Any]) -> str:
+        if strings is not None and variables[SETTINGS].strings is not strings:
+            raise Slow
         text = body(variables, _Globals(variables, autoescape))
         if len(text) > MAX_OUTPUT // 4 or "\r" in text:
             raise Slow  # the interpreter counts bytes, and its buffer turns carriage returns into line feeds

@@ -109,7 +109,9 @@ def format_address(address: object, *, context: Any) -> str:
     if not isinstance(address, Mapping):
         return ""
     lines = [str(line) for line in address.get("display", ()) if line]
-    return Markup("<br />").join(lines) if context.autoescape else "\n".join(lines)
+    if not context.autoescape:
+        return "\n".join(lines)
+    return Markup("<br />".join(escape(line) if _MARKUP.search(line) else line for line in lines))  # noqa: S704  escaped
 
 
 def image_url(url: object, *sizes: object, width: object = None, height: object = None) -> str:

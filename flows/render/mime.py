@@ -63,7 +63,13 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(letter: Letter) -> bytes:
+class WireLines(bytes):
+    """Lines that all end with CRLF and none of which begins with a dot: SMTP sends them as they are."""
+
+    __slots__ = ()
+
+
+def build(letter: Letter) -> WireLines:
     """The MIME message with CRLF line ends, ready for DATA.
 
     Raises `Refused` (`provider_code` `bad_address`) for an address that cannot be one, and `TemplateError` for a
@@ -86,12 +92,15 @@ def build(letter: Letter) -> bytes:
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
-    return b"".join(
-        (
-            "\r\n".join([*lines, ""]).encode(),
-            _part(boundary, "plain", letter.text),
-            _part(boundary, "html", letter.html),
-            f"\r\n--{boundary}--\r\n".encode(),
+    # No line of ours begins with a dot: header lines have a name or a space first, and base64 has no dots.
+    return WireLines(
+        b"".join(
+            (
+                "\r\n".join([*lines, ""]).encode(),
+                _part(boundary, "plain", letter.text),
+                _part(boundary, "html", letter.html),
+                f"\r\n--{boundary}--\r\n".encode(),
+            )
         )
     )
 

@@ -1,8 +1,8 @@
 """One template in one language, parsed once, rendered many times.
 
 Three ways give the same HTML: (1) Liquid first, then MJML: the rule, always right; (2) MJML once with the Liquid tags
-protected, then Liquid; (3) as 2, with the Liquid compiled to a Python function. 2 and 3 are used only after they gave
-the same HTML as 1 for every sample in both classes; a message they cannot do falls back to 1 on its own.
+protected, then Liquid; (3) as 2, with the Liquid compiled to a Python function. 3, or where it cannot be made 2, is
+used only after it gave the same HTML as 1 for every sample in both classes; a message that 3 cannot do falls back to 1.
 """
 
 from __future__ import annotations
@@ -37,25 +37,24 @@ class Parts:
 
 
 class _Piece:
-    """Parsed Liquid with its compiled function, which steps aside when it meets something it does not know."""
+    """Parsed Liquid. With `strings`, it has a compiled function too, where one can be made."""
 
-    def __init__(self, flat: Flat, environment: liquid.BoundedEnvironment, where: str) -> None:
+    def __init__(
+        self, flat: Flat, environment: liquid.BoundedEnvironment, where: str, strings: Strings | None = None
+    ) -> None:
         self._flat = flat
         self._where = where
         try:
             self.template: BoundTemplate = liquid.parse(flat.text, environment, where)
         except TemplateError as error:
             raise flat.locate(error) from error
-        self._fast: RenderFunction | None = compile_template(self.template)
-
-    @property
-    def compiled(self) -> bool:
-        return self._fast is not None
+        self.fast: RenderFunction | None = compile_template(self.template, strings) if strings else None
 
     def render(self, context: Mapping[Any, Any]) -> str:
-        if self._fast is not None:
+        """The fast way, unless the function meets something it does not know."""
+        if self.fast is not None:
             try:
-                return self._fast(context)
+                return self.fast(context)
             except FAULTS:
                 return self.interpret(context)
         return self.interpret(context)
@@ -75,10 +74,10 @@ class Prepared:
         self.where = source.where
         self.strings = strings
         self._source = source
-        self._subject = _Piece(_one_line(source.subject, source.where, 2), liquid.TEXT, source.where)
-        self._preheader = _Piece(_one_line(source.preheader, source.where, 3), liquid.TEXT, source.where)
+        self._subject = _Piece(_one_line(source.subject, source.where, 2), liquid.TEXT, source.where, strings)
+        self._preheader = _Piece(_one_line(source.preheader, source.where, 3), liquid.TEXT, source.where, strings)
         self._mjml = _Piece(source.html, liquid.HTML, source.where)
-        self._text = _Piece(source.text, liquid.TEXT, source.where) if source.text else None
+        self._text = _Piece(source.text, liquid.TEXT, source.where, strings) if source.text else None
         self._html = self._precompile(source)
 
     @property
@@ -88,13 +87,13 @@ class Prepared:
 
     @property
     def compiled(self) -> bool:
-        return self._html is not None and self._html.compiled
+        return self._html is not None and self._html.fast is not None
 
     def render(self, context: dict[Any, Any]) -> Parts:
         """All parts. Raises `TemplateError`. `context` comes from `template_context` and is added to."""
         context["subject"] = subject = _line(self._subject.render(context))
         context["preheader"] = preheader = _line(self._preheader.render(context))
-        html = self._html.render(context) if self._html else self.html_by_rule(context)
+        html = self._html_of(context)
         text = to_text(html) if self._text is None else tidy(_CONTROL.sub("", self._text.render(context)))
         return Parts(subject, preheader, html, text)
 
@@ -110,6 +109,17 @@ class Prepared:
         html = mjml.to_html(_Piece(source.html, liquid.LENIENT_HTML, where).interpret(context), where)
         return Parts(subject, preheader, html, tidy(text(source.text)) if source.text else to_text(html))
 
+    def _html_of(self, context: Mapping[Any, Any]) -> str:
+        """The way that was tried with the samples; the rule where there is none or it meets something unknown."""
+        if self._html is None:
+            return self.html_by_rule(context)
+        if self._html.fast is None:
+            return self._html.interpret(context)
+        try:
+            return self._html.fast(context)
+        except FAULTS:
+            return self.html_by_rule(context)
+
     def html_by_rule(self, context: Mapping[Any, Any]) -> str:
         """Liquid first, then MJML, both interpreted."""
         return mjml.to_html(self._mjml.interpret(context), self.where)
@@ -122,14 +132,17 @@ class Prepared:
         if html is None:
             return None
         try:
-            piece = _Piece(Flat(html, ()), liquid.HTML, source.where)
+            piece = _Piece(Flat(html, ()), liquid.HTML, source.where, self.strings)
             return piece if all(self._agrees(piece, context) for context in self._sample_contexts()) else None
         except TemplateError:
             return None
 
     def _agrees(self, piece: _Piece, context: dict[Any, Any]) -> bool:
-        by_rule = mjml.normalised(self.html_by_rule(context))
-        return by_rule == mjml.normalised(piece.interpret(context)) == mjml.normalised(piece.render(context))
+        try:
+            made = piece.fast(context) if piece.fast is not None else piece.interpret(context)
+        except FAULTS:
+            return True  # it steps aside: then the rule is followed
+        return mjml.normalised(self.html_by_rule(context)) == mjml.normalised(made)
 
     def _sample_contexts(self) -> list[dict[Any, Any]]:
         contexts = []

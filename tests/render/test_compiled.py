@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from connector.errors import TemplateError
 from flows.render import liquid
 from flows.render.compiled import FAULTS, compile_template
 from flows.render.filters import SETTINGS, Settings
@@ -95,3 +96,21 @@ def test_no_text_of_a_template_becomes_code():
     slow, fast = outcome(source, liquid.TEXT, context(o={"b": 1, "'b": "found"}))
     assert "found" in slow
     assert fast == slow
+
+
+def test_texts_known_beforehand_are_those_of_the_very_language():
+    source = "[{{ 'k' | t }}]-{{ o }}"
+    texts = Strings("fi", {"k": "teksti & <"})
+    compiled = compile_template(liquid.parse(source, liquid.HTML, "t"), texts)
+    assert compiled is not None
+    assert compiled({SETTINGS: Settings("fi_FI", "UTC", "fi", "ltr", texts), "o": 1}) == "[teksti &amp; &lt;]-1"
+    with pytest.raises(FAULTS):
+        compiled(context(o=1))
+
+
+def test_a_text_that_does_not_exist_is_an_error_of_the_message_and_not_of_the_template():
+    texts = Strings("fi", {})
+    compiled = compile_template(liquid.parse("{{ 'nope' | t }}", liquid.HTML, "t"), texts)
+    assert compiled is not None
+    with pytest.raises(TemplateError, match="no text 'nope'"):
+        compiled({SETTINGS: Settings("fi_FI", "UTC", "fi", "ltr", texts)})

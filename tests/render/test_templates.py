@@ -83,6 +83,17 @@ def test_the_fast_way_is_the_right_way(name, language, sample):
 
 @EACH
 @BOTH
+def test_the_fast_way_steps_aside_for_no_sample(name, language):
+    prepared = RENDERER.prepared(name, language)
+    pieces = [prepared._subject, prepared._preheader, prepared._html, prepared._text]
+    for sample in samples():
+        context = template_context(view(sample, name, language), language, prepared.strings)
+        context |= {"subject": "s", "preheader": "p"}
+        assert all(piece.fast(context) is not None for piece in pieces), sample
+
+
+@EACH
+@BOTH
 def test_every_link_of_the_html_is_in_the_text(name, language):
     parts = RENDERER.parts(name, view("five_lines", name, language))
     found = Links(parts.html).found

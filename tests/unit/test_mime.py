@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import Refused, TemplateError
+from flows.channels.smtp_session import _wire_form
 from flows.render.mime import Letter, ascii_address, build, header, message_id, split_sender
 
 AT = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -102,6 +103,18 @@ def test_bodies_come_back_to_the_byte(text, html):
     assert plain.get_payload(decode=True).decode() == text
     assert rich.get_payload(decode=True).decode() == html
     assert rich.get_content_charset() == "utf-8"
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINE_TEXT, LINE_TEXT)
+def test_what_is_built_needs_nothing_doubled_or_mended_for_smtp(text, html):
+    built = build(letter(subject=text, recipient_name=html, text=text, html=html, headers={"X-Note": "." * 300}))
+    assert _wire_form(bytes(built)) == built
+    assert _wire_form(built) is built
+
+
+def test_other_bytes_are_mended_for_smtp():
+    assert _wire_form(b".a\n.b\r.c") == b"..a\r\n..b\r\n..c\r\n"
 
 
 def test_the_same_letter_is_the_same_bytes_and_another_key_another_message():
