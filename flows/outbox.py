@@ -25,8 +25,8 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import Channel, Effect, EffectStatus, Purpose, Run, ShopStatus, email_key
-from connector.store import effects, entities, runs, shops, suppressions
+from connector.model import Channel, Effect, EffectStatus, Order, Purpose, Run, ShopStatus, email_key
+from connector.store import effects, entities, privacy, runs, shops, suppressions
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from flows.addressing import derive_token, recipient_of
@@ -78,11 +78,16 @@ class Outbox:
             order_ids = dict.fromkeys(effect.order_id for effect in theirs if effect.order_id)
             entities.foresee(tx, shop_id, order_ids)
             found = [order for order_id in order_ids if (order := entities.order(tx, shop_id, order_id)) is not None]
-            entities.products(
-                tx, shop_id, [line.product_id for order in found for line in order.lines if line.product_id]
-            )
-            addresses = dict.fromkeys(key for order in found if (key := email_key(order.email)) is not None)
-            suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
+            self._foresee_people(tx, shop_id, found)
+            sold = (line.product_id for order in found for line in order.lines)
+            entities.products(tx, shop_id, [product_id for product_id in sold if product_id])
+
+    def _foresee_people(self, tx: Tx, shop_id: str, orders: Sequence[Order]) -> None:
+        buyers = [order.customer for order in orders if order.customer is not None]
+        entities.foresee_customers(tx, shop_id, dict.fromkeys(buyer.id for buyer in buyers if buyer.id))
+        addresses = dict.fromkeys(key for order in orders if (key := email_key(order.email)) is not None)
+        suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
+        privacy.foresee(tx, shop_id, (privacy.key_of(self._salt, shop_id, "email", key) for key in addresses))
 
     def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
         """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""

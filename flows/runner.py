@@ -103,7 +103,9 @@ class Runner:
         tx.hold(_order_name(shop_id, order_id) for order_id in order_ids)
         events.foresee(tx, shop_id, [event.key for event in arrived])
         entities.foresee(tx, shop_id, order_ids)
+        entities.foresee_customers(tx, shop_id, dict.fromkeys(filter(None, map(_buyer_of, arrived))))
         runs.foresee(tx, shop_id, order_ids)
+        forgetting.foresee(tx, self._salt, shop_id, arrived)
 
     def wake(self, tx: Tx, run: Run, now: datetime) -> None:
         """Let a run whose time has come go on; at the next tick, when news of its order is being taken in just now."""
@@ -298,6 +300,11 @@ class Runner:
         )
         if run.status.ended:
             self._programmes.ended(tx, run, now)
+
+
+def _buyer_of(event: Event) -> str | None:
+    customer = event.order.customer if event.order else None
+    return customer.id if customer else event.customer_id
 
 
 def _order_of(run: Run) -> str | None:

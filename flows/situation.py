@@ -135,7 +135,7 @@ def person(
         return Person(shop_status=shop.status)
     stopped = suppressions.find(tx, shop.id, key, Channel.EMAIL)
     rows = tuple((row.scope, row.reason, row.at) for row in stopped)
-    forgotten = privacy.erased_at(tx, shop.id, [privacy.key_of(salt, shop.id, "email", key)])
+    forgotten = privacy.erased_at(tx, shop.id, (privacy.key_of(salt, shop.id, "email", each) for each in (key,)))
     if forgotten is not None:
         rows += (("all", REDACTED, forgotten),)
     if not purpose.needs_consent:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from connector import codec
 from connector.clock import from_text, to_text
 from connector.store.db import Row, Tx
+from connector.store.sql import id_list
 
 EXPORT, ERASE_CUSTOMER, ERASE_SHOP = "export", "erase_customer", "erase_shop"
 OPEN, ERASED, DONE = "open", "erased", "done"
@@ -204,16 +205,36 @@ def accesses(tx: Tx, shop_id: str, request_id: str) -> list[tuple[datetime, str]
 
 def remember_erasure(tx: Tx, shop_id: str, keys: Iterable[str], at: datetime) -> None:
     tx.forget("erasure_any")
+    tx.forget("erasure_of_keys")
     for key in keys:
         tx.run("erasure_put", shop_id=shop_id, erased_key=key, at=to_text(at))
 
 
 def erased_at(tx: Tx, shop_id: str, keys: Iterable[str]) -> datetime | None:
-    """When the last of these was forgotten; `None` for people the shop knows. Costs nothing while nobody ever was."""
-    known = tx.recall("erasure_any")
+    """When the last of these was forgotten; `None` for people the shop knows. Costs nothing while nobody ever was:
+    `keys` may be a generator, which then makes none."""
+    if not _anybody(tx, shop_id):
+        return None
+    wanted = list(keys)
+    foresee(tx, shop_id, wanted)
+    known = tx.recall("erasure_of_keys")
+    return max((at for key in wanted if (at := known[shop_id, key]) is not None), default=None)
+
+
+def foresee(tx: Tx, shop_id: str, keys: Iterable[str]) -> None:
+    """Ask at once what `erased_at` is about to be asked."""
+    if not _anybody(tx, shop_id):
+        return
+    known: dict[tuple[str, str], datetime | None] = tx.recall("erasure_of_keys")
+    missing = [key for key in dict.fromkeys(keys) if (shop_id, key) not in known]
+    if missing:
+        known.update(((shop_id, key), None) for key in missing)
+        for row in tx.all("erasure_of_keys", shop_id=shop_id, keys=id_list(missing)):
+            known[shop_id, row["erased_key"]] = from_text(row["at"])
+
+
+def _anybody(tx: Tx, shop_id: str) -> bool:
+    known: dict[str, bool] = tx.recall("erasure_any")
     if shop_id not in known:
         known[shop_id] = tx.one("erasure_any", shop_id=shop_id) is not None
-    if not known[shop_id]:
-        return None
-    row = tx.one("erasure_latest", shop_id=shop_id, keys=codec.encode_text(list(keys)))
-    return from_text(row["at"]) if row and row["at"] else None
+    return known[shop_id]

@@ -11,8 +11,18 @@ from unittest.mock import patch
 import pytest
 
 from connector.errors import StoreCollision
-from connector.model import Channel, Effect, EffectStatus, EventKind, OrderStatus, Ref, RunStatus, ShipmentStatus
-from connector.store import Store, effects, entities, events, meta, runs, suppressions
+from connector.model import (
+    Channel,
+    Customer,
+    Effect,
+    EffectStatus,
+    EventKind,
+    OrderStatus,
+    Ref,
+    RunStatus,
+    ShipmentStatus,
+)
+from connector.store import Store, effects, entities, events, meta, privacy, runs, suppressions
 from connector.store.db import Tx
 from connector.store.effects import Beginning
 from tests.store.examples import NOW, SHOP, at, effect, event, order, order_event, run, shipment
@@ -183,6 +193,38 @@ def test_what_is_foreseen_is_not_asked_again_and_is_the_same(store: Store, execu
         executed.clear()
         assert look(tx) == one_by_one
         assert not executed
+
+
+def test_the_forgotten_are_asked_for_at_once(store: Store, executed: Counter[str]) -> None:
+    with store.work.transaction() as tx:
+        privacy.foresee(tx, SHOP, ["a", "b"])
+        assert privacy.erased_at(tx, SHOP, iter(["a"])) is None
+        assert executed == {"erasure_any": 1}
+        privacy.remember_erasure(tx, SHOP, ["a"], NOW)
+        privacy.remember_erasure(tx, SHOP, ["b"], at(1))
+        privacy.foresee(tx, SHOP, ["a", "b", "c"])
+        executed.clear()
+        assert [privacy.erased_at(tx, SHOP, keys) for keys in ("a", "c", "ab", "")] == [NOW, None, at(1), None]
+        assert not executed
+
+
+def test_a_customer_foreseen_is_the_one_of_the_table(store: Store) -> None:
+    def told(customer: Customer) -> None:
+        entities.apply(tx, SHOP, event(str(customer.updated_at), Ref("customer", "71"), customer=customer), NOW)
+
+    aino = Customer(id="71", email=ADDRESS, updated_at=NOW, tags=("vip",), orders_count=1, total_spent=None)
+    with store.work.transaction() as tx:
+        entities.foresee_customers(tx, SHOP, ["71", "72"])
+        assert entities.customer(tx, SHOP, "71") is None
+        told(aino)
+        assert entities.customer(tx, SHOP, "71") == aino
+        told(replace(aino, updated_at=at(1), tags=None, first_name="Aino"))
+        known = entities.customer(tx, SHOP, "71")
+        assert known is not None
+        assert (known.first_name, known.tags) == ("Aino", ("vip",))
+        tx.clear()
+        entities.foresee_customers(tx, SHOP, ["71"])
+        assert entities.customer(tx, SHOP, "71") == known
 
 
 def test_what_changes_after_it_was_foreseen_is_seen(store: Store) -> None:

@@ -79,7 +79,7 @@ ON CONFLICT (shop_id, erased_key) DO UPDATE SET at = excluded.at
 -- Whether the shop has forgotten anybody: most have not, and then nothing more is asked.
 SELECT 1 AS found FROM erasures WHERE shop_id = :shop_id LIMIT 1
 
--- erasure_latest --
--- When the last of these keys was forgotten.
-SELECT MAX(at) AS at FROM erasures
+-- erasure_of_keys --
+-- Which of a JSON list of people were forgotten, and when.
+SELECT erased_key, at FROM erasures
 WHERE shop_id = :shop_id AND erased_key IN (SELECT value FROM {json_texts}(:keys))
