@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connector.testing.platform import PlatformConformance, run_conformance
+    from connector.testing.profile import conformance_of
     from connector.testing.recording import Recording, find_recordings, golden, golden_update_allowed
 
 __all__ = [
     "PlatformConformance",
     "Recording",
+    "conformance_of",
     "find_recordings",
     "golden",
     "golden_update_allowed",
     "run_conformance",
 ]
 
+_HOMES = {"PlatformConformance": "platform", "run_conformance": "platform", "conformance_of": "profile"}
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "platform" if name in ("PlatformConformance", "run_conformance") else "recording"
-    return getattr(import_module(f"connector.testing.{home}"), name)
+    return getattr(import_module(f"connector.testing.{_HOMES.get(name, 'recording')}"), name)
