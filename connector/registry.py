@@ -36,10 +36,17 @@ class Registry:
         self._extra = dict(extra or {})
         self._source = source or (lambda group: entry_points(group=group))
         self._adapters: dict[str, PlatformAdapter] = {}
+        self._points: dict[str, list[EntryPoint]] = {}
+
+    def _group(self, group: str) -> list[EntryPoint]:
+        # Asked once a group: it reads the metadata of every installed package.
+        if group not in self._points:
+            self._points[group] = list(self._source(group))
+        return self._points[group]
 
     def names(self, group: str) -> list[str]:
         """All names of a group, sorted."""
-        found = {point.name for point in self._source(group)}
+        found = {point.name for point in self._group(group)}
         found.update(name for extra_group, name in self._extra if extra_group == group)
         return sorted(found)
 
@@ -47,7 +54,7 @@ class Registry:
         if (group, name) in self._extra:
             cls = self._extra[group, name]
         else:
-            points: list[EntryPoint] = [p for p in self._source(group) if p.name == name]
+            points: list[EntryPoint] = [p for p in self._group(group) if p.name == name]
             if not points:
                 kind = group.rpartition(".")[2].removesuffix("s")
                 raise ConfigError(f"no {kind} '{name}' is installed{near(name, self.names(group))}")

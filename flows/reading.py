@@ -24,7 +24,8 @@ DEFAULT_MAX_AGE = "3d"
 """Brief, defaults: an event older than three days starts no flow."""
 
 _KEYS = ("id", "title", "trigger", "purpose", "subject", "reentry", "when", "cancel_on", "params", "steps")
-_ALL_KEYS = (*_KEYS, "max_age", "enabled")
+# The tests are read by whoever runs them (connector.rehearsal); they make no other version of the flow.
+_ALL_KEYS = (*_KEYS, "max_age", "enabled", "tests")
 _ID = re.compile(r"[a-z][a-z0-9_-]*")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {

@@ -110,3 +110,30 @@ def check(app: App) -> None:
     """Load every flow of every shop; all faults are printed in one pass, each with its place and a near match."""
     count = sum(len(app.catalog.flows(shop_id)) for shop_id in app.config.shops)
     click.echo(f"{count} flows in {len(app.config.shops)} shops, no faults")
+
+
+@flows.command("test")
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_obj
+def test_flows(app: App, names: tuple[str, ...], as_json: bool) -> None:
+    """Run the [[tests]] that stand in flow files: NAMES of library flows or paths, else all that app.toml uses.
+
+    Each test lets an invented customer's order live under a clock of its own, through the same engine, policy and
+    templates as in production; nothing is sent. Exit code 1 when one fails.
+
+    \b
+    Examples:
+      kiitos flows test
+      kiitos flows test review_request
+    """
+    from connector.cli.flow_tests import run_tests
+
+    files = names or tuple(dict.fromkeys(flow.file for shop in app.config.shops.values() for flow in shop.flows))
+    found = run_tests(files, app.config.directory, quiet=as_json)
+    if as_json:
+        print_json(found)
+    elif not found:
+        click.echo("no tests: write [[tests]] into a flow's file", err=True)
+    if not found or not all(test["holds"] for test in found):
+        raise click.exceptions.Exit(1)

@@ -230,6 +230,11 @@ def of_email(tx: Tx, shop_id: str, email_key: str) -> list[Run]:
     return [_run(row) for row in tx.all("run_of_email", shop_id=shop_id, email_key=email_key)]
 
 
+def all_of_shop(tx: Tx, shop_id: str) -> list[Run]:
+    """Every run of a shop, oldest first. For rehearsals: a real shop has millions."""
+    return [_run(row) for row in tx.all("run_of_shop", shop_id=shop_id)]
+
+
 def _run(row: Row) -> Run:
     return Run(
         shop_id=row["shop_id"],

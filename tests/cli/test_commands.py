@@ -21,6 +21,7 @@ from connector.contracts import Verified
 from connector.store import deliveries, inbox
 from connector.store.inbox import NewDelivery
 from connector.worker import Worker
+from flows.catalog import LIBRARY
 from flows.channels.memory import Memory
 
 APP = """
@@ -303,3 +304,19 @@ def test_exit_codes(app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert ended(app, "no-such-command", monkeypatch=monkeypatch) == 2
     (tmp_path / "kiitos.db").write_bytes(b"this is no database at all" * 100)
     assert ended(app, "shops", "list", monkeypatch=monkeypatch) == 4
+
+
+def test_flow_tests_are_run_and_their_exit_code_tells(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(app, "flows", "test")
+    assert result.exit_code == 0, result.output
+    assert "order_confirmation: confirmed at once" in result.output
+    shown = json.loads(run(app, "flows", "test", "order_confirmation", "--json").output)
+    assert {entry["file"] for entry in shown} == {"order_confirmation"}
+    assert all(entry["holds"] for entry in shown)
+    wrong = Path(app).parent / "mine.toml"
+    text = LIBRARY.joinpath("order_confirmation.toml").read_text("utf-8")
+    wrong.write_text(text.replace('expect = ["0d order_confirmation"]', "expect = []", 1), "utf-8")
+    failed = run(app, "flows", "test", "./mine.toml")
+    assert failed.exit_code == 1
+    assert "nobody expected '0d order_confirmation'" in failed.output
+    assert ended(app, "flows", "test", "order_confirmatio", monkeypatch=monkeypatch) == 3

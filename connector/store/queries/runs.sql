@@ -92,6 +92,10 @@ SELECT * FROM runs WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY cr
 -- Every run for an address.
 SELECT * FROM runs WHERE shop_id = :shop_id AND email_key = :email_key ORDER BY created_at, run_id
 
+-- run_of_shop --
+-- Every run of a shop: rehearsals, which have few.
+SELECT * FROM runs WHERE shop_id = :shop_id ORDER BY created_at, run_id
+
 -- journal_put --
 -- Append. The parameters' order is the fields of runs.JournalEntry.
 INSERT INTO journal (shop_id, run_id, at, step_id, what, detail)

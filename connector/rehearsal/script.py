@@ -1,0 +1,146 @@
+"""The `[[tests]]` of a flow's file: what is given and what is expected, read and checked with every fault named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from connector.contracts import parse_span
+from connector.errors import ConfigError, near
+from connector.rehearsal.life import VOCABULARY
+
+_KEYS = ("name", "given", "expect", "why", "order", "params", "until", "with")
+_ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital")
+_SPAN = re.compile(r"((?:\d+[smhdw] )*\d+[smhdw]) (.+)")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+DEFAULT_UNTIL = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something of the outside world, `at` a span after the test begins: a word of `VOCABULARY` and its object."""
+
+    at: timedelta
+    word: str
+    rest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`what` (a template, or the word of a step that acts on the shop) at a span. The last unit is the grain: `13d`
+    is any time of that day, `13d 2h` any minute of that hour."""
+
+    at: timedelta
+    grain: timedelta
+    what: str
+    to: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowTest:
+    """One test. Everything that is sent or done must be expected; `why` must appear in the reason of a silence.
+
+    `beside` (`with` in the file) are library flows the shop has too; what they send is not looked at.
+    """
+
+    name: str
+    given: tuple[Happening, ...]
+    expect: tuple[Expected, ...]
+    why: str = ""
+    order: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    until: timedelta = DEFAULT_UNTIL
+    beside: tuple[str, ...] = ()
+
+
+def read_tests(document: Mapping[str, Any], where: str) -> list[FlowTest]:
+    """The tests of a parsed flow file. Raises one `ConfigError` with every fault."""
+    faults: list[str] = []
+    tables = document.get("tests", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError("tests: write each as [[tests]]", where=where)
+    found = [_Reader(f"{where}: tests[{number}]", table, faults).read() for number, table in enumerate(tables)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
+
+
+class _Reader:
+    def __init__(self, place: str, table: Mapping[str, Any], faults: list[str]) -> None:
+        self.place = place
+        self.table = table
+        self.faults = faults
+
+    def read(self) -> FlowTest:
+        for key in self.table:
+            if key not in _KEYS:
+                self._fault(key, f"unknown key{near(key, _KEYS)}")
+        name = self.table.get("name")
+        if not isinstance(name, str) or not name:
+            self._fault("name", "say in a sentence what is shown")
+        given = [happening for text in self._texts("given") if (happening := self._happening(text))]
+        if not given:
+            self._fault("given", "something has to happen, such as '0d order'")
+        order = self._table("order")
+        for key in order:
+            if key not in _ORDER_KEYS:
+                self._fault(f"order.{key}", f"unknown key{near(key, _ORDER_KEYS)}")
+        return FlowTest(
+            name=str(name),
+            given=tuple(sorted(given, key=lambda happening: happening.at)),
+            expect=tuple(found for text in self._texts("expect") if (found := self._expected(text))),
+            why=str(self.table.get("why", "")),
+            order=order,
+            params=self._table("params"),
+            until=self._until(),
+            beside=tuple(self._texts("with")),
+        )
+
+    def _fault(self, key: str, text: str) -> None:
+        self.faults.append(f"{self.place}.{key}: {text}")
+
+    def _texts(self, key: str) -> Sequence[str]:
+        value = self.table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._fault(key, "should be a list of texts")
+            return []
+        return value
+
+    def _table(self, key: str) -> Mapping[str, Any]:
+        value = self.table.get(key, {})
+        if not isinstance(value, dict):
+            self._fault(key, "should be a table")
+            return {}
+        return value
+
+    def _until(self) -> timedelta:
+        try:
+            return parse_span(str(self.table["until"])) if "until" in self.table else DEFAULT_UNTIL
+        except ValueError as error:
+            self._fault("until", str(error))
+            return DEFAULT_UNTIL
+
+    def _happening(self, text: str) -> Happening | None:
+        match = _SPAN.fullmatch(text.strip())
+        if not match:
+            self._fault("given", f"'{text}': write when and what, such as '3d delivered'")
+            return None
+        word = max((word for word in VOCABULARY if f"{match[2]} ".startswith(f"{word} ")), key=len, default="")
+        if not word:
+            self._fault("given", f"'{text}': nothing is called '{match[2]}'{near(match[2], VOCABULARY)}")
+            return None
+        return Happening(parse_span(match[1]), word, match[2][len(word) :].strip(), text)
+
+    def _expected(self, text: str) -> Expected | None:
+        match = _SPAN.fullmatch(text.strip())
+        if not match:
+            self._fault("expect", f"'{text}': write when and what, such as '13d review_request'")
+            return None
+        what, _, to = match[2].partition(" to ")
+        grain = timedelta(seconds=_UNITS[match[1][-1]])
+        return Expected(parse_span(match[1]), grain, what.strip(), to.strip(), text)
