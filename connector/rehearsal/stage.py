@@ -89,14 +89,16 @@ class Stage:
         kiitos.renderer = self._renderer
         worker = Worker(kiitos)
         life = Life(kiitos.config.shop(_SHOP).shop, test.order)
+        sent: dict[str, Deed] = {}
         for happening in test.given:
             self._pass(worker, clock, START + happening.at)
+            sent |= self._sent()  # before it happens: an erasure leaves nothing to be told of
             life.codes = self._codes()
             events = life.happens(happening.word, happening.rest, clock.now())
             with self._store.work.transaction() as tx:
                 kiitos.runner.ingest(tx, _SHOP, events, clock.now())
         self._pass(worker, clock, START + test.until)
-        outcome = self._tell(test)
+        outcome = self._tell(test, sent | self._sent())
         with self._store.work.transaction() as tx:
             while people.wipe_shop(tx, _SHOP, 10_000):
                 pass
@@ -142,7 +144,14 @@ class Stage:
         """Codes the platform made so far, oldest first: what a friend may order with."""
         return [deed.arguments[0].code for deed in self._platform.deeds if deed.method == "create_discount"]
 
-    def _tell(self, test: FlowTest) -> Outcome:
+    def _sent(self) -> dict[str, Deed]:
+        """What the flow has sent and done so far, by the effect's id."""
+        with self._store.work.read() as tx:
+            mine = [run for run in runs.all_of_shop(tx, _SHOP) if run.flow_id == self._flow_id]
+            done = [effect for run in mine for effect in effects.of_run(tx, _SHOP, run.id)]
+        return {effect.id: _deed(effect) for effect in done if effect.status is EffectStatus.SENT}
+
+    def _tell(self, test: FlowTest, sent: Mapping[str, Deed]) -> Outcome:
         with self._store.work.read() as tx:
             happened = [run for run in runs.all_of_shop(tx, _SHOP) if run.flow_id == self._flow_id]
             done = [(run, effect) for run in happened for effect in effects.of_run(tx, _SHOP, run.id)]
@@ -152,9 +161,7 @@ class Stage:
                 for entry in runs.journal_of(tx, _SHOP, run.id)
                 if entry.what == "not_started"
             ]
-        deeds = sorted(
-            (_deed(effect) for _, effect in done if effect.status is EffectStatus.SENT), key=lambda deed: deed.at
-        )
+        deeds = sorted(sent.values(), key=lambda deed: deed.at)
         silences = [_skipped(effect) for _, effect in done if effect.status is not EffectStatus.SENT]
         silences += [
             Silence(
