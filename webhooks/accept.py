@@ -15,11 +15,10 @@ of it that reconciliation sees and repairs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 from connector.clock import Clock
@@ -28,7 +27,7 @@ from connector.contracts import Handshake, Inbound, Verified
 from connector.errors import ConfigError, WebhookRejected
 from connector.log import get_log
 from connector.metrics import Metrics
-from connector.store.inbox import NewDelivery
+from connector.store.inbox import NewDelivery, kept_headers
 from webhooks.directory import Directory, Entry
 from webhooks.inline import later
 from webhooks.settings import ReceiverSettings
@@ -63,15 +62,9 @@ UNSIGNED = Answer(401, b"not accepted")
 UNAVAILABLE = Answer(503, b"try again", _RETRY)
 
 
-class Want(Enum):
-    """What a decision may have to wait for, besides a row becoming durable."""
-
-    REFRESH = "refresh"
-
-
-# A decision is a generator: it yields what it must wait for, is sent whether that succeeded, and returns its result.
-# So the rules are written once, and a thread and an event loop differ only in how they wait.
-Decision = Generator[Want | NewDelivery, bool, T]
+# A decision is a generator: it yields where it needs the directory read again, is sent whether that succeeded, and
+# returns its result. So the rules are written once, and a thread and an event loop differ only in how they wait.
+Decision = Generator[None, bool, T]
 
 
 class Acceptor:
@@ -102,18 +95,18 @@ class Acceptor:
                 return TOO_LARGE
         entry = self._entry(parts[2], parts[3])
         if entry is None:
-            if not (yield Want.REFRESH):
+            if not (yield):
                 return UNAVAILABLE
             entry = self._entry(parts[2], parts[3])
         return entry or UNKNOWN
 
-    def settle(self, entry: Entry, headers: Headers, body: bytes) -> Decision[Answer]:
-        """What the whole request decides: verified, stored, answered."""
+    def judge(self, entry: Entry, headers: Headers, body: bytes) -> Decision[NewDelivery | Answer]:
+        """What the whole request decides: the verified delivery to store, or the answer to one that is not stored."""
         if len(body) > self.settings.max_body:
             return TOO_LARGE
         found = self._verify(entry, headers, body)
         if found is UNSIGNED and self._directory.stale():  # the secret may just have been rotated
-            yield Want.REFRESH
+            yield
             newer = self._entry(entry.endpoint.platform, entry.endpoint.key)
             if isinstance(newer, Entry):
                 entry, found = newer, self._verify(newer, headers, body)
@@ -124,24 +117,23 @@ class Acceptor:
             domain = (found.shop_domain or "").lower()
             shop = self._directory.shop(entry.endpoint.platform, domain)
             if shop is None:
-                yield Want.REFRESH  # a shop installed a moment ago by another process
+                yield  # a shop installed a moment ago by another process
                 shop = self._directory.shop(entry.endpoint.platform, domain)
             if shop is None:
                 quarantine = quarantine or f"unknown shop {domain[:MAX_NAME]}"
                 log.warning("unknown_shop", platform=entry.endpoint.platform, owner_id=entry.owner_id)
-        stored = yield NewDelivery(
+        return NewDelivery(
             shop_id=entry.owner_id if shop is None else shop.id,
             platform=entry.endpoint.platform,
             topic=found.topic,
             dedup_key=found.dedup_key,
             # What verification found travels along, so that the worker need not know the secrets to read the body.
             # ours last: a header of this name, which nobody signed, must not replace what was verified
-            headers={**{name: v[0] for name, v in headers.items() if len(v) == 1}, "verified": encode_text(found)},
+            headers={**kept_headers(headers), "verified": encode_text(found)},
             body=body,
             received_at=self._clock.now(),
             quarantine=quarantine,
         )
-        return STORED if stored else UNAVAILABLE
 
     def _entry(self, platform: str, key: str) -> Entry | Answer | None:
         try:
@@ -175,37 +167,33 @@ class Acceptor:
     def run(self, decision: Decision[T]) -> T:
         """Take a decision in this thread, blocking where it must wait."""
         try:
-            want = next(decision)
+            next(decision)
             while True:
-                want = decision.send(self._wait(want))
+                decision.send(_within_time(self._directory.fresh()))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-
-    def _wait(self, want: Want | NewDelivery) -> bool:
-        done: Future[bool] = Future()
-        if not self._ask(want, done.set_result):
-            return False
-        try:
-            return done.result(STORE_TIMEOUT)
-        except FutureTimeout:
-            return False
 
     async def run_soon(self, decision: Decision[T]) -> T:
         """Take a decision without blocking: on the running event loop, or inline (webhooks.inline)."""
         try:
-            want = next(decision)
+            next(decision)
             while True:
-                done, bring = later()
-                want = decision.send(await done if self._ask(want, bring) else False)
+                read, bring = later()
+                self._directory.fresh().add_done_callback(lambda done, bring=bring: bring(done.result()))  # type: ignore[misc]
+                decision.send(await read)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    def _ask(self, want: Want | NewDelivery, tell: Callable[[bool], object]) -> bool:
-        """Whether it is under way; `tell` is then called once, in another thread or at once."""
-        if isinstance(want, NewDelivery):
-            return self._writer.submit(want, tell)
-        self._directory.fresh().add_done_callback(lambda read: tell(read.result()))
-        return True
+    def store(self, delivery: NewDelivery) -> Answer:
+        """The answer to a delivery when it is durable, or cannot be made so."""
+        stored: Future[bool] = Future()
+        kept = self._writer.submit(delivery, stored.set_result) and _within_time(stored)
+        return STORED if kept else UNAVAILABLE
+
+    async def store_soon(self, delivery: NewDelivery) -> Answer:
+        """`store` without blocking."""
+        stored, bring = later()
+        return STORED if self._writer.submit(delivery, bring) and await stored else UNAVAILABLE
 
     # -- both together ----------------------------------------------------------------------------------------------
 
@@ -214,14 +202,27 @@ class Acceptor:
         entry = self.run(self.admit("POST", f"/hooks/{platform}/{key}", headers))
         if isinstance(entry, Answer):
             return self.count(None, entry)
-        return self.count(entry, self.run(self.settle(entry, headers, body)))
+        return self.settle(entry, headers, body)
+
+    def settle(self, entry: Entry, headers: Headers, body: bytes) -> Answer:
+        """The answer to an admitted request whose body is at hand."""
+        found = self.run(self.judge(entry, headers, body))
+        return self.count(entry, found if isinstance(found, Answer) else self.store(found))
 
     async def accept_soon(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:
         """`accept` without blocking the event loop."""
         entry = await self.run_soon(self.admit("POST", f"/hooks/{platform}/{key}", headers))
         if isinstance(entry, Answer):
             return self.count(None, entry)
-        return self.count(entry, await self.run_soon(self.settle(entry, headers, body)))
+        found = await self.run_soon(self.judge(entry, headers, body))
+        return self.count(entry, found if isinstance(found, Answer) else await self.store_soon(found))
+
+
+def _within_time(done: Future[bool]) -> bool:
+    try:
+        return done.result(STORE_TIMEOUT)
+    except FutureTimeout:
+        return False
 
 
 def _plain(encodings: Sequence[str]) -> bool:

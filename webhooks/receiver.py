@@ -100,7 +100,7 @@ def _answer(receiver: Receiver, incoming: Request) -> Answer:
         return acceptor.count(entry, TOO_LARGE)
     except (ClientDisconnected, OSError):
         return acceptor.count(entry, TIMED_OUT)
-    return acceptor.count(entry, acceptor.run(acceptor.settle(entry, headers, body)))
+    return acceptor.settle(entry, headers, body)
 
 
 def _response(answer: Answer) -> Response:

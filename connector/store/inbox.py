@@ -55,6 +55,11 @@ def _keeps(name: str) -> bool:
     return _KEPT.fullmatch(name.lower()) is not None
 
 
+def kept_headers(headers: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Of a request's headers (lower-case names) what a row keeps: those that were sent once and say what it is."""
+    return {name: values[0] for name, values in headers.items() if len(values) == 1 and _keeps(name)}
+
+
 def put_many(tx: Tx, deliveries: Sequence[NewDelivery]) -> None:
     """Append; one that is already there, by (shop, topic, dedup_key), changes nothing."""
     tx.many("inbox_put", _rows(deliveries))
