@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from connector import __version__
 from connector.clock import Clock
+from connector.destinations import LARGEST_ANSWER, PublicOnly
 from connector.errors import AuthExpired, KiitosError, Refused, Transient
 
 USER_AGENT = f"Kiitos/{__version__} (+post-purchase messages)"
@@ -64,6 +65,9 @@ def error_for(response: requests.Response, *, wrote: bool, now: datetime) -> Kii
 class Http:
     """A session for one remote host's API. Thread-safe as far as requests' pool is; keep one a worker.
 
+    `public_only`: the host was named by a merchant; only public https servers are reached (`connector.destinations`),
+    redirects included, and an answer is read up to 16 MiB.
+
     `timeout` is (connect, read) in seconds. Reads (GET, HEAD, or a call marked `reads=True`) are tried `attempts`
     times on `Transient`, honouring Retry-After up to `max_wait` seconds; writes are never repeated here.
     """
@@ -77,6 +81,7 @@ class Http:
         max_wait: float = 2.0,
         pool: int = 8,
         headers: Mapping[str, str] | None = None,
+        public_only: bool = False,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
@@ -84,7 +89,9 @@ class Http:
         self._max_wait = max_wait
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": USER_AGENT, **(headers or {})})
-        adapter = HTTPAdapter(pool_connections=pool, pool_maxsize=pool, max_retries=0)
+        kind = PublicOnly if public_only else HTTPAdapter
+        adapter = kind(pool_connections=pool, pool_maxsize=pool, max_retries=0)
+        self._most = LARGEST_ANSWER if public_only else None
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -127,8 +134,15 @@ class Http:
             response = self._session.request(
                 method,
                 url,
-                **{"timeout": self._timeout, "allow_redirects": method.upper() == "GET", **options},
+                **{
+                    "timeout": self._timeout,
+                    "allow_redirects": method.upper() == "GET",
+                    "stream": self._most is not None,
+                    **options,
+                },
             )
+            if self._most is not None and not options.get("stream"):
+                _read_whole(response, self._most, place)
         except requests.exceptions.ConnectTimeout as error:
             raise Transient(f"{place}: no connection in time") from error
         except requests.exceptions.Timeout as error:
@@ -149,3 +163,15 @@ class Http:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _read_whole(response: requests.Response, most: int, place: str) -> None:
+    """Read the answer now, as requests would, but no more of it than `most` bytes."""
+    parts, size = [], 0
+    for part in response.iter_content(64 * 1024):
+        size += len(part)
+        if size > most:
+            response.close()
+            raise Refused(f"{place}: the answer is larger than {most >> 20} MiB", provider_code="too_large")
+        parts.append(part)
+    response._content = b"".join(parts)

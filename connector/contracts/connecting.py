@@ -158,12 +158,12 @@ class ConnectsStores(ABC):
         Raises `ConnectRefused`, `Transient`, `AuthExpired`, `Refused`.
         """
 
-    def receive(self, inbound: Inbound) -> Mapping[str, str]:
+    def receive(self, request: ConnectRequest, inbound: Inbound) -> Mapping[str, str]:
         """Read what the platform's server posted to `callback_url`; pure. It is kept sealed and unused until `finish`.
 
         Raises `ConnectRefused` for anything that is not exactly what the platform sends.
         """
-        del inbound
+        del request, inbound
         raise ConnectRefused("unexpected", "this platform sends no callback")
 
     @abstractmethod

@@ -47,7 +47,7 @@ def shop_address(access: Access) -> str:
         host = parts.hostname or ""
     except ValueError as error:
         raise ConfigError("the shop's url is no address", where=f"shops.{shop.id}.url") from error
-    if parts.scheme == "http" and _loopback(host):
+    if parts.scheme == "http" and _loopback(host) and not access.public_only:
         return address
     if parts.scheme != "https" or not host or parts.username is not None:
         raise ConfigError(
@@ -68,14 +68,18 @@ def _loopback(host: str) -> bool:
 class ShopApi(woocommerce.API):  # type: ignore[misc]
     """`get`, `post` and `put` of one shop, answering decoded JSON.
 
+    `public_only`: a merchant named the address (`connector.destinations`).
+
     One call at a time: shared hosting serves few PHP processes, and a busy one delays the shop's own webhooks.
     Raises `Transient` (GET is repeated a few times first), `AuthExpired` and `Refused`, whose `provider_code` is
     WooCommerce's own `code`.
     """
 
-    def __init__(self, address: str, key: str, secret: str, clock: Clock) -> None:
+    def __init__(self, address: str, key: str, secret: str, clock: Clock, *, public_only: bool = False) -> None:
         super().__init__(address, key, secret, timeout=TIMEOUT, user_agent=USER_AGENT, version="wc/v3")
-        self._http = Http(clock, timeout=TIMEOUT, pool=1, headers={"Accept": "application/json"})
+        self._http = Http(
+            clock, timeout=TIMEOUT, pool=1, headers={"Accept": "application/json"}, public_only=public_only
+        )
         self._clock = clock
         self._turn = threading.Lock()
 
@@ -197,7 +201,7 @@ class Connections:
     """One `ShopApi` a shop, made on first use and again when the shop's keys or address change."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[str, str, str], ShopApi]] = {}
+        self._kept: dict[str, tuple[tuple[str, str, str, bool], ShopApi]] = {}
         self._guard = threading.Lock()
 
     def to(self, access: Access) -> ShopApi:
@@ -205,12 +209,12 @@ class Connections:
         key, secret = access.secrets.get("consumer_key"), access.secrets.get("consumer_secret")
         if not key or not secret:
             raise AuthExpired(f"shop {access.shop.id} has no consumer_key and consumer_secret: connect it again")
-        wanted = (shop_address(access), key, secret)
+        wanted = (shop_address(access), key, secret, access.public_only)
         with self._guard:
             kept = self._kept.get(access.shop.id)
             if kept is None or kept[0] != wanted:
                 if kept is not None:
                     kept[1].close()
-                kept = (wanted, ShopApi(*wanted, clock=access.clock))
+                kept = (wanted, ShopApi(*wanted[:3], clock=access.clock, public_only=access.public_only))
                 self._kept[access.shop.id] = kept
             return kept[1]
