@@ -118,6 +118,14 @@ class Kiitos:
         self.sync()
         return True
 
+    def candidate(self, row: ConnectedShop) -> ShopSettings:
+        """The shop as it would be with these settings, its flows loaded. Raises `ConfigError` saying why not."""
+        whole = with_connected(self.config, [row])
+        fault = whole.left_out.get(row.shop_id) or _flow_faults(whole, self.registry, row)
+        if fault:
+            raise ConfigError(fault)
+        return whole.shop(row.shop_id)
+
     def sync(self) -> None:
         """Write shops, hook URLs and credentials of the configuration into the store. Idempotent."""
         now = self.clock.now()

@@ -1,7 +1,7 @@
 """The operator's file: its schema, its layers (defaults, presets, clients, shops) and where each value came from."""
 
 from connector.config.layering import Layered, merge
-from connector.config.load import load_config, parse_config, with_connected
+from connector.config.load import inherited, load_config, parse_config, with_connected
 from connector.config.settings import (
     AppSettings,
     Config,
@@ -19,6 +19,7 @@ __all__ = [
     "FlowSetting",
     "Layered",
     "ShopSettings",
+    "inherited",
     "load_config",
     "merge",
     "parse_config",

@@ -86,6 +86,15 @@ def with_connected(config: Config, connected: Sequence[ConnectedShop]) -> Config
     return parse_config(source.document, config.path, source.environ, generate=source.generate, connected=connected)
 
 
+def inherited(config: Config, client_id: str) -> Layered:
+    """What every shop of a client gets from the file. Raises `ConfigError` for an unknown client."""
+    if client_id not in config.clients:
+        raise ConfigError(f"no client '{client_id}'{near(client_id, config.clients)}", where=config.path.name)
+    source = config.source
+    reader = _Reader(source.document, config.path, source.environ, [], generate=False)
+    return merge(reader.layers_of(client_id, config.clients[client_id]))
+
+
 def _faulty(path: Path, faults: list[str]) -> ConfigError:
     lines = "\n".join(f"  {path.name}: {fault}" for fault in faults)
     return ConfigError(f"{len(faults)} fault(s):\n{lines}", where=str(path.name))

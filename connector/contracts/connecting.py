@@ -142,6 +142,8 @@ class ConnectsStores(ABC):
     """What the operator may write under `[connect.apps.<platform>]`; secrets as `{ env = ... }` or `{ file = ... }`."""
     credential_names: ClassVar[Sequence[str]] = ()
     """The names `Connected.secrets` may have: what is replaced when the store is connected again."""
+    lasting_secrets: ClassVar[Sequence[str]] = ()
+    """Those of them we made ourselves (to sign webhooks with): one that is stored already stays."""
 
     @abstractmethod
     def ways(self) -> Sequence[ConnectWay]:
@@ -157,6 +159,15 @@ class ConnectsStores(ABC):
 
         Raises `ConnectRefused`, `Transient`, `AuthExpired`, `Refused`.
         """
+
+    def arrive(self, request: ConnectRequest, pairs: Sequence[tuple[str, str]]) -> Begun:
+        """The merchant's browser comes from the platform, which installed our app there; `pairs` are its query.
+
+        The platform's own signature over the query is what lets it in, with the operator's app in `request.app`.
+        Raises `ConnectRefused`, `Transient`, `AuthExpired`.
+        """
+        del request, pairs
+        raise ConnectRefused("unexpected", "this platform sends nobody here")
 
     def receive(self, request: ConnectRequest, inbound: Inbound) -> Mapping[str, str]:
         """Read what the platform's server posted to `callback_url`; pure. It is kept sealed and unused until `finish`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, request
 
-from connector.pages import frame, referral, review, unsubscribe
+from connector.pages import connect, frame, referral, review, unsubscribe
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
@@ -18,13 +18,20 @@ def register(app: Flask) -> None:
     """Mount the pages under `/p/`. The application object is found in `app.extensions["kiitos"]`."""
     blueprint = Blueprint("pages", __name__, url_prefix=frame.PREFIX, template_folder="templates")
     blueprint.before_request(_limit_body)
+    blueprint.before_request(_refresh)
     for path, kind in (("unsubscribe", unsubscribe), ("review", review)):
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
+    app.register_blueprint(connect.blueprint())
     frame.guard(app)
+
+
+def _refresh() -> None:
+    """A page may belong to a store that was connected since this process started."""
+    frame.application().refresh()
 
 
 def _limit_body() -> None:

@@ -28,6 +28,7 @@ from flows.render.locales import FALLBACK, direction, match_language
 from flows.runner import RunMoved, Runner
 
 PREFIX = "/p"
+GUARDED = (f"{PREFIX}/", "/connect")
 T = TypeVar("T")
 _TOKEN = re.compile(r"[0-9a-z]{16,64}")
 _CARD, _CARD_DARK, _INK, _INK_DARK = "#ffffff", "#202725", "#1d2421", "#eef2f0"
@@ -51,6 +52,8 @@ class Application(Protocol):
     clock: Clock
     store: Store
     runner: Runner
+
+    def refresh(self) -> bool: ...
 
 
 def application() -> Application:
@@ -107,21 +110,35 @@ def language_of(*sources: str | None) -> str:
     return next((found for source in sources if (found := match_language(source, languages()))), FALLBACK)
 
 
-def page(template: str, shop: Shop | None, locale: str | None, status: int = 200, **values: Any) -> Response:
-    """Render a hosted page in the language of the link it belongs to."""
+def visitor_language(locale: str | None, shop: Shop | None) -> str:
+    """The language of the link a page belongs to, of the shop, of a stranger's browser."""
     browser = () if shop is not None else request.accept_languages.values()
-    language = language_of(locale, shop.locale if shop is not None else None, *browser)
+    return language_of(locale, shop.locale if shop is not None else None, *browser)
+
+
+def page(
+    template: str,
+    shop: Shop | None,
+    locale: str | None,
+    status: int = 200,
+    *,
+    texts: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """Render a hosted page in the visitor's language. `texts` come before the pages' own strings."""
+    language = visitor_language(locale, shop)
+    known = {**strings(language), **(texts or {})}
     g.nonce = application().clock.token(16)
 
     def t(key: str, **names: Any) -> Markup:
-        text = strings(language)[key]
+        text = known[key]
         # The pattern is ours; Markup.format escapes every value put into it.
         return escape(text).format(**names)
 
     body = render_template(
         template,
         t=t,
-        has=strings(language).__contains__,
+        has=known.__contains__,
         lang=language,
         dir=direction(language),
         nonce=g.nonce,
@@ -148,14 +165,14 @@ def _colours(shop: Shop | None) -> dict[str, str]:
 
 
 def guard(app: Flask) -> None:
-    """Headers on every answer under `/p/`, and friendly pages in place of the server's own errors."""
+    """Headers on every answer under `/p/` and `/connect`, and friendly pages in place of the server's own errors."""
     app.after_request(_protect)
     app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(StoreUnavailable, _ask_again)
 
 
 def _ours() -> bool:
-    return request.path.startswith(f"{PREFIX}/")
+    return request.path.startswith(GUARDED)
 
 
 def _protect(response: Response) -> Response:

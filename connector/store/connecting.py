@@ -187,7 +187,12 @@ def begin(
 
 def attempt_of(tx: Tx, vault: Vault, browser: str, now: datetime) -> Attempt | None:
     """The attempt a browser's cookie stands for, unless it ran out."""
-    row = tx.one("attempt_of", browser_hash=digest(browser), now=to_text(now))
+    return attempt_by_hash(tx, vault, digest(browser), now)
+
+
+def attempt_by_hash(tx: Tx, vault: Vault, browser_hash: str, now: datetime) -> Attempt | None:
+    """The same, for who has seen the attempt before."""
+    row = tx.one("attempt_of", browser_hash=browser_hash, now=to_text(now))
     return _attempt(row, vault) if row else None
 
 

@@ -106,6 +106,15 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
             )
         return _json(response)
 
+    def index(self) -> Any:
+        """The site's REST index: name, time zone, namespaces. Open to everybody, so it is asked without keys."""
+        with self._turn:
+            return _json(
+                self._http.call(
+                    "GET", f"{self.url.rstrip('/')}/wp-json/", classify=lambda answer: self._fault(answer, wrote=False)
+                )
+            )
+
     def _fault(self, response: requests.Response, *, wrote: bool) -> KiitosError | None:
         """The error an answer stands for, or `None` for a JSON answer below 300 and for redirected writes."""
         status = response.status_code

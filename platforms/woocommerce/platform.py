@@ -15,6 +15,7 @@ from connector.errors import Refused, Transient
 from connector.model import Event, EventKind, Ref
 from platforms.woocommerce.adapter import WooCommerceAdapter
 from platforms.woocommerce.calls import NO_ROUTE, an_object, got, meta_of, numeric, objects, without_html
+from platforms.woocommerce.connecting import WooCommerceConnecting
 from platforms.woocommerce.coupons import Coupons
 from platforms.woocommerce.echo import not_ours
 from platforms.woocommerce.events import order_events
@@ -32,7 +33,14 @@ _REVIEW_PAGES = 5
 
 
 class WooCommerce(
-    WooCommerceAdapter, Coupons, OrderRecords, CustomerRecords, Storefront, PublishesReviews, FetchesOrders
+    WooCommerceAdapter,
+    WooCommerceConnecting,
+    Coupons,
+    OrderRecords,
+    CustomerRecords,
+    Storefront,
+    PublishesReviews,
+    FetchesOrders,
 ):
     """The platform `woocommerce`. Needs a read_write key, best of a shop_manager made for it."""
 

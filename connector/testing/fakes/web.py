@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,14 +188,19 @@ class LoopbackServer:
         return f"http://127.0.0.1:{self.port}"
 
 
-def post(url: str, headers: Pairs, body: bytes, timeout: float) -> int | None:
+def post(url: str, headers: Pairs, body: bytes, timeout: float, trust: ssl.SSLContext | None = None) -> int | None:
     """POST exactly these headers and bytes; the status, or `None` when there was no answer in `timeout` seconds.
 
-    Redirects are not followed, as neither platform follows them for a webhook.
+    `trust` names the certificates accepted over https. Redirects are not followed, as neither platform follows them for
+    a webhook.
     """
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=timeout)
+    host = parts.hostname or "127.0.0.1"
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=trust)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, parts.port, timeout=timeout)
+    )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.putrequest("POST", target, skip_accept_encoding=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connector.testing.fakes.web import Request, Response
-from connector.testing.fakes.woocommerce import actions, coupons, listing, orders, reviews
+from connector.testing.fakes.woocommerce import actions, coupons, listing, orders, reviews, settings
 from connector.testing.fakes.woocommerce.answers import error, invalid_param, missing_params, no_route, ok
 from connector.testing.fakes.woocommerce.hooks import valid_topic
 from connector.testing.fakes.woocommerce.state import VERSION, WRITABLE_STATUSES, Json
@@ -318,10 +318,18 @@ def system_status(woo: FakeWoo, request: Request, found: re.Match[str]) -> Respo
     """The parts a connecting app reads; the real answer has many more."""
     plugin = {"plugin": "woocommerce/woocommerce.php", "name": "WooCommerce", "version": VERSION}
     plugin.update(version_latest=VERSION, url="https://woocommerce.com/", author_name="Automattic")
-    environment: Json = {"home_url": woo.home, "site_url": woo.home, "version": VERSION, "wp_version": "7.1"}
-    environment.update(wp_multisite=False, wp_cron=True, language="fi", php_version="8.2.36", default_timezone="UTC")
-    settings: Json = {"currency": woo.currency, "number_of_decimals": 2, "HPOS_enabled": True}
-    settings.update(HPOS_sync_enabled=False, enabled_features=woo.features)
+    environment: Json = {
+        "home_url": woo.home,
+        "site_url": woo.home,
+        "store_id": woo.store_id,
+        "version": VERSION,
+        "wp_version": "7.1",
+    }
+    environment.update(
+        wp_multisite=False, wp_cron=woo.cron, language=woo.language, php_version="8.2.36", default_timezone="UTC"
+    )
+    options: Json = {"currency": woo.currency, "number_of_decimals": 2, "HPOS_enabled": True}
+    options.update(HPOS_sync_enabled=False, enabled_features=woo.features)
     return ok(
         {
             "environment": environment,
@@ -330,7 +338,7 @@ def system_status(woo: FakeWoo, request: Request, found: re.Match[str]) -> Respo
             "inactive_plugins": [],
             "dropins_mu_plugins": {"dropins": [], "mu_plugins": []},
             "theme": {"name": "Storefront", "version": "4.6.2"},
-            "settings": settings,
+            "settings": options,
             "security": {"secure_connection": woo.home.startswith("https"), "hide_errors": True},
             "pages": [],
             "post_type_counts": [],
@@ -367,8 +375,10 @@ ROUTES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/webhooks", {"GET": list_webhooks, "POST": _written(post_webhook)}),
     (f"/webhooks{_NUMBER}", {"GET": get_webhook, "PUT": _written(put_webhook), "DELETE": delete_webhook}),
     ("/system_status", {"GET": system_status}),
+    (r"/settings/([a-z_-]+)", {"GET": settings.list_group}),
+    (r"/settings/([a-z_-]+)/([a-z_-]+)", {"GET": settings.get_setting, "PUT": _written(settings.put_setting)}),
     (
-        r"/(?:settings|reports|data|taxes|shipping|payment_gateways|orders/batch)\b.*",
+        r"/(?:reports|data|taxes|shipping|payment_gateways|orders/batch)\b.*",
         {"GET": not_here, "POST": not_here},
     ),
 )

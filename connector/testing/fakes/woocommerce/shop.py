@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 from connector.clock import Clock
 from connector.testing.fakes.web import Call, LoopbackServer, Request, Response, Trouble
-from connector.testing.fakes.woocommerce import answers, routes
+from connector.testing.fakes.woocommerce import answers, authorize, routes
+from connector.testing.fakes.woocommerce import settings as settings_of
 from connector.testing.fakes.woocommerce.life import USUAL_TOPICS, WooLife
 from connector.testing.fakes.woocommerce.state import Json, texture
 
 # Routes that end in a call of the shop to somebody else: they must not hold the shop's lock meanwhile.
-CALLS_OUT = "/wp-json/wc/v3/webhooks"
+CALLS_OUT = ("/wp-json/wc/v3/webhooks", f"{authorize.PATH}/access_granted")
 
 _SCRIPT = re.compile(r"</?script[^>]*>", re.IGNORECASE)
 _LONE_AMPERSAND = re.compile(r"&(?!#?\w+;)")
@@ -43,10 +46,15 @@ class FakeWoo(WooLife):
         **settings: Any,
     ) -> None:
         super().__init__(clock, url, timezone, **settings)
+        self.keys: dict[str, tuple[str, str]] = {}
         self.consumer_key = consumer_key
         self.consumer_secret = consumer_secret
         self.webhook_secret = webhook_secret
         self.permissions = permissions
+        self.settings = settings_of.stock("FI", f"post@{urlsplit(url).hostname}")
+        self.cron = True
+        self.store_id = hashlib.sha256(url.encode()).hexdigest()[:32]
+        self.admin = authorize.Admin()
         self.maintenance = False
         self.order_actions = True
         self.mails: list[tuple[int, str, str]] = []
@@ -110,6 +118,12 @@ class FakeWoo(WooLife):
         self.notes[order_id].append(row)
         return row
 
+    def issue_key(self, permissions: str) -> tuple[int, str, str]:
+        """A fresh key beside the first one: its number, key and secret."""
+        key, secret = (f"{kind}_{hashlib.sha1(self.clock.token().encode()).hexdigest()}" for kind in ("ck", "cs"))
+        self.keys[key] = (secret, permissions)
+        return self.next_id("key"), key, secret
+
     # --- HTTP ---
 
     def _answer(self, request: Request) -> Response:
@@ -132,6 +146,8 @@ class FakeWoo(WooLife):
         return Response(response.status, drop=True) if trouble.drop else response
 
     def _route(self, request: Request) -> Response:
+        if request.path.startswith(authorize.PATH):
+            return authorize.answer(self, request)
         if request.path.rstrip("/") == "/wp-json":
             return answers.ok(self._index())
         if not request.path.startswith("/wp-json/wc/v3"):
@@ -141,7 +157,8 @@ class FakeWoo(WooLife):
     def _refusal(self, request: Request) -> Response | None:
         """Why the caller may not, or `None`. A wrong key looks like no key; a wrong secret is named (§3)."""
         key, secret = _credentials(request)
-        if key != self.consumer_key:
+        known = {self.consumer_key: (self.consumer_secret, self.permissions), **self.keys}.get(key or "")
+        if known is None:
             if request.method != "GET":
                 return answers.error(
                     401, "woocommerce_rest_cannot_create", "Sorry, you are not allowed to create resources."
@@ -149,9 +166,9 @@ class FakeWoo(WooLife):
             single = request.path.rstrip("/").rsplit("/", 1)[-1].isdigit()
             what = "view this resource" if single else "list resources"
             return answers.error(401, "woocommerce_rest_cannot_view", f"Sorry, you cannot {what}.")
-        if secret is not None and secret != self.consumer_secret:
+        if secret is not None and secret != known[0]:
             return answers.error(401, "woocommerce_rest_authentication_error", "Consumer secret is invalid.")
-        if request.method != "GET" and self.permissions == "read":
+        if request.method != "GET" and known[1] == "read":
             text = "The API key provided does not have write permissions."
             return answers.error(401, "woocommerce_rest_authentication_error", text)
         return None

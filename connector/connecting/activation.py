@@ -1,0 +1,141 @@
+"""A proven store joins in one transaction, and leaves in one: settings, credentials, hook address, status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.clock import Clock
+from connector.config import Config, ConnectedShop, ShopSettings, inherited
+from connector.config.schema import check_connected
+from connector.contracts import Access, Connected, ConnectsStores, StoreFacts
+from connector.credentials import Credentials
+from connector.errors import ConfigError, ConnectRefused
+from connector.model import Shop, ShopStatus
+from connector.registry import PLATFORMS, Registry
+from connector.secrets import Vault
+from connector.store import connecting, shops
+from connector.store.connecting import ConnectedRow
+from connector.store.db import Tx
+from connector.store.store import Store
+
+_ODD = re.compile(r"[^a-z0-9]+")
+_LONGEST_NAME = 40
+
+
+class Application(Protocol):
+    """The parts of the built application that connecting uses."""
+
+    config: Config
+    store: Store
+    vault: Vault
+    registry: Registry
+    clock: Clock
+    credentials: Credentials
+
+    def refresh(self) -> bool: ...
+    def candidate(self, row: ConnectedShop) -> ShopSettings: ...
+    def endpoint_key(self, shop: ShopSettings) -> str: ...
+    def hook_url(self, shop: ShopSettings) -> str: ...
+    def access(self, shop: ShopSettings) -> Access: ...
+
+
+def connectable(registry: Registry) -> dict[str, ConnectsStores]:
+    """The platforms whose stores can be connected here, by name."""
+    found: dict[str, ConnectsStores] = {}
+    for name in registry.names(PLATFORMS):
+        adapter = registry.platform(name)
+        if isinstance(adapter, ConnectsStores):
+            found[name] = adapter
+    return found
+
+
+def activate(tx: Tx, app: Application, client_id: str, platform: str, proven: Connected, only: str | None) -> str:
+    """Let a proven store join a client; return its shop id. Everything or nothing: `tx` is the caller's.
+
+    A store that is known is connected again: new credentials replace the old, its settings, people and flows stay.
+    `only` is the one shop an invite is for. Raises `ConnectRefused`.
+    """
+    adapter, now = connectable(app.registry)[platform], app.clock.now()
+    known = shops.by_domain(tx, platform, proven.facts.domain)
+    if known is not None and known.client_id != client_id:
+        raise ConnectRefused("taken", "the store belongs to another client")
+    shop_id = known.id if known is not None else _free_id(tx, app.config, client_id, proven.facts.domain)
+    if only is not None and shop_id != only:
+        raise ConnectRefused("another_store", "the link is for another store")
+    declared = app.config.shops.get(shop_id)
+    if declared is not None and declared.declared and set(declared.secrets) & set(proven.secrets):
+        raise ConnectRefused("in_file", "app.toml sets this shop's credentials", shop=shop_id)
+    row = _row(tx, app, client_id, shop_id, platform, proven)
+    try:
+        settings = app.candidate(ConnectedShop(shop_id=shop_id, client_id=client_id, settings=row.settings))
+        shops.save(tx, settings.shop, now)
+    except ConfigError as error:
+        raise ConnectRefused("left_out", error.message, shop=shop_id) from error
+    shops.put_endpoint(tx, app.endpoint_key(settings), platform, shop_id, shop_id, now)
+    _keep_secrets(tx, app.vault, adapter, shop_id, proven.secrets, now)
+    if known is not None and known.status in (ShopStatus.DISCONNECTED, ShopStatus.UNINSTALLED):
+        shops.set_status(tx, shop_id, ShopStatus.ACTIVE, now, "connected again")
+    connecting.put(tx, row, now)
+    return shop_id
+
+
+def _keep_secrets(
+    tx: Tx, vault: Vault, adapter: ConnectsStores, shop_id: str, secrets: Mapping[str, str], now: datetime
+) -> None:
+    stored = set(shops.secret_names(tx, shop_id))
+    for name in set(adapter.credential_names) & stored - set(secrets):
+        shops.delete_secret(tx, shop_id, name)
+    for name, value in secrets.items():
+        if not (name in adapter.lasting_secrets and name in stored):
+            shops.put_secret(tx, vault, shop_id, name, value, now)
+
+
+def _free_id(tx: Tx, config: Config, client_id: str, domain: str) -> str:
+    """`client-name`, the name made of the domain; numbered where another store has it."""
+    bare = domain.removesuffix(".myshopify.com").removeprefix("www.")
+    name = _ODD.sub("-", bare).strip("-")[:_LONGEST_NAME].strip("-") or "shop"
+    for number in range(1, 1000):
+        shop_id = f"{client_id}-{name}" + (f"-{number}" if number > 1 else "")
+        if shop_id not in config.shops and shops.get(tx, shop_id) is None:
+            return shop_id
+    raise ConnectRefused("left_out", "no free name for the shop", shop=f"{client_id}-{name}")
+
+
+def _row(tx: Tx, app: Application, client_id: str, shop_id: str, platform: str, proven: Connected) -> ConnectedRow:
+    before = connecting.get(tx, shop_id)
+    settings: dict[str, Any] = dict(before.settings) if before is not None else {}
+    settings.update(_told(proven.facts), platform=platform)
+    if "sender" not in settings and inherited(app.config, client_id).get("sender") is None and proven.facts.email:
+        name = re.sub(r'[<>"\r\n,;]', " ", proven.facts.name).strip() or proven.facts.domain
+        settings["sender"] = f"{name} <{proven.facts.email}>"
+    return ConnectedRow(shop_id=shop_id, client_id=client_id, settings=settings, granted=tuple(proven.granted))
+
+
+def _told(facts: StoreFacts) -> dict[str, Any]:
+    """What the platform told, as settings; what could not stand in app.toml (an unknown zone) is left to the file."""
+    told = {
+        "domain": facts.domain,
+        "url": facts.url,
+        "name": facts.name,
+        "locale": facts.locale,
+        "timezone": facts.timezone,
+        "currency": facts.currency,
+        "country": facts.country,
+        "support_email": facts.email,
+        "platform_shop_id": facts.platform_shop_id,
+    }
+    return {key: value for key, value in told.items() if value and not check_connected("", {key: value})}
+
+
+def remove(tx: Tx, app: Application, shop: Shop) -> None:
+    """The shop leaves: sends stop at once, credentials are gone. Its people and history stay until they are erased.
+
+    Its settings stay too: what is still queued for it is dropped with a reason, and late webhooks find no stranger.
+    """
+    now = app.clock.now()
+    shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, now, "removed")
+    shops.delete_secrets(tx, shop.id)
+    connecting.bump(tx, now)
