@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 
 import requests
@@ -28,11 +29,12 @@ def free_port() -> int:
 
 
 class Serving:
-    """`with Serving(app) as serving: serving.url`."""
+    """`with Serving(app) as serving: serving.url`. With `certificate` (one PEM file, key included) over https."""
 
-    def __init__(self, app: Flask, port: int | None = None) -> None:
+    def __init__(self, app: Flask, port: int | None = None, certificate: Path | None = None) -> None:
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
+        self._trust: str | bool = str(certificate) if certificate else True
         self._server = Server(
             create_asgi(app, threads=4),
             address="127.0.0.1",
@@ -40,6 +42,8 @@ class Serving:
             interface=Interfaces.ASGI,
             websockets=False,
             log_enabled=False,
+            ssl_cert=certificate,
+            ssl_key=certificate,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
@@ -55,7 +59,7 @@ class Serving:
         self._thread.start()
         for _ in range(200):
             with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/healthz", timeout=2).ok:
+                if requests.get(f"{self.url}/healthz", timeout=2, verify=self._trust).ok:
                     return self
             threading.Event().wait(0.025)
         raise StoreUnavailable("the embedded server did not start within 5 s")
