@@ -4,8 +4,8 @@ What a platform brings is used only after it was proven, a store joins in one tr
 through `connector.contracts.connecting`: adding one edits nothing here.
 """
 
-from connector.connecting.activation import Application, activate, remove
+from connector.connecting.activation import Application, activate, leave
 from connector.connecting.attempts import Attempts, Started
 from connector.connecting.checking import check, fill, sentences, worst
 
-__all__ = ["Application", "Attempts", "Started", "activate", "check", "fill", "remove", "sentences", "worst"]
+__all__ = ["Application", "Attempts", "Started", "activate", "check", "fill", "leave", "sentences", "worst"]

@@ -139,3 +139,16 @@ def remove(tx: Tx, app: Application, shop: Shop) -> None:
     shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, now, "removed")
     shops.delete_secrets(tx, shop.id)
     connecting.bump(tx, now)
+
+
+def leave(app: Application, settings: ShopSettings) -> list[str]:
+    """Disconnect a shop; what was done, in words. Stops first, tidies up at the platform second: a platform that
+    cannot be reached keeps nobody."""
+    shop = settings.shop
+    with app.store.work.transaction() as tx:
+        shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, app.clock.now(), "removed")
+    done = [f"{shop.id} sends nothing any more"]
+    with app.store.work.transaction() as tx:
+        remove(tx, app, shop)
+    app.refresh()
+    return [*done, "its credentials are forgotten"]

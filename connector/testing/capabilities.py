@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, get_type_hints
 
 from connector import codec
-from connector.contracts import Access, PlatformAdapter
+from connector.contracts import Access, ChecksConnection, PlatformAdapter
 from connector.errors import AuthExpired, KiitosError, Refused, Transient
 from connector.model import Event
 from connector.testing.exchanges import ENDLESS, Exchange, Fault, Replay, Tape
@@ -197,11 +197,14 @@ class CapabilityChecks(Subject):
 
 
 def capability_methods(adapter: PlatformAdapter) -> dict[str, Callable[..., Any]]:
-    """The methods of every capability the adapter inherits, by name, as the contract declares them."""
+    """The methods of every capability the adapter inherits, by name, as the contract declares them.
+
+    A check of the connection is none of them: whatever goes wrong is a finding there, and nothing is raised.
+    """
     return {
         name: getattr(capability, name)
         for capability in type(adapter).__mro__
-        if capability.__module__.startswith("connector.contracts.")
+        if capability.__module__.startswith("connector.contracts.") and capability is not ChecksConnection
         for name in declared_methods(capability)
     }
 
