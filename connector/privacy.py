@@ -22,7 +22,7 @@ from connector.errors import ConfigError, StoreUnavailable
 from connector.gathering import pack_export
 from connector.log import get_log
 from connector.model import ShopStatus
-from connector.store import deliveries, inbox, people, privacy, shops
+from connector.store import connecting, deliveries, inbox, people, privacy, shops
 from connector.store.inbox import Delivery
 from connector.store.people import Person
 from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, PrivacyRequest
@@ -149,6 +149,7 @@ class Privacy:
             rows += gone
         with self._store.work.transaction() as tx:
             shops.delete_secrets(tx, shop_id)
+            connecting.delete(tx, shop_id, self._clock.now())
             privacy.move(tx, request, ERASED, self._clock.now(), counts={"rows": rows}, forget=True)
         self._finish(request)
 
