@@ -7,6 +7,7 @@ under a manual clock.
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +19,17 @@ from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
 from connector.log import get_log
 from connector.privacy import Privacy
+from connector.reconciliation import Reconciler
 from connector.store import deliveries, effects, privacy, runs
 
 log = get_log("worker")
 
 WAKE_ROUNDS = 50
 """So that a crowd of runs waking at once is in the outbox, where order messages go first, before the next is sent."""
+RECONCILING = 4
+"""Threads that ask platforms: so many slow shops hold up none but each other."""
+PARTING = 5.0
+"""Seconds a stopping worker waits for a slice; one cut off is taken up again when its lease ends."""
 PAUSE = 1.0
 """Seconds to wait after something went wrong that no row is to blame for."""
 COLLECT_AFTER = 50_000
@@ -39,9 +45,10 @@ class Tick:
     runs: int = 0
     effects: int = 0
     chores: int = 0
+    jobs: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.deliveries or self.runs or self.effects or self.chores)
+        return bool(self.deliveries or self.runs or self.effects or self.chores or self.jobs)
 
     def __add__(self, other: Tick) -> Tick:
         return Tick(
@@ -49,25 +56,37 @@ class Tick:
             self.runs + other.runs,
             self.effects + other.effects,
             self.chores + other.chores,
+            self.jobs + other.jobs,
         )
 
 
 class Worker:
-    """One worker of the given application. Without a ledger, what a crash interrupts waits for its lease to end."""
+    """One worker of the given application. Without a ledger, what a crash interrupts waits for its lease to end.
 
-    def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None) -> None:
+    With a reconciler it also asks platforms for what webhooks lost: in `tick` a slice at a time, in `run` in threads of
+    their own, because a slow shop must not hold up anybody's mail.
+    """
+
+    def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None, reconciler: Reconciler | None = None) -> None:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
         self.carrier = Carrier(kiitos, ledger or Ledger())
         self.privacy = Privacy(kiitos)
+        self.reconciler = reconciler
 
     def tick(self) -> Tick:
-        """Do one batch of everything that is due: deliveries, woken runs, effects.
+        """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
 
         Stores that were connected, changed or removed meanwhile are taken in first.
         """
+        done = self._batch()
+        if self.reconciler is not None:
+            done += Tick(jobs=int(self.reconciler.run_one()))
+        return done
+
+    def _batch(self) -> Tick:
         if self._kiitos.refresh():
             self.intake.look_again()
         taken, woken = self.intake.take_in(), 0
@@ -85,23 +104,51 @@ class Worker:
             done = self.tick()
             if not done:
                 return total
-            total = total + done
+            total += done
         raise StoreUnavailable(f"still busy after {limit} rounds")
 
     def next_due(self) -> datetime | None:
         """When the next thing is due, as far as rows tell; `None` when nothing is."""
         with self._store.work.read() as tx:
             times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), privacy.next_due(tx)]
+        if self.reconciler is not None:
+            times.append(self.reconciler.next_due())
         return min((at for at in times if at is not None), default=None)
 
     def run(self, stopping: Callable[[], bool], poll: float = 0.02) -> None:
         """Work until told to stop. An idle worker looks every `poll` seconds, up to ten times as seldom."""
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER, 20, 20)
+        threads = [
+            threading.Thread(target=self._reconcile, args=(stopping,), name=f"reconcile-{number}", daemon=True)
+            for number in range(RECONCILING if self.reconciler is not None else 0)
+        ]
+        for thread in threads:
+            thread.start()
+        self._work(stopping, poll)
+        for thread in threads:
+            thread.join(PARTING)
+
+    def _reconcile(self, stopping: Callable[[], bool]) -> None:
+        """One thread's share of the shops' jobs. A slice that is under way when we stop ends with its lease."""
+        assert self.reconciler is not None
+        while not stopping():
+            try:
+                busy = self.reconciler.run_one()
+            except StoreUnavailable as error:
+                log.error("store_unavailable", code=error.code)
+                busy = False
+            except Exception as error:
+                log.exception("reconciling_failed", error)
+                busy = False
+            if not busy:
+                self._clock.sleep(PAUSE)
+
+    def _work(self, stopping: Callable[[], bool], poll: float) -> None:
         idle = poll
         while not stopping():
             try:
-                busy = self.tick()
+                busy = self._batch()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
                 self._clock.sleep(PAUSE)

@@ -62,7 +62,7 @@ class Runner:
         One order is taken in by one transaction at a time: of two parcels stored side by side neither would see the
         other, and nobody would notice that the order is now sent.
         """
-        tx.hold(_order_name(shop_id, event.order_id) for event in arrived if event.order_id)
+        tx.hold(order_name(shop_id, event.order_id) for event in arrived if event.order_id)
         for event in arrived:
             # Before its snapshots are taken in: they may be all that still says whose order it was.
             if event.kind == EventKind.CUSTOMER_REDACTED and not events.has(tx, shop_id, event.key):
@@ -100,7 +100,7 @@ class Runner:
     def foresee(self, tx: Tx, shop_id: str, arrived: Sequence[Event]) -> None:
         """Hold and read at once what the deliveries of a batch, ingested one by one, are going to ask for."""
         order_ids = list(dict.fromkeys(event.order_id for event in arrived if event.order_id))
-        tx.hold(_order_name(shop_id, order_id) for order_id in order_ids)
+        tx.hold(order_name(shop_id, order_id) for order_id in order_ids)
         events.foresee(tx, shop_id, [event.key for event in arrived])
         entities.foresee(tx, shop_id, order_ids)
         entities.foresee_customers(tx, shop_id, dict.fromkeys(filter(None, map(_buyer_of, arrived))))
@@ -110,7 +110,7 @@ class Runner:
     def wake(self, tx: Tx, run: Run, now: datetime) -> None:
         """Let a run whose time has come go on; at the next tick, when news of its order is being taken in just now."""
         # No waiting: the caller has locked the run's row, for which whoever holds the order may be waiting.
-        if run.order_id and not tx.try_hold(_order_name(run.shop_id, run.order_id)):
+        if run.order_id and not tx.try_hold(order_name(run.shop_id, run.order_id)):
             return
         signal = None if run.status is RunStatus.READY else Woke()
         self._advance(tx, run, signal, self._situation(tx, run), now)
@@ -127,7 +127,7 @@ class Runner:
         last = run.step + 1 >= len(steps)
         if run.order_id and not last:
             # What the next step waits for may be coming in at this moment: one of the two must see the other.
-            tx.hold([_order_name(run.shop_id, run.order_id)])
+            tx.hold([order_name(run.shop_id, run.order_id)])
         self._advance(tx, run, signal, NOTHING if last else self._situation(tx, run), now)
 
     def strand(self, tx: Tx, shop_id: str, run_id: str, now: datetime) -> None:
@@ -311,7 +311,8 @@ def _order_of(run: Run) -> str | None:
     return run.order_id or (run.subject_id if run.subject_kind == "order" else None)
 
 
-def _order_name(shop_id: str, order_id: str) -> str:
+def order_name(shop_id: str, order_id: str) -> str:
+    """What is held while an order is taken in."""
     return f"order {shop_id} {order_id}"
 
 

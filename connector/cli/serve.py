@@ -37,7 +37,7 @@ def serve(app: App, host: str | None, port: int | None) -> None:
 @click.option("--once", is_flag=True, help="Do what is due now, then stop.")
 @click.pass_obj
 def worker(app: App, once: bool) -> None:
-    """Turn deliveries into events, move flows, send messages.
+    """Turn deliveries into events, move flows, send messages, ask shops for what webhooks lost.
 
     \b
     Example:
@@ -45,11 +45,12 @@ def worker(app: App, once: bool) -> None:
     """
     from connector.ledger import Ledger
     from connector.log import configure
+    from connector.reconciliation import Reconciler
     from connector.worker import Worker
 
     configure(level=app.config.app.log_level.upper())
     ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
-    working = Worker(app.kiitos, ledger)
+    working = Worker(app.kiitos, ledger, Reconciler(app.kiitos))
     if once:
         done = working.drain()
         ledger.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connector.cli.catching_up import backfill, completeness, webhooks
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError, ConnectRefused, near
 from connector.model import ShopStatus
@@ -216,6 +217,11 @@ def pause(app: App, shop: str) -> None:
 def resume(app: App, shop: str) -> None:
     """Let SHOP's messages go again, what waited included."""
     _set(app, shop, ShopStatus.ACTIVE)
+
+
+shops.add_command(webhooks)
+shops.add_command(backfill)
+shops.add_command(completeness)
 
 
 def _set(app: App, shop: str, status: ShopStatus) -> None:

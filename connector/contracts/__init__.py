@@ -27,6 +27,15 @@ from connector.contracts.acting import (
     WritesMeta,
     WritesShipmentEvents,
 )
+from connector.contracts.catching_up import (
+    Backfills,
+    HistoryPage,
+    ListsChanges,
+    ListsOrders,
+    Mark,
+    MarkPage,
+    Snapshot,
+)
 from connector.contracts.channel import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.connecting import (
     Begun,
@@ -77,6 +86,9 @@ from connector.contracts.step import (
     parse_span,
 )
 from connector.contracts.storefront import STOREFRONT, LinksToPayment, LinksToShop, ProxyVisit, VerifiesProxy
+from connector.contracts.webhooks import HookFault, HookReport, HookTarget, ManagesWebhooks
+
+CAPABILITIES = (*CAPABILITIES, ManagesWebhooks, ListsChanges, ListsOrders, Backfills)
 
 __all__ = [
     "ACTING",
@@ -89,6 +101,7 @@ __all__ = [
     "Arrived",
     "Await",
     "Begun",
+    "Backfills",
     "Channel",
     "ChecksConnection",
     "CodesRef",
@@ -120,10 +133,19 @@ __all__ = [
     "GiftCardRequest",
     "GrantsStoreCredit",
     "Handshake",
+    "HistoryPage",
+    "HookFault",
+    "HookReport",
+    "HookTarget",
     "Inbound",
     "IssuesGiftCards",
     "LinksToPayment",
     "LinksToShop",
+    "ListsChanges",
+    "ListsOrders",
+    "ManagesWebhooks",
+    "Mark",
+    "MarkPage",
     "Message",
     "MetaRequest",
     "NotesCustomers",
@@ -141,6 +163,7 @@ __all__ = [
     "ShipmentEventRequest",
     "Signal",
     "Sleep",
+    "Snapshot",
     "Step",
     "StepContext",
     "StoreCreditRef",

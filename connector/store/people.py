@@ -206,6 +206,24 @@ PLACES: tuple[Place, ...] = (
         (),
         _words("delivery_id status attempts due_at error_code error_text finished_at"),
     ),
+    Place(
+        "jobs",
+        None,
+        None,
+        "wipe_jobs",
+        (),
+        _words("kind due_at lease leased_until attempts state error_code error_text created_at done_at"),
+    ),
+    Place("job_reports", None, None, "wipe_job_reports", (), _words("seq kind at report")),
+    Place(
+        "change_reads",
+        None,
+        "erase_change_reads",
+        "wipe_change_reads",
+        _words("object_id"),
+        _words("kind changed_at"),
+    ),
+    Place("recoveries", None, None, "wipe_recoveries", (), _words("order_id via at")),
 )
 
 WITHOUT_PEOPLE = frozenset(

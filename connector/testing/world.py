@@ -15,6 +15,7 @@ from typing import Any
 from connector.app import Kiitos, build, create_app
 from connector.clock import ManualClock
 from connector.config import parse_config
+from connector.reconciliation import Reconciler
 from connector.testing.fakes.shopify import FakeShopify
 from connector.testing.fakes.smtp import MailSink
 from connector.testing.fakes.woocommerce import FakeWoo
@@ -90,7 +91,11 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 class World:
-    """`with World(folder) as world:`; then act on `world.shopify` and `world.woo` and let `world.until(...)` pass."""
+    """`with World(folder) as world:`; then act on `world.shopify` and `world.woo` and let `world.until(...)` pass.
+
+    When `reconciling`, the worker subscribes to the webhooks itself, polls, sweeps and reads the history; otherwise
+    the webhooks are simply there.
+    """
 
     def __init__(
         self,
@@ -100,10 +105,12 @@ class World:
         database: str | None = None,
         settings: dict[str, Any] | None = None,
         unchecked: bool = False,
+        reconciling: bool = False,
     ) -> None:
         self.folder = folder
         self.clock = ManualClock(start)
         self._settings = settings or {}
+        self._reconciling = reconciling
         self._database = database or f"sqlite:///{folder}/kiitos.db"
         self._stack = ExitStack()
         self.sink = MailSink(clock=self.clock)
@@ -153,9 +160,10 @@ class World:
         }
         self.kiitos = build(parse_config(found, self.folder / "app.toml", environ), clock=self.clock)
         stack.callback(self.kiitos.close)
-        self.worker = Worker(self.kiitos)
+        self.worker = Worker(self.kiitos, reconciler=Reconciler(self.kiitos) if self._reconciling else None)
         self.serving = stack.enter_context(Serving(create_app(self.kiitos), port))
-        self.woo.connect(self.hook_url(WOO))
+        if not self._reconciling:
+            self.woo.connect(self.hook_url(WOO))
 
     def hook_url(self, shop_id: str) -> str:
         """Where the shop's webhooks go."""
@@ -163,7 +171,7 @@ class World:
 
     def deliver(self, **knobs: Any) -> None:
         """Let both shops send what they have queued, then work until nothing is due."""
-        self.shopify.deliver(self.hook_url(SHOPIFY), **knobs)
+        self.shopify.deliver(None if self._reconciling else self.hook_url(SHOPIFY), **knobs)
         self.woo.deliver()
         self.worker.drain()
 

@@ -74,7 +74,7 @@ def _order(order: Node, lines: Sequence[Node]) -> dict[str, Any]:
             for item in _nodes(order.get("discountApplications"))
             if item.get("__typename") == "AutomaticDiscountApplication"
         ],
-        "customer": _customer(order.get("customer")),
+        "customer": customer_words(order.get("customer")),
         "email": order.get("email"),
         "phone": order.get("phone"),
         "customer_locale": order.get("customerLocale"),
@@ -180,7 +180,8 @@ def _shipped(line: Node) -> dict[str, Any]:
     return {"id": item.get("id"), "title": item.get("title"), "quantity": line.get("quantity")}
 
 
-def _customer(customer: Node | None) -> dict[str, Any] | None:
+def customer_words(customer: Node | None) -> dict[str, Any] | None:
+    """A customer in the words of the webhooks."""
     if not customer:
         return None
     spent = _inner(customer, "amountSpent")

@@ -21,6 +21,7 @@ from connector.errors import Refused
 from connector.model import Event
 from platforms.shopify.adapter import ShopifyAdapter
 from platforms.shopify.calls import digest, gid, made_id
+from platforms.shopify.catching_up import CatchesUp
 from platforms.shopify.discounts import Discounts
 from platforms.shopify.fetched import fetched_events, lines_page
 from platforms.shopify.grants import Grants
@@ -28,12 +29,23 @@ from platforms.shopify.orders import order_deleted
 from platforms.shopify.records import Opinions, Parcels
 from platforms.shopify.scopes import Scopes
 from platforms.shopify.storefront import Storefront
+from platforms.shopify.subscriptions import KeepsSubscriptions
 
 _MOST_PAGES = 25  # a thousand lines; an order beyond that is read as far
 
 
 class Shopify(
-    ShopifyAdapter, Storefront, Discounts, Grants, Opinions, Parcels, Scopes, PublishesReviews, FetchesOrders
+    CatchesUp,
+    KeepsSubscriptions,
+    ShopifyAdapter,
+    Storefront,
+    Discounts,
+    Grants,
+    Opinions,
+    Parcels,
+    Scopes,
+    PublishesReviews,
+    FetchesOrders,
 ):
     """Built once a process. All calls go through one client; nothing is kept of an order or a person."""
 

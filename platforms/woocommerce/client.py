@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,10 @@ from connector.http import USER_AGENT, Http, error_for, retry_after
 
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect and to answer. A batch or a slow shared host needs the minute (facts section 5)."""
+
+WAKE_TIMEOUT = (3.05, 5.0)
+TURNS = 2
+"""Requests at a time to one shop."""
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -65,12 +69,20 @@ def _loopback(host: str) -> bool:
     )
 
 
+class Rows(NamedTuple):
+    """A page of a list."""
+
+    rows: list[dict[str, Any]]
+    total: int | None
+
+
 class ShopApi(woocommerce.API):  # type: ignore[misc]
-    """`get`, `post` and `put` of one shop, answering decoded JSON.
+    """`get`, `post`, `put` and `delete` of one shop, answering decoded JSON; `rows` adds how many there are.
 
     `public_only`: a merchant named the address (`connector.destinations`).
 
-    One call at a time: shared hosting serves few PHP processes, and a busy one delays the shop's own webhooks.
+    Two calls at a time at most (one of them a catching-up job's): shared hosting serves few PHP processes, and a busy
+    one delays the shop's own webhooks.
     Raises `Transient` (GET is repeated a few times first), `AuthExpired` and `Refused`, whose `provider_code` is
     WooCommerce's own `code`.
     """
@@ -78,14 +90,40 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
     def __init__(self, address: str, key: str, secret: str, clock: Clock, *, public_only: bool = False) -> None:
         super().__init__(address, key, secret, timeout=TIMEOUT, user_agent=USER_AGENT, version="wc/v3")
         self._http = Http(
-            clock, timeout=TIMEOUT, pool=1, headers={"Accept": "application/json"}, public_only=public_only
+            clock, timeout=TIMEOUT, pool=TURNS, headers={"Accept": "application/json"}, public_only=public_only
         )
         self._clock = clock
-        self._turn = threading.Lock()
+        self._turn = threading.BoundedSemaphore(TURNS)
 
     def _API__request(  # noqa: N802 - the name Python gives the package's private method, which this replaces
         self, method: str, endpoint: str, data: object | None, params: Mapping[str, object] | None = None
     ) -> Any:
+        return _json(self._exchange(method, endpoint, data, params))
+
+    def rows(self, endpoint: str, params: Mapping[str, object]) -> Rows:
+        """GET a list. The total is the shop's word (X-WP-Total), `None` where it says nothing."""
+        response = self._exchange("GET", endpoint, None, params)
+        answer, total = _json(response), response.headers.get("X-WP-Total", "")
+        found = [row for row in answer if isinstance(row, dict)] if isinstance(answer, list) else []
+        return Rows(found, int(total) if total.isascii() and total.isdecimal() else None)
+
+    def wake(self) -> None:
+        """Let the shop run what its queue holds: without visitors nothing else would (facts section 0.8).
+
+        Raises `Transient` only when the shop asks us to wait.
+        """
+        try:
+            url = f"{self.url.rstrip('/')}/wp-cron.php?doing_wp_cron"
+            self._http.call("GET", url, reads=False, timeout=WAKE_TIMEOUT, allow_redirects=False)
+        except KiitosError as error:
+            # A courtesy: any request to PHP wakes a sleeping cron too, and the poll itself is one. But a shop that
+            # asks us to wait must not be asked the next thing at once.
+            if isinstance(error, Transient) and error.retry_after is not None:
+                raise
+
+    def _exchange(
+        self, method: str, endpoint: str, data: object | None, params: Mapping[str, object] | None
+    ) -> requests.Response:
         url: str = self._API__get_url(endpoint.strip("/"))
         options: dict[str, Any] = {
             "params": {name: parameter(value) for name, value in (params or {}).items() if value is not None},
@@ -97,14 +135,13 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
             options["headers"] = {"Content-Type": "application/json; charset=utf-8"}
         reads = method in _READS
         with self._turn:
-            response = self._http.call(
+            return self._http.call(
                 method,
                 url,
                 reads=reads,
                 classify=lambda answer: self._fault(answer, wrote=not reads),
                 **options,
             )
-        return _json(response)
 
     def index(self) -> Any:
         """The site's REST index: name, time zone, namespaces. Open to everybody, so it is asked without keys."""

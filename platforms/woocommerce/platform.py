@@ -15,6 +15,7 @@ from connector.errors import Refused, Transient
 from connector.model import Event, EventKind, Ref
 from platforms.woocommerce.adapter import WooCommerceAdapter
 from platforms.woocommerce.calls import NO_ROUTE, an_object, got, meta_of, numeric, objects, without_html
+from platforms.woocommerce.catching_up import CatchesUp
 from platforms.woocommerce.connecting import WooCommerceConnecting
 from platforms.woocommerce.coupons import Coupons
 from platforms.woocommerce.echo import not_ours
@@ -23,6 +24,7 @@ from platforms.woocommerce.fields import items
 from platforms.woocommerce.payloads import OrderBody, shaped
 from platforms.woocommerce.records import CustomerRecords, OrderRecords
 from platforms.woocommerce.storefront import Storefront
+from platforms.woocommerce.subscriptions import KeepsWebhooks
 
 if TYPE_CHECKING:
     from platforms.woocommerce.client import ShopApi
@@ -33,6 +35,8 @@ _REVIEW_PAGES = 5
 
 
 class WooCommerce(
+    CatchesUp,
+    KeepsWebhooks,
     WooCommerceAdapter,
     WooCommerceConnecting,
     Coupons,

@@ -320,3 +320,10 @@ def test_flow_tests_are_run_and_their_exit_code_tells(app: Path, monkeypatch: py
     assert failed.exit_code == 1
     assert "nobody expected '0d order_confirmation'" in failed.output
     assert ended(app, "flows", "test", "order_confirmatio", monkeypatch=monkeypatch) == 3
+
+
+@pytest.mark.parametrize("words", [("webhooks",), ("backfill",), ("completeness", "--json"), ("webhooks", "--repair")])
+def test_a_shop_that_cannot_be_asked_is_said_to_be_so(app: Path, words: tuple[str, ...]) -> None:
+    result = run(app, "shops", words[0], SHOP, *words[1:])
+    assert result.exit_code == 1
+    assert "has no API credentials" in result.stderr

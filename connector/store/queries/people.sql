@@ -106,6 +106,11 @@ WHERE shop_id = :shop_id AND order_id IN (SELECT value FROM {json_texts}(:orders
 UPDATE customers SET email_key = NULL, deleted = 1, snapshot = NULL
 WHERE shop_id = :shop_id AND customer_id IN (SELECT value FROM {json_texts}(:customers))
 
+-- erase_change_reads --
+-- That an account was looked at lately.
+DELETE FROM change_reads
+WHERE shop_id = :shop_id AND kind = 'customer' AND object_id IN (SELECT value FROM {json_texts}(:customers))
+
 -- erase_checkouts --
 -- And for checkouts.
 UPDATE checkouts SET deleted = 1, snapshot = NULL

@@ -110,3 +110,22 @@ DELETE FROM privacy_exports WHERE shop_id = :shop_id
 -- wipe_erasures --
 -- Of one shop.
 DELETE FROM erasures WHERE shop_id = :shop_id
+
+-- wipe_jobs --
+-- Of one shop.
+DELETE FROM jobs WHERE shop_id = :shop_id AND kind IN (SELECT kind FROM jobs WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_job_reports --
+-- Of one shop.
+DELETE FROM job_reports WHERE shop_id = :shop_id AND seq IN (
+  SELECT seq FROM job_reports WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_change_reads --
+-- Of one shop.
+DELETE FROM change_reads WHERE shop_id = :shop_id AND object_id IN (
+  SELECT object_id FROM change_reads WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_recoveries --
+-- Of one shop.
+DELETE FROM recoveries WHERE shop_id = :shop_id AND order_id IN (
+  SELECT order_id FROM recoveries WHERE shop_id = :shop_id LIMIT :limit)

@@ -36,4 +36,4 @@ def test_the_check_would_find_a_fault() -> None:
 
 
 def test_there_are_operations() -> None:
-    assert len(OPERATIONS) == 25
+    assert len(OPERATIONS) == 40

@@ -73,6 +73,18 @@ class GraphqlEndpoint:
             return 200, {"errors": [{"message": "An operation name is required"}]}
         return 200, self._run(document, operation, variables)
 
+    def inner(self, text: str) -> Json:
+        """The data of a query that a bulk operation runs. Raises `GraphQLError` with the first fault."""
+        document = self._document(text)
+        if isinstance(document, list):
+            raise GraphQLError(str(document[0].get("message")))
+        operation = _operation(document, None)
+        assert operation is not None
+        result = self._execute(document, operation, {})
+        if result.errors:
+            raise result.errors[0]
+        return dict(result.data or {})
+
     def _document(self, text: str) -> DocumentNode | list[Json]:
         """The parsed and validated document, or the errors; kept, since our client sends the same few."""
         if text not in self._documents:

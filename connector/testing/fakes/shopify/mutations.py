@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from graphql import GraphQLError
 
-from connector.testing.fakes.shopify import scopes
+from connector.testing.fakes.shopify import bulk, scopes
 from connector.testing.fakes.shopify.discount_rules import read_discount
 from connector.testing.fakes.shopify.order_views import EventView, OrderView
 from connector.testing.fakes.shopify.queries import number_of
@@ -257,6 +257,18 @@ def webhook_subscription_delete(shop: FakeShopify, id: str) -> Json:  # noqa: A0
     return {"deleted_webhook_subscription_id": id if row else None, "user_errors": errors}
 
 
+def webhook_subscription_update(shop: FakeShopify, id: str, webhook_subscription: Json) -> Json:  # noqa: A002
+    row = shop.subscriptions.get(number_of(id, "WebhookSubscription"))
+    if row is None:
+        error = user_error("Webhook subscription does not exist", "id")
+        return {"webhook_subscription": None, "user_errors": [error]}
+    row.uri = webhook_subscription.get("uri") or row.uri
+    row.filter = webhook_subscription.get("filter", row.filter)
+    row.include_fields = tuple(webhook_subscription.get("includeFields") or row.include_fields)
+    row.updated_at = shop.clock.now()
+    return {"webhook_subscription": SubscriptionView(shop, row), "user_errors": []}
+
+
 MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "discount_code_basic_create": discount_code_basic_create,
     "discount_code_deactivate": discount_code_deactivate,
@@ -268,5 +280,7 @@ MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "customer_sms_marketing_consent_update": sms_consent_update,
     "fulfillment_event_create": fulfillment_event_create,
     "webhook_subscription_create": webhook_subscription_create,
+    "webhook_subscription_update": webhook_subscription_update,
     "webhook_subscription_delete": webhook_subscription_delete,
+    "bulk_operation_run_query": bulk.run_query,
 }

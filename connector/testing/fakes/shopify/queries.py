@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from connector.testing.fakes.shopify import search
+from connector.testing.fakes.shopify import bulk, search
 from connector.testing.fakes.shopify.order_views import FulfillmentView, OrderView, RefundView
 from connector.testing.fakes.shopify.schema import API_VERSION
 from connector.testing.fakes.shopify.state import Json, gid
@@ -52,7 +52,9 @@ def orders(shop: FakeShopify, query: str | None = None, sort_key: str = "PROCESS
     name = SORT_KEYS.get(sort_key or "PROCESSED_AT")
     if name is None:
         raise GraphQLError(f"the fake cannot sort orders by {sort_key}", extensions={"code": "FAKE_GAP"})
-    found = [row for row in shop.orders.values() if search.matches(row, query)]
+    now = shop.clock.now()
+    seen = [row for number, row in shop.orders.items() if shop.listed_from.get(number, now) <= now]
+    found = [row for row in seen if search.matches(row, query)]
     found.sort(key=lambda row: (row["id"] if name == "id" else datetime.fromisoformat(row[name]), row["id"]))
     return connection([OrderView(shop, row) for row in found], lambda view: view.row["id"], **args)
 
@@ -60,6 +62,9 @@ def orders(shop: FakeShopify, query: str | None = None, sort_key: str = "PROCESS
 def customers(shop: FakeShopify, query: str | None = None, sort_key: str | None = None, **args: Any) -> Json:
     wanted = (query or "").removeprefix("email:").strip("'\"").lower()
     found = [row for row in shop.customers.values() if not wanted or (row["email"] or "").lower() == wanted]
+    if query and not query.startswith("email:"):
+        found = [row for row in shop.customers.values() if search.matches(row, query)]
+    found = _by_time(found, sort_key)
     return connection([CustomerView(shop, row) for row in found], lambda view: view.row["id"], **args)
 
 
@@ -75,7 +80,35 @@ def customer_by_identifier(shop: FakeShopify, identifier: Json) -> CustomerView 
 
 
 def products(shop: FakeShopify, query: str | None = None, sort_key: str | None = None, **args: Any) -> Json:
-    return connection([ProductView(shop, row) for row in shop.products.values()], lambda view: view.row["id"], **args)
+    found = _by_time([row for row in shop.products.values() if search.matches(row, query)], sort_key)
+    return connection([ProductView(shop, row) for row in found], lambda view: view.row["id"], **args)
+
+
+def _by_time(rows: list[Json], sort_key: str | None) -> list[Json]:
+    if sort_key != "UPDATED_AT":
+        return rows
+    return sorted(rows, key=lambda row: (datetime.fromisoformat(row["updated_at"]), row["id"]))
+
+
+def _count(rows: list[Json]) -> Json:
+    return {"count": len(rows), "precision": "EXACT"}
+
+
+def orders_count(shop: FakeShopify, query: str | None = None, **args: Any) -> Json:
+    return _count([row for row in shop.orders.values() if search.matches(row, query)])
+
+
+def customers_count(shop: FakeShopify, **args: Any) -> Json:
+    return _count(list(shop.customers.values()))
+
+
+def products_count(shop: FakeShopify, **args: Any) -> Json:
+    return _count(list(shop.products.values()))
+
+
+def nodes(shop: FakeShopify, ids: list[str]) -> list[Any]:
+    """Several objects at once; null for what is not there."""
+    return [node(shop, each) for each in ids]
 
 
 def code_discount_node_by_code(shop: FakeShopify, code: str) -> DiscountNodeView | None:
@@ -186,4 +219,9 @@ QUERIES: Mapping[str, Callable[..., Any]] = {
     "current_app_installation": current_app_installation,
     "public_api_versions": public_api_versions,
     "node": node,
+    "nodes": nodes,
+    "orders_count": orders_count,
+    "customers_count": customers_count,
+    "products_count": products_count,
+    "bulk_operation": bulk.operation,
 }

@@ -42,6 +42,8 @@ def _holds(order: Json, field: str, comparator: str | None, quoted: str) -> bool
         return compare(_time(order[field]), _time(value))
     if field == "id":
         return compare(order["id"], int(value.rsplit("/", 1)[-1]))
+    if "financial_status" not in order:
+        return field not in order or str(order[field]).lower() == value.lower()
     known = {
         "name": order["name"],
         "email": order["email"],

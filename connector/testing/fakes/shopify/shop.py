@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,11 @@ from urllib.parse import parse_qsl
 
 from connector.clock import Clock
 from connector.testing.fakes.shopify import scopes as scope_rules
+from connector.testing.fakes.shopify.bulk import BULK_PATH, Bulk
 from connector.testing.fakes.shopify.life import ShopLife
 from connector.testing.fakes.shopify.schema import API_VERSION, find_schema, load_schema
 from connector.testing.fakes.shopify.state import Json
+from connector.testing.fakes.weather import Weather
 from connector.testing.fakes.web import Call, LoopbackServer, Request, Response, Trouble, as_json
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 TOKEN_LIFE = timedelta(hours=24)
 TOKEN_PATH = "/admin/oauth/access_token"
 GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
+_OPERATION = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:query|mutation)\s+(\w+)")
 UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 # What the reviews of this product are kept in; other types must be declared, as at Shopify.
 REVIEW_FIELDS = frozenset({"rating", "title", "body", "author", "product", "order", "submitted_at", "key", "text"})
@@ -60,6 +64,9 @@ class FakeShopify(ShopLife):
         self.calls: list[Call] = []
         self.gaps: list[str] = []
         self.troubles: list[Trouble] = []
+        self.weather = Weather(clock=clock, seed=3)
+        self.outbox.loses, self.outbox.reaches = self.weather.loses, self.weather.reaches
+        self.bulk = Bulk(self)
         self._tokens: dict[str, datetime] = {}
         self._schema_path = schema_path
         self._graphql = graphql
@@ -154,7 +161,7 @@ class FakeShopify(ShopLife):
 
     def _answer(self, request: Request) -> Response:
         with self.lock:
-            trouble = self.troubles.pop(0) if self.troubles else Trouble()
+            trouble = self.troubles.pop(0) if self.troubles else self.weather.trouble()
         if trouble.status:
             headers = [("Retry-After", trouble.retry_after)] if trouble.retry_after else []
             response = as_json(trouble.status, {"errors": "trouble on demand"}, headers)
@@ -167,7 +174,15 @@ class FakeShopify(ShopLife):
             return Response(response.status, drop=True)
         return response
 
+    def inner(self, text: str) -> Json:
+        """The data of a query run by the shop itself, without cost and page sizes. Raises `GraphQLError`."""
+        if self._endpoint is None:
+            raise RuntimeError("this fake was started without GraphQL")
+        return self._endpoint.inner(text)
+
     def _route(self, request: Request) -> Response:
+        if request.method == "GET" and request.path.startswith(BULK_PATH):
+            return self.bulk.serve(request)
         if request.method != "POST" or request.path not in (TOKEN_PATH, GRAPHQL_PATH):
             return as_json(404, {"errors": "Not Found"})
         if request.path == TOKEN_PATH:
@@ -200,7 +215,7 @@ class FakeShopify(ShopLife):
 def _operation_name(body: bytes) -> str:
     """The first operation's name in a GraphQL request, for the list of calls."""
     try:
-        words = json.loads(body)["query"].split()
-        return str(words[1].split("(")[0].strip("{")) if words[0] in ("query", "mutation") else ""
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        found = _OPERATION.match(json.loads(body)["query"])
+    except (ValueError, KeyError, TypeError):
         return ""
+    return found[1] if found else ""

@@ -90,6 +90,7 @@ class Subscription:
     filter: str | None = None
     include_fields: tuple[str, ...] = ()
     metafield_namespaces: tuple[str, ...] = ()
+    api_version: str = "2026-10"
     failures: int = 0
 
 
@@ -167,6 +168,7 @@ class ShopState:
         self.subscriptions: dict[int, Subscription] = {}
         self.order_prices: dict[int, Prices] = {}
         self.paid_at: dict[int, str] = {}
+        self.listed_from: dict[int, datetime] = {}
         self._issued: Counter[str] = Counter()
 
     def next_id(self, kind: str) -> int:

@@ -51,6 +51,13 @@ class UncheckedEndpoint:
             except GraphQLError as error:
                 return 200, {"data": None, "errors": [dict(error.formatted)]}
 
+    def inner(self, text: str) -> Json:
+        """The data of a query of the shop's own."""
+        document = parse(text)
+        operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+        fragments = {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
+        return _Walk(self._shop, {}, fragments).root(operation.selection_set)
+
 
 class _Walk:
     def __init__(self, shop: FakeShopify, variables: Json, fragments: Mapping[str, FragmentDefinitionNode]) -> None:

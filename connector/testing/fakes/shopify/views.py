@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from graphql import GraphQLError
@@ -14,6 +15,8 @@ from graphql import GraphQLError
 from connector.testing.fakes.shopify.state import Discount, Json, ShopState, Subscription, gid
 
 MAX_PAGE = 250
+IN_BULK: ContextVar[bool] = ContextVar("in_bulk", default=False)
+"""Inside a bulk operation connections need no size and give everything."""
 
 
 def connection(nodes: Sequence[Any], key: Callable[[Any], Any], **args: Any) -> Json:
@@ -23,6 +26,8 @@ def connection(nodes: Sequence[Any], key: Callable[[Any], Any], **args: Any) -> 
     """
     rows = list(reversed(nodes)) if args.get("reverse") else list(nodes)
     first, last = args.get("first"), args.get("last")
+    if IN_BULK.get():
+        return {"nodes": rows, "edges": [{"node": row, "cursor": ""} for row in rows], "page_info": {}}
     if first is None and last is None:
         raise GraphQLError("you must provide one of first or last", extensions={"code": "BAD_REQUEST"})
     size = int(first if first is not None else last or 0)
@@ -205,6 +210,8 @@ class CustomerView(View):
             "sms_marketing_consent": {
                 "state": "NEVER_SUBSCRIBED" if state == "NOT_SUBSCRIBED" else state,
                 "updated_at": since,
+                "opt_in_level": None,
+                "collected_from": None,
             },
             "marketing_state": state,
         }
@@ -358,7 +365,7 @@ class SubscriptionView(View):
         return self.utc(self.row.updated_at.isoformat())
 
     def api_version(self) -> Json:
-        return {"handle": "2026-10", "display_name": "2026-10", "supported": True}
+        return {"handle": self.row.api_version, "display_name": self.row.api_version, "supported": True}
 
 
 def topic_enum(topic: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from connector.testing.fakes.web import Request, Response
 from connector.testing.fakes.woocommerce.answers import invalid_param, ok
@@ -64,7 +65,36 @@ def orders(state: WooState, request: Request) -> Response:
         return invalid_param(
             "status", f"status[{position}] is not one of {_listed(LIST_STATUSES)}.", "rest_not_in_enum"
         )
-    rows = [row for row in state.orders.values() if _status_fits(row, wanted)]
+    rows = [row for row in state.orders.values() if _status_fits(row, wanted) and row["id"] not in state.unlisted]
+    within = _within(state, request, rows)
+    if isinstance(within, Response):
+        return within
+    rows = _narrow(request, within)
+    return page(request, _sorted(rows, key, request.last("order") or "desc"))
+
+
+def products(state: WooState, request: Request) -> Response:
+    """`GET /products`, with the same time filters."""
+    rows = [row for row in state.products.values() if request.last("sku") in (None, row["sku"])]
+    within = _within(state, request, rows)
+    if isinstance(within, Response):
+        return within
+    if include := request.last("include"):
+        within = [row for row in within if str(row["id"]) in include.split(",")]
+    rows = _sorted(within, request.last("orderby") or "date", request.last("order") or "desc")
+    return page(request, [state.linked(row, "products", row["id"]) for row in rows])
+
+
+def _sorted(rows: list[Json], key: str, order: str) -> list[Json]:
+    sort: Callable[[Json], Any] = {
+        "modified": lambda row: (row["date_modified_gmt"], row["id"]),
+        "id": lambda row: row["id"],
+    }.get(key, lambda row: (row["date_created_gmt"], row["id"]))
+    return sorted(rows, key=sort, reverse=order != "asc")
+
+
+def _within(state: WooState, request: Request, rows: list[Json]) -> list[Json] | Response:
+    """The rows the time filters leave."""
     are_gmt = request.last("dates_are_gmt") in ("true", "1")
     for name, field, later in (
         ("modified_after", "date_modified", True),
@@ -80,13 +110,7 @@ def orders(state: WooState, request: Request) -> Response:
             return invalid_param(name, "Invalid date.", "rest_invalid_date")
         column = f"{field}_gmt" if are_gmt else field
         rows = [row for row in rows if (row[column] > limit if later else row[column] < limit)]
-    rows = _narrow(request, rows)
-    sort: Callable[[Json], object] = {
-        "modified": lambda row: (row["date_modified_gmt"], row["id"]),
-        "id": lambda row: row["id"],
-    }.get(key, lambda row: (row["date_created_gmt"], row["id"]))
-    rows.sort(key=sort, reverse=(request.last("order") or "desc") != "asc")  # type: ignore[arg-type]
-    return page(request, rows)
+    return rows
 
 
 def _status_fits(row: Json, wanted: Sequence[str]) -> bool:

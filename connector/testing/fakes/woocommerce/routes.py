@@ -214,8 +214,7 @@ def put_coupon(woo: FakeWoo, given: Json, found: re.Match[str]) -> Response:
 
 
 def list_products(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
-    rows = [row for row in woo.products.values() if request.last("sku") in (None, row["sku"])]
-    return listing.page(request, [woo.linked(row, "products", row["id"]) for row in reversed(rows)])
+    return listing.products(woo, request)
 
 
 def get_product(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
@@ -249,7 +248,8 @@ def list_customers(woo: FakeWoo, request: Request, found: re.Match[str]) -> Resp
     """Registered ones only; `email` compares without case."""
     wanted = (request.last("email") or "").lower()
     rows = [row for row in woo.customers.values() if not wanted or (row["email"] or "").lower() == wanted]
-    return listing.page(request, [woo.linked(row, "customers", row["id"]) for row in reversed(rows)])
+    rows.sort(key=lambda row: row["id"], reverse=request.last("order") != "asc")
+    return listing.page(request, [woo.linked(row, "customers", row["id"]) for row in rows])
 
 
 def get_customer(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
@@ -262,7 +262,8 @@ def get_customer(woo: FakeWoo, request: Request, found: re.Match[str]) -> Respon
 
 def list_webhooks(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
     rows = [hook for hook in woo.queue.hooks.values() if (request.last("status") or "all") in ("all", hook.status)]
-    return listing.page(request, [woo.queue.body(hook) for hook in reversed(rows)])
+    rows.sort(key=lambda hook: hook.id, reverse=request.last("order") != "asc")
+    return listing.page(request, [woo.queue.body(hook) for hook in rows])
 
 
 def post_webhook(woo: FakeWoo, given: Json, found: re.Match[str]) -> Response:

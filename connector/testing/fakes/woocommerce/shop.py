@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connector.clock import Clock
+from connector.testing.fakes.weather import Weather
 from connector.testing.fakes.web import Call, LoopbackServer, Request, Response, Trouble
 from connector.testing.fakes.woocommerce import answers, authorize, routes
 from connector.testing.fakes.woocommerce import settings as settings_of
+from connector.testing.fakes.woocommerce.hooks import Sent
 from connector.testing.fakes.woocommerce.life import USUAL_TOPICS, WooLife
 from connector.testing.fakes.woocommerce.state import Json, texture
 
@@ -59,6 +61,10 @@ class FakeWoo(WooLife):
         self.order_actions = True
         self.mails: list[tuple[int, str, str]] = []
         self.slow_seconds = 0.0
+        self.weather = Weather(clock=clock, seed=2)
+        self.queue.loses, self.queue.reaches = self.weather.loses, self.weather.reaches
+        self.visitors = True
+        self._woken = False
         self.troubles: list[Trouble] = []
         self.calls: list[Call] = []
         self.gaps: list[str] = []
@@ -92,6 +98,14 @@ class FakeWoo(WooLife):
     def connect(self, delivery_url: str) -> None:
         """Make the usual webhooks to this address, with the shop's webhook secret."""
         self.create_webhooks(delivery_url, self.webhook_secret, USUAL_TOPICS)
+
+    def deliver(self, **knobs: Any) -> list[Sent]:
+        """As `WooLife.deliver`; without `visitors` only when a request has come since the last time, for WP-Cron runs
+        only then (woocommerce.md §0.8)."""
+        if not self.visitors and not self._woken:
+            return []
+        self._woken = False
+        return super().deliver(**knobs)
 
     def trouble(self, *troubles: Trouble) -> None:
         """Let the next requests to the API go wrong, one each."""
@@ -128,7 +142,8 @@ class FakeWoo(WooLife):
 
     def _answer(self, request: Request) -> Response:
         with self.lock:
-            trouble = self.troubles.pop(0) if self.troubles else Trouble()
+            trouble = self.troubles.pop(0) if self.troubles else self.weather.trouble()
+            self._woken = True
         if self.slow_seconds > 0:
             threading.Event().wait(self.slow_seconds)
         if self.maintenance:
@@ -150,6 +165,8 @@ class FakeWoo(WooLife):
             return authorize.answer(self, request)
         if request.path.rstrip("/") == "/wp-json":
             return answers.ok(self._index())
+        if request.path == "/wp-cron.php":
+            return Response(200, b"", answers.HTML_TYPE)
         if not request.path.startswith("/wp-json/wc/v3"):
             return answers.no_route()
         return self._refusal(request) or routes.dispatch(self, request)

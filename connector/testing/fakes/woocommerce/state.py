@@ -78,6 +78,7 @@ class WooState:
         self.notes: dict[int, list[Json]] = {}
         self.reviews: dict[int, Json] = {}
         self.fulfillments: dict[int, list[Json]] = {}
+        self.unlisted: set[int] = set()
         self.features = ["analytics", "order_attribution", "custom_order_tables"]
         self._issued: Counter[str] = Counter({"post": 10, "customer": 1})
 
