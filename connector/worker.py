@@ -75,6 +75,7 @@ class Worker:
         self.carrier = Carrier(kiitos, ledger or Ledger())
         self.privacy = Privacy(kiitos)
         self.reconciler = reconciler
+        self._threads: list[threading.Thread] = []
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
@@ -82,7 +83,7 @@ class Worker:
         Stores that were connected, changed or removed meanwhile are taken in first.
         """
         done = self._batch()
-        if self.reconciler is not None:
+        if self.reconciler is not None and not self._threads:
             done += Tick(jobs=int(self.reconciler.run_one()))
         return done
 
@@ -119,15 +120,16 @@ class Worker:
         """Work until told to stop. An idle worker looks every `poll` seconds, up to ten times as seldom."""
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER, 20, 20)
-        threads = [
+        self._threads = [
             threading.Thread(target=self._reconcile, args=(stopping,), name=f"reconcile-{number}", daemon=True)
             for number in range(RECONCILING if self.reconciler is not None else 0)
         ]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
         self._work(stopping, poll)
-        for thread in threads:
+        for thread in self._threads:
             thread.join(PARTING)
+        self._threads = []
 
     def _reconcile(self, stopping: Callable[[], bool]) -> None:
         """One thread's share of the shops' jobs. A slice that is under way when we stop ends with its lease."""
@@ -148,7 +150,7 @@ class Worker:
         idle = poll
         while not stopping():
             try:
-                busy = self._batch()
+                busy = self.tick()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
                 self._clock.sleep(PAUSE)
