@@ -20,6 +20,7 @@ from connector.registry import Registry
 from connector.secrets import Vault
 from connector.store import connecting, meta, shops
 from connector.store.store import Store
+from connector.tokens import Tokens
 from flows.addressing import derive_token
 from flows.catalog import Catalog
 from flows.render.locales import FALLBACK
@@ -70,6 +71,11 @@ class Kiitos:
 
         return Outbox(self.runner, self.renderer, self.clock, base_url=self.config.app.base_url, salt=self.salt)
 
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Where credentials come from; they are renewed there."""
+        return Tokens(self.store, self.vault, self.registry, self.clock, self.credentials, lambda: self.config)
+
     def channel(self, shop: ShopSettings) -> Channel:
         """The shop's e-mail channel; one instance a name, built on first use."""
         name = shop.email_channel
@@ -84,8 +90,9 @@ class Kiitos:
         self._channels[name] = channel
 
     def access(self, shop: ShopSettings) -> Access:
-        """What an adapter needs to act for the shop."""
-        return self.credentials.access(shop, self.config)
+        """What an adapter needs to act for the shop, with credentials that work now. May ask the platform to renew
+        them: never in a transaction. Raises `AuthExpired`, `Transient`."""
+        return self.tokens.access(shop)
 
     def endpoint_key(self, shop: ShopSettings) -> str:
         """The unguessable part of the shop's hook URL: configured, or derived from the master key."""

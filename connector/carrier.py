@@ -22,10 +22,10 @@ from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, Sto
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
-from connector.model import Effect, Event, Run, ShopStatus
+from connector.model import Effect, Event, Run
 from connector.recovery import repeatable_for, settle_left_behind
-from connector.store import effects, runs, shops
-from connector.store.db import Tx
+from connector.standing import HELD, disconnect, reconnect
+from connector.store import effects, runs
 from flows.outbox import LEASE, Prepared
 from flows.reviews import with_reviews
 from flows.runner import FETCH
@@ -45,8 +45,9 @@ FRESH_FOR = 120.0
 """Seconds for which a look at an order counts."""
 ASK_AGAIN = timedelta(minutes=5)
 RECONNECT = timedelta(hours=1)
-SIGNING = frozenset({"webhook_secret", "webhook_secret_previous", "client_secret", "client_secret_previous"})
 """How often a shop whose credentials failed is tried again."""
+SIGNING = frozenset({"webhook_secret", "webhook_secret_previous", "client_secret", "client_secret_previous"})
+"""Credentials that open no API."""
 
 
 class Carrier:
@@ -248,7 +249,7 @@ class Carrier:
         values: dict[str, str] = {}
         failure: KiitosError | None = None
         try:
-            access = self._kiitos.access(settings)
+            access = self._kiitos.access(settings)  # may renew the credentials: the effect itself is not begun yet
             self._ledger.on_wire(effect.id)
             if effect.kind == FETCH:
                 if not isinstance(adapter, FetchesOrders):
@@ -278,14 +279,15 @@ class Carrier:
         effect, now, outbox = item.effect, self._clock.now(), self._kiitos.outbox
         with self._store.work.transaction() as tx:
             if failure is None:
-                self._reconnected(tx, effect.shop_id, now)
+                reconnect(tx, effect.shop_id, now)
                 if events:
                     self._kiitos.runner.ingest(tx, effect.shop_id, events, now)
                 self._kiitos.runner.performed(tx, item.run, effect, values, now)
                 outbox.done(tx, effect, now, values)
             elif isinstance(failure, AuthExpired):
-                self._disconnect(tx, effect.shop_id, failure, now)
-                effects.retry(tx, effect.shop_id, effect.id, now, now + RECONNECT, failure.message)
+                disconnect(tx, effect.shop_id, failure, now)
+                reason = f"{HELD}: {failure.message}"
+                effects.retry(tx, effect.shop_id, effect.id, now, now + RECONNECT, reason)
             elif isinstance(failure, Transient) and failure.maybe_done:
                 outbox.unknown(tx, effect, now, failure.message, 0.0)
             elif isinstance(failure, Transient):
@@ -345,8 +347,8 @@ class Carrier:
         looking = [effect for effect in theirs if self._needs_look(effect)]
         if isinstance(error, AuthExpired):
             with self._store.work.transaction() as tx:
-                self._disconnect(tx, theirs[0].shop_id, error, now)
-            self._defer(looking, now + RECONNECT, "credentials_refused")
+                disconnect(tx, theirs[0].shop_id, error, now)
+            self._defer(looking, now + RECONNECT, HELD)
         else:
             wait = timedelta(seconds=error.retry_after) if error.retry_after else ASK_AGAIN
             self._defer(looking, now + wait, "platform_unreachable")
@@ -358,20 +360,8 @@ class Carrier:
 
     def _apply(self, shop_id: str, events: Sequence[Event], now: datetime) -> None:
         with self._store.work.transaction() as tx:
-            self._reconnected(tx, shop_id, now)
+            reconnect(tx, shop_id, now)
             self._kiitos.runner.ingest(tx, shop_id, events, now)
-
-    def _disconnect(self, tx: Tx, shop_id: str, error: AuthExpired, now: datetime) -> None:
-        """Note that the shop's credentials fail. Order messages go on: they need none."""
-        stored = shops.get(tx, shop_id)
-        if stored is not None and stored.status is ShopStatus.ACTIVE:
-            shops.set_status(tx, shop_id, ShopStatus.DISCONNECTED, now, error.message)
-            log.error("credentials_refused", shop_id=shop_id, code=error.code)
-
-    def _reconnected(self, tx: Tx, shop_id: str, now: datetime) -> None:
-        stored = shops.get(tx, shop_id)
-        if stored is not None and stored.status is ShopStatus.DISCONNECTED:
-            shops.set_status(tx, shop_id, ShopStatus.ACTIVE, now, "the platform answers again")
 
 
 def _attempt(item: Prepared, now: datetime) -> Attempt:

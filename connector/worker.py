@@ -15,6 +15,8 @@ from datetime import datetime
 from connector.app import Kiitos
 from connector.carrier import Carrier
 from connector.errors import StoreUnavailable
+from connector.housekeeping import Housekeeping
+from connector.housekeeping import next_due as house_due
 from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
 from connector.log import get_log
@@ -76,6 +78,7 @@ class Worker:
         self.privacy = Privacy(kiitos)
         self.reconciler = reconciler
         self._threads: list[threading.Thread] = []
+        self.housekeeping = Housekeeping(kiitos)
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
@@ -90,6 +93,8 @@ class Worker:
     def _batch(self) -> Tick:
         if self._kiitos.refresh():
             self.intake.look_again()
+            self.housekeeping.look_again()
+        self.housekeeping.work()
         taken, woken = self.intake.take_in(), 0
         for _ in range(WAKE_ROUNDS):
             count = self.intake.wake()
@@ -112,6 +117,7 @@ class Worker:
         """When the next thing is due, as far as rows tell; `None` when nothing is."""
         with self._store.work.read() as tx:
             times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), privacy.next_due(tx)]
+            times.append(house_due(tx))
         if self.reconciler is not None:
             times.append(self.reconciler.next_due())
         return min((at for at in times if at is not None), default=None)

@@ -86,6 +86,7 @@ from connector.contracts.step import (
     parse_span,
 )
 from connector.contracts.storefront import STOREFRONT, LinksToPayment, LinksToShop, ProxyVisit, VerifiesProxy
+from connector.contracts.tokens import Renewal, RenewsTokens
 from connector.contracts.webhooks import HookFault, HookReport, HookTarget, ManagesWebhooks
 
 CAPABILITIES = (*CAPABILITIES, ManagesWebhooks, ListsChanges, ListsOrders, Backfills)
@@ -157,6 +158,8 @@ __all__ = [
     "RatingRequest",
     "Redirect",
     "Rejected",
+    "Renewal",
+    "RenewsTokens",
     "ResendsMail",
     "Retry",
     "ReviewRequest",

@@ -8,7 +8,7 @@ inherits, so that `isinstance(adapter, CreatesDiscounts)` cannot lie. Methods th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -107,6 +107,9 @@ class Access:
 
     `base_url` replaces the public address in tests and the demo. `secrets` values never appear in logs. `public_only`:
     the address was entered by a merchant, so it must never lead into the operator's own network (`connector.http`).
+
+    `renew` turns an access the platform has refused (401) into one with renewed credentials; raises `AuthExpired` or
+    `Transient`. A client calls it once a call and repeats the call. `None` where nothing can be renewed.
     """
 
     shop: Shop
@@ -114,6 +117,7 @@ class Access:
     clock: Clock = field(repr=False)
     base_url: str | None = None
     public_only: bool = False
+    renew: Callable[[Access], Access] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,6 +277,11 @@ def defer(tx: Tx, shop_id: str, effect_id: str, due_at: datetime, reason: str) -
     tx.run("effect_defer", shop_id=shop_id, effect_id=effect_id, due_at=to_text(due_at), reason=reason)
 
 
+def release(tx: Tx, shop_id: str, reason: str, now: datetime) -> int:
+    """What was put off for a reason that begins so is due at once; how many."""
+    return tx.run("effect_release", shop_id=shop_id, reason=f"{reason}%", now=to_text(now))
+
+
 def next_due(tx: Tx) -> datetime | None:
     """When an effect may next be tried, or a lease ends."""
     rows = [tx.one("effect_next_due", priority=priority) for priority in (_FIRST, _LATER)]

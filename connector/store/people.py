@@ -229,7 +229,7 @@ PLACES: tuple[Place, ...] = (
 WITHOUT_PEOPLE = frozenset(
     {
         *("meta", "shops", "endpoints", "credentials", "inbox_cursor", "privacy_access", "schema_ledger"),
-        *("connected_shops", "connect_invites", "connect_attempts"),
+        *("connected_shops", "connect_invites", "connect_attempts", "renewals", "notices"),
     }
 )
 """Tables that hold nothing of customers. What they hold of a shop is removed with its connection."""

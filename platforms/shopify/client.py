@@ -1,4 +1,4 @@
-"""The Admin GraphQL API over `connector.http`: tokens, throttling, errors. The only place of the package that networks.
+"""The Admin GraphQL API over `connector.http`: throttling, errors, the repetition after a renewed token.
 
 Facts: facts/shopify.md sections 2.1, 3 and 4.3. Of the `shopify` package only what is sound is used: the check of shop
 domains. Its network calls have no time-out and keep the shop in a global, so the calls are ours.
@@ -9,25 +9,22 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import requests
-from shopify.utils.shop_url import sanitize_shop_domain
 
 from connector.contracts import Access
 from connector.errors import AuthExpired, KiitosError, Refused, Transient
-from connector.http import Http, retry_after
+from connector.http import Http
+from platforms.shopify.tokens import Grant, bearer, renewed, shop_url
 
 API_VERSION = "2026-10"
 LONGEST_WAIT = 2.0
 """Seconds a throttled call waits for points here; beyond it the work goes back to the queue."""
 
 _ATTEMPTS = 3
-_EARLY = timedelta(minutes=5)  # a token is renewed before it lapses: a call may take a while
 _ACCESS_CODES = frozenset({"ACCESS_DENIED", "SHOP_INACTIVE", "UNAUTHORIZED"})
 
 
@@ -37,34 +34,20 @@ def operation(name: str) -> str:
     return (files("platforms.shopify") / "operations" / f"{name}.graphql").read_text("utf-8")
 
 
-def shop_url(access: Access) -> str:
-    """`https://` and the shop's myshopify.com domain, or the base URL tests and the demo give.
-
-    Raises `Refused` for a domain that is none: a token must never go to another host.
-    """
-    if access.base_url:
-        return access.base_url.rstrip("/")
-    domain = sanitize_shop_domain(access.shop.domain)
-    if domain is None or domain != access.shop.domain.strip().lower():
-        raise Refused(f"shop {access.shop.id}: its domain is no *.myshopify.com domain", provider_code="SHOP_DOMAIN")
-    return f"https://{domain}"
-
-
-@dataclass
-class _Token:
-    value: str = field(repr=False)
-    until: datetime
+class Unauthorised(AuthExpired):
+    """401: the token has lapsed or was withdrawn, and a renewed one may do. Nothing of the call was done."""
 
 
 class AdminClient:
-    """Speaks to the shops of one worker: pooled connections, and client-credential tokens kept until they lapse.
+    """Speaks to the shops of one worker over pooled connections.
 
-    Thread-safe. Two threads that both find a shop's token lapsed ask for it once; other shops do not wait for them.
+    Thread-safe. Tokens come with the `Access` and are renewed by whoever made it (`connector.tokens`). For an `Access`
+    without one they are asked for here: two threads ask once, and other shops do not wait for them.
     """
 
     def __init__(self, http: Http | None = None) -> None:
         self._http = http
-        self._tokens: dict[tuple[str, str], _Token] = {}
+        self._grants: dict[tuple[str, str], Grant] = {}
         self._lock = threading.Lock()
         self._granting: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
@@ -105,17 +88,19 @@ class AdminClient:
         raise Transient(f"Shopify {name}: throttled", retry_after=LONGEST_WAIT)
 
     def _post(self, access: Access, name: str, body: Mapping[str, Any], *, reads: bool) -> dict[str, Any]:
-        """One call. With client credentials a 401 renews the token and asks once more: nothing was done then."""
+        """One call. After a 401 the credentials are renewed and it is made once more: nothing was done then."""
         url = f"{shop_url(access)}/admin/api/{API_VERSION}/graphql.json"
-        for renewed in (False, True):
+        for last in (False, True):
             headers = {"X-Shopify-Access-Token": self._token(access), "Accept": "application/json"}
             try:
                 response = self._client(access).call(
                     "POST", url, reads=reads, classify=_named, json=body, headers=headers
                 )
-            except AuthExpired:
-                if renewed or not self._forget_token(access):
+            except Unauthorised:
+                other = None if last else self._renewed(access)
+                if other is None:
                     raise
+                access = other
                 continue
             return _parsed(response, f"Shopify {name}", maybe_done=not reads)
         raise AuthExpired(f"Shopify {name}: the renewed token was refused")
@@ -148,27 +133,31 @@ class AdminClient:
             return self._http
 
     def _token(self, access: Access) -> str:
-        """The shop's token as given, or one by the client credentials grant, kept for its 24 hours."""
-        given = access.secrets.get("access_token")
+        """The shop's token. One that the kernel does not renew (tests, a bare `Access`) is asked for, and kept here."""
+        given = bearer(access.secrets)
         if given:
             return given
-        client_id, secret = access.secrets.get("client_id"), access.secrets.get("client_secret")
-        if not client_id or not secret:
-            raise AuthExpired(f"shop {access.shop.id}: neither access_token nor client_id and client_secret are set")
-        key = (shop_url(access), client_id)
+        key = (shop_url(access), access.secrets.get("client_id", ""))
         client = self._client(access)
         with self._lock:
             turn = self._granting[key]
         with turn:
-            kept = self._tokens.get(key)
-            if kept is None or kept.until <= access.clock.now():
-                kept = self._tokens[key] = _grant(client, access, client_id, secret)
-            return kept.value
+            kept = self._grants.get(key)
+            if kept is None or kept.due <= access.clock.now():
+                kept = self._grants[key] = renewed(client, access)
+            return kept.access
 
-    def _forget_token(self, access: Access) -> bool:
-        """Whether there was a granted token to forget; a given one is the merchant's to renew."""
+    def _renewed(self, access: Access) -> Access | None:
+        """The access with other credentials after a 401; `None` where the present ones are the merchant's to renew."""
+        if access.renew is not None:
+            return access.renew(access)
         with self._lock:
-            return self._tokens.pop((shop_url(access), access.secrets.get("client_id", "")), None) is not None
+            forgotten = self._grants.pop((shop_url(access), access.secrets.get("client_id", "")), None)
+        return access if forgotten is not None else None
+
+    def renew(self, access: Access) -> Grant:
+        """Ask Shopify for the grant after this one. Raises `AuthExpired`, `Transient`, `Refused`."""
+        return renewed(self._client(access), access)
 
     def close(self) -> None:
         """Give back connections and forget tokens. Idempotent."""
@@ -176,11 +165,13 @@ class AdminClient:
             if self._http is not None:
                 self._http.close()
                 self._http = None
-            self._tokens.clear()
+            self._grants.clear()
 
 
 def _named(response: requests.Response) -> KiitosError | None:
     """What Shopify means by statuses of its own: 402 the shop is frozen, 430 the call was held to be unsafe."""
+    if response.status_code == 401:
+        return Unauthorised("Shopify refuses the shop's token (401)")
     if response.status_code == 402:
         return AuthExpired("Shopify: the shop is frozen (402); its owner must settle with Shopify")
     if response.status_code == 430:
@@ -194,27 +185,6 @@ def refused(name: str, errors: list[Any]) -> Refused:
     code = str(first.get("code") or "USER_ERROR")
     fields = ".".join(str(part) for part in first.get("field") or ())
     return Refused(f"Shopify {name}: {code}" + (f" at {fields}" if fields else ""), provider_code=code)
-
-
-def _grant(http: Http, access: Access, client_id: str, secret: str) -> _Token:
-    """The client credentials grant. It may be repeated freely; a refusal means that the credentials are wrong."""
-    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-
-    def wrong(response: requests.Response) -> KiitosError | None:
-        if response.status_code in (400, 401, 403, 404):
-            return AuthExpired(f"shop {access.shop.id}: the client credentials are refused; connect the shop again")
-        if response.status_code == 429:
-            return Transient("Shopify token: throttled", retry_after=retry_after(response.headers, access.clock.now()))
-        return None
-
-    url = f"{shop_url(access)}/admin/oauth/access_token"
-    response = http.call("POST", url, reads=True, data=form, headers={"Accept": "application/json"}, classify=wrong)
-    answer = _parsed(response, "Shopify token", maybe_done=False)
-    value, seconds = answer.get("access_token"), answer.get("expires_in")
-    if not isinstance(value, str) or not value:
-        raise Transient("Shopify token: an answer without a token")
-    life = timedelta(seconds=seconds) if isinstance(seconds, (int, float)) and seconds > 0 else timedelta(hours=1)
-    return _Token(value, access.clock.now() + max(life - _EARLY, life / 2))
 
 
 def _parsed(response: requests.Response, place: str, *, maybe_done: bool) -> dict[str, Any]:

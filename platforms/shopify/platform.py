@@ -27,6 +27,7 @@ from platforms.shopify.fetched import fetched_events, lines_page
 from platforms.shopify.grants import Grants
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.records import Opinions, Parcels
+from platforms.shopify.renewing import Renewals
 from platforms.shopify.scopes import Scopes
 from platforms.shopify.storefront import Storefront
 from platforms.shopify.subscriptions import KeepsSubscriptions
@@ -38,6 +39,7 @@ class Shopify(
     CatchesUp,
     KeepsSubscriptions,
     ShopifyAdapter,
+    Renewals,
     Storefront,
     Discounts,
     Grants,

@@ -27,15 +27,14 @@ from connector.testing.world import SHOPIFY
 from connector.worker import Worker
 from flows.channels.memory import Memory
 from flows.runner import FETCH
-from platforms.shopify.platform import Shopify
-from tests.journeys.bare import build_bare
+from tests.journeys.bare import ShopifyWithoutTokens, build_bare
 from tests.unit.test_worker_neighbours import sleeper
 
 BODY = (Path(__file__).parents[1] / "recordings/shopify/orders_create/finnish_customer/body.json").read_bytes()
 PERSON = "aino.makela@example.test"
 
 
-class Failing(Shopify):
+class Failing(ShopifyWithoutTokens):
     """Chokes on a body as careless code does, quoting it, and is not let into the shop."""
 
     def normalise(self, verified: Verified, body: bytes, shop: Shop) -> Sequence[Event]:
@@ -131,7 +130,7 @@ def test_refused_credentials_are_told_with_the_shop_alone(kiitos: Kiitos, writte
         effects.put(tx, fetch)
     Worker(kiitos).tick()
     (line,) = lines(written, "credentials_refused")
-    assert (line["log"], line["shop_id"], line["code"]) == ("carrier", SHOPIFY, "AUTH_EXPIRED")
+    assert (line["log"], line["shop_id"], line["code"]) == ("standing", SHOPIFY, "AUTH_EXPIRED")
     assert "@" not in written.getvalue()
 
 

@@ -89,6 +89,11 @@ WHERE shop_id = :shop_id AND effect_id = :effect_id AND status <> 'sent'
 UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, reason = :reason
 WHERE shop_id = :shop_id AND effect_id = :effect_id AND status IN ('pending', 'sending')
 
+-- effect_release --
+-- What waited for one thing need not wait any longer.
+UPDATE effects SET due_at = :now
+WHERE shop_id = :shop_id AND status = 'pending' AND due_at > :now AND reason LIKE :reason
+
 -- effect_next_due --
 -- When the next effect of a priority may be tried.
 SELECT MIN(due_at) AS due_at FROM effects WHERE status = 'pending' AND priority = :priority

@@ -231,7 +231,7 @@ def test_nothing_secret_or_personal_is_logged(
     api.post(GRAPHQL, status=500, json={"note": "aino@example.test"})
     with pytest.raises(Transient) as caught:
         shopify.add_note(granted, "1", "hello", key="k")
-    told = caplog.text + str(caught.value) + repr(granted) + repr(shopify._client._tokens)
+    told = caplog.text + str(caught.value) + repr(granted) + repr(shopify._client._grants)
     assert not [word for word in ("secret-1", "token-1", "aino", "hello") if word in told]
 
 
@@ -239,7 +239,7 @@ def test_closing_twice_is_fine() -> None:
     client = AdminClient()
     client.close()
     client.close()
-    assert client._tokens == {}
+    assert client._grants == {}
 
 
 def test_calls_carry_the_version_and_the_variables(

@@ -1,19 +1,18 @@
-"""A Shopify shop over HTTP: client credentials, the Admin GraphQL API, and troubles on demand."""
+"""A Shopify shop over HTTP: OAuth, the Admin GraphQL API, and troubles on demand."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from connector.clock import Clock
 from connector.testing.fakes.shopify import scopes as scope_rules
 from connector.testing.fakes.shopify.bulk import BULK_PATH, Bulk
 from connector.testing.fakes.shopify.life import ShopLife
+from connector.testing.fakes.shopify.oauth import AUTHORIZE_PATH, TOKEN_PATH, OAuth
 from connector.testing.fakes.shopify.schema import API_VERSION, find_schema, load_schema
 from connector.testing.fakes.shopify.state import Json
 from connector.testing.fakes.weather import Weather
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from connector.testing.fakes.shopify.execution import GraphqlEndpoint
     from connector.testing.fakes.shopify.unchecked import UncheckedEndpoint
 
-TOKEN_LIFE = timedelta(hours=24)
-TOKEN_PATH = "/admin/oauth/access_token"
 GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
 _OPERATION = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:query|mutation)\s+(\w+)")
 UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
@@ -67,7 +64,7 @@ class FakeShopify(ShopLife):
         self.weather = Weather(clock=clock, seed=3)
         self.outbox.loses, self.outbox.reaches = self.weather.loses, self.weather.reaches
         self.bulk = Bulk(self)
-        self._tokens: dict[str, datetime] = {}
+        self.oauth = OAuth(clock, domain, client_id, client_secret)
         self._schema_path = schema_path
         self._graphql = graphql
         self._unchecked = unchecked
@@ -122,13 +119,11 @@ class FakeShopify(ShopLife):
 
     def revoke_tokens(self) -> None:
         """As after a rotation of the secret or an uninstall: every token issued so far answers 401."""
-        self._tokens.clear()
+        self.oauth.revoke()
 
     def issue_token(self) -> str:
         """A token for tests that do not want to ask for one."""
-        token = f"shpat_{self.clock.token(20)}"
-        self._tokens[token] = self.clock.now() + TOKEN_LIFE
-        return token
+        return self.oauth.issue()
 
     # --- used by the resolvers ---
 
@@ -183,33 +178,20 @@ class FakeShopify(ShopLife):
     def _route(self, request: Request) -> Response:
         if request.method == "GET" and request.path.startswith(BULK_PATH):
             return self.bulk.serve(request)
+        if request.path == AUTHORIZE_PATH and request.method in ("GET", "POST"):
+            with self.lock:
+                return self.oauth.authorize(request, self.scopes)
         if request.method != "POST" or request.path not in (TOKEN_PATH, GRAPHQL_PATH):
             return as_json(404, {"errors": "Not Found"})
         if request.path == TOKEN_PATH:
-            return self._grant(request)
-        expires = self._tokens.get(request.headers.get("x-shopify-access-token", ""))
-        if expires is None or expires <= self.clock.now():
+            with self.lock:
+                return self.oauth.answer(request, self.scopes)
+        if not self.oauth.accepts(request.headers.get("x-shopify-access-token", "")):
             return as_json(401, {"errors": UNAUTHORISED})
         if self._endpoint is None:
             return as_json(501, {"errors": "this fake was started without GraphQL"})
         status, answer = self._endpoint.answer(request.body)
         return as_json(status, answer, [("X-Shopify-API-Version", API_VERSION)])
-
-    def _grant(self, request: Request) -> Response:
-        """The client credentials grant: a token of 24 hours (shopify.md §2.1)."""
-        if request.headers.get("content-type", "").startswith("application/json"):
-            try:
-                given = json.loads(request.body)
-            except ValueError:
-                given = {}
-        else:
-            given = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-        if given.get("grant_type") != "client_credentials":
-            return as_json(400, {"error": "unsupported_grant_type"})
-        if (given.get("client_id"), given.get("client_secret")) != (self.client_id, self.client_secret):
-            return as_json(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
-        answer = {"access_token": self.issue_token(), "scope": ",".join(sorted(self.scopes)), "expires_in": 86399}
-        return as_json(200, answer)
 
 
 def _operation_name(body: bytes) -> str:

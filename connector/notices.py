@@ -1,0 +1,142 @@
+"""Telling merchants what only they can put right: one e-mail through the shop's own channel, once an occasion.
+
+A notice is asked for in the transaction that finds the trouble (`connector.standing`) and sent later, outside any. One
+that was sent when the worker died, before that was recorded, is sent again under the same Message-ID.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from html import escape
+
+from connector.app import Kiitos
+from connector.config import ShopSettings
+from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.errors import KiitosError, Refused
+from connector.log import get_log
+from connector.standing import RECONNECT
+from connector.store import notices
+from connector.store.notices import Notice
+from flows.addressing import derive_token
+from flows.render.locales import choose_locale
+from flows.render.mime import Letter, build, split_sender
+
+log = get_log("notices")
+
+BATCH = 20
+AGAIN = timedelta(hours=1)
+MOST = 48
+"""Attempts, then the notice stays unsent; `kiitos shops list` shows the trouble all the same."""
+
+_EN = """{shop}: please connect the store to {app} again
+
+{app} can no longer reach {shop} ({domain}): the store refuses the credentials it once gave.
+
+Order confirmations and delivery updates go on. Discount codes, review requests, referrals and whatever else has to ask
+the store first are held. They go on by themselves once the store is connected again.
+
+What to do: open {app} from the store's admin, or connect the store at {link} as you did the first time.
+
+You get this message once. Until then {app} tries again every hour."""
+
+_FI = """{shop}: yhdistä kauppa uudelleen palveluun {app}
+
+{app} ei enää pääse kauppaan {shop} ({domain}): kauppa ei hyväksy tunnuksia, jotka se on antanut.
+
+Tilausvahvistukset ja toimitusviestit lähtevät edelleen. Alennuskoodit, arvostelupyynnöt, suosittelut ja muu, mikä
+vaatii yhteyden kauppaan, odottaa. Kaikki jatkuu itsestään, kun kauppa on yhdistetty.
+
+Tee näin: avaa {app} kaupan hallinnasta tai yhdistä kauppa osoitteessa {link} kuten ensimmäisellä kerralla.
+
+Saat tämän viestin kerran. Siihen asti {app} yrittää uudelleen tunnin välein."""
+
+TEXTS = {(RECONNECT, "en"): _EN, (RECONNECT, "fi"): _FI}
+"""Subject, then paragraphs, by kind and language."""
+
+
+class Notices:
+    """Sends what is due. One a worker."""
+
+    def __init__(self, kiitos: Kiitos) -> None:
+        self._kiitos = kiitos
+        self._store = kiitos.store
+        self._clock = kiitos.clock
+
+    def tell(self) -> int:
+        """Send the notices that are due; how many were looked at."""
+        now = self._clock.now()
+        with self._store.work.read() as tx:
+            waiting = notices.due(tx, now, BATCH)
+        for notice in waiting:
+            with self._store.work.transaction() as tx:
+                mine = notices.claim(tx, notice, now, now + AGAIN)
+            if mine:
+                self._tell_one(notice)
+        return len(waiting)
+
+    def _tell_one(self, notice: Notice) -> None:
+        if not self._kiitos.catalog.knows(notice.shop_id):
+            return self._settle(notice, "failed", "the shop is not configured any more")
+        settings = self._kiitos.catalog.settings(notice.shop_id)
+        try:
+            message = self._message(notice, settings)
+            outcome = next(iter(self._kiitos.channel(settings).send_all([message])), None)
+        except KiitosError as error:
+            outcome = Rejected(key=notice.key, code=error.code, text=error.message)
+        except Exception as error:
+            log.exception("channel_failed", error, shop_id=notice.shop_id)
+            outcome = None
+        return self._judge(notice, outcome)
+
+    def _judge(self, notice: Notice, outcome: Outcome | None) -> None:
+        match outcome:
+            case Accepted() | Unknown():
+                # Told once: what may have arrived is not repeated, the state is shown in the commands as well.
+                self._settle(notice, "sent", "")
+            case Rejected(code=code):
+                self._settle(notice, "failed", code)
+            case Retry() | None if notice.attempts + 1 >= MOST:
+                self._settle(notice, "failed", "the mail server does not take it")
+            case _:
+                log.warning("notice_put_off", shop_id=notice.shop_id, kind=notice.kind)
+
+    def _settle(self, notice: Notice, status: str, reason: str) -> None:
+        with self._store.work.transaction() as tx:
+            notices.settle(tx, notice, status, self._clock.now(), reason)
+        log.info("notice_settled", shop_id=notice.shop_id, kind=notice.kind, status=status, reason=reason)
+
+    def _message(self, notice: Notice, settings: ShopSettings) -> Message:
+        """Raises `Refused` when the shop has no address to write to."""
+        recipient = recipient_of(settings)
+        subject, *paragraphs = self._texts(notice, settings)
+        key = derive_token(self._kiitos.salt, "notice", notice.shop_id, notice.key, length=24)
+        letter = Letter(
+            key=key,
+            sender=settings.sender,
+            recipient=recipient,
+            subject=subject,
+            text="\n\n".join(paragraphs) + "\n",
+            html="".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs),
+            at=self._clock.now(),
+            headers={"Auto-Submitted": "auto-generated"},
+        )
+        return Message(key=key, channel="email", sender=settings.sender, recipient=recipient, content=build(letter))
+
+    def _texts(self, notice: Notice, settings: ShopSettings) -> list[str]:
+        language = choose_locale(settings.shop.locale, available=("en", "fi")).partition("-")[0]
+        values = {
+            "shop": settings.shop.name,
+            "domain": settings.shop.domain,
+            "app": "Kiitos",
+            "link": self._kiitos.config.app.base_url,
+        }
+        parts = TEXTS[notice.kind, language].format(**values).split("\n\n")
+        return [" ".join(part.split()) for part in parts]
+
+
+def recipient_of(settings: ShopSettings) -> str:
+    """Where a shop is written to: its support address, else where its customers' answers go. Raises `Refused`."""
+    for text in (settings.shop.support_email, settings.reply_to, settings.sender):
+        if text:
+            return split_sender(text)[1]
+    raise Refused("the shop has no address to write to", provider_code="no_address")
