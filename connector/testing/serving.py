@@ -14,7 +14,7 @@ from types import TracebackType
 
 import requests
 from flask import Flask
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from connector.errors import StoreUnavailable
@@ -40,6 +40,7 @@ class Serving:
             address="127.0.0.1",
             port=self.port,
             interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
             websockets=False,
             log_enabled=False,
             ssl_cert=certificate,
