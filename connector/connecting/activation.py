@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from connector.clock import Clock
 from connector.config import Config, ConnectedShop, ShopSettings, inherited
 from connector.config.schema import check_connected
-from connector.contracts import Access, Connected, ConnectsStores, StoreFacts
+from connector.contracts import Access, Connected, ConnectsStores, HookTarget, ManagesWebhooks, StoreFacts
 from connector.credentials import Credentials
-from connector.errors import ConfigError, ConnectRefused
+from connector.errors import ConfigError, ConnectRefused, KiitosError
 from connector.model import Shop, ShopStatus
 from connector.registry import PLATFORMS, Registry
 from connector.secrets import Vault
-from connector.store import connecting, shops
+from connector.standing import reconnect
+from connector.store import connecting, jobs, shops
 from connector.store.connecting import ConnectedRow
 from connector.store.db import Tx
 from connector.store.store import Store
@@ -76,10 +77,20 @@ def activate(tx: Tx, app: Application, client_id: str, platform: str, proven: Co
         raise ConnectRefused("left_out", error.message, shop=shop_id) from error
     shops.put_endpoint(tx, app.endpoint_key(settings), platform, shop_id, shop_id, now)
     _keep_secrets(tx, app.vault, adapter, shop_id, proven.secrets, now)
-    if known is not None and known.status in (ShopStatus.DISCONNECTED, ShopStatus.UNINSTALLED):
-        shops.set_status(tx, shop_id, ShopStatus.ACTIVE, now, "connected again")
+    if known is not None:
+        _welcome_back(tx, known, now)
     connecting.put(tx, row, now)
     return shop_id
+
+
+def _welcome_back(tx: Tx, known: Shop, now: datetime) -> None:
+    """What waited for the credentials goes on, and subscriptions are looked at now, not tonight. A paused shop stays
+    paused: a person said so."""
+    reconnect(tx, known.id, now)
+    if known.status is ShopStatus.UNINSTALLED:
+        shops.set_status(tx, known.id, ShopStatus.ACTIVE, now, "connected again")
+    for kind in ("webhooks", "poll"):
+        jobs.wake(tx, known.id, kind, now, now)
 
 
 def _keep_secrets(
@@ -138,6 +149,7 @@ def remove(tx: Tx, app: Application, shop: Shop) -> None:
     now = app.clock.now()
     shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, now, "removed")
     shops.delete_secrets(tx, shop.id)
+    jobs.forget(tx, shop.id)
     connecting.bump(tx, now)
 
 
@@ -147,8 +159,19 @@ def leave(app: Application, settings: ShopSettings) -> list[str]:
     shop = settings.shop
     with app.store.work.transaction() as tx:
         shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, app.clock.now(), "removed")
-    done = [f"{shop.id} sends nothing any more"]
+    done = [f"{shop.id} sends nothing any more", _remove_webhooks(app, settings)]
     with app.store.work.transaction() as tx:
         remove(tx, app, shop)
     app.refresh()
     return [*done, "its credentials are forgotten"]
+
+
+def _remove_webhooks(app: Application, settings: ShopSettings) -> str:
+    adapter, address = app.registry.platform(settings.shop.platform), app.hook_url(settings)
+    if not isinstance(adapter, ManagesWebhooks):
+        return "its platform's webhooks are not ours to delete"
+    try:
+        count = adapter.remove_webhooks(app.access(settings), HookTarget(url=address))
+    except KiitosError as error:
+        return f"its webhooks could not be deleted ({error.code}): delete those that go to {address} in the store"
+    return f"{count} webhooks of ours were deleted in the store"

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
+from connector.config import ShopSettings
 from connector.connecting.activation import Application, connectable
-from connector.contracts import ChecksConnection, Finding, Verdict
+from connector.contracts import ChecksConnection, Finding, HookTarget, ManagesWebhooks, Verdict
 from connector.errors import KiitosError
 from connector.log import get_log
 from connector.model import ShopStatus
-from connector.store import shops
+from connector.store import jobs, shops
 
 FALLBACK = "en"
 log = get_log("connecting")
@@ -72,7 +73,29 @@ def check(app: Application, shop_id: str) -> list[Finding]:
     except KiitosError as error:
         log.error("check_failed", shop_id=shop_id, code=error.code)
         found.append(Finding(code="check_failed", verdict=Verdict.FAIL, values={"code": error.code}))
-    return found
+    return [*found, *_webhooks(app, settings)] if worst(found) is not Verdict.FAIL else found
+
+
+def _webhooks(app: Application, settings: ShopSettings) -> list[Finding]:
+    """Whether the subscriptions are as they should be. What is missing is made by the worker, within a minute."""
+    adapter, shop_id = app.registry.platform(settings.shop.platform), settings.shop.id
+    if not isinstance(adapter, ManagesWebhooks):
+        return []
+    with app.store.work.read() as tx:
+        row = jobs.get(tx, shop_id, "webhooks")
+    try:
+        access = app.access(settings)
+        notes = {str(key): str(value) for key, value in dict(row.state.get("notes") or {}).items()} if row else {}
+        secret = access.secrets.get("webhook_secret")
+        report = adapter.check_webhooks(access, HookTarget(url=app.hook_url(settings), secret=secret, notes=notes))
+    except KiitosError as error:
+        log.error("webhooks_unchecked", shop_id=shop_id, code=error.code)
+        return [Finding(code="webhooks_unknown", verdict=Verdict.WARN)]
+    wrong = [fault.topic for fault in report.faults if fault.fault != "no_scope"]
+    if wrong:
+        values = {"count": str(len(wrong)), "topics": ", ".join(sorted(set(wrong)))}
+        return [Finding(code="webhooks_wrong", verdict=Verdict.WARN, values=values)]
+    return [Finding(code="webhooks_right", verdict=Verdict.OK, values={"count": str(report.present)})]
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:

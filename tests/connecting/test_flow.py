@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from connector.app import Kiitos
-from connector.connecting import Attempts, check, sentences
+from connector.connecting import Attempts, check, leave, sentences
 from connector.contracts import Verdict
 from connector.errors import ConnectRefused
 from connector.model import ShopStatus
+from connector.reconciliation import Reconciler
 from connector.store import connecting, shops
 from connector.testing.fakes.web import Trouble
 from connector.testing.fakes.woocommerce import FakeWoo
@@ -22,6 +23,14 @@ from tests.connecting.instance import BASE, NOTHING, Scene, active, make, make_s
 def secrets_of(kiitos: Kiitos, shop_id: str) -> dict[str, str]:
     with kiitos.store.work.read() as tx:
         return shops.secrets(tx, kiitos.vault, shop_id)
+
+
+def reconcile(kiitos: Kiitos) -> None:
+    """What the worker does beside its rounds: subscriptions first of all."""
+    reconciler = Reconciler(kiitos)
+    for _ in range(50):
+        if not reconciler.run_one():
+            return
 
 
 def test_what_is_sent_to_the_store(scene: Scene) -> None:
@@ -83,6 +92,39 @@ def test_a_running_worker_takes_the_store_in(scene: Scene, tmp_path: Path) -> No
     (shop_id,) = other.config.shops
     assert other.access(other.config.shop(shop_id)).secrets["consumer_key"] == scene.key
     other.close()
+
+
+def test_removing_a_shop_deletes_our_webhooks_there_and_connecting_it_again_makes_them_anew(scene: Scene) -> None:
+    scene.call()
+    scene.come_back()
+    (shop_id,) = active(scene.kiitos)["connected"]
+    reconcile(scene.kiitos)
+    foreign = scene.woo.queue.create("theirs", "order.created", "https://elsewhere.example/hook", "s" * 20)
+    ours = len(scene.woo.queue.hooks) - 1
+    assert ours > 3
+    said = leave(scene.kiitos, scene.kiitos.config.shop(shop_id))
+    assert f"{ours} webhooks of ours were deleted in the store" in said
+    assert list(scene.woo.queue.hooks) == [foreign.id]
+    assert active(scene.kiitos)["credentials"] == []
+    again = Scene(scene.kiitos, scene.woo)
+    again.call()
+    assert again.come_back().status_code == 303
+    reconcile(scene.kiitos)
+    assert len(scene.woo.queue.hooks) == ours + 1
+
+
+def test_a_shop_that_cannot_be_reached_is_removed_all_the_same(scene: Scene) -> None:
+    scene.call()
+    scene.come_back()
+    (shop_id,) = active(scene.kiitos)["connected"]
+    scene.woo.maintenance = True
+    said = leave(scene.kiitos, scene.kiitos.config.shop(shop_id))
+    assert "could not be deleted" in said[1]
+    with scene.kiitos.store.work.read() as tx:
+        found = shops.get(tx, shop_id)
+    assert found is not None
+    assert found.status is ShopStatus.UNINSTALLED
+    assert active(scene.kiitos)["credentials"] == []
 
 
 def test_keys_by_hand_connect_at_once(scene: Scene) -> None:
@@ -176,7 +218,10 @@ def test_the_check_says_what_is_wrong(scene: Scene) -> None:
     def codes() -> dict[str, Verdict]:
         return {finding.code: finding.verdict for finding in check(scene.kiitos, shop_id)}
 
+    assert codes()["webhooks_wrong"] is Verdict.WARN
+    reconcile(scene.kiitos)
     assert codes() == {
+        "webhooks_right": Verdict.OK,
         "reached": Verdict.OK,
         "may_write": Verdict.OK,
         "timezone_same": Verdict.OK,
