@@ -18,7 +18,7 @@ from connector.log import get_log
 from connector.model import Shop, ShopStatus
 from connector.registry import Registry
 from connector.secrets import Vault
-from connector.store import connecting, meta, shops
+from connector.store import connecting, meta, scopes, shops
 from connector.store.store import Store
 from connector.tokens import Tokens
 from flows.addressing import derive_token
@@ -123,6 +123,7 @@ class Kiitos:
             self.runner.catalog = catalog
             self.credentials.forget()
         self.sync()
+        self.limit()
         return True
 
     def candidate(self, row: ConnectedShop) -> ShopSettings:
@@ -132,6 +133,22 @@ class Kiitos:
         if fault:
             raise ConfigError(fault)
         return whole.shop(row.shop_id)
+
+    def limit(self) -> list[str]:
+        """Withhold the flows for which a merchant granted too little, as far as that was told; why, a line a fault."""
+        faults: list[str] = []
+        with self.store.work.read() as tx:
+            told = {shop_id: scopes.get(tx, shop_id) for shop_id in self.config.shops}
+            for row in connecting.all(tx):
+                if row.granted and row.shop_id in told and told[row.shop_id] is None:
+                    told[row.shop_id] = frozenset(row.granted)
+        for shop_id, granted in told.items():
+            if granted is None:
+                continue
+            for fault in self.catalog.withhold(shop_id, granted):
+                log.error("flow_withheld", shop_id=shop_id, reason=fault)
+                faults.append(fault)
+        return faults
 
     def sync(self) -> None:
         """Write shops, hook URLs and credentials of the configuration into the store. Idempotent."""
@@ -195,6 +212,7 @@ def build(
         generation=generation,
     )
     kiitos.sync()
+    kiitos.limit()
     return kiitos
 
 

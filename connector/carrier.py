@@ -9,13 +9,12 @@ from connector.app import Kiitos
 from connector.clock import to_text
 from connector.config import ShopSettings
 from connector.contracts import (
+    DOUBTFUL,
     Accepted,
-    Access,
     Channel,
     FetchesOrders,
     Message,
     Outcome,
-    PlatformAdapter,
     Unknown,
 )
 from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
@@ -23,12 +22,11 @@ from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
 from connector.model import Effect, Event, Run
+from connector.performing import Performed, perform
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs
 from flows.outbox import LEASE, Prepared
-from flows.reviews import with_reviews
-from flows.runner import FETCH
 
 log = get_log("carrier")
 
@@ -41,8 +39,8 @@ LOOK_AFTER = 60.0
 """Seconds between two looks at the ledgers of dead workers."""
 LOOK_BUDGET = 5.0
 """Seconds a tick may spend asking platforms before it goes back to what needs no asking."""
-FRESH_FOR = 120.0
-"""Seconds for which a look at an order counts."""
+FRESH_FOR = 60.0
+"""Seconds for which a look at an order counts: a reward and the mail about it need one look, not two."""
 ASK_AGAIN = timedelta(minutes=5)
 RECONNECT = timedelta(hours=1)
 """How often a shop whose credentials failed is tried again."""
@@ -245,45 +243,29 @@ class Carrier:
         effect = item.effect
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
-        events: Sequence[Event] = ()
-        values: dict[str, str] = {}
+        done = Performed()
         failure: KiitosError | None = None
         try:
             access = self._kiitos.access(settings)  # may renew the credentials: the effect itself is not begun yet
             self._ledger.on_wire(effect.id)
-            if effect.kind == FETCH:
-                if not isinstance(adapter, FetchesOrders):
-                    raise Refused(f"{settings.shop.platform} cannot be asked for an order")
-                events = adapter.fetch_order(access, str(effect.request["id"]))
-            else:
-                values = dict(self._step_perform(item, adapter, access))
+            done = perform(self._kiitos, item, adapter, access)
         except KiitosError as error:
             failure = error
         except Exception as error:
             # An adapter promises our errors only; what else it raises is its bug, and nobody knows what it did.
             log.exception("platform_effect_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
             failure = Transient("an error of ours or the adapter's; see the log", maybe_done=True)
-        again_if_moved(lambda: self._store_performed(item, events, values, failure))
+        again_if_moved(lambda: self._store_performed(item, done, failure))
 
-    def _step_perform(self, item: Prepared, adapter: PlatformAdapter, access: Access) -> dict[str, str]:
-        assert item.run is not None
-        with self._store.work.read() as tx:
-            flow = self._kiitos.runner.flow_of(tx, item.run)
-            request = with_reviews(tx, item.effect)
-        step = next(step.step for step in flow.steps if step.id == item.effect.step_id)
-        return dict(step.perform(adapter, access, request, item.effect.id))
-
-    def _store_performed(
-        self, item: Prepared, events: Sequence[Event], values: dict[str, str], failure: KiitosError | None
-    ) -> None:
+    def _store_performed(self, item: Prepared, done: Performed, failure: KiitosError | None) -> None:
         effect, now, outbox = item.effect, self._clock.now(), self._kiitos.outbox
         with self._store.work.transaction() as tx:
             if failure is None:
                 reconnect(tx, effect.shop_id, now)
-                if events:
-                    self._kiitos.runner.ingest(tx, effect.shop_id, events, now)
-                self._kiitos.runner.performed(tx, item.run, effect, values, now)
-                outbox.done(tx, effect, now, values)
+                if done.events:
+                    self._kiitos.runner.ingest(tx, effect.shop_id, done.events, now)
+                self._kiitos.runner.performed(tx, item.run, effect, done.values, now)
+                outbox.done(tx, effect, now, done.values)
             elif isinstance(failure, AuthExpired):
                 disconnect(tx, effect.shop_id, failure, now)
                 reason = f"{HELD}: {failure.message}"
@@ -292,12 +274,18 @@ class Carrier:
                 outbox.unknown(tx, effect, now, failure.message, 0.0)
             elif isinstance(failure, Transient):
                 outbox.again(tx, effect, now, failure.message, failure.retry_after)
+            elif isinstance(failure, Refused) and failure.provider_code == DOUBTFUL:
+                outbox.doubtful(tx, effect, now, failure)
             else:
                 outbox.error(tx, effect, now, failure)
 
     def _needs_look(self, effect: Effect) -> bool:
-        """Marketing-class effects come days after the webhook that led to them: the order is looked at again first."""
-        if not effect.purpose.needs_consent or effect.order_id is None or effect.kind == FETCH:
+        """Marketing-class effects come days after the webhook that led to them, and what costs money cannot be taken
+        back: the order is looked at again first."""
+        if effect.order_id is None or not effect.run_id:
+            return False
+        step = self._kiitos.registry.steps.get(str(effect.request.get("do", "")))
+        if not effect.purpose.needs_consent and not (step is not None and step.costly):
             return False
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)

@@ -9,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from connector.config import Config, FlowSetting, ShopSettings
-from connector.contracts import Step
+from connector.contracts import PlatformAdapter, Step
 from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
-from flows.definition import Flow, FlowEdits, load_flow, shop_faults
+from flows.definition import Flow, FlowEdits, load_flow, scope_faults, shop_faults
 from flows.render.mime import ascii_address, split_sender
 
 LIBRARY = files("flows").joinpath("library")
@@ -47,6 +47,7 @@ class Catalog:
         self._pinned: set[tuple[str, str, str]] = set()
         self._by_trigger: dict[tuple[str, str], list[Flow]] = {}
         self._flows: dict[str, list[Flow]] = {}
+        self.withheld: dict[str, list[str]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
             faults += _address_faults(settings, config.path.name)
@@ -63,11 +64,28 @@ class Catalog:
         """The shop's settings. Raises `ConfigError` when the operator's file does not have the shop."""
         return self._config.shop(shop_id)
 
+    def adapter(self, shop_id: str) -> PlatformAdapter:
+        """The adapter of the shop's platform. Raises `ConfigError` when the operator's file does not have the shop."""
+        return self._registry.platform(self.settings(shop_id).shop.platform)
+
     def knows(self, shop_id: str) -> bool:
         return shop_id in self._config.shops
 
     def flows(self, shop_id: str) -> list[Flow]:
         return self._flows.get(shop_id, [])
+
+    def withhold(self, shop_id: str, granted: frozenset[str]) -> list[str]:
+        """Start no runs of flows that need more than the merchant granted; why, a line a fault. People who are in
+        such a flow stay in it: what was granted may be granted again."""
+        adapter = self.adapter(shop_id)
+        faults: list[str] = []
+        for flow in self.flows(shop_id):
+            found = scope_faults(flow, self.settings(shop_id).shop, adapter, granted)
+            faults += found
+            for kind in flow.trigger if found else ():
+                self._by_trigger[shop_id, kind].remove(flow)
+        self.withheld[shop_id] = faults
+        return faults
 
     def triggered_by(self, shop_id: str, kind: str) -> list[Flow]:
         """The enabled flows of a shop that an event of `kind` may start."""
@@ -123,7 +141,8 @@ class Catalog:
             edits=_edits(setting, self._config.path.name),
             templates=self._templates,
         )
-        faults = shop_faults(flow, settings.shop, self._registry.platform(settings.shop.platform), where=source.where)
+        adapter = self._registry.platform(settings.shop.platform)
+        faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
         if faults:
             raise ConfigError("\n".join(faults))
         return flow

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connector.contracts import PlatformAdapter, Step
+from connector.contracts import PlatformAdapter, Step, TellsScopes
 from connector.errors import ConfigError
 from connector.model import Event, Purpose, Ref, Shop
 from flows.edits import FlowEdits, apply_edits
@@ -21,7 +21,17 @@ from flows.faults import Faults, FlowErrors
 from flows.guards import Guard
 from flows.reading import read_flow
 
-__all__ = ["Flow", "FlowEdits", "FlowErrors", "FlowStep", "entry_key", "load_flow", "shop_faults", "subject_of"]
+__all__ = [
+    "Flow",
+    "FlowEdits",
+    "FlowErrors",
+    "FlowStep",
+    "entry_key",
+    "load_flow",
+    "scope_faults",
+    "shop_faults",
+    "subject_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,12 @@ def _build(
 ) -> Flow:
     faults = faults or Faults(where)
     parts = read_flow(document, registry_steps, templates, faults)
+    for item in parts.steps:
+        if item.step is not None and item.step.transactional_only and parts.document["purpose"] != "transactional":
+            faults.add(
+                f"steps.{item.id}",
+                f"'{item.step.do}' sends without asking for consent: only for flows of purpose transactional",
+            )
     if faults.lines:
         raise FlowErrors(faults.lines)
     # The title is for people and `enabled` decides only whether new runs start: neither makes another version.
@@ -147,23 +163,60 @@ def _build(
     )
 
 
-def shop_faults(flow: Flow, shop: Shop, adapter: PlatformAdapter, *, where: str = "") -> list[str]:
+def shop_faults(
+    flow: Flow,
+    shop: Shop,
+    adapter: PlatformAdapter,
+    *,
+    where: str = "",
+    steps: Mapping[str, type[Step]] | None = None,
+) -> list[str]:
     """Why this flow cannot run for this shop: a capability its platform lacks, a reward in a foreign currency.
 
-    Empty when it can. Asked when flows are bound to shops, never at three in the morning.
+    Empty when it can. Asked when flows are bound to shops, never at three in the morning. `steps` are all step types,
+    so that one that comes near and that the platform can do is named.
     """
     faults = Faults(where or flow.id)
     for item in flow.steps:
         for capability in item.step.capabilities:
             if not isinstance(adapter, capability):
                 faults.add(
-                    f"steps.{item.id}", f"{shop.platform} cannot do '{item.step.do}' (it lacks {capability.__name__})"
+                    f"steps.{item.id}",
+                    f"flow '{flow.id}' cannot run in shop '{shop.id}': {shop.platform} cannot do '{item.step.do}' "
+                    f"(it lacks {capability.__name__}){_instead(item.step, adapter, steps or {})}",
                 )
         for currency in item.step.currencies():
             if currency != shop.currency:
                 faults.add(
                     f"steps.{item.id}", f"the amount is in {currency}, shop '{shop.id}' sells in {shop.currency}"
                 )
+    return faults.lines
+
+
+def _instead(step: Step, adapter: PlatformAdapter, steps: Mapping[str, type[Step]]) -> str:
+    """`; use 'x' instead`, for the first step type that comes near and that the platform can do."""
+    for name in step.instead:
+        found = steps.get(name)
+        if found is not None and all(isinstance(adapter, each) for each in found.capabilities):
+            return f"; '{name}' comes near and works there"
+    return ""
+
+
+def scope_faults(flow: Flow, shop: Shop, adapter: PlatformAdapter, granted: frozenset[str]) -> list[str]:
+    """Why this flow cannot run with what the merchant granted: each missing permission with the step that needs it."""
+    if not isinstance(adapter, TellsScopes):
+        return []
+    faults = Faults(flow.id)
+    for item in flow.steps:
+        for capability in item.step.capabilities:
+            for group in adapter.scopes_for(capability):
+                if not granted.intersection(group):
+                    faults.add(
+                        f"steps.{item.id}",
+                        f"shop '{shop.id}' has not granted {' or '.join(group)}, which '{item.step.do}' needs on "
+                        f"{shop.platform}: add the scope to the app and let the merchant approve it, or remove the "
+                        f"step",
+                    )
     return faults.lines
 
 

@@ -28,6 +28,11 @@ from connector.contracts import Step, parse_span
 from connector.errors import near
 from connector.model import Money
 
+# ISO 4217 currencies with exponent 0.
+_WITHOUT_CENTS = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+)
+
 LONGEST_SPAN = timedelta(days=3653)
 """Ten years: longer is a slip of the keyboard, and near the end of the calendar adding to it would overflow."""
 
@@ -54,6 +59,14 @@ def read_money(value: object) -> Money:
         return Money.parse(amount, currency)
     except TypeError:
         raise ValueError(f"expected an amount such as 5 EUR, not {shown_value(value)}") from None
+
+
+def money_text(money: Money) -> str:
+    """An amount as plain text, with cents where the currency has them: `5.00 EUR`, `500 JPY`."""
+    amount = money.amount
+    if money.currency not in _WITHOUT_CENTS and int(amount.as_tuple().exponent) > -2:
+        amount = amount.quantize(Decimal("0.01"))
+    return f"{amount} {money.currency}"
 
 
 def read_number(value: object) -> Decimal:

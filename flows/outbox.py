@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from connector.clock import Clock, from_text
 from connector.contracts import (
+    DOUBTFUL,
     Accepted,
     EffectDone,
     EffectFailed,
@@ -151,12 +152,12 @@ class Outbox:
         return self._freeze(tx, case, now)
 
     def _prepare_fetch(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
-        """A look at an order nobody waits for; a shop that is gone is not asked any more."""
+        """What no run waits for (a look, a decision to be told): a shop that is gone is not asked any more."""
         stored = shops.get(tx, effect.shop_id)
         if stored is not None and stored.status is ShopStatus.UNINSTALLED:
             effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason="shop_uninstalled")
             return None
-        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
+        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, effect.recipient))
         return Prepared(effect=effect, run=None)
 
     def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
@@ -249,6 +250,12 @@ class Outbox:
     def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
         """A refusal that no retry will change."""
         self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)
+
+    def doubtful(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
+        """Perhaps done, and looking did not tell: never again by itself. A person sees it as `uncertain`; the run goes
+        on as after a failure, so that nobody is promised what they may not have."""
+        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=error.message)
+        self._runner.settle(tx, effect, EffectFailed(DOUBTFUL, error.message), now)
 
     def strand(self, tx: Tx, effect: Effect, now: datetime, outcome: Outcome | None = None) -> None:
         """Something of ours broke around this effect: record what is certain, and end its run with the reason kept.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from connector.codec import builtins
-from connector.contracts import ReviewRequest
+from connector.contracts import RatingRequest, ReviewRequest
 from connector.model import Effect
 from connector.store import reviews
 from connector.store.db import Tx
@@ -31,7 +32,18 @@ def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
         )
         for row in waiting
     ]
-    return {**effect.request, "reviews": [builtins(request) for request in requests]}
+    ratings = [_rating(tx, effect.shop_id, product) for product in dict.fromkeys(row.product_id for row in waiting)]
+    return {
+        **effect.request,
+        "reviews": [builtins(request) for request in requests],
+        "ratings": [builtins(rating) for rating in ratings],
+    }
+
+
+def _rating(tx: Tx, shop_id: str, product_id: str) -> RatingRequest:
+    """The mean of every review we hold of the product, published before or just now; none is left out for its stars."""
+    count, total = reviews.rating_of(tx, shop_id, product_id)
+    return RatingRequest(product_id=product_id, average=Decimal(total) / max(count, 1), count=count)
 
 
 def published(tx: Tx, effect: Effect, values: Mapping[str, str]) -> None:

@@ -26,11 +26,12 @@ from connector.model import (
     Shop,
     ShopStatus,
 )
-from connector.store import consents, effects, entities, events, privacy, runs, shops
+from connector.store import consents, effects, entities, events, privacy, runs, scopes, shops
 from connector.store.db import Tx
 from connector.store.people import Person
 from flows import engine, forgetting
 from flows.catalog import Catalog
+from flows.consenting import is_echo
 from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
@@ -73,7 +74,7 @@ class Runner:
         orders: dict[str, None] = {}
         entities.apply_many(tx, shop_id, arrived, now)
         for event in arrived:
-            if event.key not in fresh:
+            if event.key not in fresh or (event.consent is not None and is_echo(tx, shop_id, event.consent)):
                 continue
             queue.append(event)
             if event.order_id and event.subject.kind in _SHIPMENT_NEWS:
@@ -175,6 +176,8 @@ class Runner:
         """What the platform orders us to do, whatever flows say: stop after uninstall, look again when told to."""
         if event.kind == EventKind.APP_UNINSTALLED and not _before_installation(tx, shop_id, event):
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
+        if event.kind == EventKind.APP_SCOPES_UPDATED:
+            scopes.put(tx, shop_id, [word for word in event.data.get("current", "").split(",") if word], now)
         if event.kind == EventKind.SHOP_REDACTED:
             shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
             shops.delete_secrets(tx, shop_id)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connector.asking import ask_scopes
 from connector.cli.context import App, json_option, print_json, print_table
-from connector.errors import near
+from connector.errors import ConfigError, near
 from connector.intake import again_if_moved
 from connector.store import runs
 
@@ -105,10 +106,17 @@ def _is_on(app: App, shop: str, flow: str) -> bool:
 
 
 @flows.command()
+@click.option("--ask", is_flag=True, help="Ask each shop what the merchant granted, and hold it against its flows.")
 @click.pass_obj
-def check(app: App) -> None:
+def check(app: App, *, ask: bool) -> None:
     """Load every flow of every shop; all faults are printed in one pass, each with its place and a near match."""
     count = sum(len(app.catalog.flows(shop_id)) for shop_id in app.config.shops)
+    if ask:
+        faults = ask_scopes(app.kiitos)
+        for fault in faults:
+            click.echo(fault, err=True)
+        if faults:
+            raise ConfigError(f"{len(faults)} steps lack a permission; their flows start nothing until it is granted")
     click.echo(f"{count} flows in {len(app.config.shops)} shops, no faults")
 
 

@@ -121,12 +121,17 @@ class StepContext(Protocol):
 class Step(ABC):
     """Base of all steps. Sub-classes are frozen dataclasses with `id` and their own keys.
 
-    `capabilities` are the adapter classes a shop's platform must have, checked when flows load.
+    `capabilities` are the adapter classes a shop's platform must have, checked when flows load; `instead` names step
+    types that come near where one is lacking, the best first. `costly` says that it costs the merchant money or cannot
+    be taken back: its order is fetched afresh before. `transactional_only` is for what leaves out consent.
     `paths()` and `templates()` name what the step refers to, so that loading can check it.
     """
 
     do: ClassVar[str]
     capabilities: ClassVar[tuple[type[ABC], ...]] = ()
+    instead: ClassVar[tuple[str, ...]] = ()
+    costly: ClassVar[bool] = False
+    transactional_only: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, ctx: StepContext) -> Decision:

@@ -17,6 +17,7 @@ from connector.store import consents, shops, suppressions
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.suppressions import SuppressionRow
+from flows.consenting import tell_platform
 from flows.policy import UNSUBSCRIBE
 
 EVERYTHING = Purpose.MARKETING.value
@@ -99,22 +100,24 @@ def _stop(tx: Tx, link: LinkRow, scope: str) -> None:
     now, address, purpose = app.clock.now(), link.data["address"], Purpose.of(scope)
     if not any(row.scope == scope for row in rows):
         suppressions.add(tx, link.shop_id, address, Channel.EMAIL, scope, UNSUBSCRIBE, now)
+    consent = Consent(
+        channel=Channel.EMAIL,
+        purpose=purpose,
+        state=ConsentState.WITHDRAWN,
+        raw_state="unsubscribed",
+        at=now,
+        source=STOPPED_HERE,
+        address=address,
+    )
     event = Event(
         kind=EventKind.CONSENT_WITHDRAWN,
         key=f"consent/{address}/email/{purpose}/withdrawn/{app.clock.new_id()}",
         subject=Ref("person", address),
         at=now,
-        consent=Consent(
-            channel=Channel.EMAIL,
-            purpose=purpose,
-            state=ConsentState.WITHDRAWN,
-            raw_state="unsubscribed",
-            at=now,
-            source=STOPPED_HERE,
-            address=address,
-        ),
+        consent=consent,
     )
     app.runner.ingest(tx, link.shop_id, [event], now)
+    _tell(tx, link, consent)
 
 
 def _restart(tx: Tx, link: LinkRow) -> None:
@@ -135,6 +138,14 @@ def _restart(tx: Tx, link: LinkRow) -> None:
             address=address,
         )
         consents.record(tx, link.shop_id, before, now)
+        _tell(tx, link, before)
+
+
+def _tell(tx: Tx, link: LinkRow, consent: Consent) -> None:
+    """Let the shop know, so that its own newsletter stops too (or may go again)."""
+    app = application()
+    if app.runner.catalog.knows(link.shop_id):
+        tell_platform(tx, app.runner.catalog.adapter(link.shop_id), link.shop_id, consent, app.clock.now())
 
 
 def _state_before(history: Sequence[consents.ConsentRow], purpose: Purpose) -> ConsentState:

@@ -32,15 +32,10 @@ class ConsentRow:
 
 def record(tx: Tx, shop_id: str, consent: Consent, now: datetime) -> None:
     """Append. An entry that names only a customer gets the address we know; else it waits for one."""
-    address = consent.address
-    if address is None and consent.customer_id is not None:
-        owner = entities.customer(tx, shop_id, consent.customer_id)
-        if owner is not None:
-            address = owner.email if consent.channel is Channel.EMAIL else owner.phone
     tx.run(
         "consent_record",
         shop_id=shop_id,
-        address_key=_address_key(address, consent.channel),
+        address_key=address_of(tx, shop_id, consent),
         customer_id=consent.customer_id or "",
         channel=consent.channel.value,
         purpose=consent.purpose.value,
@@ -51,6 +46,16 @@ def record(tx: Tx, shop_id: str, consent: Consent, now: datetime) -> None:
         evidence=consent.evidence,
         now=to_text(now),
     )
+
+
+def address_of(tx: Tx, shop_id: str, consent: Consent) -> str:
+    """The address a decision is about, as the ledger knows it; empty while nobody knows it."""
+    address = consent.address
+    if address is None and consent.customer_id is not None:
+        owner = entities.customer(tx, shop_id, consent.customer_id)
+        if owner is not None:
+            address = owner.email if consent.channel is Channel.EMAIL else owner.phone
+    return _address_key(address, consent.channel)
 
 
 def _address_key(address: str | None, channel: Channel) -> str:

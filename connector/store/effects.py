@@ -301,6 +301,13 @@ def sent_to(tx: Tx, shop_id: str, recipient_key: str, since: datetime) -> list[E
     return [_effect(row) for row in rows]
 
 
+def granted_since(tx: Tx, shop_id: str, since: datetime) -> list[str]:
+    """The platform's ids of what effects of the shop gave since then (`granted` in their results)."""
+    rows = tx.all("effect_results_since", shop_id=shop_id, since=to_text(since))
+    found = (codec.decode(row["result"], dict[str, str]).get("granted") for row in rows)
+    return [each for each in found if each]
+
+
 def _recipient_key(recipient: str) -> str:
     """An address in the form consent and caps know it; other recipients (phone numbers) as they are."""
     return email_key(recipient) or recipient

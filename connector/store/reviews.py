@@ -74,6 +74,12 @@ def of_order(tx: Tx, shop_id: str, order_id: str) -> list[ReviewRow]:
     ]
 
 
+def rating_of(tx: Tx, shop_id: str, product_id: str) -> tuple[int, int]:
+    """How many reviews of the product there are, and their stars in all."""
+    row = tx.one("review_rating", shop_id=shop_id, product_id=product_id)
+    return (int(row["reviews"]), int(row["stars"] or 0)) if row else (0, 0)
+
+
 def mark_published(tx: Tx, shop_id: str, review_id: str, platform_id: str) -> None:
     """The platform has it under `platform_id`; from now on it does not change here."""
     tx.run("review_publish", shop_id=shop_id, review_id=review_id, platform_id=platform_id)

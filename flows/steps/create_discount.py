@@ -25,14 +25,10 @@ from connector.contracts import (
 )
 from connector.errors import Unsupported
 from connector.model import Money
-from flows.fields import read_money
+from flows.fields import money_text, read_money
 from flows.steps.send import PEOPLE
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")
-# ISO 4217 currencies with exponent 0.
-_WITHOUT_CENTS = frozenset(
-    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
-)
 _PREFIX = re.compile(r"[A-Z0-9]{0,12}")
 
 _PEOPLE_PATHS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -55,6 +51,8 @@ class CreateDiscount(Step):
 
     do: ClassVar[str] = "create_discount"
     capabilities: ClassVar[tuple[type[ABC], ...]] = (CreatesDiscounts,)
+    costly: ClassVar[bool] = True
+    instead: ClassVar[tuple[str, ...]] = ("issue_gift_card", "issue_store_credit")
 
     percent: Decimal | None = None
     amount: Money | None = None
@@ -143,12 +141,7 @@ def worth(request: DiscountRequest) -> str:
     """What a code is worth, as plain text: `10 %`, `5.00 EUR`."""
     if request.percent is not None:
         return f"{request.percent.normalize():f} %"
-    if request.amount is None:
-        return ""
-    amount, currency = request.amount.amount, request.amount.currency
-    if currency not in _WITHOUT_CENTS and int(amount.as_tuple().exponent) > -2:
-        amount = amount.quantize(Decimal("0.01"))
-    return f"{amount} {currency}"
+    return money_text(request.amount) if request.amount is not None else ""
 
 
 def _first(ctx: StepContext, paths: Sequence[str]) -> str | None:

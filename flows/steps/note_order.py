@@ -15,12 +15,23 @@ from flows.guards import shown
 _PATH = re.compile(r"\{([a-z_][\w.-]*)\}")
 
 
+def filled(text: str, ctx: StepContext) -> str:
+    """The text with each `{path}` replaced by the value there; nothing where it is missing."""
+    return _PATH.sub(lambda match: "" if ctx.get(match[1]) is None else shown(ctx.get(match[1])), text)
+
+
+def paths_in(text: str) -> tuple[str, ...]:
+    """The guard paths a text names in braces."""
+    return tuple(_PATH.findall(text))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteOrder(Step):
     """Write `note`. `{path}` in it is replaced by the value at that guard path (`{steps.code.code}`)."""
 
     do: ClassVar[str] = "note_order"
     capabilities: ClassVar[tuple[type[ABC], ...]] = (WritesOrders,)
+    instead: ClassVar[tuple[str, ...]] = ("set_meta",)
 
     note: str
 
@@ -28,11 +39,10 @@ class NoteOrder(Step):
         order_id = ctx.get("order.id")
         if not order_id:
             return Done("skipped", {"reason": "there is no order to write to"})
-        note = _PATH.sub(lambda match: "" if ctx.get(match[1]) is None else shown(ctx.get(match[1])), self.note)
-        return Act("platform", {"do": self.do, "order_id": order_id, "note": note})
+        return Act("platform", {"do": self.do, "order_id": order_id, "note": filled(self.note, ctx)})
 
     def paths(self) -> Sequence[str]:
-        return tuple(_PATH.findall(self.note))
+        return paths_in(self.note)
 
     def perform(
         self, adapter: PlatformAdapter, access: Access, request: Mapping[str, Any], key: str

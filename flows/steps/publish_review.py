@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,11 +13,14 @@ from connector.contracts import (
     Decision,
     Done,
     PlatformAdapter,
+    PublishesRatings,
     PublishesReviews,
+    RatingRequest,
     ReviewRequest,
     Step,
     StepContext,
 )
+from connector.errors import Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,4 +52,19 @@ class PublishReview(Step):
             return {"published": "0", "reason": f"platform '{adapter.name}' has no place for reviews"}
         reviews = [codec.convert(item, ReviewRequest) for item in request.get("reviews", ())]
         ids = [adapter.publish_review(access, review) for review in reviews]
-        return {"published": str(len(ids)), "ids": " ".join(ids)}
+        values = {"published": str(len(ids)), "ids": " ".join(ids)}
+        if isinstance(adapter, PublishesRatings):
+            ratings = [codec.convert(item, RatingRequest) for item in request.get("ratings", ())]
+            values |= _rated(adapter, access, ratings)
+        return values
+
+
+def _rated(adapter: PublishesRatings, access: Access, ratings: Sequence[RatingRequest]) -> dict[str, str]:
+    """Ratings follow the reviews where the merchant lets us write them. A refusal (a scope that is missing, a product
+    that is gone) is told in the outcome: the reviews are published, which is what the customer was promised."""
+    try:
+        for rating in ratings:
+            adapter.publish_rating(access, rating)
+    except Refused as refused:
+        return {"rated": "0", "rating_refused": refused.provider_code or refused.code}
+    return {"rated": str(len(ratings))}

@@ -17,6 +17,7 @@ class TagOrder(Step):
 
     do: ClassVar[str] = "tag_order"
     capabilities: ClassVar[tuple[type[ABC], ...]] = (WritesOrders,)
+    instead: ClassVar[tuple[str, ...]] = ("tag_customer", "set_meta")
 
     tag: str
 

@@ -288,7 +288,7 @@ def test_a_shop_that_cannot_run_a_flow_hears_why() -> None:
     flow = flow_of(GOOD)
     assert shop_faults(flow, SHOP, Rich()) == []
     assert (
-        "steps.code: fake cannot do 'create_discount' (it lacks CreatesDiscounts)"
+        "steps.code: flow 'ask' cannot run in shop 'shop1': fake cannot do 'create_discount' (it lacks CreatesDiscounts)"
         in shop_faults(flow, SHOP, Plain())[0]
     )
     dollars = flow_of(GOOD.replace("5 EUR", "5 USD"))

@@ -111,3 +111,8 @@ SELECT status, COUNT(*) AS total FROM effects GROUP BY status
 SELECT * FROM effects
 WHERE shop_id = :shop_id AND recipient_key = :recipient_key AND status = 'sent' AND done_at >= :since
 ORDER BY done_at
+
+-- effect_results_since --
+-- What platform effects gave: asked only when an attempt at a grant has an unknown outcome.
+SELECT result FROM effects
+WHERE shop_id = :shop_id AND kind = 'platform' AND status = 'sent' AND done_at >= :since

@@ -12,6 +12,11 @@ WHERE reviews.platform_id = ''
 SELECT review_id, order_id, product_id, rating, title, body, author, email_key, created_at, platform_id
 FROM reviews WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY created_at, review_id
 
+-- review_rating --
+-- A product's stars, for the rating shown beside it.
+SELECT COUNT(*) AS reviews, SUM(rating) AS stars FROM reviews
+WHERE shop_id = :shop_id AND product_id = :product_id
+
 -- review_publish --
 -- The platform has it now.
 UPDATE reviews SET platform_id = :platform_id WHERE shop_id = :shop_id AND review_id = :review_id

@@ -1,0 +1,55 @@
+"""Acting on a platform for one prepared effect, outside any transaction. Nothing here decides, records or repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from connector.app import Kiitos
+from connector.contracts import Access, FetchesOrders, PlatformAdapter
+from connector.errors import Refused
+from connector.model import Effect, Event
+from connector.store import effects
+from connector.store.db import Tx
+from flows.attempts import Attempt, with_attempt
+from flows.consenting import CONSENT, write_consent
+from flows.outbox import Prepared
+from flows.reviews import with_reviews
+from flows.runner import FETCH
+
+_BEFORE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What came of it: events to take in, values later steps see."""
+
+    events: Sequence[Event] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Access) -> Performed:
+    """Do it. Raises the errors of `connector.errors`."""
+    effect = item.effect
+    if effect.kind == FETCH:
+        if not isinstance(adapter, FetchesOrders):
+            raise Refused(f"{adapter.name} cannot be asked for an order")
+        return Performed(events=adapter.fetch_order(access, str(effect.request["id"])))
+    if effect.kind == CONSENT:
+        return Performed(values=write_consent(adapter, access, effect))
+    assert item.run is not None
+    with kiitos.store.work.read() as tx:
+        flow = kiitos.runner.flow_of(tx, item.run)
+        request = with_attempt(with_reviews(tx, effect), _attempt(kiitos, tx, effect))
+    step = flow.step(effect.step_id).step
+    return Performed(values=dict(step.perform(adapter, access, request, effect.id)))
+
+
+def _attempt(kiitos: Kiitos, tx: Tx, effect: Effect) -> Attempt:
+    """What is known of earlier attempts. `claimed` matters only when one's outcome is unknown."""
+    first = effect.first_try_at or kiitos.clock.now()
+    if not effect.tainted:
+        return Attempt(first_try_at=first)
+    claimed = effects.granted_since(tx, effect.shop_id, first - _BEFORE)
+    return Attempt(first_try_at=first, again=True, claimed=claimed)
