@@ -1,4 +1,5 @@
-"""Hosted customer pages behind unguessable links: unsubscribe, review form, referral landing.
+"""Hosted customer pages behind unguessable links: unsubscribe, review form, referral landing; and what a shop's own
+pages ask through the platform's signed proxy.
 
 They work without JavaScript and without cookies. GET never changes anything: mail scanners follow every link
 (facts/messaging.md section 5.3).
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, request
 
-from connector.pages import connect, frame, referral, review, unsubscribe
+from connector.pages import connect, frame, proxy, referral, review, unsubscribe
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
@@ -24,6 +25,8 @@ def register(app: Flask) -> None:
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
+    rule = "/proxy/<key>/<what>"
+    blueprint.add_url_rule(rule, "proxy", proxy.answer, methods=["GET"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.register_blueprint(connect.blueprint())
     frame.guard(app)

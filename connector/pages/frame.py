@@ -20,6 +20,7 @@ from connector.config import Config
 from connector.errors import StoreCollision, StoreUnavailable
 from connector.model import Shop
 from connector.pages import colour
+from connector.secrets import Vault
 from connector.store import links
 from connector.store.db import Tx
 from connector.store.links import LinkRow
@@ -51,6 +52,7 @@ class Application(Protocol):
     config: Config
     clock: Clock
     store: Store
+    vault: Vault
     runner: Runner
 
     def refresh(self) -> bool: ...
