@@ -210,7 +210,7 @@ def test_while_the_shop_is_silent_money_waits_and_is_given_later(life: Goodwill)
 def test_credentials_that_fail_hold_money_back(life: Goodwill, monkeypatch: pytest.MonkeyPatch) -> None:
     life.order()
     life.until(days=1, hours=23)
-    monkeypatch.setattr(life.shopify, "client_secret", "another")
+    monkeypatch.setattr(life.shopify.oauth, "client_secret", "another")
     life.shopify.revoke_tokens()
     life.until(hours=5)
     assert life.given() == (0, 0)
