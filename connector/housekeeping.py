@@ -6,8 +6,11 @@ from datetime import datetime
 
 from connector.app import Kiitos
 from connector.notices import Notices
-from connector.store import notices, renewals
+from connector.store import connecting, notices, renewals
 from connector.store.db import Tx
+
+SWEEP_EVERY = 600.0
+"""Seconds between two looks for attempts to connect that ran out."""
 
 
 class Housekeeping:
@@ -19,6 +22,7 @@ class Housekeeping:
         self._tokens = kiitos.tokens
         self._notices = Notices(kiitos)
         self._adopted = False
+        self._sweep_at = float("-inf")
 
     def look_again(self) -> None:
         """The configuration has changed: there may be credentials nobody keeps alive yet."""
@@ -26,6 +30,8 @@ class Housekeeping:
 
     def work(self) -> None:
         """Do what is due. It is never so much that a worker must come back at once."""
+        if self._clock.monotonic() >= self._sweep_at:
+            self._sweep()
         if not self._adopted:
             self._tokens.adopt()
             self._adopted = True
@@ -34,6 +40,12 @@ class Housekeeping:
         if due is not None and due <= self._clock.now():
             self._tokens.keep_alive()
             self._notices.tell()
+
+    def _sweep(self) -> None:
+        """Keys that a platform brought for an attempt nobody came back to are not kept any longer than it lasts."""
+        self._sweep_at = self._clock.monotonic() + SWEEP_EVERY
+        with self._store.work.transaction() as tx:
+            connecting.sweep(tx, self._clock.now())
 
 
 def next_due(tx: Tx) -> datetime | None:

@@ -202,8 +202,9 @@ class Attempts:
         adapter, attempt = self._adapter(platform), self.of(browser)
         if attempt is None or attempt.platform != platform:
             raise ConnectRefused("other_browser", "no attempt of this browser")
-        if attempt.status == DONE and attempt.shop_id is not None:
-            raise ConnectRefused("used", "this attempt is over")
+        over = {DONE: "used", FAILED: "over", connecting.FINISHING: "busy"}.get(attempt.status)
+        if over is not None:
+            raise ConnectRefused(over, f"this attempt is {attempt.status}")
         with self._app.store.work.transaction() as tx:
             if not connecting.take(tx, attempt, query.get(adapter.ticket_in, ""), self._app.clock.now()):
                 raise ConnectRefused("other_attempt", "the ticket is not that of this browser's attempt")

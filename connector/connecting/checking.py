@@ -77,12 +77,12 @@ def check(app: Application, shop_id: str) -> list[Finding]:
 
 
 def _webhooks(app: Application, settings: ShopSettings) -> list[Finding]:
-    """Whether the subscriptions are as they should be. What is missing is made by the worker, within a minute."""
+    """Whether the subscriptions are as they should be. The worker makes a new shop's within a minute."""
     adapter, shop_id = app.registry.platform(settings.shop.platform), settings.shop.id
     if not isinstance(adapter, ManagesWebhooks):
         return []
     with app.store.work.read() as tx:
-        row = jobs.get(tx, shop_id, "webhooks")
+        row, looked = jobs.get(tx, shop_id, "webhooks"), jobs.reports(tx, shop_id, "webhooks")
     try:
         access = app.access(settings)
         notes = {str(key): str(value) for key, value in dict(row.state.get("notes") or {}).items()} if row else {}
@@ -91,10 +91,10 @@ def _webhooks(app: Application, settings: ShopSettings) -> list[Finding]:
     except KiitosError as error:
         log.error("webhooks_unchecked", shop_id=shop_id, code=error.code)
         return [Finding(code="webhooks_unknown", verdict=Verdict.WARN)]
-    wrong = [fault.topic for fault in report.faults if fault.fault != "no_scope"]
+    wrong = [fault for fault in report.faults if fault.fault != "no_scope"]
     if wrong:
-        values = {"count": str(len(wrong)), "topics": ", ".join(sorted(set(wrong)))}
-        return [Finding(code="webhooks_wrong", verdict=Verdict.WARN, values=values)]
+        code = "webhooks_wrong" if looked else "webhooks_coming"
+        return [Finding(code=code, verdict=Verdict.WARN, values={"count": str(len(wrong))})]
     return [Finding(code="webhooks_right", verdict=Verdict.OK, values={"count": str(report.present)})]
 
 

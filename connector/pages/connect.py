@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from connector.connecting import Application, Attempts, Started, check, fill, sentences, worst
 from connector.connecting.activation import connectable
 from connector.connecting.attempts import LIFE, PREFIX, RESULT_LIFE
-from connector.contracts import Finding, Inbound
+from connector.contracts import Finding, Inbound, Verdict
 from connector.errors import AuthExpired, ConnectRefused, KiitosError, Refused, Transient
 from connector.log import get_log
 from connector.pages.frame import page, visitor_language
@@ -216,10 +216,14 @@ def result() -> Response:
         "connect_result.html",
         locale,
         name=shop.name if shop is not None else attempt.shop_id,
-        shop_id=attempt.shop_id,
         verdict=worst(findings),
-        findings=[_shown(finding, texts) for finding in findings],
+        findings=[_shown(finding, texts) for finding in sorted(findings, key=_urgency)],
     )
+
+
+def _urgency(finding: Finding) -> int:
+    """What must be put right comes first."""
+    return (Verdict.FAIL, Verdict.WARN, Verdict.OK).index(finding.verdict)
 
 
 def _shown(finding: Finding, texts: Mapping[str, str]) -> dict[str, str]:

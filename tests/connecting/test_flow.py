@@ -218,7 +218,7 @@ def test_the_check_says_what_is_wrong(scene: Scene) -> None:
     def codes() -> dict[str, Verdict]:
         return {finding.code: finding.verdict for finding in check(scene.kiitos, shop_id)}
 
-    assert codes()["webhooks_wrong"] is Verdict.WARN
+    assert codes()["webhooks_coming"] is Verdict.WARN
     reconcile(scene.kiitos)
     assert codes() == {
         "webhooks_right": Verdict.OK,
@@ -230,6 +230,10 @@ def test_the_check_says_what_is_wrong(scene: Scene) -> None:
         "double_on_hold": Verdict.WARN,
         "double_completed": Verdict.WARN,
     }
+    hook = next(iter(scene.woo.queue.hooks.values()))
+    hook.status = "disabled"
+    assert codes()["webhooks_wrong"] is Verdict.WARN
+    hook.status = "active"
     for group in ("on_hold", "processing", "completed"):
         scene.woo.settings[f"email_customer_{group}_order"]["enabled"] = "no"
     assert codes()["doubles_none"] is Verdict.OK

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from connector.store import connecting
 from connector.testing.fakes.web import LoopbackServer, Response
 from connector.testing.fakes.woocommerce import FakeWoo
 from connector.testing.fakes.woocommerce.authorize import callback_body
+from connector.worker import Worker
 from tests.connecting.instance import BASE, NOTHING, Scene, active, make, make_store
 
 Forgery = Callable[[Scene], None]
@@ -424,3 +426,22 @@ def test_no_secret_reaches_the_log(scene: Scene, capfd: pytest.CaptureFixture[st
     scene.come_back(query="success=0&user_id=" + scene.ticket)
     text = "".join(capfd.readouterr())
     assert not any(word in text for word in (scene.key, scene.secret, scene.ticket, scene.sent["callback_url"]))
+
+
+def test_two_returns_at_once_connect_once(scene: Scene) -> None:
+    scene.call()
+    with ThreadPoolExecutor(2) as pool:
+        statuses = sorted(answer.status_code for answer in pool.map(lambda _: scene.come_back(), range(2)))
+    assert statuses[0] == 303
+    assert len(active(scene.kiitos)["connected"]) == 1
+    assert scene.kiitos.generation == 1
+
+
+def test_the_worker_forgets_keys_nobody_came_back_for(scene: Scene) -> None:
+    scene.call()
+    worker = Worker(scene.kiitos)
+    worker.tick()
+    assert len(sealed(scene.kiitos)) == 2
+    scene.pass_time(minutes=15)
+    worker.tick()
+    assert sealed(scene.kiitos) == []
