@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -60,11 +61,37 @@ class Part:
 
 @dataclass
 class _Open:
-    """A file being read. `objects` yields (object, lines, byte after them)."""
+    """A file being read. `size` is its length in bytes as Shopify tells it (0 unknown), `received` how far it came."""
 
     place: Place
     response: requests.Response
-    objects: Iterator[tuple[Node, list[Node], int]]
+    size: int
+    received: int
+
+    @cached_property
+    def objects(self) -> Iterator[tuple[Node, list[Node], int]]:
+        """(object, lines, byte after them), one after another."""
+        return _objects(self._lines())
+
+    def _lines(self) -> Iterator[tuple[bytes, int]]:
+        """Lines with the byte after each; memory holds one block and one line. Raises `Transient` for a short file."""
+        # A server that does not know Range sends the whole file: what was read before is read over.
+        over = self.place.byte if self.response.status_code == 200 else 0
+        rest, position = b"", self.place.byte
+        for block in self.response.iter_content(_BLOCK):
+            skipped = min(over, len(block))
+            over -= skipped
+            self.received += len(block) - skipped
+            *whole, rest = (rest + block[skipped:]).split(b"\n")
+            if len(rest) > LONGEST_LINE:
+                raise Refused("Shopify bulk result: a line without an end", provider_code="BAD_RESULT")
+            for line in whole:
+                position += len(line) + 1
+                yield line, position
+        if self.received < self.size:
+            raise Transient("Shopify bulk result: the file ended early")
+        if rest.strip():
+            yield rest, position + len(rest)
 
     def close(self) -> None:
         self.response.close()
@@ -95,7 +122,8 @@ class BulkReader:
                 return _again(place, begin, end, status, str(found.get("errorCode") or ""))
             if not found.get("url"):
                 return self._after(place, end, until)  # nothing was found
-            kept = self._begin(str(found["url"]), place)
+            size = str(found.get("fileSize") or "")
+            kept = self._begin(str(found["url"]), place, int(size) if size.isdecimal() else 0)
         return self._read(access, kept, end, until)
 
     def _run(self, access: Access, name: str, place: Place, begin: datetime, end: datetime) -> Part:
@@ -119,8 +147,8 @@ class BulkReader:
             return Part()
         return Part(cursor=Place("", 0, end, place.step).text())
 
-    def _begin(self, url: str, place: Place) -> _Open:
-        """Open the file at the byte; a server that sends it whole is read over up to there.
+    def _begin(self, url: str, place: Place, size: int) -> _Open:
+        """Open the file at the byte.
 
         The address is signed and carries no token of ours: it is asked without the shop's client.
         """
@@ -134,8 +162,7 @@ class BulkReader:
         if response.status_code not in (200, 206):
             response.close()
             raise Transient(f"Shopify bulk result: answered {response.status_code}", retry_after=60)
-        over = place.byte if response.status_code == 200 else 0
-        return _Open(place, response, _objects(_lines(response, over, place.byte)))
+        return _Open(place, response, size, place.byte)
 
     def _read(self, access: Access, opened: _Open, end: datetime, until: datetime) -> Part:
         found: list[tuple[Node, Sequence[Node]]] = []
@@ -148,7 +175,7 @@ class BulkReader:
                     opened.place = place
                     self._keep(access.shop.id, opened)
                     return Part(found, place.text())
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, Transient) as error:
             opened.close()
             if found:
                 return Part(found, place.text())  # what came is whole; the rest is asked for from there
@@ -190,24 +217,6 @@ def _again(place: Place, begin: datetime, end: datetime, status: str, code: str)
     return Part(cursor=Place("", 0, place.since, step).text(), wait=POLL_SECONDS)
 
 
-def _lines(response: requests.Response, over: int, start: int) -> Iterator[tuple[bytes, int]]:
-    """Lines with the byte after each, the first `over` bytes left out; memory holds one block and one line."""
-    rest, position = b"", start
-    for block in response.iter_content(_BLOCK):
-        if over:
-            skipped = min(over, len(block))
-            over -= skipped
-            block = block[skipped:]
-        *whole, rest = (rest + block).split(b"\n")
-        if len(rest) > LONGEST_LINE:
-            raise Refused("Shopify bulk result: a line without an end", provider_code="BAD_RESULT")
-        for line in whole:
-            position += len(line) + 1
-            yield line, position
-    if rest.strip():
-        yield rest, position + len(rest)
-
-
 def _objects(lines: Iterator[tuple[bytes, int]]) -> Iterator[tuple[Node, list[Node], int]]:
     """Roots with their children, which follow them and name them in `__parentId`."""
     root: Node | None = None
@@ -219,7 +228,7 @@ def _objects(lines: Iterator[tuple[bytes, int]]) -> Iterator[tuple[Node, list[No
         try:
             node = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Refused("Shopify bulk result: a line is no JSON", provider_code="BAD_RESULT") from None
+            raise Transient("Shopify bulk result: a line is no JSON") from None
         if not isinstance(node, dict):
             raise Refused("Shopify bulk result: a line is no object", provider_code="BAD_RESULT")
         if "__parentId" in node:
