@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,7 @@ if sys.platform != "win32":
 _MAGIC = "kiitos-ledger 1"
 _SUFFIX = ".ledger"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:/-]*").fullmatch  # what `quote` would leave alone, as ids are: ten times as fast
 _LONGEST = 1 << 20  # a ledger holds one batch; a longer file is none of ours
 
 log = get_log("kiitos.ledger")
@@ -106,7 +108,7 @@ def _read_line(line: str, found: dict[str, tuple[Attempt, Fate]]) -> None:
 
 
 def _line(*fields: str) -> bytes:
-    return (" ".join(quote(field, safe=":/") for field in fields) + "\n").encode("ascii")
+    return (" ".join([field if _PLAIN(field) else quote(field, safe=":/") for field in fields]) + "\n").encode("ascii")
 
 
 def boot_id() -> str:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from connector import codec
 from connector.clock import from_text, to_text
 from connector.model import Effect, EffectStatus, Purpose, Run, email_key
+from connector.store.contents import pack_content, unpack_content
 from connector.store.db import Row, Tx
-from connector.store.packing import pack, unpack
 
 BY_HAND = "by_hand"
 """In `result` of an effect a person wants tried again: when they said so."""
@@ -218,7 +218,7 @@ def _begun(b: Beginning) -> dict[str, Any]:
 
 
 def _freeze(tx: Tx, shop_id: str, effect_id: str, content: bytes) -> None:
-    encoding, packed = pack(content)
+    encoding, packed = pack_content(content)
     tx.later("effect_freeze", shop_id=shop_id, effect_id=effect_id, encoding=encoding, content=packed)
 
 
@@ -346,7 +346,7 @@ def _effect(row: Row) -> Effect:
         recipient=row["recipient"],
         sender=row["sender"],
         subject=row["subject"],
-        content=unpack(row["encoding"], content) if content is not None else None,
+        content=unpack_content(row["encoding"], content) if content is not None else None,
         provider_id=row["provider_id"],
         reason=row["reason"],
         result=codec.decode(row["result"], dict[str, str]) if row["result"] != "{}" else {},

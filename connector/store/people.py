@@ -12,8 +12,8 @@ from typing import Any
 
 from connector import codec
 from connector.model import Checkout, Customer, EffectStatus, Order, email_key
+from connector.store.contents import unpack_content
 from connector.store.db import Row, Tx
-from connector.store.packing import unpack
 
 _PAGE = 500
 
@@ -368,7 +368,7 @@ def gather(tx: Tx, person: Person) -> dict[str, list[Row]]:
         row for row in _pages(tx, "person_checkouts", person.shop_id) if row["token"] in person.checkouts
     ]
     for row in found["effect_contents"]:
-        row["content"] = unpack(row.pop("encoding"), bytes(row["content"])).decode("utf-8", "replace")
+        row["content"] = unpack_content(row.pop("encoding"), bytes(row["content"])).decode("utf-8", "replace")
     return found
 
 

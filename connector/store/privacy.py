@@ -213,7 +213,7 @@ def remember_erasure(tx: Tx, shop_id: str, keys: Iterable[str], at: datetime) ->
 def erased_at(tx: Tx, shop_id: str, keys: Iterable[str]) -> datetime | None:
     """When the last of these was forgotten; `None` for people the shop knows. Costs nothing while nobody ever was:
     `keys` may be a generator, which then makes none."""
-    if not _anybody(tx, shop_id):
+    if not anybody(tx, shop_id):
         return None
     wanted = list(keys)
     foresee(tx, shop_id, wanted)
@@ -223,7 +223,7 @@ def erased_at(tx: Tx, shop_id: str, keys: Iterable[str]) -> datetime | None:
 
 def foresee(tx: Tx, shop_id: str, keys: Iterable[str]) -> None:
     """Ask at once what `erased_at` is about to be asked."""
-    if not _anybody(tx, shop_id):
+    if not anybody(tx, shop_id):
         return
     known: dict[tuple[str, str], datetime | None] = tx.recall("erasure_of_keys")
     missing = [key for key in dict.fromkeys(keys) if (shop_id, key) not in known]
@@ -233,7 +233,8 @@ def foresee(tx: Tx, shop_id: str, keys: Iterable[str]) -> None:
             known[shop_id, row["erased_key"]] = from_text(row["at"])
 
 
-def _anybody(tx: Tx, shop_id: str) -> bool:
+def anybody(tx: Tx, shop_id: str) -> bool:
+    """Whether the shop ever forgot somebody."""
     known: dict[str, bool] = tx.recall("erasure_any")
     if shop_id not in known:
         known[shop_id] = tx.one("erasure_any", shop_id=shop_id) is not None

@@ -19,7 +19,8 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import OnWire
 from connector.errors import Refused
-from flows.render.mime import WireLines, ascii_address, split_sender
+from connector.segments import Segmented
+from flows.render.mime import ascii_address, split_sender
 
 MAX_MESSAGES = 100
 MAX_SECONDS = 60.0
@@ -107,14 +108,26 @@ def envelope(message: Message) -> Envelope | Rejected | Retry:
 
 def _wire_form(content: bytes) -> bytes:
     """Every line ends with CRLF, and a dot at its beginning is doubled."""
-    if isinstance(content, WireLines):
+    if isinstance(content, Segmented) and _has_wire_form(content):
         return content
-    if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
+    if not _ends_lines(content):
         content = _BARE_BREAK.sub(b"\r\n", content)  # a bare line feed before a dot could end the message early
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     content = content.replace(b"\r\n.", b"\r\n..")
     return b"." + content if content.startswith(b".") else content
+
+
+def _has_wire_form(content: Segmented) -> bool:
+    """Lines of base64 have it, and they are nearly all of a message of ours: only the rest is looked at."""
+    plain = [data for encoded, data in content.segments if not encoded]
+    return content.endswith(b"\r\n") and all(
+        _ends_lines(data) and not data.startswith(b".") and b"\n." not in data for data in plain
+    )
+
+
+def _ends_lines(data: bytes) -> bool:
+    return data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")
 
 
 class Session:

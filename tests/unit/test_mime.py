@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector import segments
 from connector.errors import Refused, TemplateError
 from flows.channels.smtp_session import _wire_form
 from flows.render.mime import Letter, ascii_address, build, header, message_id, split_sender
@@ -111,6 +112,13 @@ def test_what_is_built_needs_nothing_doubled_or_mended_for_smtp(text, html):
     built = build(letter(subject=text, recipient_name=html, text=text, html=html, headers={"X-Note": "." * 300}))
     assert _wire_form(bytes(built)) == built
     assert _wire_form(built) is built
+    assert segments.load(segments.dump(built)) == built
+
+
+@pytest.mark.parametrize("plain", [b".a\r\n", b"a\r\n.b\r\n", b"a\nb\r\n", b"a\rb\r\n", b"a"])
+def test_segments_that_are_not_in_the_form_of_smtp_are_mended(plain):
+    made = segments.join([(True, b"picture"), (False, b"\r\n"), (False, plain)])
+    assert _wire_form(made) == _wire_form(bytes(made)) != made
 
 
 def test_other_bytes_are_mended_for_smtp():
