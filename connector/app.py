@@ -114,7 +114,7 @@ class Kiitos:
             if generation == self.generation:
                 return False
             try:
-                config, catalog = settle(self.config, self.registry, _connected(self.store))
+                config, catalog = settle(self.config, self.registry, _connected(self.store), self.catalog)
             except ConfigError as error:
                 log.error("connected_stores_unusable", code=error.code, reason=error.message)
                 self.generation = generation
@@ -216,17 +216,19 @@ def build(
     return kiitos
 
 
-def load_catalog(config: Config, registry: Registry) -> Catalog:
+def load_catalog(config: Config, registry: Registry, before: Catalog | None = None) -> Catalog:
     """Check every address, flow and template, and touch nothing. Raises `ConfigError` with all faults."""
-    return Catalog(config, registry, frozenset(Sources().names(FALLBACK)))
+    return Catalog(config, registry, frozenset(Sources().names(FALLBACK)), before)
 
 
-def settle(config: Config, registry: Registry, connected: Sequence[ConnectedShop]) -> tuple[Config, Catalog]:
+def settle(
+    config: Config, registry: Registry, connected: Sequence[ConnectedShop], before: Catalog | None = None
+) -> tuple[Config, Catalog]:
     """The file with its connected stores, and their flows. A store whose flows do not load for it is left out and
     logged; faults of the file itself raise `ConfigError`."""
     whole = with_connected(config, connected)
     try:
-        catalog = load_catalog(whole, registry)
+        catalog = load_catalog(whole, registry, before)
     except ConfigError:
         faults = {
             row.shop_id: fault

@@ -127,6 +127,22 @@ def test_a_running_process_takes_a_store_in_and_its_changes(kiitos: Kiitos) -> N
     assert kiitos.catalog.settings("acme-metsa").shop.timezone == "Europe/Oslo"
 
 
+def test_flows_are_loaded_for_what_changed_only(kiitos: Kiitos) -> None:
+    put(kiitos)
+    kiitos.refresh()
+    (before,) = kiitos.catalog.flows("acme-metsa")
+    with kiitos.store.work.transaction() as tx:
+        other = {**SETTINGS, "domain": "other.example"}
+        connecting.put(tx, ConnectedRow(shop_id="acme-other", client_id="acme", settings=other), NOW)
+    kiitos.refresh()
+    assert kiitos.catalog.flows("acme-metsa")[0] is before
+    assert all(before in kiitos.catalog.triggered_by("acme-metsa", kind) for kind in before.trigger)
+    assert len(kiitos.catalog.flows("acme-other")) == 1
+    put(kiitos, flows={"order-confirmation": {"params": {"newest": "1d"}}})
+    kiitos.refresh()
+    assert kiitos.catalog.flows("acme-metsa")[0].version != before.version
+
+
 def test_a_store_whose_flows_do_not_load_is_left_out_alone(kiitos: Kiitos, capfd: pytest.CaptureFixture[str]) -> None:
     put(kiitos, flows={"order-confirmation": {"params": {"nonsense": "1"}}})
     with kiitos.store.work.transaction() as tx:
