@@ -28,6 +28,9 @@ from connector.testing.subject import Subject
 WAIT = 7.0
 """The Retry-After of the replayed 429, in seconds."""
 
+GRANTS = ("grant_store_credit", "issue_gift_card")
+"""Methods whose repetition is money lost."""
+
 DAMAGES = 120
 """Damaged answers tried a tape; of a longer list an even sample is taken."""
 
@@ -109,6 +112,17 @@ class CapabilityChecks(Subject):
             assert not replay.unexpected, f"{tape.name}: {'; '.join(replay.unexpected)}"
             assert raised is None, f"{each.name}: raised {type(raised).__name__}: {raised}"
         assert results[0] == results[1], f"{tape.name}: the second call gave another result"
+
+    def test_doubt_never_gives_money_twice(self, tape: Tape) -> None:
+        """Whatever is wrong with what a repetition reads, it makes no request that the recording has not: an answer
+        that lacks its parts is no proof that nothing was given."""
+        if tape.call not in GRANTS or not tape.again:
+            return
+        with Replay(tape) as replay:
+            for number in _places(tape):
+                for what, body in _changed(tape.exchanges[number]):
+                    self._failing(replay, Fault(at=number, body=body, once=True), f"answer {number + 1}: {what}")
+                    assert not replay.unexpected, f"{tape.name}: answer {number + 1}, {what}: {replay.unexpected[0]}"
 
     # -- when the platform says no ---------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
 
         It takes no key and no note, so after an attempt of unknown outcome the account's credits since then are read.
         One of the same amount and expiry, not `claimed` by another request, is ours: adopted. Several such, or one
-        whose expiry is another time of the same day (Shopify might have rounded it), are `Refused` with `DOUBTFUL`.
+        whose expiry is another time of the same day or missing (Shopify might have changed it), are `Refused` with
+        `DOUBTFUL`.
         """
         if request.again and (found := self._find_credit(access, request)) is not None:
             return found
@@ -157,9 +158,12 @@ def _whole(at: datetime) -> datetime:
 
 
 def _apart(text: object, wanted: datetime | None) -> timedelta:
-    """How far two expiries lie apart; very far when only one of them is."""
-    if not text or wanted is None:
-        return timedelta(0) if not text and wanted is None else timedelta.max
+    """How far two expiries lie apart. One where none was asked for is another credit's; none where one was asked for
+    may be ours all the same, if Shopify lost it."""
+    if wanted is None:
+        return timedelta.max if text else timedelta(0)
+    if not text:
+        return _NEAR / 2
     return abs(_whole(told_at(text, _READ)) - _whole(wanted))
 
 
