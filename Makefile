@@ -19,9 +19,10 @@ $(STAMP): requirements-dev.lock pyproject.toml scripts/setup.sh
 demo: setup            ## a week of a shop's life on your machine (ARGS=--once checks itself and ends)
 	@$(RUN)/python -m connector.testing.demo $(ARGS)
 
-test: setup            ## every test; installs Chromium and PostgreSQL from the system's packages when it may
+test: setup            ## every test; installs Chromium, PostgreSQL and the example's Vendure when it may
 	@sh scripts/postgres.sh
 	@sh scripts/chromium.sh
+	@sh examples/kiitos-vendure/server/install.sh
 	@$(RUN)/pytest -q $(ARGS)
 
 lint: setup            ## style, format, types and the import contracts

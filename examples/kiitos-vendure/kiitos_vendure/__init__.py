@@ -1,0 +1,1 @@
+"""The Vendure platform for Kiitos, outside Kiitos' own tree."""
