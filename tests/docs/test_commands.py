@@ -106,7 +106,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str,
 def runnable() -> list[Command]:
     """What stands in blocks and help texts, and what the text mentions with arguments."""
     found = (*from_documents("kiitos"), *from_help())
-    return [c for c in found if c.typed or (c.words not in GROUPS and c.words not in COMMANDS)]
+    # The page about platforms installs "corner" first, and has a test of its own that does (test_adding_a_platform).
+    here = [command for command in found if command.words != ("adapters", "check", "corner")]
+    return [c for c in here if c.typed or (c.words not in GROUPS and c.words not in COMMANDS)]
 
 
 @pytest.mark.parametrize("command", runnable(), ids=str)
