@@ -102,5 +102,5 @@ def _store(work: Assignment, snapshots: Sequence[Snapshot]) -> None:
     now = work.clock.now()
     with work.kiitos.store.work.transaction() as tx:
         for snapshot in snapshots:
-            remember(tx, work.shop, snapshot.events, work.live_since, now)
+            remember(tx, work.kiitos.catalog, work.shop, snapshot.events, work.live_since, now)
         work.keep(tx)

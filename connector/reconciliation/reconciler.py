@@ -16,6 +16,7 @@ from connector.log import get_log
 from connector.model import ShopStatus
 from connector.reconciliation import backfill, changes, subscriptions, sweep
 from connector.reconciliation.assignment import BUDGET, LEASE, Assignment, LeaseLost, Outcome
+from connector.standing import disconnect, reconnect
 from connector.store import jobs, shops
 from connector.store.jobs import Job
 
@@ -170,7 +171,8 @@ class Reconciler:
         except StoreUnavailable:
             raise
         except AuthExpired as error:
-            self._disconnect(job, error)
+            with self._store.work.transaction() as tx:
+                disconnect(tx, job.shop_id, error, self._clock.now())
             return self._failed(job, state, error, RECONNECT, error.code, error.message)
         except Transient as error:
             return self._failed(job, state, error, self._wait(job, error.retry_after), error.code, error.message)
@@ -193,9 +195,7 @@ class Reconciler:
                 raise LeaseLost(job.kind)
             if outcome.report is not None:
                 jobs.report(tx, job.shop_id, job.kind, outcome.report, now)
-            stored = shops.get(tx, job.shop_id)
-            if stored is not None and stored.status is ShopStatus.DISCONNECTED:
-                shops.set_status(tx, job.shop_id, ShopStatus.ACTIVE, now, "the platform answers again")
+            reconnect(tx, job.shop_id, now)
 
     def _failed(
         self,
@@ -221,14 +221,6 @@ class Reconciler:
         longest = min(FIRST_WAIT * (1 << min(job.attempts, 10)), LONGEST_WAIT)
         wait = longest * (0.5 + self._clock.random() / 2)
         return max(wait, timedelta(seconds=asked)) if asked is not None else wait
-
-    def _disconnect(self, job: Job, error: AuthExpired) -> None:
-        """Note that the shop's credentials fail. Order messages go on: they need none."""
-        with self._store.work.transaction() as tx:
-            stored = shops.get(tx, job.shop_id)
-            if stored is not None and stored.status is ShopStatus.ACTIVE:
-                shops.set_status(tx, job.shop_id, ShopStatus.DISCONNECTED, self._clock.now(), error.message)
-                log.error("credentials_refused", shop_id=job.shop_id, code=error.code)
 
 
 def can_ask(kiitos: Kiitos, settings: ShopSettings) -> bool:

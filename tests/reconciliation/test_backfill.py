@@ -76,8 +76,11 @@ def test_everything_is_known_and_nobody_is_mailed(old_town: Town) -> None:
 
 def test_the_next_webhook_of_an_old_order_is_news_only_of_what_is_new(old_town: Town) -> None:
     """Yesterday's order was confirmed by the platform, long before us. It is edited now: no confirmation for it."""
-    late_shopify = list(old_town.shopify.orders.values())[-1]
-    late_woo = list(old_town.woo.orders.values())[-1]
+    old_town.clock.set(START - timedelta(days=1))
+    late_shopify, late_woo = old_town.buy(SHOPIFY), old_town.buy(WOO)
+    old_town.shopify.outbox.pending.clear()
+    old_town.woo.queue.pending.clear()
+    old_town.clock.set(START)
     read_all(old_town)
     old_town.shopify.edit_order(late_shopify, note="Ovikoodi 1234")
     old_town.woo.set_status(late_woo, "completed")
@@ -86,6 +89,7 @@ def test_the_next_webhook_of_an_old_order_is_news_only_of_what_is_new(old_town: 
         found = entities.order(tx, WOO, str(late_woo["id"]))
     assert found is not None
     assert found.raw_status == "completed"
+    assert sum(old_town.mailed().values()) == 0
 
 
 def test_what_happens_meanwhile_is_not_swallowed(old_town: Town) -> None:
