@@ -60,7 +60,7 @@ def activate(tx: Tx, app: Application, client_id: str, platform: str, proven: Co
     `only` is the one shop an invite is for. Raises `ConnectRefused`.
     """
     adapter, now = connectable(app.registry)[platform], app.clock.now()
-    known = shops.by_domain(tx, platform, proven.facts.domain)
+    known = _known(tx, platform, proven.facts.domain)
     if known is not None and known.client_id != client_id:
         raise ConnectRefused("taken", "the store belongs to another client")
     shop_id = known.id if known is not None else _free_id(tx, app.config, client_id, proven.facts.domain)
@@ -81,6 +81,16 @@ def activate(tx: Tx, app: Application, client_id: str, platform: str, proven: Co
         _welcome_back(tx, known, now)
     connecting.put(tx, row, now)
     return shop_id
+
+
+def _known(tx: Tx, platform: str, domain: str) -> Shop | None:
+    """The shop that is this store. `www` makes no other store: connected twice, its customers would hear all twice."""
+    same = [shop for shop in shops.all(tx) if shop.platform == platform and _bare(shop.domain) == _bare(domain)]
+    return next((shop for shop in same if shop.domain == domain), same[0] if same else None)
+
+
+def _bare(domain: str) -> str:
+    return domain.lower().removeprefix("www.").rstrip("/")
 
 
 def _welcome_back(tx: Tx, known: Shop, now: datetime) -> None:

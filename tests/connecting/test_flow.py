@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from connector.app import Kiitos
+from connector.app import Kiitos, build
+from connector.clock import ManualClock
+from connector.config import parse_config
 from connector.connecting import Attempts, check, leave, sentences
 from connector.contracts import Verdict
 from connector.errors import ConnectRefused
@@ -17,7 +20,7 @@ from connector.store import connecting, shops
 from connector.testing.fakes.web import Trouble
 from connector.testing.fakes.woocommerce import FakeWoo
 from connector.worker import Worker
-from tests.connecting.instance import BASE, NOTHING, Scene, active, make, make_store
+from tests.connecting.instance import BASE, ENV, NOTHING, NOW, Scene, active, document, make, make_store
 
 
 def secrets_of(kiitos: Kiitos, shop_id: str) -> dict[str, str]:
@@ -260,3 +263,39 @@ def test_every_finding_and_error_has_its_sentence_in_each_language(scene: Scene,
     for key, sentence in words.items():
         assert sentence.strip(), key
         assert set(re.findall(r"{\w+}", sentence)) == set(re.findall(r"{\w+}", english[key])), key
+
+
+@pytest.mark.parametrize("written", ["www.127.0.0.1:{port}", "127.0.0.1:{port}/"])
+def test_a_store_the_file_writes_with_www_is_the_same_store(tmp_path: Path, woo: FakeWoo, written: str) -> None:
+    port = urlsplit(woo.home).port
+    found = document(tmp_path)
+    found["clients"]["acme"]["shops"] = {
+        "metsa": {
+            "platform": "woocommerce",
+            "url": woo.home,
+            "domain": written.format(port=port),
+            "sender": "Metsä <post@metsa.example>",
+        }
+    }
+    kiitos = build(parse_config(found, tmp_path / "app.toml", ENV), clock=ManualClock(NOW))
+    _, key, secret = woo.issue_key("read_write")
+    values = {"url": woo.home, "consumer_key": key, "consumer_secret": secret}
+    assert Attempts(kiitos).connect_now("acme", "woocommerce", "keys", values) == "acme-metsa"
+    assert list(kiitos.config.shops) == ["acme-metsa"]
+    assert kiitos.config.shop("acme-metsa").layered.layer_of("timezone") == "connected"
+    kiitos.close()
+
+
+def test_credentials_of_the_file_are_the_operator_s_word(tmp_path: Path, woo: FakeWoo) -> None:
+    found = document(tmp_path)
+    shop = {"platform": "woocommerce", "url": woo.home, "sender": "Metsä <post@metsa.example>"}
+    found["clients"]["acme"]["shops"] = {"metsa": {**shop, "consumer_key": {"env": "CK"}}}
+    config = parse_config(found, tmp_path / "app.toml", {**ENV, "CK": "ck_of_the_file"})
+    kiitos = build(config, clock=ManualClock(NOW))
+    _, key, secret = woo.issue_key("read_write")
+    values = {"url": woo.home, "consumer_key": key, "consumer_secret": secret}
+    with pytest.raises(ConnectRefused) as refused:
+        Attempts(kiitos).connect_now("acme", "woocommerce", "keys", values)
+    assert refused.value.reason == "in_file"
+    assert secrets_of(kiitos, "acme-metsa")["consumer_key"] == "ck_of_the_file"
+    kiitos.close()
