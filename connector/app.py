@@ -18,7 +18,7 @@ from connector.log import get_log
 from connector.model import Shop, ShopStatus
 from connector.registry import Registry
 from connector.secrets import Vault
-from connector.store import connecting, meta, scopes, shops
+from connector.store import connecting, meta, scopes, sealing, shops
 from connector.store.store import Store
 from connector.tokens import Tokens
 from flows.addressing import derive_token
@@ -283,11 +283,11 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock |
 def _salt(store: Store, vault: Vault, clock: Clock) -> bytes:
     """The secret behind codes, links and hook addresses: made once, sealed in the store, kept when keys rotate."""
     with store.work.transaction() as tx:
-        sealed = meta.get(tx, "salt")
+        sealed = meta.get(tx, sealing.SALT)
         if sealed is None:
-            sealed = vault.encrypt(clock.token(32), "meta|salt")
-            meta.put(tx, "salt", sealed, clock.now())
-    return vault.decrypt(sealed, "meta|salt").encode()
+            sealed = vault.encrypt(clock.token(32), sealing.SALT_PLACE)
+            meta.put(tx, sealing.SALT, sealed, clock.now())
+    return vault.decrypt(sealed, sealing.SALT_PLACE).encode()
 
 
 def _make_folder(database: str) -> None:

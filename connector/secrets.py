@@ -118,8 +118,27 @@ class Vault:
         """True when `text` was sealed with the current key."""
         return text.startswith(f"v1:{self.current}:")
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The names of the keys it has, the current one first."""
+        return (self.current, *(key_id for key_id in self._ciphers if key_id != self.current))
+
     def __repr__(self) -> str:
         return f"Vault(current={self.current!r}, keys={len(self._ciphers)})"
+
+
+def key_id_of(sealed: str) -> str:
+    """The name of the key a text was sealed with; empty when it was not sealed here."""
+    parts = sealed.split(":")
+    return parts[1] if parts[0] == "v1" and len(parts) == 4 else ""
+
+
+def make_key(name: str | None = None) -> str:
+    """A fresh key as the operator lists it: `<base64>`, or `<name>=<base64>`."""
+    encoded = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+    text = f"{name}={encoded}" if name else encoded
+    Vault.from_text(text)  # a name that cannot be read back is refused now
+    return text
 
 
 def _read_key(part: str) -> tuple[str, bytes]:

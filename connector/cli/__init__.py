@@ -22,6 +22,7 @@ COMMANDS = {
     "deliveries": "connector.cli.deliveries",
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
+    "keys": "connector.cli.keys",
     "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
     "serve": "connector.cli.serve",

@@ -235,6 +235,27 @@ def sweep(tx: Tx, now: datetime) -> None:
     tx.run("invite_sweep", now=to_text(now))
 
 
+def sealed(tx: Tx) -> list[str]:
+    """Every sealed text of the attempts there are."""
+    return [row[column] for row in tx.all("attempt_all") for column in ("sealed", "received") if row[column]]
+
+
+def reseal(tx: Tx, vault: Vault) -> int:
+    """Seal what is under an older key with the current one; how many texts were. Attempts end within hours, but a
+    merchant in the middle of one must not see it fail because a key was changed."""
+    changed = 0
+    for row in tx.all("attempt_all"):
+        anew = {column: row[column] for column in ("sealed", "received")}
+        for column, text in anew.items():
+            if text and not vault.is_current(text):
+                place = _place(row["browser_hash"], column)
+                anew[column] = vault.encrypt(vault.decrypt(text, place), place)
+                changed += 1
+        if anew["sealed"] != row["sealed"] or anew["received"] != row["received"]:
+            tx.run("attempt_reseal", browser_hash=row["browser_hash"], **anew)
+    return changed
+
+
 def _attempt(row: Row, vault: Vault) -> Attempt:
     def opened(column: str) -> dict[str, Any]:
         sealed = row[column]

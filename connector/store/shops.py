@@ -136,6 +136,11 @@ def delete_secrets(tx: Tx, owner_id: str) -> None:
     tx.run("credential_delete", owner_id=owner_id)
 
 
+def sealed(tx: Tx) -> list[str]:
+    """Every credential as it is stored."""
+    return [row["value"] for row in tx.all("credential_all")]
+
+
 def rotate_secrets(tx: Tx, vault: Vault) -> int:
     """Re-encrypt with the current key whatever is under an older one; return how many were."""
     changed = 0

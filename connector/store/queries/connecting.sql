@@ -76,6 +76,14 @@ UPDATE connect_attempts SET status = 'open' WHERE browser_hash = :browser_hash A
 UPDATE connect_attempts SET status = :status, sealed = '', received = '', shop_id = :shop_id, expires_at = :expires_at
 WHERE browser_hash = :browser_hash
 
+-- attempt_all --
+-- What is sealed in attempts, for the change of keys.
+SELECT browser_hash, sealed, received FROM connect_attempts ORDER BY browser_hash
+
+-- attempt_reseal --
+-- The same texts under another key.
+UPDATE connect_attempts SET sealed = :sealed, received = :received WHERE browser_hash = :browser_hash
+
 -- attempt_sweep --
 -- Attempts that ran out, with the keys they kept.
 DELETE FROM connect_attempts WHERE expires_at <= :now
