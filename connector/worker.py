@@ -14,6 +14,7 @@ from datetime import datetime
 
 from connector.app import Kiitos
 from connector.carrier import Carrier
+from connector.clockwatch import ClockWatch
 from connector.errors import StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
@@ -79,12 +80,16 @@ class Worker:
         self.reconciler = reconciler
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
+        self.watch = ClockWatch(kiitos.store, kiitos.clock)
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
 
-        Stores that were connected, changed or removed meanwhile are taken in first.
+        Stores that were connected, changed or removed meanwhile are taken in first. Nothing is done while the clock
+        is not believed.
         """
+        if not self.watch.trusted():
+            return Tick()
         done = self._batch()
         if self.reconciler is not None and not self._threads:
             done += Tick(jobs=int(self.reconciler.run_one()))

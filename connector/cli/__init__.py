@@ -18,6 +18,7 @@ from connector.errors import ConfigError, KiitosError, StoreUnavailable, Unsuppo
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "adapters": "connector.testing.adapters",
+    "clock": "connector.cli.clock",
     "config": "connector.cli.config",
     "deliveries": "connector.cli.deliveries",
     "explain": "connector.cli.explain",

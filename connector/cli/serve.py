@@ -52,6 +52,10 @@ def worker(app: App, once: bool) -> None:
     ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
     working = Worker(app.kiitos, ledger, Reconciler(app.kiitos))
     if once:
+        if not working.watch.trusted():
+            ledger.close()
+            click.echo("the clock jumped and is not believed; if it is right: kiitos clock confirm", err=True)
+            raise click.exceptions.Exit(1)
         done = working.drain()
         ledger.close()
         click.echo(f"{done.deliveries} deliveries, {done.runs} runs woken, {done.effects} effects")

@@ -163,9 +163,9 @@ class Mortal:
         end = self.clock.now() + timedelta(**span)
         self.drain()
         while (due := self.worker.next_due()) is not None and due <= end:
-            self.clock.set(max(due, self.clock.now() + timedelta(microseconds=1)))
+            self.clock.advance(max(due - self.clock.now(), timedelta(microseconds=1)))
             self.drain()
-        self.clock.set(max(end, self.clock.now()))
+        self.clock.advance(max(end - self.clock.now(), timedelta(0)))
 
     def hear(self) -> None:
         """What the shop has to say, through the receiver."""

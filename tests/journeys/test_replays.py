@@ -143,9 +143,9 @@ def _pass(clock: ManualClock, worker: Worker, at: datetime) -> None:
         return
     worker.drain()
     while (due := worker.next_due()) is not None and due < at:
-        clock.set(max(due, clock.now()))
+        clock.advance(max(due - clock.now(), timedelta(0)))
         worker.drain()
-    clock.set(at)
+    clock.advance(at - clock.now())
 
 
 def _signature(one: Posted) -> tuple[str, str]:

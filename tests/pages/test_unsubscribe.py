@@ -157,7 +157,7 @@ def test_between_decision_and_sending(world: World, opted_out: bool) -> None:
     asked(world)
     due = world.worker.next_due()
     assert due is not None
-    world.clock.set(due)
+    world.clock.advance(due - world.clock.now())
     assert world.worker.intake.wake() > 0
     reminder = (
         "SELECT status, reason FROM effects WHERE purpose = 'review' AND kind = 'message' AND step_id = 'reminder'"

@@ -147,6 +147,11 @@ def test_claim_respects_the_limit_and_takes_the_oldest(store: Store) -> None:
     assert claim(store, limit=2) == []
 
 
+def test_a_delivery_received_by_a_clock_a_year_ahead_is_due_at_once(store: Store) -> None:
+    put(store, delivery("a", received_at=at(365 * 24)))
+    assert [claimed.delivery.dedup_key for claimed in claim(store)] == ["a"]
+
+
 def test_quarantined_deliveries_are_never_claimed_but_counted_as_seen(store: Store) -> None:
     put(store, delivery("clone", quarantine="staging clone"), delivery("real"))
     assert [c.delivery.dedup_key for c in claim(store)] == ["real"]

@@ -6,14 +6,15 @@ ON CONFLICT (shop_id, topic, dedup_key) DO NOTHING
 
 -- inbox_put (postgres) --
 -- Ids may commit out of order here, so no cursor can be trusted: the place in the queue is written with the delivery.
+-- A new delivery is due whatever the clock says: one received while it was a year ahead must not wait for a year.
 WITH put AS (
   INSERT INTO inbox (shop_id, platform, topic, dedup_key, received_at, quarantine, headers, encoding, body)
   VALUES (:shop_id, :platform, :topic, :dedup_key, :received_at, :quarantine, :headers, :encoding, :body)
   ON CONFLICT (shop_id, topic, dedup_key) DO NOTHING
-  RETURNING shop_id, id, received_at, quarantine
+  RETURNING shop_id, id, quarantine
 )
 INSERT INTO delivery_progress (shop_id, delivery_id, status, attempts, due_at)
-SELECT shop_id, id, CASE WHEN quarantine = '' THEN 'new' ELSE 'quarantined' END, 0, received_at FROM put
+SELECT shop_id, id, CASE WHEN quarantine = '' THEN 'new' ELSE 'quarantined' END, 0, '1970-01-01T00:00:00.000000Z' FROM put
 
 -- inbox_heads --
 -- What came after an id, without the bodies.

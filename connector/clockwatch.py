@@ -1,0 +1,103 @@
+"""A clock that jumped is not believed at once: what waits for a year must not leave in the minute of a wrong clock.
+
+The worker compares its wall clock with the last time it believed, plus what the monotonic clock says has passed since
+(a new worker: with the last time any worker kept). Within `SLACK` all is well. A larger jump, forwards or back, stops
+the worker from acting and is logged as `clock_jumped`, until
+
+* the clock is back where it should be, or
+* the jump is shorter than `LONGEST` (a machine that slept) and has stood for `STEADY`, or
+* a person says that it is right: `kiitos clock confirm`.
+
+A new worker takes any time up to `LONGEST` after the last one as the installation's own standstill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connector.clock import Clock, from_text, to_text
+from connector.log import get_log
+from connector.store import meta
+from connector.store.db import Tx
+from connector.store.store import Store
+
+SLACK = timedelta(hours=1)
+"""A summer-time mistake or a clock set right by hand. Runs may wake so much too early, and no harm is done."""
+LONGEST = timedelta(days=31)
+STEADY = 600.0
+"""Seconds by the monotonic clock."""
+KEEP = timedelta(days=1)
+"""How often the believed time is written."""
+_BELIEVED = "clock/believed"
+
+log = get_log("clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment on both clocks: what the wall clock said, and seconds of the monotonic one."""
+
+    at: datetime
+    mono: float
+
+    def expected(self, mono: float) -> datetime:
+        """What the wall clock should say now."""
+        return self.at + timedelta(seconds=mono - self.mono)
+
+
+class ClockWatch:
+    """One worker's. `trusted()` before each tick; it costs two clock readings."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._believed: Mark | None = None
+        self._kept: datetime | None = None
+        self._doubted: Mark | None = None
+
+    def trusted(self) -> bool:
+        """Whether the clock may be acted upon now."""
+        now = Mark(self._clock.now(), self._clock.monotonic())
+        if self._believed is None:
+            with self._store.work.read() as tx:
+                self._kept = believed(tx)
+            if self._kept is None or -SLACK <= now.at - self._kept <= LONGEST:
+                return self._believe(now)
+            return self._doubt(now, self._kept)
+        expected = self._believed.expected(now.mono)
+        if abs(now.at - expected) <= SLACK:
+            return self._believe(now)
+        return self._doubt(now, expected)
+
+    def _believe(self, now: Mark) -> bool:
+        if self._doubted is not None:
+            log.warning("clock_believed_again", now=to_text(now.at))
+        self._believed, self._doubted = now, None
+        if self._kept is None or abs(now.at - self._kept) >= KEEP:
+            with self._store.work.transaction() as tx:
+                confirm(tx, now.at)
+            self._kept = now.at
+        return True
+
+    def _doubt(self, now: Mark, expected: datetime) -> bool:
+        """Hold still; `True` when the jump has stood long enough or a person confirmed it."""
+        if self._doubted is None or abs(now.at - self._doubted.expected(now.mono)) > SLACK:
+            self._doubted = now
+            log.error("clock_jumped", now=to_text(now.at), expected=to_text(expected), act="kiitos clock confirm")
+        with self._store.work.read() as tx:
+            kept = believed(tx)
+        confirmed = kept is not None and kept != self._kept and abs(now.at - kept) <= SLACK
+        steady = now.mono - self._doubted.mono >= STEADY and abs(now.at - expected) <= LONGEST
+        return self._believe(now) if confirmed or steady else False
+
+
+def believed(tx: Tx) -> datetime | None:
+    """The last time a worker of this installation believed, at most a day old while one runs."""
+    kept = meta.get(tx, _BELIEVED)
+    return from_text(kept) if kept else None
+
+
+def confirm(tx: Tx, now: datetime) -> None:
+    """From now on `now` is right: by a worker that believes it, or by a person."""
+    meta.put(tx, _BELIEVED, to_text(now), now)
