@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.cli.context import App, json_option, print_json
-from connector.errors import near
+from connector.errors import ConfigError, near
 
 
 @click.group()
@@ -16,9 +16,20 @@ def config() -> None:
 @config.command()
 @click.pass_obj
 def check(app: App) -> None:
-    """Check app.toml, every flow and every template; print all faults at once. Nothing is written."""
+    """Check app.toml, every flow and every template; print all faults at once. Nothing is written.
+
+    Templates are tried in every language, with odd orders and with what the flow that sends them has to give.
+    """
+    from flows.render.renderer import Renderer
+    from flows.render.sources import Sources
+    from flows.render.supply import template_faults
+
     shops = app.config.shops
     flows = sum(len(app.catalog.flows(shop_id)) for shop_id in shops)
+    every = [flow for shop_id in shops for flow in app.catalog.flows(shop_id)]
+    faults = template_faults(Renderer(), every, Sources().languages())
+    if faults:
+        raise ConfigError("\n".join(faults))
     click.echo(f"{app.path.name}: {len(shops)} shops, {flows} flows, no faults")
 
 

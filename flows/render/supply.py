@@ -1,0 +1,70 @@
+"""Does a flow give its templates what they need? Names of parameters, steps and links are the flow's business.
+
+A template is tried with what the flow has when it gets to the step that sends it: its own parameters, the outcomes of
+earlier steps, the links of its purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from connector.errors import TemplateError
+from connector.model import Purpose
+from flows.definition import Flow
+from flows.render.context import MessageView, template_context
+from flows.render.renderer import Renderer
+from flows.render.samples import five_lines
+
+_MADE = ("code", "url", "value", "amount")
+
+
+def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterable[str]) -> list[str]:
+    """Everything wrong with the templates these flows send, in every language; each fault once, as a readable line."""
+    faults: dict[str, None] = {}
+    seen: set[tuple[str, str]] = set()
+    tongues = list(languages)
+    for flow in {(flow.id, flow.version): flow for flow in flows}.values():
+        for index, item in enumerate(flow.steps):
+            for name in item.step.templates():
+                for language in tongues:
+                    if (name, language) not in seen:
+                        seen.add((name, language))
+                        faults.update((str(fault), None) for fault in renderer.check_template(name, language))
+                    fault = _supply_fault(renderer, flow, index, name, language)
+                    if fault:
+                        faults[f"flow {flow.id}: steps.{item.id}: {fault}"] = None
+    return list(faults)
+
+
+def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
+    try:
+        prepared = renderer.prepared(name, language)
+        prepared.render(template_context(_view(flow, index), prepared.language, prepared.strings))
+    except TemplateError as error:
+        return str(error)
+    return ""
+
+
+def _view(flow: Flow, index: int) -> MessageView:
+    """An ordinary order as the step at `index` would show it."""
+    sample = five_lines()
+    own = getattr(flow.steps[index].step, "purpose", "")
+    purpose = Purpose.of(own) if own else flow.purpose
+    made = {name: sample.steps["code"].get(name, "10") for name in _MADE}
+    steps = {item.id: {"outcome": "done", **(made if item.step.capabilities else {})} for item in flow.steps[:index]}
+    codes = [values for values in steps.values() if "code" in values]
+    given = {"shop", "order_status"}
+    if purpose.needs_consent:
+        given |= {"unsubscribe"}
+    if purpose is Purpose.REVIEW:
+        given |= {"review"}
+    if purpose is Purpose.REFERRAL and codes:
+        given |= {"referral"}
+    return replace(
+        sample,
+        purpose=purpose,
+        params={key: str(value) for key, value in flow.params.items()},
+        steps={**steps, "code": codes[-1]} if codes else steps,
+        links={"shop": "https://aamu.example.com", **{k: v for k, v in sample.links.items() if k in given}},
+    )
