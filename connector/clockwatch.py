@@ -56,6 +56,11 @@ class ClockWatch:
         self._kept: datetime | None = None
         self._doubted: Mark | None = None
 
+    @property
+    def holding(self) -> bool:
+        """Whether the last look found a clock that is not believed; for the worker's other threads."""
+        return self._doubted is not None
+
     def trusted(self) -> bool:
         """Whether the clock may be acted upon now."""
         now = Mark(self._clock.now(), self._clock.monotonic())

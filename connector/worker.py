@@ -147,7 +147,7 @@ class Worker:
         assert self.reconciler is not None
         while not stopping():
             try:
-                busy = self.reconciler.run_one()
+                busy = not self.watch.holding and self.reconciler.run_one()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
                 busy = False
