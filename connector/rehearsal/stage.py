@@ -135,10 +135,10 @@ class Stage:
     def _pass(self, worker: Worker, clock: ManualClock, until: datetime) -> None:
         worker.drain()
         while (due := worker.next_due()) is not None and due <= until:
-            clock.set(max(due, clock.now() + timedelta(microseconds=1)))
+            clock.advance(max(due - clock.now(), timedelta(microseconds=1)))
             worker.drain()
         if until > clock.now():
-            clock.set(until)
+            clock.advance(until - clock.now())
 
     def _codes(self) -> list[str]:
         """Codes the platform made so far, oldest first: what a friend may order with."""
