@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from connector import clockwatch
 from connector.app import Kiitos, build
 from connector.clock import ManualClock
 from connector.config import parse_config
@@ -87,6 +88,8 @@ class Stage:
         kiitos = self._build(clock, test)
         kiitos.use_channel("mail", channel)
         kiitos.renderer = self._renderer
+        with self._store.work.transaction() as tx:
+            clockwatch.confirm(tx, clock.now())  # each test begins at the same moment, on one database
         worker = Worker(kiitos)
         life = Life(kiitos.config.shop(_SHOP).shop, test.order)
         sent: dict[str, Deed] = {}
