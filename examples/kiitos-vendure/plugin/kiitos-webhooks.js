@@ -49,12 +49,18 @@ class KiitosWebhooks {
             if (e.order.orderPlacedAt && e.fromState !== 'ArrangingPayment') told('order.changed', e, e.order.id);
         });
         this.eventBus.ofType(RefundStateTransitionEvent).subscribe(e => told('order.changed', e, e.order.id));
-        this.eventBus.ofType(FulfillmentStateTransitionEvent).subscribe(async e => {
-            // The second of two parcels changes no state of the order.
-            const found = await this.connection.getRepository(e.ctx, Fulfillment)
-                .findOne({ where: { id: e.fulfillment.id }, relations: ['orders'] });
-            for (const order of found?.orders ?? []) told('order.changed', e, order.id);
+        this.eventBus.ofType(FulfillmentStateTransitionEvent).subscribe(e => {
+            // The second of two parcels changes no state of the order. A rejection nobody catches would end the server.
+            this.ordersOf(e.ctx, e.fulfillment.id)
+                .then(orders => orders.forEach(order => told('order.changed', e, order.id)))
+                .catch(error => Logger.error(`parcel ${e.fulfillment.id}: ${error.message}`, 'KiitosWebhooks'));
         });
+    }
+
+    async ordersOf(ctx, fulfillmentId) {
+        const repository = this.connection.getRepository(ctx, Fulfillment);
+        const found = await repository.findOne({ where: { id: fulfillmentId }, relations: ['orders'] });
+        return found?.orders ?? [];
     }
 
     async send({ topic, orderId, channel, at }) {
