@@ -26,6 +26,7 @@ SCOPES = (
     "read_orders",
     "write_orders",
     "read_customers",
+    "write_customers",
     "read_products",
     "read_fulfillments",
     "write_discounts",
