@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill bench lock clean
+.PHONY: help setup demo test lint kill tokens-search bench lock clean
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -20,6 +20,7 @@ demo: setup            ## a week of a shop's life on your machine (ARGS=--once c
 	@$(RUN)/python -m connector.testing.demo $(ARGS)
 
 test: setup            ## every test; installs Chromium, PostgreSQL and the example's Vendure when it may
+	@$(RUN)/python scripts/shopify_schema.py >/dev/null
 	@sh scripts/postgres.sh
 	@sh scripts/chromium.sh
 	@sh examples/kiitos-vendure/server/install.sh
@@ -33,6 +34,9 @@ lint: setup            ## style, format, types and the import contracts
 
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
 	@$(RUN)/pytest -q tests/kill $(ARGS)
+
+tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)
+	@KIITOS_TOKEN_LIVES=$${KIITOS_TOKEN_LIVES:-10000} $(RUN)/pytest -q -s tests/tokens/test_search.py $(ARGS)
 
 bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
 	@$(RUN)/python -m bench $(ARGS)

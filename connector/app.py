@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
 from connector.contracts import Access, Channel
-from connector.credentials import Credentials
+from connector.credentials import Credentials, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
 from connector.model import Shop, ShopStatus
@@ -150,10 +150,19 @@ class Kiitos:
                 faults.append(fault)
         return faults
 
+    def app_hook_url(self, platform: str) -> str:
+        """Where webhooks of the operator's own app on a platform go, for all its shops: the delivery names the shop."""
+        key = derive_token(self.salt, "endpoint", app_owner(platform), length=32)
+        return f"{self.config.app.base_url}/hooks/{platform}/{key}"
+
     def sync(self) -> None:
         """Write shops, hook URLs and credentials of the configuration into the store. Idempotent."""
         now = self.clock.now()
         with self.store.work.transaction() as tx:
+            for platform, app in self.config.connect.apps.items():
+                key = self.app_hook_url(platform).rpartition("/")[2]
+                shops.put_endpoint(tx, key, platform, app_owner(platform), None, now)
+                self.credentials.sync_app(tx, platform, app, now)
             for shop_id, settings in self.config.shops.items():
                 stored = shops.get(tx, shop_id)
                 shop = settings.shop

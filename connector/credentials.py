@@ -8,6 +8,8 @@ stores are put there when the connection was proven. `connector.tokens` renews t
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from datetime import datetime
 
 from connector.clock import Clock
 from connector.config import Config, ShopSettings
@@ -16,6 +18,15 @@ from connector.secrets import Vault
 from connector.store import shops
 from connector.store.db import Tx
 from connector.store.store import Store
+
+SIGNING_SECRETS = ("webhook_secret", "client_secret", "webhook_secret_previous", "client_secret_previous")
+"""What deliveries may be signed with, newest first, and what the platform makes us use (an app's client secret)
+between ours: an adapter tries them in turn."""
+
+
+def app_owner(platform: str) -> str:
+    """Who owns the secrets of the operator's own app on a platform, in place of a shop."""
+    return f"app:{platform}"
 
 
 class Credentials:
@@ -40,9 +51,20 @@ class Credentials:
             shop=shop.shop,
             secrets={**app, **shop.secrets, **shops.secrets(tx, self._vault, shop.shop.id)},
             clock=self._clock,
-            base_url=shop.api_url,
+            base_url=shop.api_url or app.get("api_url"),
             public_only=not (shop.declared or config.connect.private_addresses),
         )
+
+    def sync_app(self, tx: Tx, platform: str, settings: Mapping[str, str], now: datetime) -> None:
+        """Keep what the operator's app on a platform signs with: the receiver has no other place to look."""
+        owner = app_owner(platform)
+        known = shops.secrets(tx, self._vault, owner)
+        for name in SIGNING_SECRETS:
+            value = settings.get(name)
+            if value and known.get(name) != value:
+                shops.put_secret(tx, self._vault, owner, name, value, now)
+            elif not value and name in known:
+                shops.delete_secret(tx, owner, name)
 
     def names(self, shop: ShopSettings) -> frozenset[str]:
         """Which credentials the shop has, not their values; remembered until `forget`."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from connector.clock import Clock
 from connector.contracts import Endpoint, PlatformAdapter
+from connector.credentials import SIGNING_SECRETS, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
 from connector.model import Shop
@@ -23,9 +24,6 @@ from connector.store import shops
 from connector.store.db import Tx
 from connector.store.store import Store
 from webhooks.settings import ReceiverSettings
-
-# Newest first, and what the platform makes us use (an app's client secret) between ours: an adapter tries them in turn.
-SIGNING_SECRETS = ("webhook_secret", "client_secret", "webhook_secret_previous", "client_secret_previous")
 
 log = get_log("webhooks.directory")
 
@@ -114,9 +112,13 @@ class Directory:
             known = {shop.id: shop for shop in shops.all(tx)}
             secrets: dict[str, tuple[bytes, ...] | None] = {}
             for row in shops.endpoints(tx):
-                if row.owner_id not in secrets:
-                    secrets[row.owner_id] = self._secrets(tx, row.owner_id)
+                # A shop that came through the operator's app has no secret of its own: the app's signs for it.
+                for owner in (row.owner_id, app_owner(row.platform)):
+                    if owner not in secrets:
+                        secrets[owner] = self._secrets(tx, owner)
                 adapter, signing = self._adapter(row.platform), secrets[row.owner_id]
+                if signing == ():
+                    signing = secrets[app_owner(row.platform)]
                 shop = known.get(row.shop_id) if row.shop_id else None
                 if adapter is None or signing is None or (row.shop_id and shop is None):
                     broken.add(row.key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import entry_points
 
 import click
 
@@ -31,6 +32,8 @@ COMMANDS = {
     "worker": "connector.cli.serve",
 }
 """The module of each command, which has a function of the command's name."""
+PLUGINS = "kiitos.commands"
+"""The entry point group of commands that others bring: `name = "package.module:command"`, a click command."""
 
 
 class LazyGroup(click.Group):
@@ -38,14 +41,28 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return sorted(COMMANDS)
+        return sorted({*COMMANDS, *entry_points(group=PLUGINS).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
-        return command
+        if cmd_name in COMMANDS:
+            command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+            return command
+        return _plugin(cmd_name)
+
+
+def _plugin(name: str) -> click.Command | None:
+    """A command of a plug-in. One that cannot be loaded does not keep the others from working."""
+    found = [point for point in entry_points(group=PLUGINS) if point.name == name]
+    if not found:
+        return None
+    try:
+        command = found[0].load()
+    except (ImportError, AttributeError) as error:
+        raise click.ClickException(f"the command '{name}' ({found[0].value}) cannot be loaded: {error}") from error
+    if not isinstance(command, click.Command):
+        raise click.ClickException(f"the plug-in '{name}' ({found[0].value}) is no click command")
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,16 @@ from connector.cli.catching_up import backfill, completeness, webhooks
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError, ConnectRefused, near
 from connector.model import ShopStatus
+from connector.standing import RECONNECT
+from connector.store import notices as notice_store
+from connector.store import renewals
 from connector.store import shops as shop_store
 
 if TYPE_CHECKING:
     from connector.app import Kiitos
     from connector.contracts import ConnectWay
+    from connector.store.notices import Notice
+    from connector.store.renewals import RenewalState
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
@@ -36,6 +41,9 @@ def list_shops(app: App, as_json: bool) -> None:
     kiitos = app.kiitos
     with kiitos.store.work.read() as tx:
         states = {shop.id: str(shop.status) for shop in shop_store.all(tx)}
+        told = {shop_id: notice_store.of_shop(tx, shop_id) for shop_id in states}
+        refused = {shop_id: row for shop_id, row in renewals.all(tx).items() if row.refused_at is not None}
+    notes = {shop_id: _note(state, refused.get(shop_id), told[shop_id]) for shop_id, state in states.items()}
     found = [
         (
             s.shop.id,
@@ -43,15 +51,26 @@ def list_shops(app: App, as_json: bool) -> None:
             states.get(s.shop.id, ""),
             app.path.name if s.declared else "connected",
             kiitos.hook_url(s),
+            notes.get(s.shop.id, ""),
         )
         for s in kiitos.config.shops.values()
     ]
-    found += [(shop_id, "", "left out", reason, "") for shop_id, reason in kiitos.config.left_out.items()]
-    names = ("shop", "platform", "status", "from", "webhook_url")
+    found += [(shop_id, "", "left out", reason, "", "") for shop_id, reason in kiitos.config.left_out.items()]
+    names = ("shop", "platform", "status", "from", "webhook_url", "note")
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in found])
         return
-    print_table(found, ("shop", "platform", "status", "from", "webhook url"))
+    print_table(found, ("shop", "platform", "status", "from", "webhook url", "note"))
+
+
+def _note(status: str, refused: RenewalState | None, told: Sequence[Notice]) -> str:
+    """What only the merchant can put right, since when, and whether they were told."""
+    if status != ShopStatus.DISCONNECTED:
+        return ""
+    since = f" since {refused.refused_at:%Y-%m-%d %H:%M}" if refused is not None and refused.refused_at else ""
+    sent = next((notice for notice in reversed(told) if notice.kind == RECONNECT), None)
+    heard = {"sent": "the merchant was told", "failed": "the merchant could not be told"}
+    return f"connect it again: credentials refused{since}; " + heard.get(sent.status if sent else "", "not told yet")
 
 
 @shops.command()

@@ -169,6 +169,11 @@ class ConnectsStores(ABC):
         del request, pairs
         raise ConnectRefused("unexpected", "this platform sends nobody here")
 
+    def framed_by(self, domain: str) -> Sequence[str]:
+        """The https origins in whose frames the platform shows what `arrive` leads to, for the store of `domain`."""
+        del domain
+        return ()
+
     def receive(self, request: ConnectRequest, inbound: Inbound) -> Mapping[str, str]:
         """Read what the platform's server posted to `callback_url`; pure. It is kept sealed and unused until `finish`.
 

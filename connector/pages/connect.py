@@ -19,7 +19,7 @@ from connector.connecting.attempts import LIFE, PREFIX, RESULT_LIFE
 from connector.contracts import Finding, Inbound, Verdict
 from connector.errors import AuthExpired, ConnectRefused, KiitosError, Refused, Transient
 from connector.log import get_log
-from connector.pages.frame import page, visitor_language
+from connector.pages.frame import let_frame, page, visitor_language
 from connector.pages.passphrase import Guesses
 from connector.store import connecting, shops
 from connector.store.connecting import Invite
@@ -138,7 +138,18 @@ def arrive(platform: str) -> BaseResponse:
         started = attempts().arrive(platform, list(request.args.items(multi=True)))
     except (ConnectRefused, Transient, AuthExpired, Refused) as error:
         return failed(platform, error)
+    if started.shop_id:
+        return _framed(platform, started.shop_id)
     return _on_the_way(started, "", started.url)
+
+
+def _framed(platform: str, shop_id: str) -> Response:
+    """How it stands, at once: the platform may show this in its admin, where our cookie does not come back."""
+    with application().store.work.read() as tx:
+        shop = shops.get(tx, shop_id)
+    if shop is not None:
+        let_frame(connectable(application().registry)[platform].framed_by(shop.domain))
+    return _standing(shop_id, platform, "")
 
 
 def _on_the_way(started: Started, locale: str, away: str) -> BaseResponse:
@@ -207,15 +218,19 @@ def result() -> Response:
     attempt = attempts().of(_browser())
     if attempt is None or attempt.status != connecting.DONE or attempt.shop_id is None:
         return closed()
-    app, locale = application(), request.cookies.get(LANGUAGE, "")
+    return _standing(attempt.shop_id, attempt.platform, request.cookies.get(LANGUAGE, ""))
+
+
+def _standing(shop_id: str, platform: str, locale: str) -> Response:
+    app = application()
     with app.store.work.read() as tx:
-        shop = shops.get(tx, attempt.shop_id)
-    findings = check(app, attempt.shop_id)
-    texts = _texts(attempt.platform, locale)
+        shop = shops.get(tx, shop_id)
+    findings = check(app, shop_id)
+    texts = _texts(platform, locale)
     return _page(
         "connect_result.html",
         locale,
-        name=shop.name if shop is not None else attempt.shop_id,
+        name=shop.name if shop is not None else shop_id,
         verdict=worst(findings),
         findings=[_shown(finding, texts) for finding in sorted(findings, key=_urgency)],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar, cast
@@ -173,6 +173,11 @@ def guard(app: Flask) -> None:
     app.register_error_handler(StoreUnavailable, _ask_again)
 
 
+def let_frame(origins: Sequence[str]) -> None:
+    """Allow these https origins, and nobody else, to show the answer to this request in a frame."""
+    g.framed_by = " ".join(origins)
+
+
 def _ours() -> bool:
     return request.path.startswith(GUARDED)
 
@@ -181,12 +186,15 @@ def _protect(response: Response) -> Response:
     if not _ours():
         return response
     style = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
+    framed_by = g.get("framed_by", "")
     for name, value in _HEADERS.items():
         response.headers[name] = value
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src {style}; img-src data:; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "form-action 'self'; base-uri 'none'; frame-ancestors " + (framed_by or "'none'")
     )
+    if framed_by:
+        del response.headers["X-Frame-Options"]
     if application().config.app.base_url.startswith("https:"):
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

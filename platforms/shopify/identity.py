@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from connector.errors import KiitosError
+from connector.errors import ConnectRefused
 
 FRESH = timedelta(minutes=5)
 """How old, or how far ahead of our clock, a signed query may be."""
@@ -30,16 +30,6 @@ _PART = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _LONGEST = 8192
 
 
-class NotShopify(KiitosError):
-    """Nobody must act: this was not said by Shopify, or too long ago. `reason` is a short machine word."""
-
-    code = "NOT_SHOPIFY"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"not accepted as coming from Shopify: {reason}")
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdToken:
     """Who has the app open: `shop` is the myshopify.com domain, `user` Shopify's id of the staff member."""
@@ -49,10 +39,15 @@ class IdToken:
     until: datetime
 
 
+def refusal(reason: str) -> ConnectRefused:
+    """What is not believed, with a short machine word for why."""
+    return ConnectRefused(reason, f"not accepted as coming from Shopify: {reason}")
+
+
 def shop_domain(text: str) -> str:
-    """The domain in lower case. Raises `NotShopify` for anything but `<name>.myshopify.com`."""
+    """The domain in lower case. Raises `ConnectRefused` for anything but `<name>.myshopify.com`."""
     if not _DOMAIN.fullmatch(text):
-        raise NotShopify("shop")
+        raise refusal("shop")
     return text.lower()
 
 
@@ -60,21 +55,21 @@ def verify_query(pairs: Sequence[tuple[str, str]], secrets: Collection[str], now
     """Check `hmac`, `timestamp` and `shop` of a query Shopify's pages send a browser with; the shop's domain.
 
     Hexadecimal HMAC-SHA256 of the sorted `key=value` pairs joined by `&`, `hmac` left out. A repeated key is refused:
-    what we read might not be what was signed. Raises `NotShopify`: repeated, hmac, stale or shop.
+    what we read might not be what was signed. Raises `ConnectRefused`: repeated, hmac, stale or shop.
     """
     query = dict(pairs)
     if len(query) != len(pairs):
-        raise NotShopify("repeated")
+        raise refusal("repeated")
     given = query.pop("hmac", "")
     message = "&".join(f"{key}={value}" for key, value in sorted(query.items())).encode("utf-8", "surrogatepass")
     matches = [
         hmac.compare_digest(hmac.new(s.encode(), message, "sha256").hexdigest(), given) for s in _real(secrets, given)
     ]
     if not any(matches):
-        raise NotShopify("hmac")
+        raise refusal("hmac")
     stamp = query.get("timestamp", "")
     if not _DIGITS.fullmatch(stamp) or abs(now - datetime.fromtimestamp(int(stamp), UTC)) > FRESH:
-        raise NotShopify("stale")
+        raise refusal("stale")
     return shop_domain(query.get("shop", ""))
 
 
@@ -86,39 +81,39 @@ def _real(secrets: Collection[str], given: str) -> list[str]:
 def verify_id_token(token: str, client_id: str, secrets: Collection[str], now: datetime) -> IdToken:
     """Read an ID (session) token. HS256 only, whatever its header wishes; `exp` and `nbf` must be there.
 
-    Raises `NotShopify`: shape, algorithm, signature, audience, expired, early or shop.
+    Raises `ConnectRefused`: shape, algorithm, signature, audience, expired, early or shop.
     """
     head, body, signature = _parts(token)
     if head.get("alg") != "HS256":
-        raise NotShopify("algorithm")
+        raise refusal("algorithm")
     signed = token.rpartition(".")[0].encode("ascii")
     digests = [hmac.new(secret.encode(), signed, "sha256").digest() for secret in secrets if secret]
     if not any(hmac.compare_digest(digest, signature) for digest in digests):
-        raise NotShopify("signature")
+        raise refusal("signature")
     if not client_id or body.get("aud") != client_id:
-        raise NotShopify("audience")
+        raise refusal("audience")
     until, begins = _time(body.get("exp")), _time(body.get("nbf"))
     if now >= until + LEEWAY:
-        raise NotShopify("expired")
+        raise refusal("expired")
     if now < begins - LEEWAY:
-        raise NotShopify("early")
+        raise refusal("early")
     issuer, destination = _host(body.get("iss")), _host(body.get("dest"))
     if issuer != destination:
-        raise NotShopify("shop")
+        raise refusal("shop")
     return IdToken(shop=shop_domain(destination), user=str(body.get("sub") or ""), until=until)
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     parts = token.split(".")
     if len(token) > _LONGEST or len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
-        raise NotShopify("shape")
+        raise refusal("shape")
     try:
         head, body = (json.loads(_decoded(part)) for part in parts[:2])
         signature = _decoded(parts[2])
     except (ValueError, RecursionError):
-        raise NotShopify("shape") from None
+        raise refusal("shape") from None
     if not isinstance(head, dict) or not isinstance(body, dict):
-        raise NotShopify("shape")
+        raise refusal("shape")
     return head, body, signature
 
 
@@ -128,11 +123,11 @@ def _decoded(part: str) -> bytes:
 
 def _time(value: Any) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise NotShopify("shape")
+        raise refusal("shape")
     try:
         return datetime.fromtimestamp(value, UTC)
     except (OverflowError, ValueError, OSError):
-        raise NotShopify("shape") from None
+        raise refusal("shape") from None
 
 
 def _host(value: Any) -> str:

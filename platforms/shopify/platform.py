@@ -22,6 +22,7 @@ from connector.model import Event
 from platforms.shopify.adapter import ShopifyAdapter
 from platforms.shopify.calls import digest, gid, made_id
 from platforms.shopify.catching_up import CatchesUp
+from platforms.shopify.connecting import Connecting
 from platforms.shopify.discounts import Discounts
 from platforms.shopify.fetched import fetched_events, lines_page
 from platforms.shopify.grants import Grants
@@ -37,6 +38,7 @@ _MOST_PAGES = 25  # a thousand lines; an order beyond that is read as far
 
 class Shopify(
     CatchesUp,
+    Connecting,
     KeepsSubscriptions,
     ShopifyAdapter,
     Renewals,

@@ -7,8 +7,10 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any
 
+import click
 import pytest
 
+from connector.cli import PLUGINS, cli
 from connector.contracts import Channel, PlatformAdapter, Step
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
@@ -16,7 +18,7 @@ from tests.docs.documents import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 GROUPS: dict[str, dict[str, str]] = PROJECT["project"]["entry-points"]
-POINTS = [(group, name) for group, points in GROUPS.items() for name in points]
+POINTS = [(group, name) for group, points in GROUPS.items() for name in points if group != PLUGINS]
 
 
 def load(registry: Registry, group: str, name: str) -> type[Any]:
@@ -26,7 +28,7 @@ def load(registry: Registry, group: str, name: str) -> type[Any]:
 
 
 def test_groups_are_the_ones_the_registry_reads() -> None:
-    assert set(GROUPS) == {PLATFORMS, CHANNELS, STEPS}
+    assert set(GROUPS) == {PLATFORMS, CHANNELS, STEPS, PLUGINS}
 
 
 @pytest.mark.parametrize(("group", "name"), POINTS)
@@ -44,7 +46,16 @@ def test_what_is_installed_is_what_the_file_says(group: str) -> None:
     )
 
 
-@pytest.mark.parametrize("group", list(GROUPS))
+@pytest.mark.parametrize("name", GROUPS[PLUGINS])
+def test_each_command_is_found(name: str) -> None:
+    assert name in cli.list_commands(click.Context(cli))
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    assert found.callback is not None
+    assert found.callback.__module__ == GROUPS[PLUGINS][name].partition(":")[0]
+
+
+@pytest.mark.parametrize("group", [PLATFORMS, CHANNELS, STEPS])
 def test_an_unknown_name_is_refused(group: str) -> None:
     with pytest.raises(ConfigError, match="is installed"):
         load(Registry(), group, "no-such-thing")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from connector.app import Kiitos
+from connector.cli.shops import _note
 from connector.contracts import Access
 from connector.errors import AuthExpired, Transient
 from connector.model import EffectStatus, ShopStatus
-from connector.store import effects, renewals, shops
+from connector.store import effects, notices, renewals, shops
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY
 from connector.worker import Worker
@@ -340,3 +341,20 @@ def test_an_adapter_that_breaks_gives_the_lease_back(house: House, monkeypatch: 
             app.access(house.settings(app))
     house.ask(app)
     assert house.refreshes() == 1
+
+
+def test_the_list_of_shops_says_who_must_act(house: House) -> None:
+    app = house.app()
+    worker = Worker(app)
+    house.connect(app)
+    house.until(worker, hours=2)
+    house.shopify.oauth.uninstall()
+    house.place_order(app)
+    house.until(worker, hours=2)
+    with app.store.work.read() as tx:
+        state = renewals.get(tx, SHOPIFY)
+        told = notices.of_shop(tx, SHOPIFY)
+    note = _note(str(status(app)), state, told)
+    assert note.startswith("connect it again: credentials refused since 20")
+    assert note.endswith("; the merchant was told")
+    assert _note("active", state, told) == ""
