@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clock import to_text
-from connector.config import ShopSettings
 from connector.contracts import (
     DOUBTFUL,
     Accepted,
@@ -23,6 +22,7 @@ from connector.ledger import Attempt, Ledger
 from connector.log import get_log
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, perform
+from connector.pictures import Pictures
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs
@@ -44,7 +44,6 @@ FRESH_FOR = 60.0
 ASK_AGAIN = timedelta(minutes=5)
 RECONNECT = timedelta(hours=1)
 """How often a shop whose credentials failed is tried again."""
-SIGNING = frozenset({"webhook_secret", "webhook_secret_previous", "client_secret", "client_secret_previous"})
 """Credentials that open no API."""
 
 
@@ -54,6 +53,7 @@ class Carrier:
     def __init__(self, kiitos: Kiitos, ledger: Ledger) -> None:
         self._kiitos = kiitos
         self._ledger = ledger
+        self._pictures = Pictures(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
         self._tick_began = 0.0
@@ -75,6 +75,7 @@ class Carrier:
             return 0
         self._begin_looking()
         admitted = self._admit(waiting, now)
+        self._pictures.bring(waiting, admitted)
         try:
             self._carry_out(self._prepare(admitted, now), now)
         except BaseException:
@@ -129,6 +130,8 @@ class Carrier:
             self._kiitos.outbox.foresee(tx, waiting)
             found = (self._kiitos.outbox.prepare(tx, effect, now) for effect in waiting)
             prepared = [ready for ready in found if ready is not None]
+            for ready in prepared:
+                self._pictures.note(tx, ready.effect)
             self._ledger.begin(_attempt(item, now) for item in prepared)
         return prepared
 
@@ -289,11 +292,8 @@ class Carrier:
             return False
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
-        return settings.fetch_before_send and isinstance(adapter, FetchesOrders) and self._can_ask(settings)
-
-    def _can_ask(self, settings: ShopSettings) -> bool:
-        """Whether there is anything to ask the platform with: a signing secret alone opens no API."""
-        return bool(self._kiitos.credentials.names(settings) - SIGNING)
+        asks = settings.fetch_before_send and isinstance(adapter, FetchesOrders)
+        return asks and self._kiitos.credentials.open_api(settings)
 
     def _looked(self, effect: Effect, waiting: Sequence[Effect], now: datetime) -> bool:
         """Whether the effect's order was looked at just now; asks the platform while the tick has time for it."""

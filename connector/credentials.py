@@ -77,6 +77,10 @@ class Credentials:
                 self._names[shop.shop.id] = known
         return known
 
+    def open_api(self, shop: ShopSettings) -> bool:
+        """Whether there is anything to ask the platform with: a signing secret alone opens no API."""
+        return bool(self.names(shop) - set(SIGNING_SECRETS))
+
     def forget(self) -> None:
         """Credentials were added or taken away: look again."""
         with self._guard:

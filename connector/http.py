@@ -102,6 +102,7 @@ class Http:
         *,
         reads: bool | None = None,
         classify: Callable[[requests.Response], KiitosError | None] | None = None,
+        patience: float | None = None,
         **options: Any,
     ) -> requests.Response:
         """Make the request; return the answer (< 400), or raise `Transient`, `AuthExpired` or `Refused`.
@@ -109,6 +110,8 @@ class Http:
         `classify` may name a better error for an answer (or `None` to leave it to the table). `options` are those
         of `requests.Session.request`.
         """
+        if patience is not None:  # seconds to connect and to answer, and no second try
+            options["timeout"] = (patience, patience)
         reading = method.upper() in ("GET", "HEAD") if reads is None else reads
         attempt = 1
         while True:
@@ -116,7 +119,7 @@ class Http:
                 return self._once(method, url, reading, classify, options)
             except Transient as error:
                 wait = error.retry_after if error.retry_after is not None else 0.2 * 2**attempt
-                if not reading or attempt >= self._attempts or wait > self._max_wait:
+                if not reading or patience is not None or attempt >= self._attempts or wait > self._max_wait:
                     raise
                 self._clock.sleep(wait * (0.5 + self._clock.random() / 2))
                 attempt += 1

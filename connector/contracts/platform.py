@@ -108,6 +108,8 @@ class Access:
     `base_url` replaces the public address in tests and the demo. `secrets` values never appear in logs. `public_only`:
     the address was entered by a merchant, so it must never lead into the operator's own network (`connector.http`).
 
+    `patience`: seconds a reading call may take, without a second try; `None` leaves it to the client.
+
     `renew` turns an access the platform has refused (401) into one with renewed credentials; raises `AuthExpired` or
     `Transient`. A client calls it once a call and repeats the call. `None` where nothing can be renewed.
     """
@@ -117,6 +119,7 @@ class Access:
     clock: Clock = field(repr=False)
     base_url: str | None = None
     public_only: bool = False
+    patience: float | None = None
     renew: Callable[[Access], Access] | None = field(default=None, repr=False, compare=False)
 
 
@@ -198,9 +201,23 @@ class FetchesOrders(ABC):
         """The order as it is now, as the events its snapshot proves; `order.deleted` when it is gone."""
 
 
+class FetchesProducts(ABC):
+    """`most_products` is how many may be asked for at once."""
+
+    most_products: ClassVar[int] = 100
+
+    @abstractmethod
+    def fetch_products(self, access: Access, product_ids: Sequence[str]) -> Sequence[Event]:
+        """`product.updated` for each that is there, with its picture; `product.deleted` for each that is gone.
+
+        Raises `Transient`, `AuthExpired`, `Refused`.
+        """
+
+
 CAPABILITIES: tuple[type[ABC], ...] = (
     CreatesDiscounts,
     WritesOrders,
     PublishesReviews,
     FetchesOrders,
+    FetchesProducts,
 )

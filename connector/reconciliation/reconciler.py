@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
-from connector.carrier import SIGNING
 from connector.config import ShopSettings
 from connector.contracts import Backfills, ListsChanges, ListsOrders, ManagesWebhooks
 from connector.errors import AuthExpired, KiitosError, Refused, StoreUnavailable, Transient
@@ -225,4 +224,4 @@ class Reconciler:
 
 def can_ask(kiitos: Kiitos, settings: ShopSettings) -> bool:
     """Whether there are credentials of any kind beside what signs webhooks."""
-    return bool(kiitos.credentials.names(settings) - SIGNING)
+    return kiitos.credentials.open_api(settings)

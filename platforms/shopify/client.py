@@ -82,7 +82,7 @@ class AdminClient:
                 if not isinstance(data, dict):
                     raise Transient(f"Shopify {name}: an answer without data", maybe_done=not reads)
                 return data
-            if attempt == _ATTEMPTS or throttled > LONGEST_WAIT:
+            if attempt == _ATTEMPTS or access.patience is not None or throttled > LONGEST_WAIT:
                 raise Transient(f"Shopify {name}: throttled", retry_after=throttled)
             access.clock.sleep(throttled)
         raise Transient(f"Shopify {name}: throttled", retry_after=LONGEST_WAIT)
@@ -94,7 +94,7 @@ class AdminClient:
             headers = {"X-Shopify-Access-Token": self._token(access), "Accept": "application/json"}
             try:
                 response = self._client(access).call(
-                    "POST", url, reads=reads, classify=_named, json=body, headers=headers
+                    "POST", url, reads=reads, classify=_named, patience=access.patience, json=body, headers=headers
                 )
             except Unauthorised:
                 other = None if last else self._renewed(access)

@@ -25,6 +25,7 @@ from platforms.shopify.catching_up import CatchesUp
 from platforms.shopify.connecting import Connecting
 from platforms.shopify.discounts import Discounts
 from platforms.shopify.fetched import fetched_events, lines_page
+from platforms.shopify.goods import Goods
 from platforms.shopify.grants import Grants
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.records import Opinions, Parcels
@@ -44,6 +45,7 @@ class Shopify(
     Renewals,
     Storefront,
     Discounts,
+    Goods,
     Grants,
     Opinions,
     Parcels,

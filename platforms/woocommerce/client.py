@@ -100,9 +100,12 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
     ) -> Any:
         return _json(self._exchange(method, endpoint, data, params))
 
-    def rows(self, endpoint: str, params: Mapping[str, object]) -> Rows:
-        """GET a list. The total is the shop's word (X-WP-Total), `None` where it says nothing."""
-        response = self._exchange("GET", endpoint, None, params)
+    def rows(self, endpoint: str, params: Mapping[str, object], patience: float | None = None) -> Rows:
+        """GET a list. The total is the shop's word (X-WP-Total), `None` where it says nothing.
+
+        With `patience`, seconds to connect and to answer, there is no second try.
+        """
+        response = self._exchange("GET", endpoint, None, params, patience)
         answer, total = _json(response), response.headers.get("X-WP-Total", "")
         found = [row for row in answer if isinstance(row, dict)] if isinstance(answer, list) else []
         return Rows(found, int(total) if total.isascii() and total.isdecimal() else None)
@@ -122,7 +125,12 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
                 raise
 
     def _exchange(
-        self, method: str, endpoint: str, data: object | None, params: Mapping[str, object] | None
+        self,
+        method: str,
+        endpoint: str,
+        data: object | None,
+        params: Mapping[str, object] | None,
+        patience: float | None = None,
     ) -> requests.Response:
         url: str = self._API__get_url(endpoint.strip("/"))
         options: dict[str, Any] = {
@@ -139,6 +147,7 @@ class ShopApi(woocommerce.API):  # type: ignore[misc]
                 method,
                 url,
                 reads=reads,
+                patience=patience,
                 classify=lambda answer: self._fault(answer, wrote=not reads),
                 **options,
             )

@@ -21,6 +21,7 @@ from platforms.woocommerce.coupons import Coupons
 from platforms.woocommerce.echo import not_ours
 from platforms.woocommerce.events import order_events
 from platforms.woocommerce.fields import items
+from platforms.woocommerce.goods import Goods
 from platforms.woocommerce.payloads import OrderBody, shaped
 from platforms.woocommerce.records import CustomerRecords, OrderRecords
 from platforms.woocommerce.storefront import Storefront
@@ -40,6 +41,7 @@ class WooCommerce(
     WooCommerceAdapter,
     WooCommerceConnecting,
     Coupons,
+    Goods,
     OrderRecords,
     CustomerRecords,
     Storefront,

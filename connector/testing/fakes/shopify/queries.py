@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from connector.testing.fakes.shopify import bulk, search
+from connector.testing.fakes.shopify import bulk, scopes, search
 from connector.testing.fakes.shopify.order_views import FulfillmentView, OrderView, RefundView
 from connector.testing.fakes.shopify.schema import API_VERSION
 from connector.testing.fakes.shopify.state import Json, gid
@@ -107,8 +107,10 @@ def products_count(shop: FakeShopify, **args: Any) -> Json:
 
 
 def nodes(shop: FakeShopify, ids: list[str]) -> list[Any]:
-    """Several objects at once; null for what is not there."""
-    return [node(shop, each) for each in ids]
+    """Several objects at once, in the order asked; null for what is not there. Each kind needs its own scope."""
+    for kind in {each.split("/")[3] for each in ids if each.count("/") == 4} & set(scopes.TYPES):
+        shop.require_scope(scopes.TYPES[kind], "nodes")
+    return [node(shop, each) or None for each in ids]
 
 
 def code_discount_node_by_code(shop: FakeShopify, code: str) -> DiscountNodeView | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Collection
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from connector.testing.fakes.shopify.execution import GraphqlEndpoint
     from connector.testing.fakes.shopify.unchecked import UncheckedEndpoint
 
+CDN_PATH = "/cdn"
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mOQj/HFihiGlgQAfmUyAZYgoJIAAAAASUVORK5CYII="
+)
+"""What each product looks like: a green square."""
 GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
 _OPERATION = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:query|mutation)\s+(\w+)")
 UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
@@ -90,6 +96,7 @@ class FakeShopify(ShopLife):
             self.bucket = Bucket(self.clock)
             self._endpoint = GraphqlEndpoint(self, schema)
         self._server.start()
+        self.cdn = f"{self.url}{CDN_PATH}"
 
     def stop(self) -> None:
         self._server.stop()
@@ -176,6 +183,8 @@ class FakeShopify(ShopLife):
         return self._endpoint.inner(text)
 
     def _route(self, request: Request) -> Response:
+        if request.method == "GET" and request.path.startswith(CDN_PATH):
+            return Response(200, PICTURE, "image/png")
         if request.method == "GET" and request.path.startswith(BULK_PATH):
             return self.bulk.serve(request)
         if request.path == AUTHORIZE_PATH and request.method in ("GET", "POST"):

@@ -158,6 +158,7 @@ class ShopState:
         self.consents: dict[int, Json] = {}
         self.customer_tags: dict[int, list[str]] = {}
         self.products: dict[int, Json] = {}
+        self.cdn = "https://cdn.shopify.com/s/files/1/0001"
         self.discounts: dict[int, Discount] = {}
         self.code_jobs: dict[int, CodeJob] = {}
         self.credit_accounts: dict[int, Json] = {}
@@ -196,6 +197,7 @@ class ShopState:
                 "created_at": self.stamp(),
                 "updated_at": self.stamp(),
                 "tags": [],
+                "picture": None if article.is_gift_card else f"{self.cdn}/files/{handle}.png?v={number}",
             }
             self.products[number] = row
             return row
