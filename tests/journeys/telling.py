@@ -40,6 +40,7 @@ _MARKS = {
     "sleeping": "waits",
     "awaiting": "waits",
     "deferred": "deferred",
+    "without_pictures": "bare",
     "cancelled": "stopped",
     "effect.pending": "pending",
     "effect.sending": "sending",
