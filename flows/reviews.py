@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from connector.clock import to_text
 from connector.codec import builtins
 from connector.contracts import RatingRequest, ReviewRequest
-from connector.model import Effect
-from connector.store import reviews
+from connector.model import Effect, EffectStatus, Event, Run, RunStatus
+from connector.store import effects, reviews, runs
 from connector.store.db import Tx
+from flows.definition import Flow
+
+PUBLISH = "publish_review"
 
 
 def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
@@ -48,8 +54,46 @@ def _rating(tx: Tx, shop_id: str, product_id: str) -> RatingRequest:
 
 def published(tx: Tx, effect: Effect, values: Mapping[str, str]) -> None:
     """Keep what the platform calls the reviews it now has; from then on they do not change here."""
-    for row, platform_id in zip(_waiting(tx, effect), values.get("ids", "").split(), strict=False):
-        reviews.mark_published(tx, effect.shop_id, row.id, platform_id)
+    for review_id, platform_id in zip(values.get("keys", "").split(), values.get("ids", "").split(), strict=False):
+        reviews.mark_published(tx, effect.shop_id, review_id, platform_id)
+
+
+def late_publication(tx: Tx, flow_of: Callable[[Tx, Run], Flow], event: Event, shop_id: str, now: datetime) -> None:
+    """A review nobody waits for any more (the flow gave up, or published an earlier one) is published all the same.
+
+    The effect is that of the flow's own step, so a merchant who removed the step has nothing published.
+    """
+    late: Effect | None = None
+    for run in runs.of_order(tx, shop_id, event.order_id or ""):
+        flow = flow_of(tx, run)
+        index = next((at for at, item in enumerate(flow.steps) if item.step.do == PUBLISH), None)
+        if index is None:
+            continue
+        here = run.step < index or (run.step == index and run.status is not RunStatus.ACTING)
+        if here and not run.status.ended:
+            return  # the run comes to it
+        late = _publication(run, flow, flow.steps[index].id, event, now)
+    if late is not None and effects.put(tx, late):
+        runs.journal(tx, shop_id, late.run_id, now, late.step_id, "late_review", {"effect": late.id})
+
+
+def _publication(run: Run, flow: Flow, step_id: str, event: Event, now: datetime) -> Effect:
+    return Effect(
+        shop_id=run.shop_id,
+        id=f"{run.id}:{step_id}/{hashlib.sha256(event.key.encode()).hexdigest()[:12]}",
+        run_id=run.id,
+        flow_id=flow.id,
+        version=flow.version,
+        step_id=step_id,
+        kind="platform",
+        purpose=flow.purpose,
+        request={"do": PUBLISH, "order_id": event.order_id},
+        status=EffectStatus.PENDING,
+        due_at=now,
+        created_at=now,
+        order_id=event.order_id,
+        result={effects.BY_HAND: to_text(now)},
+    )
 
 
 def _waiting(tx: Tx, effect: Effect) -> list[reviews.ReviewRow]:

@@ -36,6 +36,7 @@ from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
 from flows.programmes import Programmes
+from flows.reviews import late_publication
 from flows.situation import NOTHING, Situation, facts_of, look
 
 FETCH = "fetch"
@@ -199,6 +200,8 @@ class Runner:
         return person
 
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
+        if event.kind == EventKind.REVIEW_SUBMITTED:
+            late_publication(tx, self.flow_of, event, shop_id, now)
         for run in sight.active(event):
             flow = self.flow_of(tx, run)
             if event.kind in flow.cancel_on:

@@ -20,13 +20,22 @@ MAX_PRODUCTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a link leads: the order, and whether it has been reviewed."""
+    """Where a link leads: the order, and which of its products have been reviewed."""
 
     shop_id: str
     shop: Shop | None
     locale: str | None
     order: Order
-    reviewed: bool
+    reviewed: frozenset[str]
+
+    @property
+    def open(self) -> list[tuple[str, str]]:
+        """Id and title of the products that wait for a review: each has its own, and keeps the others open."""
+        return [(key, title) for key, title in _products(self.order) if key not in self.reviewed]
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.reviewed) and not self.open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +58,11 @@ def show(token: str) -> BaseResponse:
         place = _place(tx, token)
     if place is None:
         return gone()
-    if place.reviewed:
-        return _said(place, "thanks" if "done" in request.args else "again")
-    products = _products(place.order)
+    if place.reviewed and "done" in request.args:
+        return _said(place, "thanks")
+    if place.closed:
+        return _said(place, "again")
+    products = place.open
     wanted = request.args.get("product") or (products[0][0] if products else "")
     rating = _stars(request.args.get("rating"))
     fields = [
@@ -68,9 +79,9 @@ def act(token: str) -> BaseResponse:
         place = _place(tx, token)
         if place is None:
             return None
-        fields = _filled(place.order, form)
+        fields = _filled(place, form)
         problem = _problem(fields)
-        if not place.reviewed and not problem:
+        if not place.closed and not problem:
             _save(tx, place, [field for field in fields if field.rating], form.get("author", ""))
         return place, fields, problem
 
@@ -78,7 +89,7 @@ def act(token: str) -> BaseResponse:
     if taken is None:
         return gone()
     place, fields, problem = taken
-    if place.reviewed:
+    if place.closed:
         return _said(place, "again")
     if problem:
         return _form(place, fields, clean(form.get("author", ""), MAX_AUTHOR), problem)
@@ -95,7 +106,7 @@ def _place(tx: Tx, token: str) -> Place | None:
         shop=shops.get(tx, link.shop_id),
         locale=link.data.get("locale"),
         order=order,
-        reviewed=bool(reviews.of_order(tx, link.shop_id, order.id)),
+        reviewed=frozenset(row.product_id for row in reviews.of_order(tx, link.shop_id, order.id)),
     )
 
 
@@ -133,9 +144,10 @@ def _save(tx: Tx, place: Place, fields: list[ProductField], author: str) -> None
     address = email_key(order.email or (order.customer.email if order.customer else None))
     for field in fields:
         reviews.save(tx, place.shop_id, order.id, field.product_id, field.rating, "", field.text, name, address, now)
+    further = "/" + "+".join(field.product_id for field in fields) if place.reviewed else ""
     event = Event(
         kind=EventKind.REVIEW_SUBMITTED,
-        key=f"order/{order.id}/reviewed",
+        key=f"order/{order.id}/reviewed{further}",
         subject=Ref("order", order.id),
         at=now,
         order_id=order.id,
@@ -154,7 +166,7 @@ def _products(order: Order) -> list[tuple[str, str]]:
     return list(found.items())[:MAX_PRODUCTS]
 
 
-def _filled(order: Order, form: Mapping[str, str]) -> list[ProductField]:
+def _filled(place: Place, form: Mapping[str, str]) -> list[ProductField]:
     return [
         ProductField(
             product_id=key,
@@ -162,7 +174,7 @@ def _filled(order: Order, form: Mapping[str, str]) -> list[ProductField]:
             rating=_stars(form.get(f"rating-{key}")),
             text=clean(form.get(f"text-{key}", ""), MAX_TEXT),
         )
-        for key, title in _products(order)
+        for key, title in place.open
     ]
 
 

@@ -14,7 +14,7 @@ from connector.store.contents import pack_content, unpack_content
 from connector.store.db import Row, Tx
 
 BY_HAND = "by_hand"
-"""In `result` of an effect a person wants tried again: when they said so."""
+"""In `result` of an effect that may go out though its run has ended (a retry by hand, a late review): since when."""
 
 _FIRST, _LATER = 0, 1  # transactional effects never wait behind a campaign
 

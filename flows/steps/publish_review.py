@@ -52,7 +52,7 @@ class PublishReview(Step):
             return {"published": "0", "reason": f"platform '{adapter.name}' has no place for reviews"}
         reviews = [codec.convert(item, ReviewRequest) for item in request.get("reviews", ())]
         ids = [adapter.publish_review(access, review) for review in reviews]
-        values = {"published": str(len(ids)), "ids": " ".join(ids)}
+        values = {"published": str(len(ids)), "ids": " ".join(ids), "keys": " ".join(review.key for review in reviews)}
         if isinstance(adapter, PublishesRatings):
             ratings = [codec.convert(item, RatingRequest) for item in request.get("ratings", ())]
             values |= _rated(adapter, access, ratings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.pages.life import (
     AINO,
     GIFT,
     NORA,
+    START,
     TWO,
     asked,
     client,
@@ -71,10 +73,52 @@ def test_from_the_stars_in_the_mail_to_the_thanks(world: World) -> None:
     assert all("reminder" not in str(row) for row in rows(world, "SELECT step_id FROM effects WHERE status = 'sent'"))
 
 
-def test_a_second_review_is_refused_kindly(world: World) -> None:
+def test_each_product_is_rated_once_and_leaves_the_others_open(world: World) -> None:
     path, visitor = asked(world), client(world)
     mug, beans = products(world)
     visitor.post(path, data={f"rating-{mug}": "5"})
+    world.deliver()
+    form = visitor.get(f"{path}?rating=3").text
+    assert (f"rating-{mug}" in form, f'name="rating-{beans}" value="3" checked' in form) == (False, True)
+    assert visitor.post(path, data={f"rating-{mug}": "1", f"rating-{beans}": "2"}).status_code == 303
+    assert [(review.product_id, review.rating) for review in stored(world)] == [(mug, 5), (beans, 2)]
+    mails_before = len(mails(world, NORA))
+    world.deliver()
+    shown = [row["fields"]["rating"] for row in world.shopify.metaobjects.values() if "body" in row["fields"]]
+    assert sorted('"value": "5.0"' in rating for rating in shown) == [False, True], "both are in the shop"
+    assert len(mails(world, NORA)) == mails_before, "thanked once for the order"
+    assert "You have reviewed this order already" in visitor.get(path).text
+
+
+def test_a_review_after_the_flow_gave_up_is_published(world: World) -> None:
+    path, visitor = asked(world), client(world)
+    mug, _ = products(world)
+    world.wait(days=30)
+    assert rows(world, "SELECT status FROM runs WHERE flow_id = 'review-request'") == [("exited",)]
+    assert visitor.post(path, data={f"rating-{mug}": "4"}).status_code == 303
+    world.deliver()
+    shown = [row for row in world.shopify.metaobjects.values() if "body" in row["fields"]]
+    assert len(shown) == 1
+    assert [review.platform_id != "" for review in stored(world)] == [True]
+    world.wait(days=3)
+    assert len([row for row in world.shopify.metaobjects.values() if "body" in row["fields"]]) == 1
+
+
+def test_a_shop_that_publishes_nothing_publishes_nothing_late(tmp_path: Path) -> None:
+    flows = {"review-request": {"file": "review_request", "remove": ["publish"]}}
+    with World(tmp_path, START, settings={"flows": flows}, unchecked=True) as world:
+        path, visitor = asked(world), client(world)
+        mug, _ = products(world)
+        world.wait(days=30)
+        visitor.post(path, data={f"rating-{mug}": "4"})
+        world.deliver()
+        assert (len(stored(world)), len(world.shopify.metaobjects)) == (1, 0)
+
+
+def test_a_second_review_is_refused_kindly(world: World) -> None:
+    path, visitor = asked(world), client(world)
+    mug, beans = products(world)
+    visitor.post(path, data={f"rating-{mug}": "5", f"rating-{beans}": "4"})
     before = snapshot(world)
     again = visitor.post(path, data={f"rating-{mug}": "1", f"rating-{beans}": "1"})
     assert (again.status_code, "You have reviewed this order already" in again.text) == (200, True)
