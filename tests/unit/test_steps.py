@@ -266,7 +266,8 @@ def test_publish_review_writes_what_the_worker_adds() -> None:
         "author_name": "A.", "author_email": "aino@example.com", "at": "2026-11-02T09:00:00Z",
     }  # fmt: skip
     adapter = Rich()
-    assert step.perform(adapter, ACCESS, {**request, "reviews": [review]}, "k") == {"published": "1", "ids": "p-r1"}
+    given = step.perform(adapter, ACCESS, {**request, "reviews": [review]}, "k")
+    assert given == {"published": "1", "ids": "p-r1", "keys": "r1"}
     assert adapter.calls[0].rating == 2
     assert step.perform(Plain(), ACCESS, request, "k")["published"] == "0"
 
