@@ -101,7 +101,8 @@ class Tokens:
                     renewals.keep(tx, shop.id, renewal.keep_at)
 
     def keep_alive(self) -> int:
-        """Renew what nobody has used for long, so that it can still be renewed next time; how many were looked at."""
+        """Renew what nobody has used for long, so that it can still be renewed next time, and what a worker left in the
+        middle: the platform counts from the first use of a refresh token. How many were looked at."""
         now = self._clock.now()
         with self._store.work.read() as tx:
             waiting = renewals.due(tx, now, KEEP)
@@ -117,8 +118,10 @@ class Tokens:
     def _keep_one(self, settings: ShopSettings, now: datetime) -> None:
         with self._store.work.read() as tx:
             access = self._stored(tx, settings)
+            state = renewals.get(tx, settings.shop.id)
         renewal = self._renewal(access)
-        if renewal is None or renewal.keep_at is None or renewal.keep_at > now:
+        left = state is not None and state.lease_until is not None
+        if renewal is None or renewal.keep_at is None or (renewal.keep_at > now and not left):
             self._keep_at(settings.shop.id, renewal.keep_at if renewal else None)
             return
         try:
@@ -132,11 +135,15 @@ class Tokens:
     def _keep_at(self, shop_id: str, at: datetime | None) -> None:
         with self._store.work.transaction() as tx:
             renewals.keep(tx, shop_id, at)
+            renewals.clear(tx, shop_id, self._clock.now())
 
     # --- renewing ---
 
-    def _renew(self, settings: ShopSettings, seen: Access, *, must: bool) -> Access:
-        """Renew `seen`, or find that somebody has. Without `must` the present credentials will do for now."""
+    def _renew(self, settings: ShopSettings, seen: Access, *, must: bool, again: bool = False) -> Access:
+        """Renew `seen`, or find that somebody has. Without `must` the present credentials will do for now.
+
+        `again`: this is the renewal after one whose answer was discarded; it is not followed by another.
+        """
         holder = self._clock.new_id()
         leased, current = self._begin(settings, seen, holder)
         if current.secrets != seen.secrets:
@@ -158,7 +165,11 @@ class Tokens:
         except Exception:
             self._give_back(settings, holder)
             raise
-        return self._keep(settings, seen, holder, fresh)
+        kept, ours = self._keep(settings, seen, holder, fresh)
+        if ours or again:
+            return kept
+        # Two answers were given, and the platform may believe in the one we threw away: a third settles it.
+        return self._renew(settings, kept, must=False, again=True)
 
     def _begin(self, settings: ShopSettings, seen: Access, holder: str) -> tuple[bool, Access]:
         """Take the lease, and look again: who waited for it may find the work done. Raises `AuthExpired`."""
@@ -173,8 +184,11 @@ class Tokens:
             raise AuthExpired(f"shop {shop_id}: the platform refuses to renew its credentials; connect the shop again")
         return leased, current
 
-    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> Access:
-        """Store what came back, all or nothing; discard it when somebody else stored something meanwhile."""
+    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> tuple[Access, bool]:
+        """Store what came back, all or nothing; discard it when somebody else stored something meanwhile.
+
+        What is stored now, and whether it is ours.
+        """
         shop_id, now = settings.shop.id, self._clock.now()
         with self._store.work.transaction() as tx:
             current = self._stored(tx, settings)
@@ -188,7 +202,7 @@ class Tokens:
                 reconnect(tx, shop_id, now)
             renewals.release(tx, shop_id, holder)
         log.info("credentials_renewed" if ours else "renewal_discarded", shop_id=shop_id)
-        return current
+        return current, ours
 
     def _refused(self, settings: ShopSettings, seen: Access, holder: str, error: AuthExpired) -> Access:
         """The platform says no. Credentials stored by somebody meanwhile count instead; else the merchant must act."""

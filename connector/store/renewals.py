@@ -65,14 +65,20 @@ def delete(tx: Tx, shop_id: str) -> None:
     tx.run("renewal_delete", shop_id=shop_id)
 
 
+def clear(tx: Tx, shop_id: str, now: datetime) -> None:
+    """Forget a lease that ended without being given back."""
+    tx.run("renewal_clear", shop_id=shop_id, now=to_text(now))
+
+
 def due(tx: Tx, now: datetime, limit: int) -> list[str]:
-    """Shops whose credentials are to be renewed although nobody needs them."""
+    """Shops whose credentials are to be renewed although nobody needs them, or whose renewal a crash interrupted."""
     return [row["shop_id"] for row in tx.all("renewal_due", now=to_text(now), limit=limit)]
 
 
 def next_due(tx: Tx) -> datetime | None:
-    row = tx.one("renewal_next")
-    return _time(row["due_at"]) if row else None
+    row = tx.one("renewal_next") or {}
+    times = [found for name in ("keep_at", "lease_until") if (found := _time(row.get(name))) is not None]
+    return min(times, default=None)
 
 
 def _state(row: Row) -> RenewalState:

@@ -82,9 +82,9 @@ class House:
         end = self.clock.now() + timedelta(**span)
         worker.drain()
         while (due := worker.next_due()) is not None and due <= end:
-            self.clock.set(max(due, self.clock.now() + timedelta(seconds=1)))
+            self.clock.advance(max(due - self.clock.now(), timedelta(seconds=1)))
             worker.drain()
-        self.clock.set(max(end, self.clock.now()))
+        self.clock.advance(max(end - self.clock.now(), timedelta()))
 
     def refreshes(self) -> int:
         return self.shopify.oauth.granted.count("refresh_token")

@@ -53,8 +53,9 @@ SPANS = [
     timedelta(hours=2),
     timedelta(hours=30),
     timedelta(days=8),
-    timedelta(days=25),
+    timedelta(days=40),
 ]
+OUTAGE = timedelta(days=25)
 
 
 class Crash(BaseException):
@@ -72,6 +73,7 @@ class Life:
     armed: bool = False
     depth: int = 0
     orders: int = 0
+    outages: int = 0
 
     def __post_init__(self) -> None:
         self.clock = self.house.clock
@@ -212,7 +214,7 @@ class Life:
     def live(self) -> Life:
         self.begin()
         self.armed = True
-        for _ in range(self.pick([3, 4, 5])):
+        for _ in range(self.pick([4, 5, 6, 7])):
             for _ in range(self.pick([0, 1, 1, 2])):
                 self.place_order()
             if self.roll(0.15):
@@ -221,11 +223,23 @@ class Life:
             for _ in range(self.pick([1, 2, 3])):
                 self.act(self.pick([0, 1]))
                 self._check_stored()
-            self.clock.advance(self.pick(SPANS))
+            self._rest()
         self.armed = False
         self._settle()
         self._check()
         return self
+
+    def _rest(self) -> None:
+        """Workers sleep until something is due. Once a life nobody is there for weeks, whatever is due: less than the
+        thirty days after which Shopify forgets a refresh token whose answer got lost."""
+        if not self.outages and self.roll(0.15):
+            self.outages += 1
+            self.troubles["outage"] += 1
+            self.clock.advance(OUTAGE)
+            return
+        due = [at for worker in self.house.workers if (at := worker.next_due()) is not None]
+        until = min([self.clock.now() + self.pick(SPANS), *due])
+        self.clock.advance(max(until - self.clock.now(), timedelta(seconds=1)))
 
     def _settle(self) -> None:
         """Nothing goes wrong any more: what was interrupted comes to its end."""
@@ -234,7 +248,8 @@ class Life:
             for worker in self.house.workers:
                 worker.drain()
             due = [at for worker in self.house.workers if (at := worker.next_due()) is not None]
-            self.clock.set(min([end, *(max(at, self.clock.now() + timedelta(seconds=1)) for at in due)]))
+            until = min([end, *(max(at, self.clock.now() + timedelta(seconds=1)) for at in due)])
+            self.clock.advance(until - self.clock.now())  # a clock that is set is not believed
 
     # --- what must hold ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from connector.config import ShopSettings
 from connector.contracts import Access, DiscountRef, DiscountRequest
@@ -24,7 +25,7 @@ class WithoutLease(Tokens):
 class LastWins(Tokens):
     """What came back is stored, whatever was stored meanwhile."""
 
-    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> Access:
+    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> Any:
         with self._store.work.read() as tx:
             current = self._stored(tx, settings)
         return super()._keep(settings, current, holder, fresh)
@@ -33,7 +34,7 @@ class LastWins(Tokens):
 class InTwoTransactions(Tokens):
     """The access token first, the refresh token after it."""
 
-    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> Access:
+    def _keep(self, settings: ShopSettings, seen: Access, holder: str, fresh: Mapping[str, str]) -> Any:
         new, old = read_grant(fresh), read_grant(seen.secrets)
         assert new is not None
         if old is not None:

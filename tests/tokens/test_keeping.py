@@ -158,7 +158,7 @@ def test_a_crash_between_refresh_and_store_disconnects_nobody(house: House, monk
     class Crash(BaseException):
         pass
 
-    def die(*_given: Any) -> Access:
+    def die(*_given: Any) -> Any:
         raise Crash
 
     one, two = house.app(), house.app()
@@ -175,6 +175,19 @@ def test_a_crash_between_refresh_and_store_disconnects_nobody(house: House, monk
     assert house.refreshes() == 3
 
 
+def test_what_a_dead_worker_left_is_settled_when_its_lease_ends(house: House) -> None:
+    """Not in a week: Shopify counts thirty days from the first use of a refresh token whose answer got lost."""
+    one, two = house.app(), house.app()
+    house.connect(one)
+    house.clock.advance(timedelta(hours=2))
+    with one.store.work.transaction() as tx:
+        renewals.lease(tx, SHOPIFY, "somebody", house.clock.now(), house.clock.now() + timedelta(minutes=3))
+    house.until(Worker(two), minutes=4)
+    assert house.refreshes() == 1
+    with two.store.work.read() as tx:
+        assert renewals.due(tx, house.clock.now(), 5) == []
+
+
 def test_an_answer_after_the_lease_does_not_replace_what_was_stored_meanwhile(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +196,7 @@ def test_an_answer_after_the_lease_does_not_replace_what_was_stored_meanwhile(
     house.clock.advance(timedelta(hours=2))
     keep = one.tokens._keep
 
-    def late(*given: Any) -> Access:
+    def late(*given: Any) -> Any:
         house.clock.advance(timedelta(minutes=4))
         house.ask(two)
         return keep(*given)
@@ -358,3 +371,30 @@ def test_the_list_of_shops_says_who_must_act(house: House) -> None:
     assert note.startswith("connect it again: credentials refused since 20")
     assert note.endswith("; the merchant was told")
     assert _note("active", state, told) == ""
+
+
+def test_after_a_discarded_answer_a_third_settles_which_token_lives(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answers to one refresh token, and Shopify believes in the later one, which was thrown away: what is stored
+    would be found dead only when it is needed, perhaps after the thirty days within which the one before it helps."""
+    one, two = house.app(), house.app()
+    house.connect(one)
+    house.clock.advance(timedelta(hours=2))
+    platform: Any = one.registry.platform("shopify")
+    real = platform.renew
+
+    def overtaken(access: Access) -> Any:
+        if house.refreshes() == 0:
+            house.clock.advance(timedelta(minutes=4))
+            house.ask(two)
+        return real(access)
+
+    monkeypatch.setattr(platform, "renew", overtaken)
+    one.access(house.settings(one))
+    found = read_grant(stored(one))
+    assert found is not None
+    assert not house.shopify.oauth.refresh[found.refresh].dead
+    house.clock.advance(timedelta(days=40))
+    house.ask(two)
+    assert status(two) is ShopStatus.ACTIVE

@@ -40,12 +40,17 @@ UPDATE renewals SET keep_at = :keep_at WHERE shop_id = :shop_id
 DELETE FROM renewals WHERE shop_id = :shop_id
 
 -- renewal_due --
--- To be kept alive now, the longest waiting first.
-SELECT shop_id FROM renewals WHERE keep_at <= :now ORDER BY keep_at LIMIT :limit
+-- To be kept alive now, or left in the middle by a worker that died: its lease ended and was never given back.
+SELECT shop_id FROM renewals WHERE keep_at <= :now OR lease_until <= :now
+ORDER BY COALESCE(lease_until, keep_at) LIMIT :limit
 
 -- renewal_next --
--- When the next one is to be kept alive.
-SELECT MIN(keep_at) AS due_at FROM renewals WHERE keep_at IS NOT NULL
+-- When the next one is to be kept alive, or a lease ends.
+SELECT MIN(keep_at) AS keep_at, MIN(lease_until) AS lease_until FROM renewals
+
+-- renewal_clear --
+-- A lease that ended and that nobody gave back.
+UPDATE renewals SET lease_by = '', lease_until = NULL WHERE shop_id = :shop_id AND lease_until <= :now
 
 -- notice_put --
 -- Something to tell once; what is there already stays.
