@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3 import HTTPResponse
 
+from connector import clockwatch
 from connector.app import Kiitos
 from connector.clock import ManualClock
 from connector.errors import KiitosError
@@ -235,11 +236,16 @@ class Life:
         if not self.outages and self.roll(0.15):
             self.outages += 1
             self.troubles["outage"] += 1
-            self.clock.advance(OUTAGE)
-            return
+            return self._pass(OUTAGE)
         due = [at for worker in self.house.workers if (at := worker.next_due()) is not None]
         until = min([self.clock.now() + self.pick(SPANS), *due])
-        self.clock.advance(max(until - self.clock.now(), timedelta(seconds=1)))
+        return self._pass(max(until - self.clock.now(), timedelta(seconds=1)))
+
+    def _pass(self, span: timedelta) -> None:
+        """Time passes, and a person says that the clock is right: what a worker thinks of clocks is not asked here."""
+        self.clock.advance(span)
+        with self.store.work.transaction() as tx:
+            clockwatch.confirm(tx, self.clock.now())
 
     def _settle(self) -> None:
         """Nothing goes wrong any more: what was interrupted comes to its end."""
@@ -249,7 +255,7 @@ class Life:
                 worker.drain()
             due = [at for worker in self.house.workers if (at := worker.next_due()) is not None]
             until = min([end, *(max(at, self.clock.now() + timedelta(seconds=1)) for at in due)])
-            self.clock.advance(until - self.clock.now())  # a clock that is set is not believed
+            self._pass(until - self.clock.now())
 
     # --- what must hold ---
 

@@ -53,6 +53,7 @@ class WithoutKeepAlive(Tokens):
         with self._store.work.transaction() as tx:
             for shop_id in renewals.due(tx, self._clock.now(), 20):
                 renewals.keep(tx, shop_id, None)
+                renewals.clear(tx, shop_id, self._clock.now())
         return 0
 
 

