@@ -2,7 +2,7 @@
 
 `/p/proxy/<key>/rating?product=ID` tells a product's rating, `/p/proxy/<key>/friend` the code that the logged-in
 customer may share. JSON for a theme's script; GET only, and nothing is changed. `<key>` is that of the shop's hook
-address. Cookies do not pass the proxy: who is logged in is what the platform signed, and nothing else is believed.
+address, or of the operator's app for all its shops. Cookies do not pass the proxy: who is logged in is what the platform signed, and nothing else is believed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from flask import Response, jsonify, request
 
 from connector.contracts import Endpoint, PlatformAdapter, ProxyVisit, VerifiesProxy
+from connector.credentials import app_owner
 from connector.errors import WebhookRejected
 from connector.log import get_log
 from connector.model import Shop
 from connector.pages.frame import application
 from connector.store import entities, referrals, reviews, shops
 from connector.store.db import Tx
+from connector.store.shops import EndpointRow
 
 SIGNING = ("client_secret", "client_secret_previous", "webhook_secret", "webhook_secret_previous")
 log = get_log("proxy")
@@ -29,11 +31,14 @@ def answer(key: str, what: str) -> Response:
     app, tell = application(), _ANSWERS.get(what)
     with app.store.work.read() as tx:
         row = shops.endpoint(tx, key)
-        shop = shops.get(tx, row.shop_id) if row is not None and row.shop_id else None
+        shop = _shop(tx, row) if row is not None else None
         if tell is None or row is None or shop is None or not app.runner.catalog.knows(shop.id):
             return _json({"error": "not found"}, 404)
         adapter: PlatformAdapter = app.runner.catalog.adapter(shop.id)
+        # A shop that came through the operator's app has no secret of its own: the app's signs for it.
         found = shops.secrets(tx, app.vault, row.owner_id)
+        if not any(found.get(name) for name in SIGNING):
+            found = shops.secrets(tx, app.vault, app_owner(shop.platform))
         secrets = [found[name].encode() for name in SIGNING if found.get(name)]
         if not isinstance(adapter, VerifiesProxy):
             return _json({"error": "not found"}, 404)
@@ -45,6 +50,13 @@ def answer(key: str, what: str) -> Response:
             log.warning("proxy_rejected", shop_id=shop.id, reason=rejected.reason)
             return _json({"error": "unsigned"}, 401)
         return _json(tell(tx, shop, visit))
+
+
+def _shop(tx: Tx, row: EndpointRow) -> Shop | None:
+    """The key's shop. An app's key serves all its shops: the one the query names, which must then be the signed one."""
+    if row.shop_id:
+        return shops.get(tx, row.shop_id)
+    return shops.by_domain(tx, row.platform, request.args.get("shop", ""))
 
 
 def _rating(tx: Tx, shop: Shop, visit: ProxyVisit) -> Mapping[str, object]:  # noqa: ARG001 - anybody may know it

@@ -54,6 +54,7 @@ class AppFile:
 def document(app: AppFile) -> dict[str, Any]:
     """The file as nested tables, in the order in which people read it."""
     asked = sorted({*REQUIRED_SCOPES, *app.added_scopes})
+    key = app.hook_url.rpartition("/")[2]
     found: dict[str, Any] = {"client_id": app.client_id, "name": app.name[:_MOST_NAME]}
     if app.handle:
         found["handle"] = app.handle[:_MOST_HANDLE]
@@ -67,7 +68,7 @@ def document(app: AppFile) -> dict[str, Any]:
         },
         "auth": {"redirect_urls": [f"{app.base_url}/connect/return/shopify"]},
         "webhooks": {"api_version": API_VERSION, "subscriptions": _subscriptions(app, asked)},
-        "app_proxy": {"url": f"{app.base_url}/proxy/shopify", "subpath": app.proxy_subpath, "prefix": "apps"},
+        "app_proxy": {"url": f"{app.base_url}/p/proxy/{key}", "subpath": app.proxy_subpath, "prefix": "apps"},
         "metaobjects": {"app": {"review": _review()}},
     }
 

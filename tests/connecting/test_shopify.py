@@ -194,6 +194,25 @@ def test_deliveries_signed_by_the_operators_app_are_taken_also_after_a_rotation(
         rotated.close()
 
 
+@pytest.mark.parametrize("app_wide", [False, True], ids=["the shop's key", "the app's key"])
+def test_the_app_proxy_is_answered_for_whom_the_app_signed(
+    merchant: Merchant, kiitos: Kiitos, clock: ManualClock, app_wide: bool
+) -> None:
+    merchant.come_back(merchant.approve())
+    hook = kiitos.app_hook_url("shopify") if app_wide else kiitos.hook_url(kiitos.config.shop(SHOP_ID))
+
+    def ask(shop: str, secret: str) -> int:
+        query = {"shop": shop, "path_prefix": "/apps/kiitos", "timestamp": str(int(clock.now().timestamp()))}
+        message = "".join(f"{key}={value}" for key, value in sorted(query.items()))
+        query["signature"] = hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
+        path = f"/p/proxy/{hook.rpartition('/')[2]}/rating?{urlencode(query)}"
+        return merchant.app.test_client().get(path, base_url=BASE).status_code
+
+    assert ask(DOMAIN, SECRET) == 200
+    assert ask(DOMAIN, "of-nobody") == 401
+    assert ask("other.myshopify.com", SECRET) in (401, 404)
+
+
 def test_connecting_again_frees_what_was_held(
     merchant: Merchant, kiitos: Kiitos, store: FakeShopify, clock: ManualClock
 ) -> None:

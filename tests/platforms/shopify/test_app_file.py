@@ -89,6 +89,10 @@ def test_webhooks_hold_every_topic_once_and_the_compliance_topics() -> None:
     assert all(row["uri"].startswith("https://") for row in subscriptions)
 
 
+def test_the_proxy_leads_to_the_key_of_the_hook_address() -> None:
+    assert read()["app_proxy"] == {"url": "https://kiitos.example/p/proxy/k", "subpath": "kiitos", "prefix": "apps"}
+
+
 def test_a_topic_whose_scope_is_not_asked_for_is_left_out() -> None:
     """The CLI refuses to deploy such a file."""
     topics = {topic for row in read()["webhooks"]["subscriptions"] for topic in row.get("topics", ())}
