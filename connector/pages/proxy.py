@@ -2,7 +2,8 @@
 
 `/p/proxy/<key>/rating?product=ID` tells a product's rating, `/p/proxy/<key>/friend` the code that the logged-in
 customer may share. JSON for a theme's script; GET only, and nothing is changed. `<key>` is that of the shop's hook
-address, or of the operator's app for all its shops. Cookies do not pass the proxy: who is logged in is what the platform signed, and nothing else is believed.
+address, or of the operator's app for all its shops. Cookies do not pass the proxy: who is logged in is what the
+platform signed, and nothing else is believed.
 """
 
 from __future__ import annotations
