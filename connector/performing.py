@@ -16,7 +16,7 @@ from flows.attempts import Attempt, with_attempt
 from flows.consenting import CONSENT, write_consent
 from flows.outbox import Prepared
 from flows.reviews import with_reviews
-from flows.runner import FETCH
+from flows.obeying import FETCH
 
 _BEFORE = timedelta(hours=1)
 

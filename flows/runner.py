@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connector.clock import Clock, from_text, to_text
+from connector.clock import Clock, to_text
 from connector.contracts import Arrived, Signal, Woke
 from connector.log import get_log
 from connector.model import (
@@ -19,14 +19,11 @@ from connector.model import (
     EffectStatus,
     Event,
     EventKind,
-    Purpose,
     Ref,
     Run,
     RunStatus,
-    Shop,
-    ShopStatus,
 )
-from connector.store import consents, effects, entities, events, privacy, runs, scopes, shops
+from connector.store import consents, effects, entities, events, privacy, runs
 from connector.store.db import Tx
 from connector.store.people import Person
 from flows import engine, forgetting
@@ -35,12 +32,11 @@ from flows.consenting import is_echo
 from flows.definition import Flow, entry_key, subject_of
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
+from flows.obeying import obey
 from flows.programmes import Programmes
 from flows.reviews import late_publication
+from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look
-
-FETCH = "fetch"
-"""The kind of effect that looks an object up again on the platform."""
 
 log = get_log("runner")
 
@@ -82,10 +78,10 @@ class Runner:
                 orders[event.order_id] = None
             if event.consent is not None:
                 consents.record(tx, shop_id, event.consent, now)
-            self._obey(tx, shop_id, event, now)
+            obey(tx, self._salt, shop_id, event, now)
         if not queue:
             return 0
-        sight = _Sight(tx, self.catalog.settings(shop_id).shop)
+        sight = Sight(tx, self.catalog.settings(shop_id).shop)
         for order_id in orders:
             queue.extend(self._derived(tx, shop_id, sight.of(order_id), now))
         count = len(queue)
@@ -173,20 +169,6 @@ class Runner:
         kept = events.record_many(tx, shop_id, found, now, None)
         return [event for event in found if event.key in kept]
 
-    def _obey(self, tx: Tx, shop_id: str, event: Event, now: datetime) -> None:
-        """What the platform orders us to do, whatever flows say: stop after uninstall, look again when told to."""
-        if event.kind == EventKind.APP_UNINSTALLED and not _before_installation(tx, shop_id, event):
-            shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
-        if event.kind == EventKind.APP_SCOPES_UPDATED:
-            scopes.put(tx, shop_id, [word for word in event.data.get("current", "").split(",") if word], now)
-        if event.kind == EventKind.SHOP_REDACTED:
-            shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
-            shops.delete_secrets(tx, shop_id)
-        if event.kind in (EventKind.DATA_REQUESTED, EventKind.SHOP_REDACTED):
-            forgetting.ask_for(tx, self._salt, shop_id, event, now)
-        if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
-            effects.queue(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
-
     def forget(self, tx: Tx, shop_id: str, subject: Mapping[str, str], now: datetime) -> Person:
         """A person is to be forgotten: nothing of theirs goes on from here, and nothing begins again. Their rows are
         erased by the request that belongs to this (connector.privacy)."""
@@ -199,7 +181,7 @@ class Runner:
                 self._end(tx, engine.stop(run, kind, now), run, kind, now)
         return person
 
-    def _signal(self, tx: Tx, shop_id: str, event: Event, sight: _Sight, now: datetime) -> None:
+    def _signal(self, tx: Tx, shop_id: str, event: Event, sight: Sight, now: datetime) -> None:
         if event.kind == EventKind.REVIEW_SUBMITTED:
             late_publication(tx, self.flow_of, event, shop_id, now)
         for run in sight.active(event):
@@ -212,7 +194,7 @@ class Runner:
         for flow in self.catalog.triggered_by(shop_id, event.kind):
             self._start(tx, flow, event, sight, now)
 
-    def _start(self, tx: Tx, flow: Flow, event: Event, sight: _Sight, now: datetime) -> None:
+    def _start(self, tx: Tx, flow: Flow, event: Event, sight: Sight, now: datetime) -> None:
         shop = sight.shop
         situation = sight.of(event.order_id, event.customer_id)
         facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event))
@@ -340,80 +322,5 @@ def _reopened(run: Run) -> Run:
     return replace(run, status=RunStatus.READY) if idle else run
 
 
-def _before_installation(tx: Tx, shop_id: str, event: Event) -> bool:
-    """Whether an uninstall belongs to an earlier installation: its webhook came after the merchant was back."""
-    triggered, installed = event.data.get("triggered_at"), shops.installed_at(tx, shop_id)
-    if triggered is None or installed is None or from_text(triggered) >= installed:
-        return False
-    log.info("late_uninstall_ignored", shop_id=shop_id, triggered_at=triggered, installed_at=to_text(installed))
-    return True
-
-
 class RunMoved(Exception):
     """Two signals met; `rev` made one of them come second."""
-
-
-class _Sight:
-    """What one ingest has read, so that the events of one delivery do not ask the same things again."""
-
-    def __init__(self, tx: Tx, shop: Shop) -> None:
-        self._tx = tx
-        self.shop = shop
-        self._seen: dict[tuple[str | None, str | None], Situation] = {}
-        self._idle: set[str] = set()
-        self._entries: dict[tuple[str, str], Run] = {}
-
-    def of(self, order_id: str | None, customer_id: str | None = None) -> Situation:
-        key = (order_id, None if order_id else customer_id)
-        if key not in self._seen:
-            self._seen[key] = look(self._tx, self.shop, order_id, customer_id)
-        return self._seen[key]
-
-    def forget(self, order_id: str | None) -> None:
-        """Look again: a programme has written something about the order."""
-        self._seen.pop((order_id, None), None)
-
-    def active(self, event: Event) -> list[Run]:
-        """The runs an event may cancel or resume, read anew each time unless the order is known to have none."""
-        if event.order_id is not None and event.order_id in self._idle:
-            return []
-        found = runs.active(
-            self._tx,
-            self.shop.id,
-            order_id=event.order_id,
-            subject=event.subject,
-            email_key=event.subject.id if event.subject.kind == "person" else None,
-            customer_id=event.customer_id if event.order_id is None else None,
-        )
-        if not found and event.order_id is not None:
-            self._idle.add(event.order_id)
-        return found
-
-    def entry(self, flow_id: str, key: str, subject: Ref) -> Run | None:
-        """The run that entered under this key, if any. One this ingest started may have moved since: ask `runs`."""
-        order_id = subject.id if subject.kind == "order" else None
-        return self._entries.get((flow_id, key)) or runs.by_entry(self._tx, self.shop.id, flow_id, key, order_id)
-
-    def started(self, run: Run) -> None:
-        self._entries[run.flow_id, run.entry_key] = run
-        if run.order_id is not None:
-            self._idle.discard(run.order_id)
-
-
-def fetch_effect(shop_id: str, order_id: str, cause: str, now: datetime) -> Effect:
-    """An effect that looks an order up again on the platform, once per cause."""
-    return Effect(
-        shop_id=shop_id,
-        id=f"fetch:{order_id}:{cause}",
-        run_id="",
-        flow_id="",
-        version="",
-        step_id="",
-        kind=FETCH,
-        purpose=Purpose.TRANSACTIONAL,
-        request={"resource": "order", "id": order_id},
-        status=EffectStatus.PENDING,
-        due_at=now,
-        created_at=now,
-        order_id=order_id,
-    )

@@ -221,7 +221,7 @@ def test_connecting_again_frees_what_was_held(
     store.oauth.uninstall()
     worker = Worker(kiitos)
     with kiitos.store.work.transaction() as tx:
-        from flows.runner import fetch_effect
+        from flows.obeying import fetch_effect
 
         effects.put(tx, fetch_effect(SHOP_ID, "77", "k", clock.now()))
     worker.drain()

@@ -99,9 +99,9 @@ class Goodwill:
         end = self.clock.now() + timedelta(**span)
         self.worker.drain()
         while (due := self.worker.next_due()) is not None and due <= end:
-            self.clock.set(max(due, self.clock.now() + timedelta(microseconds=1)))
+            self.clock.advance(max(due - self.clock.now(), timedelta(microseconds=1)))
             self.worker.drain()
-        self.clock.set(max(end, self.clock.now()))
+        self.clock.advance(max(end - self.clock.now(), timedelta()))
 
     def effects(self, order: Json) -> dict[str, Effect]:
         """What the order's run asked for, by step."""

@@ -26,7 +26,7 @@ from connector.testing.demo.scenario import MONDAY
 from connector.testing.world import SHOPIFY
 from connector.worker import Worker
 from flows.channels.memory import Memory
-from flows.runner import FETCH
+from flows.obeying import FETCH
 from tests.journeys.bare import ShopifyWithoutTokens, build_bare
 from tests.unit.test_worker_neighbours import sleeper
 
