@@ -14,9 +14,9 @@ from connector.store import effects
 from connector.store.db import Tx
 from flows.attempts import Attempt, with_attempt
 from flows.consenting import CONSENT, write_consent
+from flows.obeying import FETCH
 from flows.outbox import Prepared
 from flows.reviews import with_reviews
-from flows.obeying import FETCH
 
 _BEFORE = timedelta(hours=1)
 
