@@ -24,7 +24,7 @@ test: setup            ## every test; installs Chromium, PostgreSQL and the exam
 	@sh scripts/postgres.sh
 	@sh scripts/chromium.sh
 	@sh examples/kiitos-vendure/server/install.sh
-	@$(RUN)/pytest -q $(ARGS)
+	@$(RUN)/pytest -q -n auto --maxprocesses 4 $(ARGS)
 
 lint: setup            ## style, format, types and the import contracts
 	@$(RUN)/ruff check .
