@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.clock import to_text
+from flows.addressing import derive_token
 
 README = """Everything Kiitos holds about one person in the shop {shop}.
 
@@ -19,6 +20,11 @@ data.json      all of it
 
 Gathered {at} for request {request}. It is personal data: hand it to the person who asked, then delete it.
 """
+
+
+def export_token(salt: bytes, shop_id: str, request_id: str) -> str:
+    """Where the shop's owner fetches the file of a request: `/p/data/<token>`."""
+    return derive_token(salt, "link", shop_id, "data", request_id)
 
 
 def pack_export(shop_id: str, request_id: str, at: datetime, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:

@@ -13,10 +13,12 @@ from connector.app import Kiitos
 from connector.config import ShopSettings
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
 from connector.errors import KiitosError, Refused
+from connector.gathering import export_token
 from connector.log import get_log
 from connector.standing import RECONNECT
 from connector.store import notices
 from connector.store.notices import Notice
+from connector.store.privacy import GATHERED
 from flows.addressing import derive_token
 from flows.render.locales import choose_locale
 from flows.render.mime import Letter, build, split_sender
@@ -50,7 +52,31 @@ Tee näin: avaa {app} kaupan hallinnasta tai yhdistä kauppa osoitteessa {link} 
 
 Saat tämän viestin kerran. Siihen asti {app} yrittää uudelleen tunnin välein."""
 
-TEXTS = {(RECONNECT, "en"): _EN, (RECONNECT, "fi"): _FI}
+_GATHERED_EN = """{shop}: the data a customer asked for is ready
+
+A customer of {shop} ({domain}) asked what is known of them. {app} has gathered what it holds: messages, orders as it
+saw them, reviews, consents.
+
+Fetch it here: {link}
+
+The link is for you alone and works for 30 days. The file is personal data: hand it to the customer, then delete it."""
+
+_GATHERED_FI = """{shop}: asiakkaan pyytämät tiedot ovat valmiina
+
+Kaupan {shop} ({domain}) asiakas on pyytänyt nähdä, mitä hänestä tiedetään. {app} on koonnut omat tietonsa: viestit,
+tilaukset sellaisina kuin ne on nähty, arvostelut ja suostumukset.
+
+Nouda ne tästä: {link}
+
+Linkki on vain sinulle ja toimii 30 päivää. Tiedosto sisältää henkilötietoja: anna se asiakkaalle ja poista se
+sitten."""
+
+TEXTS = {
+    (RECONNECT, "en"): _EN,
+    (RECONNECT, "fi"): _FI,
+    (GATHERED, "en"): _GATHERED_EN,
+    (GATHERED, "fi"): _GATHERED_FI,
+}
 """Subject, then paragraphs, by kind and language."""
 
 
@@ -128,10 +154,16 @@ class Notices:
             "shop": settings.shop.name,
             "domain": settings.shop.domain,
             "app": "Kiitos",
-            "link": self._kiitos.config.app.base_url,
+            "link": self._link(notice),
         }
         parts = TEXTS[notice.kind, language].format(**values).split("\n\n")
         return [" ".join(part.split()) for part in parts]
+
+    def _link(self, notice: Notice) -> str:
+        base = self._kiitos.config.app.base_url
+        if notice.kind != GATHERED:
+            return base
+        return f"{base}/p/data/{export_token(self._kiitos.salt, notice.shop_id, notice.about)}"
 
 
 def recipient_of(settings: ShopSettings) -> str:

@@ -19,17 +19,20 @@ from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.errors import ConfigError, StoreUnavailable
-from connector.gathering import pack_export
+from connector.gathering import export_token, pack_export
 from connector.log import get_log
 from connector.model import ShopStatus
-from connector.store import connecting, deliveries, inbox, people, privacy, shops
+from connector.store import connecting, deliveries, inbox, links, notices, people, privacy, shops
+from connector.store.db import Tx
 from connector.store.inbox import Delivery
 from connector.store.people import Person
-from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, PrivacyRequest
+from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, GATHERED, PrivacyRequest
 from flows.forgetting import erasure_keys, find_person, subject_key
 
 log = get_log("privacy")
 
+COMMAND = "command"
+"""The source of what the shop's owner asked for at the command line, where the answer is given."""
 EXPORT_LIFE = timedelta(days=30)
 LOOK = timedelta(seconds=1)
 _LEASE = timedelta(minutes=5)
@@ -124,6 +127,16 @@ class Privacy:
             privacy.expire_exports(tx, now)
             privacy.keep_export(tx, request, content, now + EXPORT_LIFE)
             privacy.move(tx, request, DONE, now, counts=counts)
+            if request.source != COMMAND:
+                self._tell_owner(tx, request, now)
+
+    def _tell_owner(self, tx: Tx, request: PrivacyRequest, now: datetime) -> None:
+        """The platform asked in the customer's name: the answer is due from the shop's owner, who must hear of it."""
+        shop = shops.get(tx, request.shop_id)
+        token = export_token(self._kiitos.salt, request.shop_id, request.id)
+        locale = shop.locale if shop is not None else ""
+        links.put(tx, request.shop_id, token, "data", {"request": request.id, "locale": locale or ""}, now)
+        notices.put_about(tx, request.shop_id, GATHERED, request.id, now)
 
     def _erase_customer(self, request: PrivacyRequest) -> None:
         shop_id = request.shop_id

@@ -119,14 +119,14 @@ def requests(app: App, shop: str | None, limit: int, as_json: bool) -> None:
 
 def _ask(app: App, shop: str, kind: str, who: dict[str, str | None]) -> PrivacyRequest:
     """Keep the request and do it at once; what cannot be finished now is left to the worker."""
-    from connector.privacy import Privacy
+    from connector.privacy import COMMAND, Privacy
 
     subject = {name: value for name, value in who.items() if value}
     if kind != store.ERASE_SHOP and not subject:
         raise ConfigError("say who: --email, --phone, --customer or --order")
     kiitos = app.kiitos
     hands = Privacy(kiitos)
-    asked = hands.ask(shop, kind, "command", subject)
+    asked = hands.ask(shop, kind, COMMAND, subject)
     if asked is None:
         click.echo(f"{shop} has nothing stored of such a person", err=True)
         raise click.exceptions.Exit(1)

@@ -77,6 +77,8 @@ def activate(tx: Tx, app: Application, client_id: str, platform: str, proven: Co
         raise ConnectRefused("left_out", error.message, shop=shop_id) from error
     shops.put_endpoint(tx, app.endpoint_key(settings), platform, shop_id, shop_id, now)
     _keep_secrets(tx, app.vault, adapter, shop_id, proven.secrets, now)
+    # An uninstall of an earlier installation whose webhook is still on its way must not be obeyed.
+    shops.note_installed(tx, shop_id, now)
     if known is not None:
         _welcome_back(tx, known, now)
     connecting.put(tx, row, now)

@@ -22,6 +22,16 @@ class Notice:
     due_at: datetime
     reason: str = ""
 
+    @property
+    def about(self) -> str:
+        """The id of what it is about; for a notice of an occasion, its moment."""
+        return self.key.partition(":")[2]
+
+
+def put_about(tx: Tx, shop_id: str, kind: str, about: str, now: datetime) -> bool:
+    """Ask for the one notice of `kind` about one thing, by its id; whether it is a new one."""
+    return tx.run("notice_put", shop_id=shop_id, key=f"{kind}:{about}", kind=kind, now=to_text(now)) == 1
+
 
 def put(tx: Tx, shop_id: str, kind: str, now: datetime, at_most_every: timedelta) -> bool:
     """Ask for a notice of `kind`, unless the shop had one within `at_most_every`; whether it will be told."""

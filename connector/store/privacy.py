@@ -22,6 +22,8 @@ EXPORT, ERASE_CUSTOMER, ERASE_SHOP = "export", "erase_customer", "erase_shop"
 OPEN, ERASED, DONE = "open", "erased", "done"
 """`erased`: the rows are gone, and what deleted bytes may have left in the files is still to be scrubbed."""
 
+GATHERED = "data_gathered"
+"""The notice to the shop's owner that a customer's data can be fetched."""
 DEADLINE = timedelta(days=30)
 """Of the platforms and of GDPR Art. 12(3)."""
 ALARM = timedelta(days=7)
@@ -188,6 +190,11 @@ def fetch_export(tx: Tx, shop_id: str, request_id: str, now: datetime, route: st
         return None
     tx.run("privacy_access_put", shop_id=shop_id, request_id=request_id, now=to_text(now), route=route)
     return bytes(row["content"])
+
+
+def has_export(tx: Tx, shop_id: str, request_id: str, now: datetime) -> bool:
+    """Whether there is anything to fetch; nobody is said to have fetched it."""
+    return tx.one("privacy_export_there", shop_id=shop_id, request_id=request_id, now=to_text(now)) is not None
 
 
 def expire_exports(tx: Tx, now: datetime) -> int:

@@ -37,6 +37,10 @@ ENVIRON = {
 }
 
 
+NOBODY = "http://127.0.0.1:9"
+"""Where nobody answers, and at once."""
+
+
 class ShopifyWithoutTokens(Shopify):
     """Asks nobody for a token: there is no Shopify here."""
 
@@ -74,10 +78,10 @@ def build_bare(
     found = document(**settings)
     found["app"]["base_url"] = "http://localhost"
     shops = found["clients"]["demo"]["shops"]
+    shops["aurora"]["api_url"] = NOBODY
+    shops["metsa"]["api_url"] = woo_url or NOBODY
     if woo_url is None:
         found["defaults"]["fetch_before_send"] = False
-    else:
-        shops["metsa"]["api_url"] = woo_url
     config = parse_config(found, folder / "app.toml", ENVIRON)
     kiitos = build(config, clock=clock, store=store, registry=registry)
     kiitos.renderer = RENDERER

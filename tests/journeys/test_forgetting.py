@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from connector.app import create_app
 from connector.model import EventKind, ShopStatus
 from connector.privacy import Privacy
 from connector.store import inbox, people, privacy, shops
@@ -176,7 +179,17 @@ def test_a_data_request_is_gathered_for_the_owner(world: World) -> None:
     assert {row["kind"] for row in known["events"]} >= {EventKind.ORDER_CREATED, EventKind.REVIEW_SUBMITTED}
     assert routes == ["test"]
 
+    mails = [read_mail(number, kept) for number, kept in enumerate(world.sink.messages)]
+    letter = next(mail for mail in mails if "the data a customer asked for" in mail.subject)
+    address = urlsplit(re.findall(r"https?://\S+/p/data/\w+", letter.text)[0]).path
+    page = create_app(world.kiitos).test_client()
+    assert "Download" in page.get(address).text
+    assert page.post(address).data == content
+    with world.kiitos.store.work.read() as tx:
+        assert [route for _, route in privacy.accesses(tx, SHOPIFY, request.id)] == ["test", "page"]
+
     world.until(world.clock.now() + timedelta(days=31))
+    assert page.get(address).status_code == page.post(address).status_code == 404
     with world.kiitos.store.work.transaction() as tx:
         assert privacy.fetch_export(tx, SHOPIFY, request.id, world.clock.now(), "late") is None
 

@@ -24,6 +24,8 @@ ROUTES = {
     "pages.unsubscribe_post": {"POST"},
     "pages.review": {"GET", "HEAD"},
     "pages.review_post": {"POST"},
+    "pages.data": {"GET", "HEAD"},
+    "pages.data_post": {"POST"},
     "pages.friend": {"GET", "HEAD"},
     "pages.proxy": {"GET", "HEAD"},
 }
@@ -62,7 +64,7 @@ def test_other_methods_are_405_with_the_allowed_ones(app: Flask) -> None:
                 assert answer.status_code == 405, (method, path)
                 assert set(answer.headers["Allow"].split(", ")) == methods
                 refused += 1
-    assert refused == 6 + 5 + 5 + 6
+    assert refused == 6 + 5 + 5 + 5 + 6
 
 
 def assert_guarded(answer: object, where: str) -> None:
@@ -187,10 +189,11 @@ def fields(text: str) -> set[str]:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
-    used = set(re.findall(r"[\"']((?:review|unsubscribe|referral|gone|problem)\.\w+)[\"']", sources))
+    used = set(re.findall(r"[\"']((?:review|unsubscribe|referral|data|gone|problem)\.\w+)[\"']", sources))
     composed = {f"review.{state}" for state in ("thanks", "again", "none")}
     purposes = {key for key in strings("en") if key.startswith("purpose.")}
-    assert used - {"review.html", "referral.html", "unsubscribe.html"} | composed | purposes == set(strings("en"))
+    files = {path.name for path in PAGES.glob("templates/*.html")}
+    assert used - files | composed | purposes == set(strings("en"))
 
 
 def test_contrast_is_that_of_the_standard() -> None:

@@ -58,6 +58,11 @@ ON CONFLICT (shop_id, request_id) DO UPDATE SET content = excluded.content, expi
 SELECT content, expires_at FROM privacy_exports
 WHERE shop_id = :shop_id AND request_id = :request_id AND expires_at > :now
 
+-- privacy_export_there --
+-- Whether there is anything to fetch.
+SELECT request_id FROM privacy_exports
+WHERE shop_id = :shop_id AND request_id = :request_id AND expires_at > :now
+
 -- privacy_export_expire --
 -- Nobody came for it.
 DELETE FROM privacy_exports WHERE expires_at <= :now

@@ -48,7 +48,7 @@ class CreditAccountView(View):
     def transactions(self, query: str | None = None, sort_key: str | None = None, **args: Any) -> Json:
         """`query` knows the credits only, which is all there are."""
         if query not in (None, "", "type:credit"):
-            raise NotImplementedError(query)
+            raise ValueError(f"the fake knows transactions of type:credit only, not {query!r}")
         rows = [CreditTransactionView(self.shop, row) for row in self.row["transactions"]]
         return connection(rows, lambda view: view.row["id"], **args)
 

@@ -1,0 +1,46 @@
+"""No test leaves this machine: a name that is not ours is refused at once, and the test that asked for it fails."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+asked: list[str] = []
+_real = socket.getaddrinfo
+
+
+def _local(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else str(host or "")
+    try:
+        ip_address(name)
+    except ValueError:
+        return name in ("", "localhost", socket.gethostname())
+    return True
+
+
+def _guarded(host: Any, *rest: Any, **named: Any) -> Any:
+    if _local(host):
+        return _real(host, *rest, **named)
+    asked.append(str(host))
+    # The C library would wait for a name server that may not be there, ten seconds a time.
+    raise socket.gaierror(socket.EAI_NONAME, "tests do not look names up")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_names() -> Iterator[None]:
+    socket.getaddrinfo = _guarded
+    yield
+    socket.getaddrinfo = _real
+
+
+@pytest.fixture(autouse=True)
+def _stays_here() -> Iterator[None]:
+    before = len(asked)
+    yield
+    left = sorted(set(asked[before:]))
+    del asked[before:]
+    assert not left, f"the test asked for {', '.join(left)}: give it a fake, or set api_url"
