@@ -23,6 +23,7 @@ from connector.errors import AuthExpired, Refused, Transient, WebhookRejected
 from connector.model import Event, Shop
 from connector.testing import find_recordings, golden, run_conformance
 from connector.testing.privacy import findings
+from tests.kit.test_acting_mutants import CASES
 
 _SPEC = importlib.util.spec_from_file_location("kit_acme", Path(__file__).with_name("acme.py"))
 assert _SPEC
@@ -353,10 +354,12 @@ def test_a_broken_adapter_is_caught_by_the_test_meant_for_it(recordings: Path, m
 
 
 def test_every_check_of_the_kit_has_an_adapter_that_only_it_was_meant_for() -> None:
-    """A check without a planted fault could be empty. Totality and the recordings have tests of their own below."""
+    """A check without a planted fault could be empty. Totality and the recordings have tests of their own below, and
+    what only acting meets has its adapters in test_acting_mutants."""
     checks = {name for name in dir(acme.kit_for(Acme, Path())) if name.startswith("test_")}
     others = {TOTAL, "test_there_are_recordings_of_signed_deliveries", PRIVACY}
-    assert checks == {test for test, _ in MUTANTS.values()} | others
+    acting = {test for _, _, test in CASES}
+    assert checks == {test for test, _ in MUTANTS.values()} | others | acting
 
 
 PRIVACY = "test_recordings_hold_invented_people_and_no_secret"
