@@ -20,10 +20,11 @@ from connector.testing.fakes.smtp import MailSink, Misbehaviour
 
 from .load import Load
 from .product import Product
-from .verdict import Verdict, is_drained, judge
+from .verdict import Verdict, is_drained, judge, left_open
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(os.name != "posix", reason="SIGKILL and flock are POSIX"),
 ]
 
@@ -32,7 +33,8 @@ SEED = int(os.environ.get("KIITOS_SEED", "9"))
 EARLIEST, LATEST = 0.2, 1.2
 DELAY = 0.006  # seconds between a message's last byte and the sink's answer: the window a kill can hit
 RATE = 50.0  # orders a second; two messages each, a little less than what the worker sends through that sink
-PATIENCE = 180.0
+PATIENCE = 420.0
+"""Seconds: longer than a lease (5 min), which decides where no ledger tells, and than two pauses of the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def run(product: Product, sink: MailSink, kills: int, *, drain: bool = True) -> 
 def _wait_until_drained(product: Product, began: float) -> float:
     while not is_drained(product.folder):
         if monotonic() - began > PATIENCE:
-            raise AssertionError(f"not drained after {PATIENCE:.0f} s:\n{product.log()}")
+            waiting = "\n".join(left_open(product.folder))
+            raise AssertionError(f"not drained after {PATIENCE:.0f} s:\n{waiting}\n{product.log()}")
         threading.Event().wait(0.1)
     return monotonic() - began
 

@@ -26,6 +26,7 @@ from webhooks.receiver import receiver_of
 
 from .load import PATH
 from .product import SHOP, Product
+from .verdict import left_open
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 ORDERS = 4  # a confirmation and a request each: eight messages, one batch
@@ -227,3 +228,9 @@ def test_messages_at_which_workers_keep_dying_are_parted_from_one_another(scene:
     scene.worker().drain()
     assert set(scene.channel.taken.values()) == {1}
     assert scene.statuses() == {EffectStatus.SENT: 2 * ORDERS}
+
+
+def test_what_is_left_to_do_is_named(scene: Scene, tmp_path: Path) -> None:
+    """What a run that does not drain shows instead of nothing."""
+    scene.die(1, "before")
+    assert any(" sending " in line for line in left_open(tmp_path))

@@ -124,6 +124,15 @@ def is_drained(folder: Path) -> bool:
     return (cursor[0] if cursor else 0) >= newest and not deliveries and not open_effects
 
 
+def left_open(folder: Path) -> list[str]:
+    """A line for each thing a product has left to do: what, since when, until when, and why."""
+    with closing(_open(folder / "kiitos.db")) as work:
+        columns = "effect_id, status, attempts, due_at, lease_until, reason"
+        rows = work.execute(f"SELECT {columns} FROM effects WHERE status IN ('pending', 'sending') LIMIT 20").fetchall()
+        rows += work.execute("SELECT * FROM delivery_progress WHERE status IN ('new', 'leased') LIMIT 20").fetchall()
+    return [" ".join(map(str, row)) for row in rows]
+
+
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
 
