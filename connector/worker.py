@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.alarms import Alarms
 from connector.app import Kiitos
 from connector.carrier import Carrier
 from connector.clockwatch import ClockWatch
@@ -23,7 +24,7 @@ from connector.ledger import Ledger
 from connector.log import get_log
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
-from connector.store import deliveries, effects, privacy, runs
+from connector.store import deliveries, effects, privacy, runs, wakeups
 
 log = get_log("worker")
 
@@ -75,6 +76,7 @@ class Worker:
         self._store = kiitos.store
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
+        self.alarms = Alarms(kiitos)
         self.carrier = Carrier(kiitos, ledger or Ledger())
         self.privacy = Privacy(kiitos)
         self.reconciler = reconciler
@@ -98,15 +100,16 @@ class Worker:
     def _batch(self) -> Tick:
         if self._kiitos.refresh():
             self.intake.look_again()
+            self.alarms.look_again()
             self.housekeeping.look_again()
         self.housekeeping.work()
-        taken, woken = self.intake.take_in(), 0
+        taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
             count = self.intake.wake()
             woken += count
             if count < WAKE:
                 break
-        return Tick(taken, woken, self.carrier.act(), self.privacy.work())
+        return Tick(taken, woken, self.carrier.act(), self.privacy.work() + self.alarms.work())
 
     def drain(self, limit: int = 100_000) -> Tick:
         """Tick until nothing is due now. `limit` rounds stop a loop that would never end."""
@@ -123,6 +126,8 @@ class Worker:
         with self._store.work.read() as tx:
             times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), privacy.next_due(tx)]
             times.append(house_due(tx))
+            if self._kiitos.catalog.all_scheduled:
+                times.append(wakeups.next_due(tx))
         if self.reconciler is not None:
             times.append(self.reconciler.next_due())
         return min((at for at in times if at is not None), default=None)

@@ -14,7 +14,7 @@ from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
-from flows.definition import Flow, FlowEdits, load_flow, scope_faults, shop_faults
+from flows.definition import Flow, FlowEdits, is_about_people, load_flow, scope_faults, shop_faults
 from flows.render.mime import ascii_address, split_sender
 
 LIBRARY = files("flows").joinpath("library")
@@ -50,6 +50,8 @@ class Catalog:
         self._pinned: set[tuple[str, str, str]] = set()
         self._by_trigger: dict[tuple[str, str], list[Flow]] = {}
         self._flows: dict[str, list[Flow]] = {}
+        self._scheduled: dict[str, list[Flow]] = {}
+        self._of_people: set[tuple[str, str]] = set()
         self.withheld: dict[str, list[str]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
@@ -65,6 +67,10 @@ class Catalog:
                 self._versions[shop_id, flow.id, flow.version] = flow
                 for kind in flow.trigger:
                     self._by_trigger.setdefault((shop_id, kind), []).append(flow)
+                if flow.schedule is not None:
+                    self._scheduled.setdefault(shop_id, []).append(flow)
+                if is_about_people(flow):
+                    self._of_people.update((shop_id, kind) for kind in flow.event_kinds)
 
     def settings(self, shop_id: str) -> ShopSettings:
         """The shop's settings. Raises `ConfigError` when the operator's file does not have the shop."""
@@ -96,6 +102,19 @@ class Catalog:
     def triggered_by(self, shop_id: str, kind: str) -> list[Flow]:
         """The enabled flows of a shop that an event of `kind` may start."""
         return self._by_trigger.get((shop_id, kind), [])
+
+    def scheduled(self, shop_id: str) -> list[Flow]:
+        """The flows of a shop that wake-ups start."""
+        return self._scheduled.get(shop_id, [])
+
+    @property
+    def all_scheduled(self) -> Mapping[str, list[Flow]]:
+        """The same by shop; empty where no shop has one."""
+        return self._scheduled
+
+    def concerns_people(self, shop_id: str, kind: str) -> bool:
+        """Whether an event of `kind` may mean runs that are about a person or cart, whatever order it belongs to."""
+        return (shop_id, kind) in self._of_people
 
     def pin(self, tx: Tx, shop_id: str, flow: Flow, now: datetime) -> None:
         """Keep the flow's text under its version, so that runs can finish on it after it was edited."""

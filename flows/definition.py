@@ -14,12 +14,13 @@ from datetime import timedelta
 from typing import Any
 
 from connector.contracts import PlatformAdapter, Step, TellsScopes
-from connector.errors import ConfigError
-from connector.model import Event, Purpose, Ref, Shop
+from connector.model import Event, Purpose, Shop
 from flows.edits import FlowEdits, apply_edits
 from flows.faults import Faults, FlowErrors
 from flows.guards import Guard
-from flows.reading import read_flow
+from flows.reading import FlowParts, read_flow
+from flows.subjects import entry_key, require_subject, subject_of
+from flows.triggers.forms import Schedule, SegmentTrigger
 
 __all__ = [
     "Flow",
@@ -27,7 +28,9 @@ __all__ = [
     "FlowErrors",
     "FlowStep",
     "entry_key",
+    "is_about_people",
     "load_flow",
+    "require_subject",
     "scope_faults",
     "shop_faults",
     "subject_of",
@@ -47,8 +50,13 @@ class FlowStep:
 class Flow:
     """One version of a flow. `document` is the resolved file as plain data: what is hashed, pinned and compared.
 
-    `reentry` is `once` (one run per subject for ever), `per_event` (one run per subject and event kind) or `restart`
-    (an active run that has done nothing yet is replaced by a fresh one; one that acted or ended stays).
+    `trigger` are the kinds of event that start it; where those come from wake-ups, `schedule` says when, and `segment`
+    which segment's events are meant.
+
+    `reentry` is `once` (one run per subject for ever), `per_event` (one run per subject and event kind), `restart`
+    (an active run that has done nothing yet is replaced by a fresh one; one that acted or ended stays), `ignore` (none
+    while another is under way), `every` (the same, and none until the span `every` has passed since the last began)
+    or `always` (one run per event).
     """
 
     id: str
@@ -64,7 +72,16 @@ class Flow:
     max_age: timedelta
     version: str
     enabled: bool = True
+    schedule: Schedule | None = None
+    segment: SegmentTrigger | None = None
+    every: timedelta | None = None
     document: Mapping[str, Any] = field(repr=False, compare=False)
+
+    def meant_by(self, event: Event) -> bool:
+        """Whether an event of a kind in `trigger` is this flow's: a wake-up is one flow's, a segment has a name."""
+        if self.schedule is not None:
+            return event.data.get("flow") == self.id
+        return self.segment is None or event.data.get("segment") == self.segment.name
 
     def step(self, step_id: str) -> FlowStep:
         """The step of that id. Raises `KeyError`."""
@@ -101,10 +118,12 @@ def load_flow(
     registry_steps: Mapping[str, type[Step]],
     edits: FlowEdits | Sequence[FlowEdits] | None = None,
     templates: Collection[str] | None = None,
+    segments: Collection[str] | None = None,
 ) -> Flow:
     """Read a flow file, apply the edits in order (agency's first), and check everything.
 
-    `where` is the name of the file in messages. `templates` are the names that exist; `None` leaves them unchecked.
+    `where` is the name of the file in messages. `templates` and `segments` are the names that exist; `None` leaves
+    them unchecked.
     Raises `FlowErrors` naming every fault.
     """
     faults = Faults(where)
@@ -115,7 +134,9 @@ def load_flow(
         raise FlowErrors(faults.lines) from error
     layers = [edits] if isinstance(edits, FlowEdits) else list(edits or ())
     apply_edits(document, layers, faults)
-    return _build(document, where=where, registry_steps=registry_steps, templates=templates, faults=faults)
+    return _build(
+        document, where=where, registry_steps=registry_steps, templates=templates, segments=segments, faults=faults
+    )
 
 
 def canonical(document: Mapping[str, Any]) -> str:
@@ -129,10 +150,11 @@ def _build(
     where: str,
     registry_steps: Mapping[str, type[Step]],
     templates: Collection[str] | None = None,
+    segments: Collection[str] | None = None,
     faults: Faults | None = None,
 ) -> Flow:
     faults = faults or Faults(where)
-    parts = read_flow(document, registry_steps, templates, faults)
+    parts = read_flow(document, registry_steps, templates, faults, segments)
     for item in parts.steps:
         if item.step is not None and item.step.transactional_only and parts.document["purpose"] != "transactional":
             faults.add(
@@ -141,26 +163,44 @@ def _build(
             )
     if faults.lines:
         raise FlowErrors(faults.lines)
+    return _flow(parts)
+
+
+def _flow(parts: FlowParts) -> Flow:
+    document = parts.document
     # The title is for people and `enabled` decides only whether new runs start: neither makes another version.
-    hashed = {key: value for key, value in parts.document.items() if key not in ("title", "enabled")}
-    version = hashlib.sha256(canonical(hashed).encode()).hexdigest()[:12]
-    steps = tuple(FlowStep(item.id, item.step, item.when) for item in parts.steps if item.step is not None)
+    hashed = {key: value for key, value in document.items() if key not in ("title", "enabled")}
     return Flow(
-        id=parts.document["id"],
-        title=parts.document["title"],
-        trigger=tuple(parts.document["trigger"]),
-        purpose=Purpose.of(parts.document["purpose"]),
-        subject=parts.document["subject"],
-        reentry=parts.document["reentry"],
+        id=document["id"],
+        title=document["title"],
+        trigger=parts.trigger.kinds,
+        purpose=Purpose.of(document["purpose"]),
+        subject=document["subject"],
+        reentry=parts.reentry,
         when=parts.when,
-        cancel_on=tuple(parts.document["cancel_on"]),
-        params=parts.document["params"],
-        steps=steps,
+        cancel_on=tuple(document["cancel_on"]),
+        params=document["params"],
+        steps=tuple(FlowStep(item.id, item.step, item.when) for item in parts.steps if item.step is not None),
         max_age=parts.max_age,
-        version=version,
-        enabled=parts.document["enabled"],
-        document=parts.document,
+        version=hashlib.sha256(canonical(hashed).encode()).hexdigest()[:12],
+        enabled=document["enabled"],
+        schedule=parts.trigger.schedule,
+        segment=parts.trigger.segment,
+        every=parts.every,
+        document=document,
     )
+
+
+_OF_ORDERS = ("order", "shipment", "refund", "return", "review", "referral", "discount")
+
+
+def is_about_people(flow: Flow) -> bool:
+    """Whether its runs belong to a person or cart and to no order: any order of theirs then counts for them."""
+    if flow.subject not in ("customer", "checkout"):
+        return False
+    if flow.schedule is not None:
+        return flow.schedule.anchor in ("customer", "checkout")
+    return any(kind.partition(".")[0] not in _OF_ORDERS for kind in flow.trigger)
 
 
 def shop_faults(
@@ -218,59 +258,3 @@ def scope_faults(flow: Flow, shop: Shop, adapter: PlatformAdapter, granted: froz
                         f"step",
                     )
     return faults.lines
-
-
-# -- who a run is about --------------------------------------------------------------------------------------------
-
-
-def subject_of(flow: Flow, event: Event, email_key: str | None = None) -> Ref | None:
-    """What a run of this flow would be about, `None` when the event has no such thing.
-
-    A guest has no id at the platform: the run is then about `guest-` and a digest of the address.
-    """
-    if flow.subject == "shipment":
-        return _shipment_of(event)
-    if flow.subject == "order":
-        order_id = event.order_id or (event.order.id if event.order else None)
-        if order_id is None and event.subject.kind == "order":
-            order_id = event.subject.id
-        return Ref("order", order_id) if order_id else None
-    customer = event.customer or (event.order.customer if event.order else None)
-    customer_id = event.customer_id or (customer.id if customer else None)
-    if customer_id is None and event.subject.kind == "customer":
-        customer_id = event.subject.id
-    if customer_id:
-        return Ref("customer", customer_id)
-    return Ref("customer", f"guest-{_digest(email_key)}") if email_key else None
-
-
-def _shipment_of(event: Event) -> Ref | None:
-    if event.subject.kind == "shipment":
-        return event.subject
-    if event.shipment is not None:
-        return Ref("shipment", event.shipment.id)
-    return Ref("shipment", event.shipment_event.shipment_id) if event.shipment_event else None
-
-
-def entry_key(flow: Flow, event: Event, subject: Ref, email_key: str | None = None) -> str:
-    """What is unique within (shop, flow): two entries with one key are one run.
-
-    A customer is known by a digest of the address where there is one, so that a guest who registers later is still
-    the same person; the address itself appears nowhere in the key.
-    """
-    who = str(subject)
-    if flow.subject == "customer" and email_key:
-        who = f"person/{_digest(email_key)}"
-    return f"{who}/{event.kind}" if flow.reentry == "per_event" else who
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def require_subject(flow: Flow, event: Event, email_key: str | None) -> Ref:
-    """`subject_of`, raising `ConfigError` where there is none."""
-    subject = subject_of(flow, event, email_key)
-    if subject is None:
-        raise ConfigError(f"flow '{flow.id}' is about a {flow.subject}, but event '{event.kind}' names none")
-    return subject

@@ -25,7 +25,7 @@ from connector.contracts import (
     Sleep,
     Woke,
 )
-from connector.model import Effect, EffectStatus, Event, Purpose, Run, RunStatus
+from connector.model import Effect, EffectStatus, Event, Purpose, Ref, Run, RunStatus
 from flows.definition import Flow, FlowStep, entry_key, require_subject
 from flows.facts import Facts, email_of, event_facts
 from flows.guards import GuardResult, shown
@@ -55,7 +55,7 @@ class Transition:
 
 def triggered(flow: Flow, event: Event) -> bool:
     """Whether this kind of event starts the flow at all."""
-    return flow.enabled and str(event.kind) in flow.trigger
+    return flow.enabled and str(event.kind) in flow.trigger and flow.meant_by(event)
 
 
 def too_old(flow: Flow, event: Event, now: datetime) -> bool:
@@ -75,13 +75,17 @@ def refusal(flow: Flow, facts: Facts) -> GuardResult | None:
     return next((guard.evaluate(bound) for guard in flow.when if not guard.holds(bound)), None)
 
 
-def start(flow: Flow, event: Event, facts: Facts, run_id: str) -> Transition:
+def start(
+    flow: Flow, event: Event, facts: Facts, run_id: str, *, subject: Ref | None = None, number: int = 1
+) -> Transition:
     """Create the run an event starts, and advance it. `facts.event` need not be filled.
 
-    Raises `ConfigError` when the event names no subject for this flow (ask `subject_of` first).
+    `subject` is what the run is about where the event does not say it alone (a line of its order), `number` which
+    entry of the subject this is. Raises `ConfigError` when the event names no subject for this flow (ask `subject_of`
+    first).
     """
     person = email_of(facts)
-    subject = require_subject(flow, event, person)
+    subject = subject or require_subject(flow, event, person)
     order = facts.order
     customer = facts.customer or (order.customer if order else None)
     run = Run(
@@ -91,7 +95,7 @@ def start(flow: Flow, event: Event, facts: Facts, run_id: str) -> Transition:
         version=flow.version,
         subject_kind=subject.kind,
         subject_id=subject.id,
-        entry_key=entry_key(flow, event, subject, person),
+        entry_key=entry_key(flow, event, subject, person, number),
         status=RunStatus.READY,
         step=0,
         created_at=facts.now,
@@ -114,7 +118,7 @@ def restart(flow: Flow, run: Run, event: Event, facts: Facts) -> Transition | No
     """
     if flow.reentry != "restart" or run.acted or run.status.ended or run.event.get("key") == event.key:
         return None
-    fresh = start(flow, event, facts, run.id)
+    fresh = start(flow, event, facts, run.id, subject=Ref(run.subject_kind, run.subject_id))
     kept = replace(fresh.run, entry_key=run.entry_key, created_at=run.created_at, rev=run.rev)
     first = JournalEntry("", "restarted", {"kind": str(event.kind), "version": flow.version})
     return Transition(kept, fresh.effects, (first, *fresh.journal[1:]))

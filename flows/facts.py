@@ -16,6 +16,7 @@ from typing import Any
 from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Order, Shipment, Shop, email_key
+from flows.about import CheckoutFacts, LineFacts
 from flows.zones import residence
 
 # Crockford base 32 without i, l, o, u: a code read aloud or from paper is typed back the same.
@@ -77,6 +78,8 @@ class Facts:
     order: Order | None = None
     customer: Customer | None = None
     shipment: Shipment | None = None
+    line: LineFacts | None = None
+    checkout: CheckoutFacts | None = None
     progress: Progress = field(default_factory=Progress)
     referral: ReferralFacts | None = None
     event: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +116,10 @@ class Facts:
         return f"{prefix}-{letters}" if prefix else letters
 
 
-ROOTS = ("order", "customer", "shipment", "progress", "referral", "recipient", "shop", "event", "params", "steps")
+ROOTS = (
+    *("order", "line", "customer", "checkout", "shipment", "progress", "referral", "recipient", "shop", "event"),
+    *("params", "steps"),
+)
 """The first words of guard paths."""
 
 
@@ -145,7 +151,10 @@ def event_facts(event: Event) -> dict[str, str]:
 
 
 def email_of(facts: Facts) -> str | None:
-    """The address of the person who ordered, in the form joins use: the order's own comes before the account's."""
+    """The address of the person who ordered, in the form joins use: the order's own comes before the account's.
+
+    An event about a person alone brings them as `customer`; a cart's address is its customer's (`flows.situation`).
+    """
     for email in (facts.order.email if facts.order else None, facts.customer.email if facts.customer else None):
         key = email_key(email)
         if key:

@@ -14,7 +14,9 @@ from flows.definition import entry_key
 from flows.derive import derived_events
 from flows.facts import event_facts
 from flows.runner import order_name
+from flows.sight import Sight
 from flows.situation import look
+from flows.triggers import arming
 
 RECENT = timedelta(days=30)
 """Orders this young may still be edited into the sight of a flow that greets orders."""
@@ -40,6 +42,9 @@ def remember(
             _spend(tx, catalog, shop, event, now)
     for order_id in dict.fromkeys(event.order_id for event in arrived if event.order_id):
         _remember_derived(tx, shop, order_id, live_since, now)
+    # What is past starts nothing, but its anniversaries, birthdays and silences are still to come.
+    known = [event for event in old if event.key in fresh]
+    arming.follow(tx, catalog, Sight(tx, shop), known, now, made_up_for=timedelta())
     return len(fresh)
 
 

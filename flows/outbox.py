@@ -37,7 +37,7 @@ from flows.facts import Facts
 from flows.guards import GuardResult
 from flows.policy import Allow, Defer, Drop, check
 from flows.runner import Runner
-from flows.situation import facts_of, look, person
+from flows.situation import facts_of, look_at_run, person
 from flows.told import told_already
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Outbox:
         shop = settings.shop
         if stored is not None and stored.status is not shop.status:
             shop = replace(shop, status=stored.status)
-        situation = look(tx, shop, run.order_id, run.customer_id)
+        situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
         facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)
         recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)

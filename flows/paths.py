@@ -13,10 +13,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from connector.errors import ConfigError, near
 from connector.model import Customer, Money, Order, Shipment, Shop
+from flows.about import CheckoutFacts, LineFacts
 from flows.facts import ROOTS, Progress, RecipientFacts, ReferralFacts
 
 _CLASSES: dict[str, type[Any]] = {
     "order": Order,
+    "line": LineFacts,
+    "checkout": CheckoutFacts,
     "customer": Customer,
     "shipment": Shipment,
     "progress": Progress,

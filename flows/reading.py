@@ -16,9 +16,9 @@ from flows.faults import Faults
 from flows.fields import build_step, key_of, read_span, shown_value, step_fields
 from flows.guards import CUSTOM_PREFIX, Guard, check_kind, parse_guard
 from flows.paths import Kind, path_type
+from flows.subjects import REENTRY, SUBJECTS
+from flows.triggers.forms import DateTrigger, Trigger, read_trigger
 
-REENTRY = ("once", "per_event", "restart")
-SUBJECTS = ("order", "shipment", "customer")
 PURPOSES = tuple(str(purpose) for purpose in Purpose if purpose is not Purpose.OTHER)
 DEFAULT_MAX_AGE = "3d"
 """Brief, defaults: an event older than three days starts no flow."""
@@ -31,8 +31,20 @@ _ID = re.compile(r"[a-z][a-z0-9_-]*")
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "shipment": ("shipment",),
     "order": ("order", "shipment", "refund", "return", "review", "referral", "discount"),
-    "customer": ("order", "shipment", "refund", "return", "review", "referral", "customer", "consent", "checkout"),
+    "line_item": ("order", "shipment", "refund", "return", "review", "discount"),
+    "checkout": ("checkout",),
+    "customer": (
+        *("order", "shipment", "refund", "return", "review", "referral", "customer", "consent", "checkout"),
+        *("segment", "points", "tier", "product"),
+    ),
 }
+_ANCHORED: Mapping[str, tuple[str, ...]] = {
+    "order": ("order", "customer"),
+    "line_item": ("line_item",),
+    "customer": ("customer",),
+    "checkout": ("checkout",),
+}
+"""What a wake-up is kept for, and which subjects a flow may have that it starts."""
 
 
 @dataclass(slots=True)
@@ -49,6 +61,9 @@ class FlowParts:
     """What reading gave. `document` is the file with defaults filled in and parameters substituted."""
 
     document: dict[str, Any]
+    trigger: Trigger
+    reentry: str = "once"
+    every: timedelta | None = None
     when: tuple[Guard, ...] = ()
     steps: list[ReadStep] = field(default_factory=list)
     max_age: timedelta = timedelta()
@@ -59,6 +74,7 @@ def read_flow(
     step_types: Mapping[str, type[Step]],
     templates: Collection[str] | None,
     faults: Faults,
+    segments: Collection[str] | None = None,
 ) -> FlowParts:
     """Check `source` and note every fault. The parts are whole only when none was noted."""
     for key in source:
@@ -66,22 +82,27 @@ def read_flow(
             faults.add(key, f"unknown key{near(key, _ALL_KEYS)}")
     head = _Head(source, faults)
     params = head.params()
+    trigger = head.trigger(params, segments)
+    reentry, every = head.reentry(trigger.reentry)
     parts = FlowParts(
         {
             "id": head.id(),
             "title": head.text("title", ""),
-            "trigger": head.kinds("trigger", required=True),
+            "trigger": trigger.document,
             "purpose": head.word("purpose", PURPOSES, None),
-            "subject": head.word("subject", SUBJECTS, "order"),
-            "reentry": head.word("reentry", REENTRY, "once"),
+            "subject": head.word("subject", SUBJECTS, trigger.subject),
+            "reentry": source.get("reentry") if reentry == "every" else reentry,
             "when": head.texts("when"),
             "cancel_on": head.kinds("cancel_on"),
             "params": params,
             "max_age": head.text("max_age", DEFAULT_MAX_AGE),
             "enabled": head.enabled(),
-        }
+        },
+        trigger,
+        reentry,
+        every,
     )
-    _check_subject(parts.document, faults)
+    _check_subject(parts, faults)
     try:
         parts.max_age = read_span(parts.document["max_age"])
     except ValueError as error:
@@ -126,12 +147,33 @@ class _Head:
             return []
         return list(items)
 
-    def kinds(self, key: str, *, required: bool = False) -> list[str]:
+    def kinds(self, key: str) -> list[str]:
         kinds = self.texts(key)
-        if required and not kinds and not self.source.get(key):
-            self.faults.add(key, "name at least one kind of event")
         _check_kinds(kinds, key, self.faults)
         return kinds
+
+    def trigger(self, params: Mapping[str, Any], segments: Collection[str] | None) -> Trigger:
+        def fault(key: str, sentence: str) -> None:
+            self.faults.add(f"trigger.{key}" if key else "trigger", sentence)
+
+        return read_trigger(self.source.get("trigger"), params, segments, fault, self.source.get("subject"))
+
+    def reentry(self, default: str) -> tuple[str, timedelta | None]:
+        """The word, and the span of `{ every = "30d" }`."""
+        value = self.source.get("reentry", default)
+        if not isinstance(value, Mapping):
+            return self.word("reentry", REENTRY, default), None
+        for key in value:
+            if key != "every":
+                self.faults.add(f"reentry.{key}", f"unknown key{near(key, ['every'])}; write {{ every = '30d' }}")
+        try:
+            every = read_span(value.get("every"))
+        except ValueError as error:
+            self.faults.add("reentry.every", str(error))
+            return "every", None
+        if not every:
+            self.faults.add("reentry.every", "should be longer than nothing; 'always' starts a run for each event")
+        return "every", every
 
     def enabled(self) -> bool:
         value = self.source.get("enabled", True)
@@ -158,11 +200,18 @@ def _check_kinds(kinds: Sequence[str], place: str, faults: Faults) -> None:
             faults.add(place, error.message)
 
 
-def _check_subject(document: Mapping[str, Any], faults: Faults) -> None:
-    families = _TELLS_OF.get(document["subject"], ())
-    for kind in document["trigger"]:
+def _check_subject(parts: FlowParts, faults: Faults) -> None:
+    subject, schedule = parts.document["subject"], parts.trigger.schedule
+    if schedule is not None:
+        fitting = _ANCHORED[schedule.anchor]
+        if subject and subject not in fitting:
+            about = schedule.path if isinstance(schedule, DateTrigger) else schedule.kind
+            faults.add("subject", f"'{about}' is about {' or '.join(fitting)}, not about a {subject}")
+        return
+    families = _TELLS_OF.get(subject, ())
+    for kind in parts.trigger.kinds:
         if families and not kind.startswith(CUSTOM_PREFIX) and kind.partition(".")[0] not in families:
-            faults.add("subject", f"the trigger '{kind}' names no {document['subject']}")
+            faults.add("subject", f"the trigger '{kind}' names no {subject}")
 
 
 def _guards(

@@ -29,14 +29,16 @@ from connector.store.people import Person
 from flows import engine, forgetting
 from flows.catalog import Catalog
 from flows.consenting import is_echo
-from flows.definition import Flow, entry_key, subject_of
+from flows.definition import Flow
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
 from flows.obeying import obey
 from flows.programmes import Programmes
 from flows.reviews import late_publication
 from flows.sight import Sight
-from flows.situation import NOTHING, Situation, facts_of, look
+from flows.situation import NOTHING, Situation, facts_of, look_at_run
+from flows.subjects import REPEATED, entry_key, next_number, stays_out, subjects_of
+from flows.triggers import arming
 
 log = get_log("runner")
 
@@ -85,14 +87,17 @@ class Runner:
         for order_id in orders:
             queue.extend(self._derived(tx, shop_id, sight.of(order_id), now))
         count = len(queue)
+        seen: list[Event] = []
         while queue:
             event = queue.popleft()
+            seen.append(event)
             more = self._programmes.follow(tx, sight.shop, event, sight.of(event.order_id, event.customer_id), now)
             if more:
                 kept = events.record_many(tx, shop_id, more, now, delivery_id)
                 queue.extend(item for item in more if item.key in kept)
                 sight.forget(event.order_id)
             self._signal(tx, shop_id, event, sight, now)
+        arming.follow(tx, self.catalog, sight, seen, now)
         return count
 
     def foresee(self, tx: Tx, shop_id: str, arrived: Sequence[Event]) -> None:
@@ -157,7 +162,7 @@ class Runner:
         return self.catalog.version(tx, run.shop_id, run.flow_id, run.version)
 
     def _situation(self, tx: Tx, run: Run) -> Situation:
-        return look(tx, self.catalog.settings(run.shop_id).shop, run.order_id, run.customer_id)
+        return look_at_run(tx, self.catalog.settings(run.shop_id).shop, run)
 
     def _derived(self, tx: Tx, shop_id: str, situation: Situation, now: datetime) -> list[Event]:
         if situation.order is None:
@@ -184,26 +189,42 @@ class Runner:
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: Sight, now: datetime) -> None:
         if event.kind == EventKind.REVIEW_SUBMITTED:
             late_publication(tx, self.flow_of, event, shop_id, now)
-        for run in sight.active(event):
+        for run in sight.active(event, person=self.catalog.concerns_people(shop_id, event.kind)):
             flow = self.flow_of(tx, run)
             if event.kind in flow.cancel_on:
                 self._cancel(tx, flow, run, event.kind, now)
             elif event.kind in run.awaiting:
                 signal = Arrived(event.kind, {**event.data, "at": to_text(event.at)})
-                self._advance(tx, run, signal, sight.of(run.order_id, run.customer_id), now)
+                about_order = run.order_id is not None and run.subject_kind != "line_item"
+                situation = sight.of(run.order_id, run.customer_id) if about_order else self._situation(tx, run)
+                self._advance(tx, run, signal, situation, now)
         for flow in self.catalog.triggered_by(shop_id, event.kind):
             self._start(tx, flow, event, sight, now)
 
     def _start(self, tx: Tx, flow: Flow, event: Event, sight: Sight, now: datetime) -> None:
-        shop = sight.shop
-        situation = sight.of(event.order_id, event.customer_id)
-        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event))
-        person = email_of(facts)
-        subject = subject_of(flow, event, person)
-        if subject is None:
+        if not flow.meant_by(event):
             return
-        if subject.kind == "shipment":
-            facts = replace(facts, shipment=situation.shipment(subject.id))
+        shop = sight.shop
+        situation = sight.of_event(event)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event))
+        for subject in subjects_of(flow, event, situation.order, email_of(facts)):
+            if subject.kind == "line_item":
+                seen = replace(facts, line=sight.of_line(situation, subject).line)
+            else:
+                seen = replace(facts, shipment=situation.shipment(subject.id)) if subject.kind == "shipment" else facts
+            self._start_one(tx, flow, event, subject, seen, sight)
+
+    def _start_one(self, tx: Tx, flow: Flow, event: Event, subject: Ref, facts: Facts, sight: Sight) -> None:
+        person, now = email_of(facts), facts.now
+        if flow.reentry in REPEATED:
+            before = sight.latest(flow.id, subject, person if flow.subject == "customer" else None)
+            out = stays_out(flow, before, now)
+            refused = {"rule": out[0], "saw": out[1]} if out else _refusal(flow, event, facts)
+            if refused is not None:
+                self._keep_refusal(tx, flow, event, facts, subject, refused)
+                return
+            self._begin(tx, flow, event, subject, facts, sight, next_number(before))
+            return
         earlier = sight.entry(flow.id, entry_key(flow, event, subject, person), subject)
         if earlier is not None and flow.reentry != "restart":
             if earlier.order_id != event.order_id:
@@ -217,17 +238,20 @@ class Runner:
                 self._keep_refusal(tx, flow, event, facts, subject, refusal)
             return
         if earlier is not None:
-            newest = runs.get(tx, shop.id, earlier.id) or earlier
+            newest = runs.get(tx, facts.shop.id, earlier.id) or earlier
             again = engine.restart(flow, _reopened(newest), event, facts)
             if again is not None:
-                self.catalog.pin(tx, shop.id, flow, now)
+                self.catalog.pin(tx, facts.shop.id, flow, now)
                 self._keep(tx, again, newest, now)
             return
-        begun = engine.start(flow, event, facts, self._clock.new_id())
+        self._begin(tx, flow, event, subject, facts, sight, 1)
+
+    def _begin(self, tx: Tx, flow: Flow, event: Event, subject: Ref, facts: Facts, sight: Sight, number: int) -> None:
+        begun = engine.start(flow, event, facts, self._clock.new_id(), subject=subject, number=number)
         runs.begin(tx, begun.run)
         sight.started(begun.run)
-        self.catalog.pin(tx, shop.id, flow, now)
-        self._store(tx, begun, now)
+        self.catalog.pin(tx, facts.shop.id, flow, facts.now)
+        self._store(tx, begun, facts.now)
 
     def _keep_refusal(
         self, tx: Tx, flow: Flow, event: Event, facts: Facts, subject: Ref, refusal: dict[str, str]

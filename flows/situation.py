@@ -8,9 +8,11 @@ from datetime import datetime
 
 from connector.model import (
     Channel,
+    Checkout,
     Customer,
     Order,
     Purpose,
+    Ref,
     Run,
     Shipment,
     Shop,
@@ -18,6 +20,7 @@ from connector.model import (
 )
 from connector.store import consents, entities, privacy, referrals, suppressions
 from connector.store.db import Tx
+from flows.about import CheckoutFacts, LineFacts, checkout_facts, line_facts
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
 from flows.policy import REDACTED, Person
@@ -32,6 +35,8 @@ class Situation:
     shipments: tuple[Shipment, ...]
     progress: Progress
     referral: ReferralFacts | None = None
+    line: LineFacts | None = None
+    checkout: CheckoutFacts | None = None
 
     def shipment(self, shipment_id: str) -> Shipment | None:
         return next((parcel for parcel in self.shipments if parcel.id == shipment_id), None)
@@ -41,14 +46,89 @@ NOTHING = Situation(order=None, customer=None, shipments=(), progress=Progress()
 """Nothing known, or nothing that may be told."""
 
 
-def look(tx: Tx, shop: Shop, order_id: str | None, customer_id: str | None = None) -> Situation:
-    """Read the order, its parcels, refunds, returns and review as they stand in this transaction."""
-    order = entities.order(tx, shop.id, order_id) if order_id else None
+def look(
+    tx: Tx,
+    shop: Shop,
+    order_id: str | None,
+    customer_id: str | None = None,
+    subject: Ref | None = None,
+    email: str | None = None,
+) -> Situation:
+    """Read the order, its parcels, refunds, returns and review as they stand in this transaction.
+
+    `subject` adds the line item or checkout a run is about. Without an order it is about a person: the account, or
+    whoever `email` (in the form of joins) belongs to.
+    """
+    if order_id is None:
+        return _of_person(tx, shop, customer_id, subject, email)
+    found = _of_order(tx, shop, order_id, customer_id)
+    return with_line(tx, shop, found, subject) if subject is not None and subject.kind == "line_item" else found
+
+
+def look_at_run(tx: Tx, shop: Shop, run: Run) -> Situation:
+    """`look` for what a run is about."""
+    return look(tx, shop, run.order_id, run.customer_id, Ref(run.subject_kind, run.subject_id), run.email_key)
+
+
+def with_line(tx: Tx, shop: Shop, situation: Situation, subject: Ref) -> Situation:
+    """The situation of an order, seen from one of its lines (`ORDER/LINE`)."""
+    order = situation.order
+    line_id = subject.id.removeprefix(f"{order.id}/") if order else ""
+    line = next((line for line in order.lines if line.id == line_id), None) if order else None
+    if line is None:
+        return situation
+    known = entities.products(tx, shop.id, [line.product_id]) if line.product_id else {}
+    return replace(situation, line=line_facts(line, known.get(line.product_id or "")))
+
+
+def _of_person(tx: Tx, shop: Shop, customer_id: str | None, subject: Ref | None, email: str | None) -> Situation:
+    cart = entities.checkout(tx, shop.id, subject.id) if subject is not None and subject.kind == "checkout" else None
+    customer = entities.customer(tx, shop.id, customer_id) if customer_id else None
+    key = email or email_key(cart.email if cart else None)
+    if key is not None and (customer is None or customer.email_key is None):
+        customer = _named(tx, shop, customer, key)
+    if cart is None:
+        return replace(NOTHING, customer=customer)
+    return replace(
+        NOTHING, customer=_of_cart(cart, customer), checkout=checkout_facts(cart, _ordered_at(tx, shop, key))
+    )
+
+
+def _named(tx: Tx, shop: Shop, account: Customer | None, key: str) -> Customer:
+    """Whom an address belongs to: the account, or the guest as they last ordered."""
+    found = entities.customer_by_email(tx, shop.id, key) if account is None else replace(account, email=key)
+    if found is not None:
+        return found
+    last = next(iter(entities.orders_of(tx, shop.id, key, limit=1)), None)
+    if last is None:
+        return Customer(id=None, email=key)
+    home = last.shipping_address or last.billing_address
+    buyer = last.customer or Customer(id=None, first_name=home.first_name if home else None)
+    return replace(
+        buyer,
+        email=last.email or key,
+        phone=buyer.phone or last.phone,
+        locale=last.locale or buyer.locale,
+        default_address=buyer.default_address or home,
+    )
+
+
+def _of_cart(cart: Checkout, customer: Customer | None) -> Customer:
+    """The cart's own address comes before the account's, as an order's does."""
+    buyer = customer or cart.customer or Customer(id=None)
+    return replace(buyer, email=cart.email or buyer.email, locale=cart.locale or buyer.locale)
+
+
+def _ordered_at(tx: Tx, shop: Shop, key: str | None) -> datetime | None:
+    last = next(iter(entities.orders_of(tx, shop.id, key, limit=1)), None) if key else None
+    return last.placed_at if last else None
+
+
+def _of_order(tx: Tx, shop: Shop, order_id: str, customer_id: str | None) -> Situation:
+    order = entities.order(tx, shop.id, order_id)
     customer = order.customer if order is not None else None
     if customer is None and customer_id:
         customer = entities.customer(tx, shop.id, customer_id)
-    if order_id is None:
-        return replace(NOTHING, customer=customer)
     if order is None:
         # A parcel can be known before its order: its own news waits in the outbox until the order has come.
         return replace(NOTHING, customer=customer, shipments=tuple(entities.shipments(tx, shop.id, order_id)))
@@ -108,6 +188,8 @@ def facts_of(
         shipment=situation.shipment(run.subject_id) if run is not None and follows_parcel else None,
         progress=situation.progress,
         referral=situation.referral,
+        line=situation.line,
+        checkout=situation.checkout,
         event=run.event if run is not None else (event or {}),
         params={name: str(value) for name, value in params.items()},
         steps=run.outcomes if run is not None else {},

@@ -143,8 +143,8 @@ class ShopStatus(OpenEnum):
 
 class EventKind(OpenEnum):
     """What can happen. Platform adapters emit the first groups; `order.shipped`, `order.delivered` and the
-    programme events are derived by us (`flows.derive`). A merchant's own kinds are plain text and may be used
-    wherever a kind is."""
+    programme events are derived by us (`flows.derive`), the reached, silent and abandoned ones by wake-ups
+    (`flows.triggers`). A merchant's own kinds (`custom.NAME`) are plain text and may be used wherever a kind is."""
 
     ORDER_CREATED = "order.created"
     ORDER_UPDATED = "order.updated"
@@ -201,6 +201,18 @@ class EventKind(OpenEnum):
     REFERRAL_ATTRIBUTED = "referral.attributed"
     REFERRAL_REFUSED = "referral.refused"
     REFERRAL_REVERSED = "referral.reversed"
+    DATE_REACHED = "date.reached"
+    CALENDAR_REACHED = "calendar.reached"
+    CUSTOMER_SILENT = "customer.silent"
+    CUSTOMER_SATURATED = "customer.saturated"
+    CHECKOUT_ABANDONED = "checkout.abandoned"
+    SEGMENT_ENTERED = "segment.entered"
+    SEGMENT_LEFT = "segment.left"
+    TIER_CHANGED = "tier.changed"
+    POINTS_CHANGED = "points.changed"
+    POINTS_EXPIRING = "points.expiring"
+    PRODUCT_PRICE_CHANGED = "product.price_changed"
+    PRODUCT_BACK_IN_STOCK = "product.back_in_stock"
     OTHER = "other"
 
     @classmethod

@@ -82,6 +82,7 @@ class Customer:
     """A person of a shop. A guest has no `id`; identity is then `email_key(email)`.
 
     `tags`, `orders_count` and `total_spent` are `None` where the platform did not say: not the same as none.
+    `birthday` is an ISO date (`1990-03-02`), or `--03-02` where the year is nobody's business.
     """
 
     id: str | None
@@ -97,6 +98,7 @@ class Customer:
     updated_at: datetime | None = None
     default_address: Address | None = None
     deleted: bool = False
+    birthday: str | None = None
 
     @property
     def email_key(self) -> str | None:

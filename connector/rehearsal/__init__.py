@@ -17,8 +17,8 @@ A flow's file may carry its own tests:
 platform and a mail channel that only keep what they are given.
 """
 
-from connector.rehearsal.life import VOCABULARY
 from connector.rehearsal.script import FlowTest, read_tests
 from connector.rehearsal.stage import Outcome, Stage
+from connector.rehearsal.vocabulary import VOCABULARY
 
 __all__ = ["VOCABULARY", "FlowTest", "Outcome", "Stage", "read_tests"]

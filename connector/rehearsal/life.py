@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from connector.model import (
     Money,
     Order,
     OrderStatus,
+    Product,
     Purpose,
     Ref,
     Refund,
@@ -35,7 +36,7 @@ from connector.model import (
     Shop,
 )
 
-_MOVES = {
+MOVES = {
     "shipped": ShipmentStatus.SHIPPED,
     "in transit": ShipmentStatus.IN_TRANSIT,
     "delayed": ShipmentStatus.DELAYED,
@@ -53,17 +54,15 @@ _CUSTOMER, _FRIEND = "customer", "friend"
 class Life:
     """One customer (and a friend), the orders they place, and what becomes of them. Methods give the events."""
 
-    def __init__(self, shop: Shop, settings: Mapping[str, Any]) -> None:
+    def __init__(self, shop: Shop, settings: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
         self._shop = shop
         self._settings = settings
+        self.about = dict(about or {})
+        self.carts: dict[str, datetime] = {}
         self._orders: dict[str, Order] = {}
         self._parcels: dict[str, Shipment] = {}
         self._count = 0
         self.codes: list[str] = []
-
-    def happens(self, word: str, rest: str, now: datetime) -> list[Event]:
-        """The events of one word of the vocabulary. Raises `ConfigError` where it makes no sense yet."""
-        return VOCABULARY[word](self, rest, now)
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -73,8 +72,9 @@ class Life:
         number = rest or str(self._count)
         order = self._new(number, now, who, paid=paid)
         self._orders[number] = order
-        events = [self._of(order, EventKind.ORDER_CREATED, "created", now)]
-        return [*events, self._of(order, EventKind.ORDER_PAID, "paid", now)] if paid else events
+        events = [*self._products(now), *self._account(who, now)]
+        events.append(self.of_order(order, EventKind.ORDER_CREATED, "created", now))
+        return [*events, self.of_order(order, EventKind.ORDER_PAID, "paid", now)] if paid else events
 
     def order_unpaid(self, rest: str, now: datetime) -> list[Event]:
         return self.order(rest, now, paid=False)
@@ -85,11 +85,11 @@ class Life:
 
     def paid(self, rest: str, now: datetime) -> list[Event]:
         order = self._keep(rest, now, financial=FinancialStatus.PAID, paid_at=now)
-        return [self._of(order, EventKind.ORDER_PAID, "paid", now)]
+        return [self.of_order(order, EventKind.ORDER_PAID, "paid", now)]
 
     def cancelled(self, rest: str, now: datetime) -> list[Event]:
         order = self._keep(rest, now, status=OrderStatus.CANCELLED, cancelled_at=now)
-        return [self._of(order, EventKind.ORDER_CANCELLED, f"cancelled/{to_text(now)}", now)]
+        return [self.of_order(order, EventKind.ORDER_CANCELLED, f"cancelled/{to_text(now)}", now)]
 
     def refunded(self, rest: str, now: datetime, *, share: Decimal = Decimal(1)) -> list[Event]:
         known = self._order(rest)
@@ -97,7 +97,7 @@ class Life:
         status = FinancialStatus.REFUNDED if share == 1 else FinancialStatus.PARTIALLY_REFUNDED
         order = self._keep(rest, now, financial=status, refunded=amount)
         refund = Refund(id=f"refund-{order.id}-{to_text(now)}", order_id=order.id, at=now, amount=amount)
-        event = self._of(order, EventKind.REFUND_CREATED, f"refund/{refund.id}", now)
+        event = self.of_order(order, EventKind.REFUND_CREATED, f"refund/{refund.id}", now)
         return [replace(event, refund=refund)]
 
     def partly_refunded(self, rest: str, now: datetime) -> list[Event]:
@@ -106,10 +106,10 @@ class Life:
     def return_requested(self, rest: str, now: datetime) -> list[Event]:
         order = self._order(rest)
         back = Return(id=f"return-{order.id}", order_id=order.id, raw_status="requested", at=now)
-        return [replace(self._of(order, EventKind.RETURN_REQUESTED, "return", now), return_=back)]
+        return [replace(self.of_order(order, EventKind.RETURN_REQUESTED, "return", now), return_=back)]
 
     def deleted(self, rest: str, now: datetime) -> list[Event]:
-        return [replace(self._of(self._order(rest), EventKind.ORDER_DELETED, "deleted", now), order=None)]
+        return [replace(self.of_order(self._order(rest), EventKind.ORDER_DELETED, "deleted", now), order=None)]
 
     # -- parcels -----------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Life:
         order = self._order("")
         name = name or "A"
         known = self._parcels.get(f"{order.id}-{name}")
-        status = _MOVES[word]
+        status = MOVES[word]
         parcel = known or Shipment(
             id=f"{order.id}-{name}",
             order_id=order.id,
@@ -163,7 +163,7 @@ class Life:
         """`review 5`: the form was sent with so many stars."""
         order = self._order("")
         rating = rest or "5"
-        event = self._of(order, EventKind.REVIEW_SUBMITTED, "reviewed", now)
+        event = self.of_order(order, EventKind.REVIEW_SUBMITTED, "reviewed", now)
         return [replace(event, order=None, data={"rating": rating, "products": "1"})]
 
     def consent(self, state: ConsentState, now: datetime) -> list[Event]:
@@ -215,40 +215,100 @@ class Life:
             )
         ]
 
-    def custom(self, rest: str, now: datetime) -> list[Event]:
-        """`event custom.something`: a kind of the merchant's own, about the last order."""
-        return [self._of(self._order(""), rest, f"{rest}/{to_text(now)}", now)]
-
     # -- making --------------------------------------------------------------------------------------------------------
+
+    def person(self) -> Customer:
+        """The customer, as they are now."""
+        return self._person(_CUSTOMER)
+
+    def last_order(self) -> Order | None:
+        return self._orders[list(self._orders)[-1]] if self._orders else None
+
+    def imagined(self, now: datetime) -> Order:
+        """What the customer would order now."""
+        return self._new("imagined", now, _CUSTOMER, paid=False)
 
     def _person(self, who: str) -> Customer:
         given = {_CUSTOMER: ("Aino", "aino@example.test"), _FRIEND: ("Väinö", "vaino@example.test")}[who]
         email = given[1] if self._settings.get("email", True) else None
+        about = self.about if who == _CUSTOMER else {}
         return Customer(
-            id=f"c-{who}",
+            id=None if about.get("guest") else f"c-{who}",
             email=email,
-            first_name=given[0],
+            first_name=about.get("first_name", given[0]),
             last_name="Esimerkki",
             locale=self._settings.get("language"),
+            tags=tuple(about["tags"]) if "tags" in about else None,
+            birthday=about.get("birthday"),
         )
+
+    def _account(self, who: str, now: datetime) -> list[Event]:
+        """What the test says of the customer is known with the first order."""
+        person = self._person(who)
+        if who != _CUSTOMER or not self.about or person.id is None or self._count > 1:
+            return []
+        return [
+            Event(
+                kind=EventKind.CUSTOMER_UPDATED,
+                key=f"customer/{person.id}/first",
+                subject=Ref("customer", person.id),
+                at=now,
+                customer_id=person.id,
+                customer=replace(person, updated_at=now),
+            )
+        ]
+
+    def _products(self, now: datetime) -> list[Event]:
+        """What the shop says of its products, where the test names them."""
+        return [
+            Event(
+                kind=EventKind.PRODUCT_UPDATED,
+                key=f"product/{_product_id(line)}/{to_text(now)}",
+                subject=Ref("product", _product_id(line)),
+                at=now,
+                product=Product(
+                    id=_product_id(line),
+                    title=str(line.get("title", _product_id(line))),
+                    tags=tuple(line.get("tags", ())),
+                    product_type=line.get("kind"),
+                    vendor=line.get("vendor"),
+                    url=f"https://rehearsal.example/products/{_product_id(line)}",
+                    updated_at=now,
+                ),
+            )
+            for line in self._settings.get("lines", ())
+        ]
+
+    def _lines(self, number: str, total: Money) -> tuple[LineItem, ...]:
+        shipped = not bool(self._settings.get("digital", False))
+        half = Money((total.amount / 2).quantize(Decimal("0.01")), total.currency)
+        sold: Sequence[Mapping[str, Any]] = self._settings.get("lines") or (
+            {"product": "p-a", "title": "Birch cup", "price": half},
+            {"product": "p-b", "title": "Wool socks", "price": half},
+        )
+        lines = []
+        for at, item in enumerate(sold):
+            given = item.get("price", half)
+            price = given if isinstance(given, Money) else _money(str(given))
+            quantity = int(item.get("quantity", 1))
+            lines.append(
+                LineItem(
+                    id=f"{number}-{chr(ord('a') + at)}",
+                    title=str(item.get("title", _product_id(item))),
+                    quantity=quantity,
+                    unit_price=price,
+                    total=Money(price.amount * quantity, price.currency),
+                    product_id=_product_id(item),
+                    variant_id=item.get("variant"),
+                    sku=item.get("sku"),
+                    requires_shipping=shipped,
+                )
+            )
+        return tuple(lines)
 
     def _new(self, number: str, now: datetime, who: str, *, paid: bool) -> Order:
         person = self._person(who)
         total = _money(str(self._settings.get("total", "80 EUR")))
-        half = Money((total.amount / 2).quantize(Decimal("0.01")), total.currency)
-        digital = bool(self._settings.get("digital", False))
-        lines = tuple(
-            LineItem(
-                id=f"{number}-{letter}",
-                title=title,
-                quantity=1,
-                unit_price=half,
-                total=half,
-                product_id=f"p-{letter}",
-                requires_shipping=not digital,
-            )
-            for letter, title in (("a", "Birch cup"), ("b", "Wool socks"))
-        )
         home = Address(
             first_name=person.first_name,
             lines=("Keksittykatu 1" if who == _CUSTOMER else "Toinen tie 5",),
@@ -272,7 +332,8 @@ class Life:
             customer=person,
             email=person.email,
             locale=self._settings.get("language"),
-            lines=lines,
+            lines=self._lines(number, total),
+            checkout_token=next(iter(self.carts), None) if who == _CUSTOMER else None,
             shipping_address=home,
             billing_address=home,
             source=str(self._settings.get("source", "web")),
@@ -292,7 +353,7 @@ class Life:
         self._orders[order.number] = order
         return order
 
-    def _of(self, order: Order, kind: str, what: str, now: datetime) -> Event:
+    def of_order(self, order: Order, kind: str, what: str, now: datetime) -> Event:
         return Event(
             kind=kind,
             key=f"order/{order.id}/{what}",
@@ -304,31 +365,10 @@ class Life:
         )
 
 
+def _product_id(line: Mapping[str, Any]) -> str:
+    return str(line.get("product", "p-a"))
+
+
 def _money(text: str) -> Money:
     amount, _, currency = text.partition(" ")
     return Money.parse(amount, currency)
-
-
-def _moving(word: str) -> Callable[[Life, str, datetime], list[Event]]:
-    return lambda life, rest, now: life.moves(word, rest, now)
-
-
-VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
-    "order": Life.order,
-    "unpaid order": Life.order_unpaid,
-    "friend orders": Life.friend_order,
-    "paid": Life.paid,
-    "cancelled": Life.cancelled,
-    "refunded": Life.refunded,
-    "partly refunded": Life.partly_refunded,
-    "return requested": Life.return_requested,
-    "deleted": Life.deleted,
-    **{word: _moving(word) for word in _MOVES},
-    "review": Life.review,
-    "consent given": lambda life, _, now: life.consent(ConsentState.GRANTED, now),
-    "consent withdrawn": lambda life, _, now: life.consent(ConsentState.WITHDRAWN, now),
-    "erased": Life.erased,
-    "uninstalled": Life.uninstalled,
-    "event": Life.custom,
-}
-"""The words a test's `given` may use after its span."""

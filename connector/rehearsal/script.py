@@ -10,10 +10,12 @@ from typing import Any
 
 from connector.contracts import parse_span
 from connector.errors import ConfigError, near
-from connector.rehearsal.life import VOCABULARY
+from connector.rehearsal.vocabulary import VOCABULARY
 
-_KEYS = ("name", "given", "expect", "why", "order", "params", "until", "with")
-_ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital")
+_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with")
+_ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital", "lines")
+_LINE_KEYS = ("product", "variant", "title", "sku", "quantity", "price", "tags", "kind", "vendor")
+_CUSTOMER_KEYS = ("birthday", "tags", "first_name", "guest")
 _SPAN = re.compile(r"((?:\d+[smhdw] )*\d+[smhdw]) (.+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 DEFAULT_UNTIL = timedelta(days=400)
@@ -53,6 +55,7 @@ class FlowTest:
     expect: tuple[Expected, ...]
     why: str = ""
     order: Mapping[str, Any] = field(default_factory=dict)
+    customer: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     until: timedelta = DEFAULT_UNTIL
     beside: tuple[str, ...] = ()
@@ -86,16 +89,22 @@ class _Reader:
         given = [happening for text in self._texts("given") if (happening := self._happening(text))]
         if not given:
             self._fault("given", "something has to happen, such as '0d order'")
-        order = self._table("order")
-        for key in order:
-            if key not in _ORDER_KEYS:
-                self._fault(f"order.{key}", f"unknown key{near(key, _ORDER_KEYS)}")
+        order, customer = self._table("order"), self._table("customer")
+        self._known("order", order, _ORDER_KEYS)
+        self._known("customer", customer, _CUSTOMER_KEYS)
+        lines = order.get("lines", [])
+        if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+            self._fault("order.lines", "write [{ product = 'p-1', title = 'Birch cup', tags = ['cup'] }]")
+            lines = []
+        for number, line in enumerate(lines):
+            self._known(f"order.lines[{number}]", line, _LINE_KEYS)
         return FlowTest(
             name=str(name),
             given=tuple(sorted(given, key=lambda happening: happening.at)),
             expect=tuple(found for text in self._texts("expect") if (found := self._expected(text))),
             why=str(self.table.get("why", "")),
             order=order,
+            customer=customer,
             params=self._table("params"),
             until=self._until(),
             beside=tuple(self._texts("with")),
@@ -103,6 +112,11 @@ class _Reader:
 
     def _fault(self, key: str, text: str) -> None:
         self.faults.append(f"{self.place}.{key}: {text}")
+
+    def _known(self, place: str, table: Mapping[str, Any], keys: Sequence[str]) -> None:
+        for key in table:
+            if key not in keys:
+                self._fault(f"{place}.{key}", f"unknown key{near(key, keys)}")
 
     def _texts(self, key: str) -> Sequence[str]:
         value = self.table.get(key, [])

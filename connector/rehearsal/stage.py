@@ -17,6 +17,7 @@ from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.life import Life
 from connector.rehearsal.platform import NAME, Recording, Rehearsed
 from connector.rehearsal.script import Expected, FlowTest
+from connector.rehearsal.vocabulary import VOCABULARY
 from connector.store import effects, people, runs, shops
 from connector.store.store import Store
 from connector.worker import Worker
@@ -91,13 +92,13 @@ class Stage:
         with self._store.work.transaction() as tx:
             clockwatch.confirm(tx, clock.now())  # each test begins at the same moment, on one database
         worker = Worker(kiitos)
-        life = Life(kiitos.config.shop(_SHOP).shop, test.order)
+        life = Life(kiitos.config.shop(_SHOP).shop, test.order, test.customer)
         sent: dict[str, Deed] = {}
         for happening in test.given:
             self._pass(worker, clock, START + happening.at)
             sent |= self._sent()  # before it happens: an erasure leaves nothing to be told of
             life.codes = self._codes()
-            events = life.happens(happening.word, happening.rest, clock.now())
+            events = VOCABULARY[happening.word](life, happening.rest, clock.now())
             with self._store.work.transaction() as tx:
                 kiitos.runner.ingest(tx, _SHOP, events, clock.now())
         self._pass(worker, clock, START + test.until)

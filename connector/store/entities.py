@@ -217,6 +217,7 @@ def completed(customer: Customer, known: Customer) -> Customer:
         tags=known.tags if customer.tags is None else customer.tags,
         orders_count=known.orders_count if customer.orders_count is None else customer.orders_count,
         total_spent=known.total_spent if customer.total_spent is None else customer.total_spent,
+        birthday=known.birthday if customer.birthday is None else customer.birthday,
     )
 
 

@@ -74,6 +74,14 @@ PLACES: tuple[Place, ...] = (
         _words("flow_id version subject_kind status step created_at updated_at wake_at awaiting acted rev"),
     ),
     Place(
+        "wakeups",
+        "person_wakeups",
+        "erase_wakeups",
+        "wipe_wakeups",
+        _words("subject_id order_id customer_id email_key origin moment due_at fired_at"),
+        _words("flow_id subject_kind trigger_key"),
+    ),
+    Place(
         "reviews",
         "person_reviews",
         "erase_reviews",
@@ -224,6 +232,14 @@ PLACES: tuple[Place, ...] = (
         _words("kind changed_at"),
     ),
     Place("recoveries", None, None, "wipe_recoveries", (), _words("order_id via at")),
+    Place(
+        "armings",
+        None,
+        None,
+        "wipe_armings",
+        (),
+        _words("flow_id trigger_key state source after_id updated_at"),  # an id where a page ended, of nobody
+    ),
 )
 
 WITHOUT_PEOPLE = frozenset(

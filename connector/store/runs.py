@@ -152,6 +152,19 @@ def by_entry(tx: Tx, shop_id: str, flow_id: str, entry_key: str, order_id: str |
     return _run(row) if row else None
 
 
+def latest_entry(tx: Tx, shop_id: str, flow_id: str, subject: Ref, email_key: str | None = None) -> Run | None:
+    """The newest run of the subject in the flow, or of the person by address where one is given."""
+    rows = tx.all(
+        "run_latest_entries",
+        shop_id=shop_id,
+        flow_id=flow_id,
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        email_key=email_key,
+    )
+    return max(map(_run, rows), key=lambda run: (run.created_at, run.id), default=None)
+
+
 def due(tx: Tx, now: datetime, limit: int) -> list[Run]:
     """Runs whose time has come, longest overdue first; locked by others are passed over on PostgreSQL."""
     return [_run(row) for row in tx.all("run_due", now=to_text(now), limit=limit)]

@@ -13,6 +13,7 @@ from connector.config import parse_config
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
 from flows.catalog import Catalog
+from flows.definition import load_flow
 from flows.render.sources import Sources
 from tests.docs.documents import ROOT, Block, blocks, documents, name_of
 
@@ -31,6 +32,18 @@ def combined(fragment: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         known = both.get(key)
         both[key] = combined(value, known) if isinstance(value, dict) and isinstance(known, dict) else value
     return both
+
+
+FLOWS_PAGE = "docs/flows.md"
+STEP_TYPES = Registry().steps
+
+
+def whole(keys: str) -> str:
+    """A flow with these keys; what they leave out is the plainest there is."""
+    given = tomllib.loads(keys)
+    rest = {"id": "shown", "purpose": "transactional", "trigger": "order.paid"}
+    lines = [f'{key} = "{value}"' for key, value in rest.items() if key not in given]
+    return "\n".join([*lines, keys, '[[steps]]\nid = "end"\ndo = "exit"'])
 
 
 def load(document: dict[str, Any], folder: Path) -> None:
@@ -58,6 +71,10 @@ def test_toml_loads(block: Block, tmp_path: Path) -> None:
     if "project" in fragment:
         groups = fragment["project"]["entry-points"]
         assert set(groups) <= {PLATFORMS, CHANNELS, STEPS}
+        return
+    if block.where == FLOWS_PAGE and not set(fragment) & OPERATORS:  # a flow's file, or a few keys of one
+        text = block.text if "id" in fragment else whole(block.text)
+        assert load_flow(text, where=block.place, registry_steps=STEP_TYPES).steps
         return
     if "signature" in fragment:  # a kit.toml: the page that shows it is run by test_adding_a_platform
         assert {"shop", "signature"} <= set(fragment)

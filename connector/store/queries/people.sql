@@ -162,6 +162,22 @@ DELETE FROM journal WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {j
 -- Nothing of theirs goes on.
 DELETE FROM runs WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {json_texts}(:runs))
 
+-- person_wakeups --
+-- What flows wait for because of them.
+SELECT * FROM wakeups WHERE shop_id = :shop_id AND (
+  order_id IN (SELECT value FROM {json_texts}(:orders))
+  OR email_key IN (SELECT value FROM {json_texts}(:emails))
+  OR customer_id IN (SELECT value FROM {json_texts}(:customers))
+  OR (subject_kind = 'checkout' AND subject_id IN (SELECT value FROM {json_texts}(:checkouts))))
+
+-- erase_wakeups --
+-- No flow waits for them any more.
+DELETE FROM wakeups WHERE shop_id = :shop_id AND (
+  order_id IN (SELECT value FROM {json_texts}(:orders))
+  OR email_key IN (SELECT value FROM {json_texts}(:emails))
+  OR customer_id IN (SELECT value FROM {json_texts}(:customers))
+  OR (subject_kind = 'checkout' AND subject_id IN (SELECT value FROM {json_texts}(:checkouts))))
+
 -- erase_contents --
 -- The messages themselves.
 DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:effects))

@@ -34,6 +34,12 @@ SELECT * FROM runs WHERE shop_id = :shop_id AND run_id = :run_id
 -- The run of a subject in a flow.
 SELECT * FROM runs WHERE shop_id = :shop_id AND flow_id = :flow_id AND entry_key = :entry_key
 
+-- run_latest_entries --
+-- The newest entries of somebody or something into a flow, by its name or the person's address; refusals are none.
+SELECT * FROM runs WHERE shop_id = :shop_id AND flow_id = :flow_id AND entry_key NOT LIKE 'refused/%'
+  AND ((subject_kind = :subject_kind AND subject_id = :subject_id) OR email_key = :email_key)
+ORDER BY created_at DESC, run_id DESC LIMIT 5
+
 -- run_due --
 -- Who wakes now. The condition repeats the partial index's own, or the index would not serve.
 SELECT * FROM runs

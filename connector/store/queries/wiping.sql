@@ -129,3 +129,13 @@ DELETE FROM change_reads WHERE shop_id = :shop_id AND object_id IN (
 -- Of one shop.
 DELETE FROM recoveries WHERE shop_id = :shop_id AND order_id IN (
   SELECT order_id FROM recoveries WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_wakeups --
+-- Of one shop.
+DELETE FROM wakeups WHERE shop_id = :shop_id AND (flow_id, subject_kind, subject_id) IN (
+  SELECT flow_id, subject_kind, subject_id FROM wakeups WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_armings --
+-- Of one shop.
+DELETE FROM armings WHERE shop_id = :shop_id AND flow_id IN (
+  SELECT flow_id FROM armings WHERE shop_id = :shop_id LIMIT :limit)

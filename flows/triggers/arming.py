@@ -1,0 +1,105 @@
+"""Wake-ups made, moved and dropped by events, inside the transaction that records them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from connector.clock import from_text, to_text
+from connector.model import Event, EventKind, Ref, Shop
+from connector.store import wakeups
+from connector.store.db import Tx
+from connector.store.wakeups import Wakeup
+from flows.catalog import Catalog
+from flows.definition import Flow
+from flows.facts import Facts
+from flows.sight import Sight
+from flows.situation import facts_of
+from flows.triggers.forms import DateTrigger, SilenceTrigger
+from flows.triggers.moments import read_figure
+from flows.triggers.waiting import Waiter, next_moment, put_row, row_for, trigger_key, waiters
+
+HALF_A_YEAR = timedelta(days=183)
+"""A birthday that is corrected after its greeting brings no second one."""
+_OWN_KINDS = frozenset({EventKind.DATE_REACHED, EventKind.CALENDAR_REACHED, EventKind.CUSTOMER_SILENT})
+
+
+def follow(
+    tx: Tx,
+    catalog: Catalog,
+    sight: Sight,
+    events: Iterable[Event],
+    now: datetime,
+    made_up_for: timedelta | None = None,
+) -> None:
+    """Make, move or drop the wake-ups that these new events concern. Costs nothing where no flow waits for time.
+
+    `made_up_for` is how far back a moment may lie and still be told; a flow's event age limit where it is not given.
+    """
+    flows = catalog.scheduled(sight.shop.id)
+    if not flows:
+        return
+    done: set[tuple[str, Ref]] = set()
+    for event in events:
+        if event.kind == EventKind.CUSTOMER_DELETED:
+            wakeups.drop_customer(tx, sight.shop.id, event.subject.id)
+        if event.kind in _OWN_KINDS:
+            continue
+        for flow in flows:
+            spare = flow.max_age if made_up_for is None else made_up_for
+            silence = isinstance(flow.schedule, SilenceTrigger)
+            for waiter in waiters(flow, event, sight):
+                if silence or (flow.id, waiter.subject) not in done:
+                    done.add((flow.id, waiter.subject))
+                    arm(tx, sight.shop, flow, waiter, now, now - spare, event.at)
+
+
+def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: datetime, happened_at: datetime) -> None:
+    """Make, move or drop one wake-up. `floor` is the earliest moment that is still told."""
+    known = wakeups.get(tx, shop.id, flow.id, waiter.subject)
+    if waiter.customer_id is not None and waiter.subject.kind == "customer":
+        for other in wakeups.others_of_customer(tx, shop.id, flow.id, waiter.customer_id, waiter.subject):
+            # One account, known by another address before: one person, one wake-up.
+            known = other if known is None or other.origin > known.origin else known
+            wakeups.drop(tx, other)
+    facts = facts_of(waiter.situation, shop, flow.params, now, b"")
+    same = known is not None and known.trigger_key == trigger_key(flow)
+    if isinstance(flow.schedule, SilenceTrigger):
+        _arm_silence(tx, flow, flow.schedule, waiter, facts, known, floor, happened_at)
+    elif known is not None and same and known.due_at is not None and known.moment <= now:
+        pass  # it is due and about to be told; what it hangs on is read again then
+    elif flow.schedule is not None and flow.schedule.repeats:
+        put_row(tx, flow, waiter, facts, known, next_moment(flow, facts, _not_before(flow, known, now)))
+    else:
+        moment = next_moment(flow, facts, now)
+        put_row(tx, flow, waiter, facts, known, moment if moment is not None and moment > floor else None)
+
+
+def _arm_silence(
+    tx: Tx,
+    flow: Flow,
+    schedule: SilenceTrigger,
+    waiter: Waiter,
+    facts: Facts,
+    known: Wakeup | None,
+    floor: datetime,
+    happened_at: datetime,
+) -> None:
+    origin = max(happened_at, from_text(known.origin)) if known else happened_at
+    span = schedule.span if isinstance(schedule.span, timedelta) else read_figure(facts.get(schedule.span))
+    if span is None or (known and known.trigger_key == trigger_key(flow) and origin == from_text(known.origin)):
+        return
+    moment = origin + span
+    told = known is not None and known.fired_at is not None and moment <= facts.now
+    due = None if told or moment <= floor else moment
+    row = row_for(flow, waiter, facts, moment, known)
+    wakeups.put(tx, replace(row, due_at=due, origin=to_text(origin)))
+
+
+def _not_before(flow: Flow, known: Wakeup | None, now: datetime) -> datetime:
+    """A repeating moment comes after now, and not again soon after it was told."""
+    if known is None or known.fired_at is None:
+        return now
+    pause = HALF_A_YEAR if isinstance(flow.schedule, DateTrigger) else timedelta()
+    return max(now, known.fired_at + pause)

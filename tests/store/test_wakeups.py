@@ -1,0 +1,92 @@
+"""Wake-ups as rows, on both databases: one a subject, due in order, moved, dropped, paged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from connector.model import Ref
+from connector.store import Store, wakeups
+from connector.store.wakeups import Arming, Wakeup
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+ROW = Wakeup(
+    shop_id="s1",
+    flow_id="birthday",
+    subject=Ref("customer", "person/a"),
+    trigger_key="k1",
+    due_at=NOW,
+    moment=NOW,
+    origin="1990-03-02",
+    customer_id="c1",
+    email_key="a@example.test",
+)
+
+
+def row(name: str, **more: object) -> Wakeup:
+    return replace(ROW, subject=Ref("customer", name), customer_id=name, email_key=f"{name}@example.test", **more)
+
+
+def test_one_row_a_subject_however_often_it_moves(store: Store) -> None:
+    with store.work.transaction() as tx:
+        for days in (1, 5, 3):
+            wakeups.put(tx, replace(ROW, due_at=NOW + days * DAY, moment=NOW + days * DAY))
+        assert wakeups.get(tx, "s1", "birthday", ROW.subject) == replace(
+            ROW, due_at=NOW + 3 * DAY, moment=NOW + 3 * DAY
+        )
+        assert wakeups.count(tx, "s1", "birthday") == 1
+        assert wakeups.next_due(tx) == NOW + 3 * DAY
+
+
+def test_what_is_due_comes_in_order_and_what_is_spent_does_not(store: Store) -> None:
+    with store.work.transaction() as tx:
+        wakeups.put(tx, row("later", due_at=NOW + DAY))
+        wakeups.put(tx, row("second", due_at=NOW - DAY))
+        wakeups.put(tx, row("first", due_at=NOW - 2 * DAY))
+        wakeups.put(tx, row("spent", due_at=None, fired_at=NOW))
+        found = [each.subject.id for each in wakeups.due(tx, NOW, 10)]
+        assert found == ["first", "second"]
+        assert [each.subject.id for each in wakeups.due(tx, NOW, 1)] == ["first"]
+        wakeups.defer(tx, row("first"), NOW + 9 * DAY)
+        wakeups.drop(tx, row("second"))
+        assert wakeups.due(tx, NOW, 10) == []
+        assert wakeups.next_due(tx) == NOW + DAY
+
+
+def test_an_account_known_by_two_names_is_found(store: Store) -> None:
+    with store.work.transaction() as tx:
+        old = replace(row("person/old"), customer_id="c1")
+        wakeups.put(tx, old)
+        wakeups.put(tx, replace(row("person/new"), customer_id="c1"))
+        assert wakeups.others_of_customer(tx, "s1", "birthday", "c1", Ref("customer", "person/new")) == [old]
+        assert wakeups.of_person(tx, "s1", "nobody@example.test", "c1") != []
+        wakeups.drop_customer(tx, "s1", "c1")
+        assert wakeups.of_person(tx, "s1", None, "c1") == []
+
+
+def test_a_flow_is_removed_a_piece_at_a_time(store: Store) -> None:
+    with store.work.transaction() as tx:
+        for number in range(7):
+            wakeups.put(tx, row(f"p{number}", trigger_key="old" if number < 3 else "k1"))
+        wakeups.put(tx, replace(ROW, flow_id="other"))
+        assert wakeups.drop_stale(tx, "s1", "birthday", "k1", 2) == 2
+        assert wakeups.drop_stale(tx, "s1", "birthday", "k1", 2) == 1
+        assert wakeups.drop_flow(tx, "s1", "birthday", 3) == 3
+        assert wakeups.drop_flow(tx, "s1", "birthday", 3) == 1
+        assert wakeups.count(tx, "s1", "other") == 1
+
+
+def test_armings_wait_for_their_turn(store: Store) -> None:
+    first = Arming("s1", "a", "k", wakeups.ARMING, "orders", "")
+    second = Arming("s1", "b", "k", wakeups.REMOVING, "", "")
+    with store.work.transaction() as tx:
+        wakeups.keep_arming(tx, first, NOW)
+        wakeups.keep_arming(tx, second, NOW + DAY)
+        assert wakeups.next_arming(tx) == first
+        wakeups.keep_arming(tx, replace(first, after_id="o9"), NOW + 2 * DAY)
+        assert wakeups.next_arming(tx) == second
+        wakeups.drop_arming(tx, "s1", "b")
+        wakeups.keep_arming(tx, replace(first, state=wakeups.DONE), NOW)
+        assert wakeups.next_arming(tx) is None
+        assert [each.flow_id for each in wakeups.armings(tx)] == ["a"]
