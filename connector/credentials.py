@@ -29,6 +29,11 @@ def app_owner(platform: str) -> str:
     return f"app:{platform}"
 
 
+def told_owner(shop_id: str) -> str:
+    """Who owns the key with which a shop's own systems tell events: never the key its platform signs with."""
+    return f"told:{shop_id}"
+
+
 class Credentials:
     """Looks credentials up. Thread-safe; only `read` is called inside a transaction."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from connector import telling
 from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
@@ -118,7 +119,10 @@ class Intake:
         shop = self._kiitos.catalog.settings(delivery.shop_id).shop
         try:
             verified = decode(delivery.headers["verified"], Verified)
-            return _Read(delivery, adapter.normalise(verified, delivery.body, shop))
+            events = adapter.normalise(verified, delivery.body, shop)
+            if delivery.platform == telling.PLATFORM:
+                events = [telling.check_event(event, self._kiitos.config.events) for event in events]
+            return _Read(delivery, events)
         except MalformedPayload as error:
             return _Read(delivery, (), fault=(error.code, error.message))
 

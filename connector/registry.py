@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.contracts import Channel, PlatformAdapter, Step
 from connector.errors import ConfigError, near
+from connector.telling import Merchant
 
 PLATFORMS = "kiitos.platforms"
 CHANNELS = "kiitos.channels"
@@ -69,7 +70,9 @@ class Registry:
     def platform(self, name: str) -> PlatformAdapter:
         """The adapter of a platform; one instance a registry. Raises `ConfigError` with a near match."""
         if name not in self._adapters:
-            self._adapters[name] = self._load(PLATFORMS, name, PlatformAdapter)()
+            # The merchant's own voice is no platform to connect: it is in no list and has no conformance kit.
+            found = Merchant if name == Merchant.name else self._load(PLATFORMS, name, PlatformAdapter)
+            self._adapters[name] = found()
         return self._adapters[name]
 
     def channel(self, name: str) -> type[Channel]:

@@ -83,6 +83,7 @@ def with_line(tx: Tx, shop: Shop, situation: Situation, subject: Ref) -> Situati
 
 def _of_person(tx: Tx, shop: Shop, customer_id: str | None, subject: Ref | None, email: str | None) -> Situation:
     cart = entities.checkout(tx, shop.id, subject.id) if subject is not None and subject.kind == "checkout" else None
+    cart = None if cart is not None and cart.deleted else cart
     customer = entities.customer(tx, shop.id, customer_id) if customer_id else None
     key = email or email_key(cart.email if cart else None)
     if key is not None and (customer is None or customer.email_key is None):
@@ -115,7 +116,8 @@ def _named(tx: Tx, shop: Shop, account: Customer | None, key: str) -> Customer:
 
 def _of_cart(cart: Checkout, customer: Customer | None) -> Customer:
     """The cart's own address comes before the account's, as an order's does."""
-    buyer = customer or cart.customer or Customer(id=None)
+    known = customer if customer is not None and customer.id else cart.customer or customer
+    buyer = known or Customer(id=None)
     return replace(buyer, email=cart.email or buyer.email, locale=cart.locale or buyer.locale)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connector.errors import ConfigError
-from connector.model import Event, Order, Ref, Run, email_key
+from connector.model import Event, Order, Ref, Run, email_key, guest_id
 
 if TYPE_CHECKING:
     from flows.definition import Flow
@@ -66,11 +66,6 @@ def _shipment_of(event: Event) -> Ref | None:
     if event.shipment is not None:
         return Ref("shipment", event.shipment.id)
     return Ref("shipment", event.shipment_event.shipment_id) if event.shipment_event else None
-
-
-def guest_id(email_key: str) -> str:
-    """What stands for the id of somebody who has no account."""
-    return f"guest-{_digest(email_key)}"
 
 
 def person_name(customer_id: str | None, email_key: str | None) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from connector import telling
 from connector.clock import Clock
 from connector.metrics import Metrics
 from connector.registry import Registry
 from connector.secrets import Vault
 from connector.store.store import Store
-from webhooks.accept import TIMED_OUT, TOO_LARGE, Acceptor, Answer
+from webhooks.accept import TIMED_OUT, TOO_LARGE, UNSIGNED, Acceptor, Answer
 from webhooks.checkpoint import Checkpointer
 from webhooks.directory import Directory
 from webhooks.settings import ReceiverSettings
@@ -71,7 +72,7 @@ def hooks_blueprint(receiver: Receiver) -> Blueprint:
     blueprint = Blueprint("hooks", __name__)
 
     def hook(rest: str = "") -> Response:  # noqa: ARG001 - the acceptor reads the path itself
-        return _response(_answer(receiver, request))
+        return _response(_answer(receiver, request, request.path))
 
     for rule in (PREFIX, f"{PREFIX}<path:rest>"):
         blueprint.add_url_rule(
@@ -85,12 +86,30 @@ def hooks_blueprint(receiver: Receiver) -> Blueprint:
     return blueprint
 
 
-def _answer(receiver: Receiver, incoming: Request) -> Answer:
+def told_blueprint(receiver: Receiver) -> Blueprint:
+    """`POST /events` with `Authorization: Bearer ENDPOINT.SECRET`: a merchant tells events of their own.
+
+    The same door as webhooks: the bytes are durable before the answer, and nothing is read before that.
+    """
+    blueprint = Blueprint("events", __name__)
+
+    def tell() -> Response:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        endpoint = token.strip().rpartition(".")[0]
+        if scheme.lower() != "bearer" or not endpoint or "/" in endpoint:
+            return _response(receiver.acceptor.count(None, UNSIGNED))
+        return _response(_answer(receiver, request, f"{PREFIX}{telling.PLATFORM}/{endpoint}"))
+
+    blueprint.add_url_rule("/events", view_func=tell, methods=["POST"], provide_automatic_options=False)
+    return blueprint
+
+
+def _answer(receiver: Receiver, incoming: Request, path: str) -> Answer:
     acceptor = receiver.acceptor
     headers: dict[str, list[str]] = {}
     for name, value in incoming.headers.items():
         headers.setdefault(name.lower(), []).append(value)
-    entry = acceptor.run(acceptor.admit(incoming.method, incoming.path, headers))
+    entry = acceptor.run(acceptor.admit(incoming.method, path, headers))
     if isinstance(entry, Answer):
         return acceptor.count(None, entry)
     incoming.max_content_length = receiver.settings.max_body
@@ -126,6 +145,7 @@ def mount_receiver(app: Flask, receiver: Receiver) -> None:
     from webhooks.health import health_blueprint
 
     app.register_blueprint(hooks_blueprint(receiver))
+    app.register_blueprint(told_blueprint(receiver))
     app.register_blueprint(health_blueprint(receiver))
     app.extensions[EXTENSION] = receiver
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",
     "deliveries": "connector.cli.deliveries",
+    "events": "connector.cli.events",
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
     "keys": "connector.cli.keys",

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from connector.config.telling import event_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
 
@@ -165,6 +166,7 @@ TOP: dict[str, Check] = {
     "schema": number,
     "app": table,
     "connect": table,
+    "events": table,
     "channels": table,
     "defaults": table,
     "presets": table,
@@ -203,6 +205,7 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
         faults.append("schema: should be 1")
     faults += check_table("app.", document.get("app", {}), APP)
     faults += _check_connect(document.get("connect", {}))
+    faults += event_faults(document.get("events", {}))
     for name, channel in document.get("channels", {}).items():
         if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
             faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.config.layering import Layered
+from connector.config.telling import schemas
 from connector.errors import ConfigError, near
 from connector.model import Purpose, Shop
 
@@ -118,6 +119,11 @@ class Config:
         if shop_id not in self.shops:
             raise ConfigError(f"no shop '{shop_id}'{near(shop_id, self.shops)}", where=self.path.name)
         return self.shops[shop_id]
+
+    @property
+    def events(self) -> Mapping[str, Mapping[str, str]]:
+        """Events of the merchants' own: kind (`custom.NAME`) to field to type."""
+        return schemas(self.source.document)
 
     @property
     def clients(self) -> Mapping[str, Mapping[str, Any]]:

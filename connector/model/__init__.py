@@ -27,7 +27,7 @@ from connector.model.order import (
     ShippedLine,
     TaxLine,
 )
-from connector.model.party import Address, Consent, Customer, Shop, email_key
+from connector.model.party import Address, Consent, Customer, Shop, email_key, guest_id
 from connector.model.run import Effect, EffectStatus, Run, RunStatus
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "ShopStatus",
     "TaxLine",
     "email_key",
+    "guest_id",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -34,6 +35,11 @@ def email_key(email: str | None) -> str | None:
     if not local.isascii():
         local = normalize("NFC", local)
     return f"{local}@{domain}"
+
+
+def guest_id(email_key: str) -> str:
+    """What stands for the id of somebody without an account: a digest of their address, which it does not show."""
+    return f"guest-{hashlib.sha256(email_key.encode()).hexdigest()[:20]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from connector.contracts import CAPABILITIES, Access, Endpoint, Inbound, PlatformAdapter, Verified
+from connector.contracts import ACTING, CAPABILITIES, Access, Endpoint, Inbound, PlatformAdapter, Verified
 from connector.errors import WebhookRejected
 from connector.model import Event, Shop
 
@@ -79,7 +79,7 @@ def _value(promised: type, item: Any, given: Sequence[Any], number: int) -> Any:
 
 def _able() -> type[Recording]:
     """A class with every capability there is, so that a flow is never refused for what a rehearsal cannot do."""
-    bases: list[type[ABC]] = list(dict.fromkeys(CAPABILITIES))
+    bases: list[type[ABC]] = list(dict.fromkeys((*CAPABILITIES, *ACTING)))
     methods = {
         name: _doing(name, declared)
         for base in bases

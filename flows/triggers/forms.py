@@ -344,6 +344,8 @@ class _Table:
 
 def read_day_rule(text: str) -> DayRule | None:
     """`11-20`, `mon`, `1.`; `None` for anything else."""
+    if not text.isascii():
+        return None
     if text in DAYS:
         return DayRule(text, weekday=DAYS.index(text))
     month, dash, day = text.partition("-")

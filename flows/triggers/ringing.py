@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import to_text
-from connector.model import Customer, Event, Ref, Shop
+from connector.model import Customer, Event, Ref, Shop, guest_id
 from connector.store import wakeups
 from connector.store.db import Tx
 from connector.store.wakeups import Wakeup
@@ -15,7 +15,6 @@ from flows.definition import Flow
 from flows.facts import Facts
 from flows.sight import Sight
 from flows.situation import facts_of
-from flows.subjects import guest_id
 from flows.triggers.forms import CalendarTrigger, DateTrigger, SilenceTrigger
 from flows.triggers.waiting import Waiter, next_moment, put_row, trigger_key, zone_for
 
@@ -97,7 +96,7 @@ def _event(flow: Flow, facts: Facts, row: Wakeup, waiter: Waiter) -> Event:
     subject, customer = row.subject, None
     if subject.kind == "customer":
         subject = Ref("customer", row.customer_id or guest_id(row.email_key or ""))
-        customer = Customer(id=row.customer_id, email=row.email_key) if row.customer_id is None else None
+        customer = Customer(id=None, email=row.email_key) if row.email_key else None
     data: dict[str, str] = {"flow": flow.id, **_said(flow, row)}
     return Event(
         kind=schedule.kind,

@@ -119,7 +119,7 @@ def test_eleven_faults_are_eleven_lines() -> None:
         ('id = "ask"\ntitle', "title", "f.toml: id: this key is missing"),
         ('id = "ask"\ntitle', 'id = "Ask me"\ntitle', "f.toml: id: write it in small letters"),
         ('trigger = "order.shipped"', "trigger = []", "f.toml: trigger: name at least one kind"),
-        ('trigger = "order.shipped"', "trigger = 5", "f.toml: trigger: expected a list of texts, not 5"),
+        ('trigger = "order.shipped"', "trigger = 5", "f.toml: trigger: expected kinds of event or a table"),
         ('trigger = "order.shipped"', 'trigger = "mine"', "(a kind of your own begins with 'custom.')"),
         ('purpose = "review"', "", "f.toml: purpose: this key is missing"),
         ('purpose = "review"', 'purpose = "review"\nreentry = "twice"', "f.toml: reentry: no such choice 'twice'"),
