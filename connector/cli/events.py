@@ -63,8 +63,7 @@ def send(
 
     \b
     Example:
-      kiitos events send custom.fitting --shop demo-aurora --id fitting-17 \\
-        --email aino@example.com size=42
+      kiitos events send points.changed --shop acme-main --id 17 --email a@example.com balance=120
     """
     app.config.shop(shop)
     kiitos = app.kiitos

@@ -1,0 +1,317 @@
+"""Wake-ups in the whole product: made for those known before, in pieces, moved, removed; told once, whatever dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector import clockwatch
+from connector.app import Kiitos, build
+from connector.clock import ManualClock
+from connector.config import parse_config
+from connector.model import Customer, Event, EventKind, Ref
+from connector.registry import PLATFORMS, Registry
+from connector.rehearsal.life import Life
+from connector.rehearsal.platform import NAME, Rehearsed
+from connector.store import people, runs, wakeups
+from connector.store.store import Store
+from connector.worker import Worker
+from flows.triggers import past
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+SHOP = "c-shop"
+KEY = "k1=" + "cmVoZWFyc2FsIGtleSB0aGF0IGlzIDMyIGJ5dGVzISE="
+FLOW = """
+id = "{name}"
+purpose = "transactional"
+trigger = {trigger}
+reentry = "always"
+[[steps]]
+id = "do"
+do = "tag_order"
+tag = "told"
+"""
+SILENCE = '{ silence = "60d", after = "order.created" }'
+MONDAYS = '{ calendar = "mon", at = "10:00" }'
+BIRTHDAY = '{ date = "customer.birthday", at = "10:00", yearly = true }'
+
+
+class Shop:
+    """One shop over a store that outlives its processes: `open` is a new process with these flows."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder = folder
+        self.store = store
+        self.clock = ManualClock(START)
+        with store.work.transaction() as tx:
+            clockwatch.confirm(tx, START)
+
+    def open(self, **flows: str) -> Worker:
+        for name, trigger in flows.items():
+            (self.folder / f"{name}.toml").write_text(FLOW.format(name=name, trigger=trigger), "utf-8")
+        table: dict[str, Any] = {
+            "platform": NAME,
+            "domain": "shop.example",
+            "sender": "Shop <hello@shop.example>",
+            "timezone": "Europe/Helsinki",
+            "flows": {name: {"file": f"./{name}.toml"} for name in flows},
+        }
+        document = {
+            "schema": 1,
+            "app": {"master_key": {"env": "KEY"}},
+            "channels": {"mail": {"kind": "memory"}},
+            "clients": {"c": {"shops": {"shop": table}}},
+        }
+        config = parse_config(document, self.folder / "app.toml", {"KEY": KEY})
+        registry = Registry(extra={(PLATFORMS, NAME): Rehearsed})
+        self.kiitos: Kiitos = build(config, clock=self.clock, registry=registry, store=self.store)
+        return Worker(self.kiitos)
+
+    def happen(self, events: list[Event]) -> None:
+        with self.store.work.transaction() as tx:
+            self.kiitos.runner.ingest(tx, SHOP, events, self.clock.now())
+
+    def order(self, number: int, who: str) -> None:
+        life = Life(self.kiitos.config.shop(SHOP).shop, {})
+        events = life.order(str(number), self.clock.now())
+        buyer = Customer(id=None, email=f"{who}@example.test")
+        self.happen([_of(event, buyer) for event in events])
+
+    def account(self, name: str, birthday: str) -> None:
+        customer = Customer(id=name, email=f"{name}@example.test", birthday=birthday, updated_at=self.clock.now())
+        key = f"customer/{name}/{birthday}/{self.clock.now()}"
+        self.happen(
+            [Event(kind=EventKind.CUSTOMER_UPDATED, key=key, subject=Ref("customer", name), at=self.clock.now(),
+                   customer_id=name, customer=customer)]
+        )  # fmt: skip
+
+    def pass_until(self, worker: Worker, until: datetime) -> None:
+        worker.drain()
+        while (due := worker.next_due()) is not None and due <= until:
+            self.clock.advance(max(due - self.clock.now(), timedelta(microseconds=1)))
+            worker.drain()
+        self.clock.advance(until - self.clock.now())
+
+    def believe(self) -> None:
+        """The clock was moved on purpose."""
+        with self.store.work.transaction() as tx:
+            clockwatch.confirm(tx, self.clock.now())
+
+    def rows(self, flow: str) -> int:
+        with self.store.work.read() as tx:
+            return wakeups.count(tx, SHOP, flow)
+
+    def told(self) -> list[tuple[datetime, str | None]]:
+        with self.store.work.read() as tx:
+            return [
+                (run.created_at, run.email_key) for run in runs.all_of_shop(tx, SHOP) if run.reason != "not started"
+            ]
+
+
+def _of(event: Event, buyer: Customer) -> Event:
+    from dataclasses import replace
+
+    order = event.order
+    assert order is not None
+    return replace(event, customer_id=None, order=replace(order, customer=buyer, email=buyer.email))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    store = Store.open("sqlite://:memory:")
+    yield Shop(tmp_path, store)
+    store.close()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "SLICE", 3)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("trigger", [SILENCE, MONDAYS, BIRTHDAY])
+def test_people_known_before_get_theirs_in_pieces_and_lose_them_again(shop: Shop, trigger: str) -> None:
+    worker = shop.open()
+    for number in range(8):
+        shop.order(number, f"p{number}")
+        shop.account(f"p{number}", "1990-04-05")
+    worker.drain()
+    assert shop.rows("late") == 0
+    worker = shop.open(late=trigger)
+    worker.tick()
+    assert shop.rows("late") <= 3, "a slice at a time"
+    worker.tick()
+    assert shop.rows("late") < 8
+    shop.open(late=trigger).drain()  # another process goes on where this one stopped
+    assert shop.rows("late") == 8
+    shop.open().drain()
+    assert shop.rows("late") == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_an_edited_trigger_makes_them_anew(shop: Shop) -> None:
+    worker = shop.open(quiet=SILENCE)
+    for number in range(5):
+        shop.order(number, f"p{number}")
+    worker.drain()
+    worker = shop.open(quiet=SILENCE.replace("60d", "30d"))
+    shop.pass_until(worker, START + 59 * DAY)
+    assert [at - START for at, _ in shop.told()] == [30 * DAY] * 5
+    shop.pass_until(worker, START + 90 * DAY)
+    assert len(shop.told()) == 5, "the sixty days are no longer true"
+
+
+def test_history_wakes_nobody_for_what_is_past(shop: Shop) -> None:
+    """Switched on a year later: who has been silent for long is not greeted in a crowd."""
+    worker = shop.open()
+    shop.order(1, "aino")
+    shop.pass_until(worker, START + 200 * DAY)
+    shop.believe()
+    shop.order(2, "eero")
+    worker = shop.open(quiet=SILENCE)
+    shop.pass_until(worker, START + 300 * DAY)
+    assert shop.told() == [(START + 260 * DAY, "eero@example.test")]
+
+
+def test_a_worker_that_slept_tells_what_is_not_too_old(shop: Shop) -> None:
+    worker = shop.open(quiet=SILENCE)
+    shop.order(1, "aino")
+    worker.drain()
+    shop.clock.advance(61 * DAY)
+    shop.order(2, "eero")
+    shop.believe()
+    worker = shop.open(quiet=SILENCE)
+    worker.drain()
+    assert [who for _, who in shop.told()] == ["aino@example.test"]
+    shop.clock.advance(70 * DAY)  # ten days late: past the age limit of three
+    shop.believe()
+    shop.open(quiet=SILENCE).drain()
+    assert [who for _, who in shop.told()] == ["aino@example.test"]
+
+
+class Died(Exception):
+    """The worker did."""
+
+
+@pytest.mark.parametrize("trigger", [SILENCE, BIRTHDAY])
+def test_one_that_is_told_while_the_worker_dies_is_told_once(
+    shop: Shop, trigger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row moves in the very transaction that records the event: both or neither."""
+    worker = shop.open(mine=trigger)
+    shop.order(1, "aino")
+    shop.account("aino", "1990-05-01")
+    worker.drain()
+    due = worker.next_due()
+    assert due is not None
+    shop.clock.advance(due - shop.clock.now())
+    genuine = shop.kiitos.runner.ingest
+
+    def ingest(*given: Any, **more: Any) -> int:
+        genuine(*given, **more)
+        raise Died
+
+    monkeypatch.setattr(shop.kiitos.runner, "ingest", ingest)
+    worker.alarms.ring()
+    assert shop.told() == []
+    monkeypatch.setattr(shop.kiitos.runner, "ingest", genuine)
+    shop.pass_until(worker, due + timedelta(hours=2))
+    assert [who for _, who in shop.told()] == ["aino@example.test"]
+
+
+def test_one_that_always_fails_does_not_hold_up_the_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = shop.open(quiet=SILENCE)
+    for number, who in enumerate(("aino", "bad", "eero")):
+        shop.order(number, who)
+    worker.drain()
+    genuine = shop.kiitos.runner.ingest
+
+    def ingest(tx: Any, shop_id: str, arrived: list[Event], now: datetime, *more: Any) -> int:
+        if any(event.customer and event.customer.email == "bad@example.test" for event in arrived):
+            raise Died
+        return genuine(tx, shop_id, arrived, now, *more)
+
+    monkeypatch.setattr(shop.kiitos.runner, "ingest", ingest)
+    shop.clock.advance(60 * DAY)
+    shop.believe()
+    worker.drain()
+    assert sorted(str(who) for _, who in shop.told()) == ["aino@example.test", "eero@example.test"]
+    next_look = worker.next_due()
+    assert next_look is not None
+    assert next_look > shop.clock.now(), "looked at again later, not at once"
+
+
+def test_a_flow_without_wake_ups_asks_for_none(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of what it costs: shops without such flows never look at the table."""
+    worker = shop.open(plain='"order.created"')
+    worker.drain()
+    asked: list[str] = []
+    cls = type(shop.store.work)._tx
+    monkeypatch.setattr(type(shop.store.work), "_tx", cls)
+    monkeypatch.setattr(wakeups, "due", lambda *_: asked.append("due"))
+    monkeypatch.setattr(wakeups, "next_due", lambda *_: asked.append("next"))
+    monkeypatch.setattr(wakeups, "get", lambda *_: asked.append("get"))
+    monkeypatch.setattr(wakeups, "next_arming", lambda *_: asked.append("arming"))
+    shop.order(1, "aino")
+    worker.drain()
+    worker.next_due()
+    assert asked == []
+
+
+# -- a year of activity, in any order --------------------------------------------------------------------------------
+
+
+def silent_days(orders: list[int], span: int, until: int) -> list[int]:
+    """By hand: every day on which the last order was exactly `span` days ago."""
+    return [day for day in range(until + 1) if any(at + span == day for at in orders) and _quiet(orders, span, day)]
+
+
+def _quiet(orders: list[int], span: int, day: int) -> bool:
+    return not any(day - span < at < day for at in orders)
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    store = Store.open("sqlite://:memory:")
+    yield Shop(tmp_path_factory.mktemp("year"), store)
+    store.close()
+
+
+histories = st.dictionaries(
+    st.sampled_from(["aino", "eero", "liisa"]), st.lists(st.integers(0, 300), min_size=1, max_size=6, unique=True),
+    min_size=1,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories)
+def test_a_year_of_silence_and_activity(year: Shop, history: dict[str, list[int]]) -> None:
+    """One wake-up a person always; silences are told on the days a count by hand gives, and no others."""
+    with year.store.work.transaction() as tx:
+        while people.wipe_shop(tx, SHOP, 10_000):
+            pass
+        clockwatch.confirm(tx, START)
+    year.clock = ManualClock(START)
+    worker = year.open(quiet=SILENCE)
+    happenings = sorted((day, who) for who, days in history.items() for day in days)
+    for number, (day, who) in enumerate(happenings):
+        year.pass_until(worker, START + day * DAY)
+        year.order(number, who)
+        with year.store.work.read() as tx:
+            rows = tx._cursor.execute("SELECT COUNT(*), COUNT(DISTINCT email_key) FROM wakeups").fetchone()  # type: ignore[attr-defined]
+        known = {name for at, name in happenings[: number + 1]}
+        assert tuple(rows) == (len(known), len(known))
+    year.pass_until(worker, START + 400 * DAY)
+    wanted = sorted(
+        (START + day * DAY, f"{who}@example.test")
+        for who, days in history.items()
+        for day in silent_days(days, 60, 400)
+    )
+    assert sorted((at, str(who)) for at, who in year.told()) == wanted
