@@ -67,9 +67,11 @@ class Kiitos:
 
     @cached_property
     def outbox(self) -> Outbox:
+        from flows.composing import Composer
         from flows.outbox import Outbox
 
-        return Outbox(self.runner, self.renderer, self.clock, base_url=self.config.app.base_url, salt=self.salt)
+        composer = Composer(self.renderer, self.config.app.base_url, self.salt)
+        return Outbox(self.runner, composer, self.clock, salt=self.salt)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -86,6 +86,17 @@ class Catalog:
     def flows(self, shop_id: str) -> list[Flow]:
         return self._flows.get(shop_id, [])
 
+    def exchange(self, shop_id: str, flow: Flow) -> None:
+        """Put a flow in the place of the shop's flow of that id, or beside the others: to look at what it would do."""
+        before = [each for each in self.flows(shop_id) if each.id == flow.id]
+        for each in before:
+            for kind in each.trigger:
+                self._by_trigger[shop_id, kind].remove(each)
+        self._flows[shop_id] = [*(each for each in self.flows(shop_id) if each.id != flow.id), flow]
+        self._versions[shop_id, flow.id, flow.version] = flow
+        for kind in flow.trigger:
+            self._by_trigger.setdefault((shop_id, kind), []).append(flow)
+
     def withhold(self, shop_id: str, granted: frozenset[str]) -> list[str]:
         """Start no runs of flows that need more than the merchant granted; why, a line a fault. People who are in
         such a flow stay in it: what was granted may be granted again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from connector.config import ShopSettings
 from connector.model import Effect, Run, Shop
@@ -41,6 +41,14 @@ class Composed:
     content: bytes
     subject: str
     fault: str = ""
+
+
+class Composes(Protocol):
+    """What makes a message of a case. A look back at a year makes none: nobody reads them."""
+
+    def compose(self, tx: Tx, case: Case, key: str, now: datetime) -> Composed:
+        """Raises `TemplateError` (the template), `Refused` (an address that is none)."""
+        ...
 
 
 class Composer:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from connector.clock import Clock, from_text
 from connector.contracts import (
@@ -31,7 +30,7 @@ from connector.store import effects, entities, privacy, runs, shops, suppression
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from flows.addressing import derive_token, recipient_of
-from flows.composing import Case, Composer
+from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.facts import Facts
 from flows.guards import GuardResult
@@ -39,9 +38,6 @@ from flows.policy import Allow, Defer, Drop, check
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run, person
 from flows.told import told_already
-
-if TYPE_CHECKING:
-    from flows.render.renderer import Renderer
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 400
@@ -62,9 +58,9 @@ class Prepared:
 class Outbox:
     """Decides, freezes and records. It never acts."""
 
-    def __init__(self, runner: Runner, renderer: Renderer, clock: Clock, *, base_url: str, salt: bytes) -> None:
+    def __init__(self, runner: Runner, composer: Composes, clock: Clock, *, salt: bytes) -> None:
         self._runner = runner
-        self._composer = Composer(renderer, base_url, salt)
+        self._composer = composer
         self._clock = clock
         self._salt = salt
 

@@ -19,6 +19,7 @@ from connector.errors import ConfigError, KiitosError, StoreUnavailable, Unsuppo
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "adapters": "connector.testing.adapters",
+    "backtest": "connector.cli.backtest",
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",
     "deliveries": "connector.cli.deliveries",
@@ -30,6 +31,7 @@ COMMANDS = {
     "privacy": "connector.cli.privacy",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
+    "simulate": "connector.cli.simulate",
     "worker": "connector.cli.serve",
 }
 """The module of each command, which has a function of the command's name."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from connector.asking import ask_scopes
+from connector.cli.behaviour import diff
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError, near
 from connector.intake import again_if_moved
@@ -22,6 +23,9 @@ BATCH = 100
 @click.group()
 def flows() -> None:
     """List, check and stop flows."""
+
+
+flows.add_command(diff)
 
 
 @flows.command("list")

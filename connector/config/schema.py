@@ -85,6 +85,26 @@ def shaped(pattern: str, example: str) -> Check:
 currency = shaped(r"[A-Z]{3}", "an ISO 4217 code in capitals, such as EUR")
 country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
 locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
+
+
+def costs(value: Any) -> str:
+    """What a message of a channel costs, and the share of rewards that people use."""
+    if not isinstance(value, Mapping):
+        return f"should be a table, not {_kind(value)}"
+    for key, item in value.items():
+        if key == "reward_use":
+            if isinstance(item, bool) or not isinstance(item, int | float) or not 0 <= item <= 1:
+                return f"{key} should be a share between 0 and 1, such as 0.2"
+        elif key not in _PAID_CHANNELS:
+            return f"no channel '{key}'{near(key, (*_PAID_CHANNELS, 'reward_use'))}"
+        elif not isinstance(item, str) or not _PRICE.fullmatch(item):
+            return f'{key} should be an amount, such as "0.07 EUR"'
+    return ""
+
+
+_PAID_CHANNELS = ("email", "sms", "whatsapp", "push", "print")
+_PRICE = re.compile(r"\d+(\.\d+)? [A-Z]{3}")
+
 colour = shaped(r"#[0-9a-fA-F]{6}", "a colour such as #1f5c4d")
 
 
@@ -129,6 +149,7 @@ SETTINGS: dict[str, Check] = {
     "accent_color": colour,
     "soft_opt_in": texts,
     "fetch_before_send": flag,
+    "costs": costs,
     "flows": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}

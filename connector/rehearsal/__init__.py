@@ -17,8 +17,18 @@ A flow's file may carry its own tests:
 platform and a mail channel that only keep what they are given.
 """
 
-from connector.rehearsal.script import FlowTest, read_tests
+from connector.rehearsal.life import Life
+from connector.rehearsal.script import FlowTest, Happening, read_happening, read_tests
 from connector.rehearsal.stage import Outcome, Stage
 from connector.rehearsal.vocabulary import VOCABULARY
 
-__all__ = ["VOCABULARY", "FlowTest", "Outcome", "Stage", "read_tests"]
+__all__ = [
+    "VOCABULARY",
+    "FlowTest",
+    "Happening",
+    "Life",
+    "Outcome",
+    "Stage",
+    "read_happening",
+    "read_tests",
+]

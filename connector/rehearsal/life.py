@@ -62,7 +62,15 @@ class Life:
         self._orders: dict[str, Order] = {}
         self._parcels: dict[str, Shipment] = {}
         self._count = 0
+        self._known: Customer | None = None
         self.codes: list[str] = []
+
+    def adopt(self, order: Order, parcels: Sequence[Shipment]) -> None:
+        """Go on with an order that exists: what happens from now on happens to it and to whoever placed it."""
+        self._orders.pop(order.number, None)
+        self._orders[order.number] = order
+        self._parcels |= {parcel.id: parcel for parcel in parcels}
+        self._known = order.customer or Customer(id=None, email=order.email)
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -118,7 +126,8 @@ class Life:
         name, _, parts = rest.partition(" of ")
         order = self._order("")
         name = name or "A"
-        known = self._parcels.get(f"{order.id}-{name}")
+        theirs = [parcel for parcel in self._parcels.values() if parcel.order_id == order.id]
+        known = self._parcels.get(f"{order.id}-{name}") or (theirs[0] if len(theirs) == 1 and not rest else None)
         status = MOVES[word]
         parcel = known or Shipment(
             id=f"{order.id}-{name}",

@@ -73,6 +73,17 @@ def read_tests(document: Mapping[str, Any], where: str) -> list[FlowTest]:
     return found
 
 
+def read_happening(text: str) -> Happening:
+    """Read `3d delivered`: a span, a word of `VOCABULARY` and its object. Raises `ConfigError` with a near match."""
+    match = _SPAN.fullmatch(text.strip())
+    if not match:
+        raise ConfigError(f"'{text}': write when and what, such as '3d delivered'")
+    word = max((word for word in VOCABULARY if f"{match[2]} ".startswith(f"{word} ")), key=len, default="")
+    if not word:
+        raise ConfigError(f"'{text}': nothing is called '{match[2]}'{near(match[2], VOCABULARY)}")
+    return Happening(parse_span(match[1]), word, match[2][len(word) :].strip(), text)
+
+
 class _Reader:
     def __init__(self, place: str, table: Mapping[str, Any], faults: list[str]) -> None:
         self.place = place
@@ -140,15 +151,11 @@ class _Reader:
             return DEFAULT_UNTIL
 
     def _happening(self, text: str) -> Happening | None:
-        match = _SPAN.fullmatch(text.strip())
-        if not match:
-            self._fault("given", f"'{text}': write when and what, such as '3d delivered'")
+        try:
+            return read_happening(text)
+        except ConfigError as error:
+            self._fault("given", error.message)
             return None
-        word = max((word for word in VOCABULARY if f"{match[2]} ".startswith(f"{word} ")), key=len, default="")
-        if not word:
-            self._fault("given", f"'{text}': nothing is called '{match[2]}'{near(match[2], VOCABULARY)}")
-            return None
-        return Happening(parse_span(match[1]), word, match[2][len(word) :].strip(), text)
 
     def _expected(self, text: str) -> Expected | None:
         match = _SPAN.fullmatch(text.strip())

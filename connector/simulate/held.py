@@ -1,0 +1,205 @@
+"""A database that is held in memory while a person's past is lived through, and forgotten afterwards.
+
+It answers the product's own named queries. The tables that change with every event are dictionaries (`tables`), asked
+by a twin of the query (`twins`); everything else is SQLite, in one transaction that is rolled back for the next person,
+with its answers kept until something is written to what they were read from.
+
+A twin is tied to the very text of the query it stands for: a query that has changed since, or has no twin, is run by
+SQLite itself over the same rows. A stale twin costs time, never truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from connector.errors import StoreCollision
+from connector.simulate.tables import COLUMNS, HELD, Tables
+from connector.simulate.twins import READS, WRITES, Twin
+from connector.store.database import Args, Database, Row, Tx
+from connector.store.sql import Query
+from connector.store.sqlite import Sqlite, SqliteTx
+
+T = TypeVar("T")
+_WORD = re.compile(r"\w+")
+# What these remember is kept right by whoever writes it, and nobody else writes here.
+_LASTING = frozenset({"order_get", "customer_get", "run_get", "run_of_order", "order_followers", "event_known"})
+
+
+def digest(query: Query) -> str:
+    """The text of a query, in short: what a twin is tied to."""
+    return hashlib.sha256(" ".join(query.sql.split()).encode()).hexdigest()[:12]
+
+
+class HeldTx(Tx):
+    """The one transaction of a life. `forget_all` ends it and begins the next.
+
+    Without `twins` SQLite answers everything: what the twins are compared with.
+    """
+
+    def __init__(self, cursor: Any, queries: Mapping[str, Query], *, twins: bool = True) -> None:
+        super().__init__(cursor, queries)
+        self._below = SqliteTx(cursor, queries)
+        self._held = Tables()
+        known = {row["name"] for row in self._select("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        self._touched = {name: known.intersection(_WORD.findall(query.sql)) for name, query in queries.items()}
+        self._readers: dict[str, list[str]] = {table: [] for table in known}
+        for name, tables in self._touched.items():
+            for table in tables if queries[name].reads else ():
+                self._readers[table].append(name)
+        self._answers: dict[str, dict[Any, list[Row]]] = {}
+        # A table that has grown a column is left to SQLite: a twin would make rows without it.
+        grown = {table for table in HELD if self._columns_of(table) != COLUMNS[table]} if twins else set(HELD)
+        self._reads = {name: twin.act for name, twin in READS.items() if self._fits(name, twin, grown)}
+        self._writes = {name: twin.act for name, twin in WRITES.items() if self._fits(name, twin, grown)}
+        self._cursor.execute("SAVEPOINT life")
+
+    def _fits(self, name: str, twin: Twin[Any], grown: set[str]) -> bool:
+        query = self._queries.get(name)
+        return query is not None and digest(query) == twin.of and not (grown & self._touched[name])
+
+    def _columns_of(self, table: str) -> frozenset[str]:
+        return frozenset(row["name"] for row in self._select(f"PRAGMA table_info({table})"))
+
+    def _select(self, statement: str) -> list[Row]:
+        cursor = self._cursor.execute(statement)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def forget_all(self) -> None:
+        """Back to what was there before the life began."""
+        self._below.clear()
+        for statement in ("ROLLBACK TO life", "RELEASE life", "SAVEPOINT life"):
+            self._cursor.execute(statement)
+        self._held.clear()
+        self._answers.clear()
+        self.memo.clear()
+
+    def clear(self) -> None:
+        for name in [name for name in self.memo if name not in _LASTING]:
+            del self.memo[name]
+
+    def all(self, query: str, **args: Any) -> list[Row]:
+        twin = self._reads.get(query)
+        if twin is not None:
+            return twin(self._held, args)
+        if not self._queries[query].reads:
+            return self._change(query, lambda: self._below.all(query, **args))
+        known = self._answers.setdefault(query, {})
+        key = tuple(args.items())
+        found = known.get(key)
+        if found is None:
+            self._settle(self._touched[query])
+            found = known[key] = self._below.all(query, **args)
+        return found
+
+    def run(self, query: str, **args: Any) -> int:
+        twin = self._writes.get(query)
+        if twin is not None:
+            changed = twin(self._held, args)
+            self._outdate(self._touched[query])
+            return changed
+        return self._change(query, lambda: self._below.run(query, **args))
+
+    def _change(self, query: str, act: Callable[[], T]) -> T:
+        """A statement without a twin that writes: SQLite does it, and what is held is read anew."""
+        touched = self._touched[query]
+        self._settle(touched)
+        done = act()
+        self._outdate(touched)
+        for table in touched & HELD.keys():
+            self._held.load(table, self._select(f"SELECT * FROM {table}"))
+            self.memo.clear()
+        return done
+
+    def later(self, query: str, *, exact: bool = False, **args: Any) -> None:
+        changed = self.run(query, **args)
+        if exact and changed != 1:
+            raise StoreCollision(f"{query}: no row of its own")
+
+    def many(self, query: str, rows: Sequence[Args]) -> int:
+        names = self._queries[query].names
+        given = (row if isinstance(row, Mapping) else dict(zip(names, row, strict=True)) for row in rows)
+        return sum(self.run(query, **row) for row in given)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def script(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._settle(HELD.keys())
+        self._below.script(statement, values)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        # A life that meets an error is over: there is nobody to go back for.
+        yield
+
+    def next_due(self) -> str | None:
+        """When the next run wakes or the next effect is due, as text; `None` when nothing is. Cheaper than asking."""
+        return self._held.next_due()
+
+    def rows(self, table: str) -> list[Row]:
+        """Every row of a held table, as it stands."""
+        return list(self._held.rows[table].values())
+
+    def _settle(self, touched: Any) -> None:
+        """Let SQLite see what is held of these tables."""
+        for table in HELD.keys() & touched:
+            changed = self._held.take_changed(table)
+            if changed:
+                names = list(changed[0])
+                marks = ", ".join("?" * len(names))
+                statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"
+                self._cursor.executemany(statement, [tuple(row.values()) for row in changed])
+
+    def _outdate(self, touched: Any) -> None:
+        for table in touched:
+            for reader in self._readers[table]:
+                self._answers.pop(reader, None)
+
+
+class HeldDatabase(Database):
+    """Gives out the one `HeldTx`, whoever asks for a transaction."""
+
+    dialect = "sqlite"
+    begin_write = ""
+    begin_read = ""
+
+    def __init__(self, below: Sqlite, *, twins: bool = True) -> None:
+        super().__init__()
+        self._connection = below.open().conn
+        self._connection.execute("BEGIN")
+        self.tx = HeldTx(self._connection.cursor(), below.queries, twins=twins)
+
+    @property
+    def name(self) -> str:
+        return "held in memory"
+
+    def _connect(self) -> tuple[Any, Any]:
+        raise AssertionError("a held database has no connection of its own")
+
+    def _tx(self, cursor: Any, queries: Mapping[str, Query]) -> Tx:
+        del cursor, queries
+        raise AssertionError("a held database has one transaction")
+
+    def _fault(self, error: BaseException) -> str | None:
+        del error
+        return None
+
+    def checkpoint(self, mode: str = "PASSIVE") -> int:
+        del mode
+        return 0
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        self.tx.clear()
+        yield self.tx
+
+    def read(self) -> contextlib.AbstractContextManager[Tx]:
+        return self.transaction()
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,208 @@
+"""Where a past is lived through: the product itself, over a database held in memory, on a clock that is set by hand.
+
+Runner, policy, outbox, intake and carrier are those of production. What differs: rows are forgotten after each person,
+messages are not rendered (a look back tells who gets what and when, not how it reads), a channel takes everything, and
+a platform that can do everything does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import cast
+
+from connector.app import Kiitos, build
+from connector.carrier import SEND
+from connector.clock import ManualClock, from_text
+from connector.contracts import Accepted, Access
+from connector.credentials import Credentials
+from connector.errors import KiitosError, StoreUnavailable
+from connector.intake import WAKE
+from connector.model import Event, EventKind, Product, Ref
+from connector.performing import perform
+from connector.registry import PLATFORMS, Registry
+from connector.rehearsal.platform import Recording, Rehearsed
+from connector.simulate.held import HeldDatabase, HeldTx
+from connector.simulate.outcome import Lived, lived
+from connector.simulate.playbook import Playbook
+from connector.simulate.story import Moment
+from connector.store import effects, entities, referrals, runs, suppressions
+from connector.store.sqlite import Sqlite
+from connector.store.store import Store
+from flows.composing import Case, Composed
+from flows.history import remember
+from flows.outbox import Outbox, Prepared
+
+ROUNDS = 10_000
+"""A flow that never comes to rest at one moment is a fault of ours: say so instead of turning for ever."""
+
+
+class SceneClock(ManualClock):
+    """Its ids rise, so that what began first comes first, on every machine."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._count = 0
+
+    def new_id(self) -> str:
+        self._count += 1
+        return f"{self._count:026d}"
+
+    def begin_again(self, at: datetime) -> None:
+        """For the next person: the same ids, an earlier time."""
+        self._count = 0
+        self.set(at)
+
+
+class Unread:
+    """Composes nothing: the template's name stands for the message."""
+
+    def compose(self, tx: object, case: Case, key: str, now: datetime) -> Composed:
+        del tx, key, now
+        return Composed(b"", str(case.effect.request.get("template", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when on flows are live, and when the look ends."""
+
+    since: datetime
+    until: datetime
+
+
+def _sold(product: Product, at: datetime) -> Event:
+    subject = Ref("product", product.id)
+    return Event(kind=EventKind.PRODUCT_UPDATED, key=f"product/{product.id}", subject=subject, at=at, product=product)
+
+
+class Scene:
+    """One shop with one playbook. `live` may be called for any number of people, one after the other."""
+
+    def __init__(
+        self, playbook: Playbook, window: Window, products: Iterable[Product] = (), *, twins: bool = True
+    ) -> None:
+        self.playbook = playbook
+        self.window = window
+        self.shop = playbook.settings.shop
+        self.clock = SceneClock(window.since)
+        self._base = Store.open("sqlite://:memory:")
+        with self._base.work.transaction() as tx:
+            entities.apply_many(tx, self.shop.id, (_sold(product, window.since) for product in products), window.since)
+        self._kiitos = self._build(twins=twins)
+        self._platform = cast(Recording, self._kiitos.registry.platform(self.shop.platform))
+        self._access = Access(shop=self.shop, secrets={}, clock=self.clock)
+
+    def _build(self, *, twins: bool) -> Kiitos:
+        registry = Registry(extra={(PLATFORMS, self.shop.platform): Rehearsed})
+        whole = build(self.playbook.config, clock=self.clock, registry=registry, store=self._base)
+        self._held = HeldDatabase(cast(Sqlite, self._base.work), twins=twins)
+        store = Store(self._held, self._base.inbox)
+        kiitos = replace(whole, store=store, credentials=Credentials(store, whole.vault, self.clock))
+        for body in self.playbook.catalog(registry).flows(self.shop.id) if self.playbook.bodies else ():
+            kiitos.catalog.exchange(self.shop.id, body)
+        kiitos.outbox = Outbox(kiitos.runner, Unread(), self.clock, salt=kiitos.salt)
+        return kiitos
+
+    @property
+    def tx(self) -> HeldTx:
+        return self._held.tx
+
+    def close(self) -> None:
+        self._held.close()
+        self._base.close()
+
+    def live(self, moments: Sequence[Moment]) -> Lived:
+        """Let it all happen to these people and tell what they got. Knows nothing of anybody before or after."""
+        tx, window = self.tx, self.window
+        tx.forget_all()
+        self.clock.begin_again(window.since)
+        at = 0
+        while at < len(moments) and moments[at].at < window.since:
+            self._remember(moments[at])
+            at += 1
+        while True:
+            coming = moments[at].at if at < len(moments) and moments[at].at < window.until else None
+            due = self._due()
+            if due is not None and due < window.until and (coming is None or due <= coming):
+                self._pass_to(due)
+                self._work()
+            elif coming is not None:
+                self._pass_to(coming)
+                self._happen(moments[at])
+                at += 1
+            else:
+                break
+        self._platform.deeds.clear()
+        return lived(tx, self.shop.id, self.playbook.shown)
+
+    def _due(self) -> datetime | None:
+        due = self.tx.next_due()
+        return from_text(due) if due is not None else None
+
+    def _pass_to(self, at: datetime) -> None:
+        if at > self.clock.now():
+            self.clock.set(at)
+
+    def _remember(self, moment: Moment) -> None:
+        """What was before the window is known, as after a back-fill, and starts nothing."""
+        if moment.events:
+            since = self.window.since
+            with self._held.transaction() as tx:
+                remember(tx, self._kiitos.catalog, self.shop, moment.events, since, since)
+        self._note(moment)
+
+    def _happen(self, moment: Moment) -> None:
+        if moment.events:
+            with self._held.transaction() as tx:
+                self._kiitos.runner.ingest(tx, self.shop.id, moment.events, self.clock.now())
+        self._note(moment)
+
+    def _note(self, moment: Moment) -> None:
+        row, code, tx = moment.suppressed, moment.code, self.tx
+        if row is not None:
+            suppressions.add(tx, self.shop.id, row.address_key, row.channel, row.scope, row.reason, row.at)
+        if code is not None:
+            owner = (code.advocate_email_key, code.advocate_customer_id)
+            referrals.put_code(tx, self.shop.id, code.code_key, *owner, code.order_id, None, code.at)
+
+    def _work(self) -> None:
+        """Wake and carry out until nothing is due at this moment, as the worker's ticks do."""
+        now = self.clock.now()
+        for _ in range(ROUNDS):
+            self._wake(now)
+            self._act(now)
+            due = self._due()
+            if due is None or due > now:
+                return
+        raise StoreUnavailable(f"a flow of {self.shop.id} does not come to rest at {now:%Y-%m-%d %H:%M}")
+
+    def _wake(self, now: datetime) -> None:
+        with self._held.transaction() as tx:
+            for run in runs.due(tx, now, WAKE):
+                self._kiitos.runner.wake(tx, run, now)
+
+    def _act(self, now: datetime) -> None:
+        """T4 and T5 of what is due: decided by the outbox, then taken by everybody it is handed to."""
+        outbox = self._kiitos.outbox
+        with self._held.transaction() as tx:
+            waiting = effects.due(tx, now, SEND)
+            ready = [item for effect in waiting if (item := outbox.prepare(tx, effect, now)) is not None]
+        for item in ready:
+            if item.message is not None:
+                with self._held.transaction() as tx:
+                    outbox.record(tx, item, Accepted(key=item.message.key), now, 0.0)
+            else:
+                self._perform(item, now)
+
+    def _perform(self, item: Prepared, now: datetime) -> None:
+        kiitos, effect = self._kiitos, item.effect
+        try:
+            done = perform(kiitos, item, self._platform, self._access)
+        except KiitosError as error:
+            with self._held.transaction() as tx:
+                kiitos.outbox.error(tx, effect, now, error)
+            return
+        with self._held.transaction() as tx:
+            kiitos.runner.performed(tx, item.run, effect, done.values, now)
+            kiitos.outbox.done(tx, effect, now, done.values)

@@ -1,0 +1,92 @@
+"""A look back does what the product does: the same messages and acts at the same times, dropped for the same reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.model import Channel, ConsentState, EventKind
+from connector.simulate.story import Moment
+from connector.testing.histories import Habits, History
+from flows import engine, policy
+from tests.simulate.product import BEGIN, SHOP, essence, looked_back, moments, playbook, really, window, without_subject
+
+ODD = Habits(
+    days=60, cancelled=0.15, refunded=0.2, returned=0.15, reviewed=0.3, withdrew=0.3, in_parts=0.4, further_orders=2
+)
+
+
+def past(seed: int, orders: int = 6) -> list[list[Moment]]:
+    shop = playbook().settings.shop
+    return [moments(told) for told in History(shop, BEGIN, seed=seed, habits=ODD).people(orders)]
+
+
+def both(people: list[list[Moment]]) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    book, within = playbook(), window(150)
+    together = [moment for person in people for moment in person]
+    return essence(looked_back(book, people, within).deeds), without_subject(really(book, together, within))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6))
+def test_the_same_messages_at_the_same_times(seed: int) -> None:
+    ours, theirs = both(past(seed))
+    assert ours == theirs
+    assert len(ours) > 5
+
+
+def test_every_kind_of_end_is_among_them() -> None:
+    """The comparison would say little if nobody ever refused, returned or wrote a review."""
+    told = [moment.events[0] for seed in range(6) for person in past(seed) for moment in person]
+    kinds = {event.kind for event in told}
+    wanted = {EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.RETURN_REQUESTED}
+    assert wanted | {EventKind.REVIEW_SUBMITTED, EventKind.CONSENT_WITHDRAWN, EventKind.SHIPMENT_DELIVERED} <= kinds
+    ours, _ = both(past(1, orders=12))
+    assert {each[3] for each in ours} == {"sent", "skipped"}
+
+
+@pytest.mark.parametrize("planted", ["consent", "cancel", "late"])
+def test_a_planted_difference_is_found(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a policy that forgets a rule, an engine deaf to cancellations, a clock that lags."""
+    people = past(1, orders=12)
+    book, within = playbook(), window(150)
+    theirs = without_subject(really(book, [moment for person in people for moment in person], within))
+    if planted == "late":
+        people = [[replace(moment, at=moment.at + timedelta(minutes=2)) for moment in person] for person in people]
+    elif planted == "cancel":
+        monkeypatch.setattr(engine, "cancel", lambda flow, run, kind, now: engine.Transition(run))
+    else:
+        rules = tuple(rule for rule in policy._RULES if rule.__name__ != "_consent")
+        monkeypatch.setattr(policy, "_RULES", rules)
+    assert essence(looked_back(book, people, within).deeds) != theirs
+
+
+def test_consent_counts_as_it_was() -> None:
+    """Who said no in May had not said it in April."""
+    book = playbook()
+    for seed in range(40):
+        for person in past(seed):
+            told = [event for moment in person for event in moment.events if event.consent is not None]
+            no = [event for event in told if event.consent and event.consent.state is ConsentState.WITHDRAWN]
+            if not no:
+                continue
+            assert no[0].consent is not None
+            assert no[0].consent.channel is Channel.EMAIL
+            deeds = looked_back(book, [person], window(150)).deeds
+            marketing = [deed for deed in deeds if deed.purpose != "transactional" and deed.kind == "message"]
+            assert all(deed.at < no[0].at for deed in marketing if deed.state == "sent")
+            if any(deed.state == "sent" for deed in marketing) and any(deed.why for deed in marketing):
+                return
+    pytest.fail("no history has a message before a no and one kept back after it")
+
+
+def test_what_was_before_the_window_starts_nothing() -> None:
+    person = past(3)[0]
+    within = replace(window(150), since=person[-1].at + timedelta(seconds=1))
+    lived = looked_back(playbook(), [person], within)
+    assert not lived.deeds
+    assert SHOP
