@@ -134,7 +134,7 @@ def of_orders(tx: Tx, shop_id: str, order_ids: Sequence[str]) -> Past:
             past.orders[row["order_id"]].returns.append(codec.decode(row["snapshot"], Return))
     for row in tx.all("past_told", shop_id=shop_id, ids=ids):
         if row["order_id"] in past.orders:
-            past.orders[row["order_id"]].told.append(_told(row))
+            _add_told(past.orders[row["order_id"]], row)
     _add_people(tx, shop_id, past)
     return past
 
@@ -150,6 +150,16 @@ def _add_parcels(tx: Tx, shop_id: str, ids: str, orders: Mapping[str, OrderPast]
         found = orders.get(row["order_id"])
         if found is not None:
             found.times.setdefault(row["shipment_id"], {})[row["status"]] = from_text(row["at"])
+
+
+def _add_told(found: OrderPast, row: Row) -> None:
+    family, _, state = row["kind"].partition(".")
+    if family != "shipment":
+        found.told.append(_told(row))
+        return
+    times = found.times.setdefault(row["subject_id"], {})
+    at = from_text(row["at"])
+    times[state] = min(at, times.get(state, at))
 
 
 def _told(row: Row) -> Event:

@@ -320,12 +320,9 @@ class _OrderStory:
 
 
 def keep(tx: Tx, shop_id: str, told: Sequence[Event], now: datetime) -> None:
-    """Keep what a back-fill keeps of a past: the snapshots, what people agreed to, and what only events tell."""
+    """Keep what a back-fill keeps of a past: the snapshots, what people agreed to, and that it happened."""
     entities.apply_many(tx, shop_id, told, now)
     for event in told:
         if event.consent is not None:
             consents.record(tx, shop_id, event.consent, now)
-    events.record_many(tx, shop_id, [event for event in told if event.kind in _ONLY_TOLD], now)
-
-
-_ONLY_TOLD = frozenset({EventKind.REVIEW_SUBMITTED, EventKind.RETURN_REQUESTED})
+    events.record_many(tx, shop_id, told, now)

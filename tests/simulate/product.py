@@ -128,7 +128,14 @@ def really(playbook: Playbook, told: Sequence[Moment], within: Window) -> set[tu
     finally:
         store.close()
     return {
-        (str(effect.done_at), run.flow_id, effect.step_id, str(effect.status), effect.reason.partition(":")[0], *_of(run))
+        (
+            str(effect.done_at),
+            run.flow_id,
+            effect.step_id,
+            str(effect.status),
+            effect.reason.partition(":")[0],
+            *_of(run),
+        )
         for run, acts in theirs
         for effect in acts
         if effect.done_at is not None

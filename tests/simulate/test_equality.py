@@ -1,4 +1,4 @@
-"""A look back does what the product does: the same messages and acts at the same times, dropped for the same reasons."""
+"""A look back does what the product does: the same messages at the same times, dropped for the same reasons."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from connector.model import Channel, ConsentState, EventKind
 from connector.simulate.story import Moment
 from connector.testing.histories import Habits, History
 from flows import engine, policy
-from tests.simulate.product import BEGIN, SHOP, essence, looked_back, moments, playbook, really, window, without_subject
+from tests.simulate.product import BEGIN, essence, looked_back, moments, playbook, really, window, without_subject
 
 ODD = Habits(
     days=60, cancelled=0.15, refunded=0.2, returned=0.15, reviewed=0.3, withdrew=0.3, in_parts=0.4, further_orders=2
 )
 
 
+BOOK = playbook()
+
+
 def past(seed: int, orders: int = 6) -> list[list[Moment]]:
-    shop = playbook().settings.shop
+    shop = BOOK.settings.shop
     return [moments(told) for told in History(shop, BEGIN, seed=seed, habits=ODD).people(orders)]
 
 
 def both(people: list[list[Moment]]) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    book, within = playbook(), window(150)
+    book, within = BOOK, window(150)
     together = [moment for person in people for moment in person]
     return essence(looked_back(book, people, within).deeds), without_subject(really(book, together, within))
 
@@ -53,7 +56,7 @@ def test_every_kind_of_end_is_among_them() -> None:
 def test_a_planted_difference_is_found(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a policy that forgets a rule, an engine deaf to cancellations, a clock that lags."""
     people = past(1, orders=12)
-    book, within = playbook(), window(150)
+    book, within = BOOK, window(150)
     theirs = without_subject(really(book, [moment for person in people for moment in person], within))
     if planted == "late":
         people = [[replace(moment, at=moment.at + timedelta(minutes=2)) for moment in person] for person in people]
@@ -67,7 +70,6 @@ def test_a_planted_difference_is_found(planted: str, monkeypatch: pytest.MonkeyP
 
 def test_consent_counts_as_it_was() -> None:
     """Who said no in May had not said it in April."""
-    book = playbook()
     for seed in range(40):
         for person in past(seed):
             told = [event for moment in person for event in moment.events if event.consent is not None]
@@ -76,7 +78,7 @@ def test_consent_counts_as_it_was() -> None:
                 continue
             assert no[0].consent is not None
             assert no[0].consent.channel is Channel.EMAIL
-            deeds = looked_back(book, [person], window(150)).deeds
+            deeds = looked_back(BOOK, [person], window(150)).deeds
             marketing = [deed for deed in deeds if deed.purpose != "transactional" and deed.kind == "message"]
             assert all(deed.at < no[0].at for deed in marketing if deed.state == "sent")
             if any(deed.state == "sent" for deed in marketing) and any(deed.why for deed in marketing):
@@ -87,6 +89,6 @@ def test_consent_counts_as_it_was() -> None:
 def test_what_was_before_the_window_starts_nothing() -> None:
     person = past(3)[0]
     within = replace(window(150), since=person[-1].at + timedelta(seconds=1))
-    lived = looked_back(playbook(), [person], within)
+    lived = looked_back(BOOK, [person], within)
     assert not lived.deeds
-    assert SHOP
+    assert looked_back(BOOK, [person], window(150)).deeds

@@ -35,10 +35,11 @@ SELECT order_id, snapshot FROM returns
 WHERE shop_id = :shop_id AND order_id IN (SELECT value FROM {json_texts}(:ids)) ORDER BY at, return_id
 
 -- past_told --
--- What no snapshot tells: reviews, the stages of returns, events of the merchant's own.
+-- What no snapshot tells: reviews, the stages of returns, states parcels were in, events of the merchant's own.
 SELECT kind, event_key, subject_kind, subject_id, order_id, customer_id, at, data FROM events
 WHERE shop_id = :shop_id AND order_id IN (SELECT value FROM {json_texts}(:ids))
-  AND (kind = 'review.submitted' OR kind LIKE 'return.%' OR kind LIKE 'custom.%')
+  AND (kind = 'review.submitted' OR kind LIKE 'return.%' OR kind LIKE 'custom.%'
+    OR (kind LIKE 'shipment.%' AND kind NOT IN ('shipment.created', 'shipment.updated')))
 ORDER BY at, event_key
 
 -- past_accounts --
