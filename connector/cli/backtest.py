@@ -12,6 +12,7 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError
+from flows.daytime import zone_of
 
 if TYPE_CHECKING:
     from connector.simulate.costs import Costs
@@ -71,33 +72,31 @@ def backtest(
     from connector.simulate.playbook import from_file, of_shop, with_flows
     from connector.simulate.report import backtest_document
 
-    config = app.whole_config
+    config = app.kiitos.config
     book = from_file(playbook, shop, os.environ) if playbook else of_shop(config, shop)
     if flows:
         book = with_flows(book, flows, alone=alone)
-    window = window_of(app, since, until, book)
-    seen = run_look(app, look_of(app, (book,), window), jobs)
+    window = window_of(since, until, book)
+    seen = run_look(look_of(app, (book,), window), jobs)
     tally, costs = seen.tallies[0], costs_of(book.settings)
     if svg is not None:
         from connector.simulate.picture import draw
 
-        title = f"{book.settings.shop.name}: {window.since:%Y-%m-%d} to {window.until:%Y-%m-%d}"
+        title = f"{book.settings.shop.name}: {days_of(window, book)}"
         svg.write_text(draw(tally, title), encoding="utf-8")
     if as_json:
         print_json(backtest_document(tally, costs, window, shop, book.name))
     else:
-        _print(tally, costs, window)
+        _print(tally, costs, days_of(window, book))
     if seen.interrupted:
         raise click.exceptions.Exit(130)
 
 
-def window_of(app: App, since: datetime | None, until: datetime | None, book: Playbook) -> Window:
+def window_of(since: datetime | None, until: datetime | None, book: Playbook) -> Window:
     """The days asked for, as days of the shop; the last year if nothing was said. Raises `ConfigError`."""
     from connector.clock import SystemClock
     from connector.simulate.scene import Window
-    from flows.daytime import zone_of
 
-    del app
     zone = zone_of(book.settings.shop.timezone)
     end = until.replace(tzinfo=zone) if until else SystemClock().now().astimezone(zone)
     begin = since.replace(tzinfo=zone) if since else end - YEAR
@@ -113,11 +112,10 @@ def look_of(app: App, playbooks: tuple[Playbook, ...], window: Window) -> Look:
     return Look(database=settings.database, inbox=settings.inbox, playbooks=playbooks, window=window)
 
 
-def run_look(app: App, look: Look, jobs: int | None) -> Seen:
+def run_look(look: Look, jobs: int | None) -> Seen:
     """The look, with a bar on the terminal. Ctrl-C ends it; what was seen until then is told, and that it is a part."""
     from connector.simulate.shards import look_back
 
-    del app
     count = jobs or os.cpu_count() or 1
     with click.progressbar(length=1, label="looking back", file=sys.stderr, width=40) as bar:
 
@@ -131,13 +129,20 @@ def run_look(app: App, look: Look, jobs: int | None) -> Seen:
     return seen
 
 
-def _print(tally: Tally, costs: Costs, window: Window) -> None:
+def days_of(window: Window, book: Playbook) -> str:
+    """From the first day to the last, as days of the shop."""
+    zone = zone_of(book.settings.shop.timezone)
+    last = window.until.astimezone(zone) - timedelta(seconds=1)
+    return f"{window.since.astimezone(zone):%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _print(tally: Tally, costs: Costs, days: str) -> None:
     from connector.simulate.costs import bill
 
     people = sum(tally.per_person.values())
+    messages = sum(map(tally.messages, tally.flows))
     click.echo(
-        f"{tally.orders:,} orders of {tally.lives:,} people, {window.since:%Y-%m-%d} to {window.until:%Y-%m-%d}: "
-        f"{people:,} people would have got {sum(map(tally.messages, tally.flows)):,} messages\n"
+        f"{tally.orders:,} orders of {tally.lives:,} people, {days}: {people:,} would have got {messages:,} messages\n"
     )
     rows = []
     for flow in tally.flows:

@@ -38,14 +38,14 @@ def diff(
     ran on (`kiitos flows list` shows them).
     \b
     Examples:
-      kiitos flows diff now flows/review.toml --shop acme-main
+      kiitos flows diff now flows/our-review.toml --shop acme-main
       kiitos flows diff 3f2a9c41d07b now --shop acme-main --from 2026-06-01
     """
     from connector.simulate.report import difference_document
 
     books = _books(app, (old, new), shop)
-    window = window_of(app, since, until, books[0])
-    seen = run_look(app, look_of(app, books, window), jobs)
+    window = window_of(since, until, books[0])
+    seen = run_look(look_of(app, books, window), jobs)
     found = seen.difference
     if as_json:
         print_json(difference_document(found, (old, new), window, shop))
@@ -57,15 +57,10 @@ def diff(
 
 def _books(app: App, names: tuple[str, str], shop: str) -> tuple[Playbook, ...]:
     from connector.simulate.playbook import chosen
-    from connector.store.store import Store
 
-    config = app.whole_config
-    store = Store.open(config.app.database, inbox_url=config.app.inbox, migrate=False, check=False)
-    try:
-        with store.work.read() as tx:
-            return tuple(chosen(name, config, shop, tx, os.environ) for name in names)
-    finally:
-        store.close()
+    kiitos = app.kiitos
+    with kiitos.store.work.read() as tx:
+        return tuple(chosen(name, kiitos.config, shop, tx, os.environ) for name in names)
 
 
 def _print(found: Difference) -> None:

@@ -51,27 +51,21 @@ def simulate(
       kiitos simulate --shop acme-main --order 1042
       kiitos simulate --shop acme-main --email aino@example.com --if "1d shipped" --if "3d delivered"
     """
-    from connector.clock import SystemClock
     from connector.rehearsal import read_happening
     from connector.simulate.forward import find_person, look_forward
     from connector.simulate.playbook import of_shop, with_flows
-    from connector.store.store import Store
 
     if bool(order) == bool(email):
         raise ConfigError("name one of --order and --email")
-    config = app.whole_config
-    book = of_shop(config, shop)
+    kiitos = app.kiitos
+    book = of_shop(kiitos.config, shop)
     book = with_flows(book, flows) if flows else book
     happenings = [read_happening(text) for text in assumed]
-    store = Store.open(config.app.database, inbox_url=config.app.inbox, migrate=False, check=False)
-    try:
-        person, order_id = find_person(store, shop, order=order, email=email)
-        if person is None:
-            click.echo(f"nobody and nothing called '{order or email}' in {shop}", err=True)
-            raise click.exceptions.Exit(1)
-        future = look_forward(store, book, person, SystemClock().now(), timedelta(days=days), happenings, order_id)
-    finally:
-        store.close()
+    person, order_id = find_person(kiitos.store, shop, order=order, email=email)
+    if person is None:
+        click.echo(f"nobody and nothing called '{order or email}' in {shop}", err=True)
+        raise click.exceptions.Exit(1)
+    future = look_forward(kiitos.store, book, person, kiitos.clock.now(), timedelta(days=days), happenings, order_id)
     if as_json:
         print_json({"shop": shop, "steps": [_document(step) for step in future.steps], "under_way": future.under_way})
     else:

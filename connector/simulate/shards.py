@@ -83,14 +83,15 @@ def look_back(look: Look, *, jobs: int = 1, progress: Progress | None = None) ->
 
 
 def _parts(look: Look, people: Sequence[Sequence[str]], jobs: int, stack: ExitStack) -> Iterator[Seen]:
-    if jobs == 1:
-        watcher = stack.enter_context(Watcher(look))
-        yield from map(watcher.watch, chunks(people))
+    work = list(chunks(people))
+    if min(jobs, len(work)) <= 1:
+        watcher = stack.enter_context(Watcher(look)) if work else None
+        yield from map(watcher.watch, work) if watcher is not None else ()
         return
     # Not forked: a child must not share this process's connections.
     context = multiprocessing.get_context("spawn")
-    pool = stack.enter_context(context.Pool(jobs, _begin, (look,)))
-    yield from pool.imap_unordered(_watch, chunks(people))
+    pool = stack.enter_context(context.Pool(min(jobs, len(work)), _begin, (look,)))
+    yield from pool.imap_unordered(_watch, work)
 
 
 class Watcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,18 +93,26 @@ def commands(text: str, where: str, program: str) -> Iterator[Command]:
     for block in blocks(text, where):
         if block.language in ("", "sh", "bash", "console"):
             for number, line in enumerate(block.text.split("\n"), start=block.line):
-                words = line.split("#")[0].removeprefix("$ ").split()
+                words = words_of(line.split("#")[0].removeprefix("$ "))
                 if words[:1] == [program]:
                     yield Command(f"{where}:{number}", tuple(words[1:]), typed=True)
     for number, line in prose(text):
         yield from mentions(line, f"{where}:{number}", program)
 
 
+def words_of(line: str) -> list[str]:
+    """As a shell takes it apart, quotes and all; a line that is no command (an apostrophe) at its spaces."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
+
+
 def mentions(line: str, place: str, program: str) -> Iterator[Command]:
     """Each `program ...` in backticks."""
     for code in _CODE.findall(line):
-        words = code.split()
-        if words[0] == program and len(words) > 1:
+        words = words_of(code)
+        if words and words[0] == program and len(words) > 1:
             yield Command(place, tuple(words[1:]), typed=False)
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from connector import serve, worker
 from connector.cli import cli
-from tests.docs.documents import ROOT, Command, blocks, commands, committed, documents, mentions, name_of
+from tests.docs.documents import ROOT, Command, blocks, commands, committed, documents, mentions, name_of, words_of
 
 PLACEHOLDERS = {
     "SHOP": "demo-aurora",
@@ -21,6 +21,9 @@ PLACEHOLDERS = {
     "DELIVERY": "4711",
     "MESSAGE": "01jd3k:ask",
     "acme-main": "demo-aurora",
+    "next.toml": "app.toml",
+    "flows/our-review.toml": str(ROOT / "flows" / "library" / "review_request.toml"),
+    "3f2a9c41d07b": "now",
 }
 PRODUCT = ("connector/", "flows/", "platforms/", "webhooks/")
 
@@ -53,7 +56,7 @@ def from_help() -> list[Command]:
     """The examples of the help texts, and of the top one."""
     texts = [((), cli.help or ""), *((words, command.help or "") for words, command in COMMANDS.items())]
     return [
-        Command(f"help of {' '.join(('kiitos', *words))}", tuple(shown[0].split()[1:]), typed=True)
+        Command(f"help of {' '.join(('kiitos', *words))}", tuple(words_of(shown[0])[1:]), typed=True)
         for words, text in texts
         for line in text.split("\n")
         if (shown := re.split(r"\s{2,}", line.strip())) and shown[0].startswith("kiitos ")

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 from click.testing import CliRunner, Result
 
 from connector.app import build
@@ -95,7 +96,8 @@ def test_it_is_what_the_scene_gives(folder: Path) -> None:
     assert sum(flow["messages"] + flow["acts"] for flow in told["flows"]) == len(sent) > 40
 
 
-def test_several_processes_give_the_same(folder: Path) -> None:
+def test_several_processes_give_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.simulate.groups.CHUNK", 5)
     config = load_config(folder / "app.toml")
     look = Look(
         database=config.app.database, inbox=config.app.inbox, playbooks=(of_shop(config, SHOP),), window=window(456)
@@ -107,10 +109,18 @@ def test_several_processes_give_the_same(folder: Path) -> None:
 
 
 def test_nothing_is_written(folder: Path) -> None:
-    before = (folder / "kiitos.db").read_bytes()
+    before = rows(folder)
     run(folder, "backtest", *SPAN)
     run(folder, "simulate", "--shop", SHOP, "--order", "1-1")
-    assert (folder / "kiitos.db").read_bytes() == before
+    assert rows(folder) == before
+    assert before["orders"] == 20
+    assert before["effects"] == 0
+
+
+def rows(folder: Path) -> dict[str, int]:
+    """How many rows each table holds."""
+    database = sqlite_utils.Database(folder / "kiitos.db")
+    return {table.name: table.count for table in database.tables}
 
 
 def test_a_flow_the_shop_has_not_yet_is_looked_at(folder: Path) -> None:
