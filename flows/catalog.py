@@ -64,13 +64,16 @@ class Catalog:
             raise ConfigError("\n".join(dict.fromkeys(faults)))  # a layer's fault is its shops' too
         for shop_id, flows in self._flows.items():
             for flow in flows:
-                self._versions[shop_id, flow.id, flow.version] = flow
-                for kind in flow.trigger:
-                    self._by_trigger.setdefault((shop_id, kind), []).append(flow)
-                if flow.schedule is not None:
-                    self._scheduled.setdefault(shop_id, []).append(flow)
-                if is_about_people(flow):
-                    self._of_people.update((shop_id, kind) for kind in flow.event_kinds)
+                self._index(shop_id, flow)
+
+    def _index(self, shop_id: str, flow: Flow) -> None:
+        self._versions[shop_id, flow.id, flow.version] = flow
+        for kind in flow.trigger:
+            self._by_trigger.setdefault((shop_id, kind), []).append(flow)
+        if flow.schedule is not None:
+            self._scheduled.setdefault(shop_id, []).append(flow)
+        if is_about_people(flow):
+            self._of_people.update((shop_id, kind) for kind in flow.event_kinds)
 
     def settings(self, shop_id: str) -> ShopSettings:
         """The shop's settings. Raises `ConfigError` when the operator's file does not have the shop."""
@@ -88,14 +91,13 @@ class Catalog:
 
     def exchange(self, shop_id: str, flow: Flow) -> None:
         """Put a flow in the place of the shop's flow of that id, or beside the others: to look at what it would do."""
-        before = [each for each in self.flows(shop_id) if each.id == flow.id]
-        for each in before:
-            for kind in each.trigger:
-                self._by_trigger[shop_id, kind].remove(each)
-        self._flows[shop_id] = [*(each for each in self.flows(shop_id) if each.id != flow.id), flow]
-        self._versions[shop_id, flow.id, flow.version] = flow
-        for kind in flow.trigger:
-            self._by_trigger.setdefault((shop_id, kind), []).append(flow)
+        flows = [*(each for each in self.flows(shop_id) if each.id != flow.id), flow]
+        self._flows[shop_id] = flows
+        self._scheduled.pop(shop_id, None)
+        self._of_people = {key for key in self._of_people if key[0] != shop_id}
+        self._by_trigger = {key: found for key, found in self._by_trigger.items() if key[0] != shop_id}
+        for each in flows:
+            self._index(shop_id, each)
 
     def withhold(self, shop_id: str, granted: frozenset[str]) -> list[str]:
         """Start no runs of flows that need more than the merchant granted; why, a line a fault. People who are in

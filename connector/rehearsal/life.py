@@ -238,6 +238,8 @@ class Life:
         return self._new("imagined", now, _CUSTOMER, paid=False)
 
     def _person(self, who: str) -> Customer:
+        if who == _CUSTOMER and self._known is not None:
+            return self._known
         given = {_CUSTOMER: ("Aino", "aino@example.test"), _FRIEND: ("Väinö", "vaino@example.test")}[who]
         email = given[1] if self._settings.get("email", True) else None
         about = self.about if who == _CUSTOMER else {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
+from connector.alarms import Alarms
 from connector.app import Kiitos, build
 from connector.carrier import SEND
 from connector.clock import ManualClock, from_text
@@ -27,7 +28,7 @@ from connector.simulate.held import HeldDatabase, HeldTx
 from connector.simulate.outcome import Lived, lived
 from connector.simulate.playbook import Playbook
 from connector.simulate.story import Moment
-from connector.store import effects, entities, referrals, runs, suppressions
+from connector.store import effects, entities, referrals, runs, suppressions, wakeups
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
 from flows.composing import Case, Composed
@@ -91,6 +92,8 @@ class Scene:
             entities.apply_many(tx, self.shop.id, (_sold(product, window.since) for product in products), window.since)
         self._kiitos = self._build(twins=twins)
         self._platform = cast(Recording, self._kiitos.registry.platform(self.shop.platform))
+        self._alarms = Alarms(self._kiitos)
+        self._waits = bool(self._kiitos.catalog.all_scheduled)
         self._access = Access(shop=self.shop, secrets={}, clock=self.clock)
 
     def _build(self, *, twins: bool) -> Kiitos:
@@ -137,8 +140,10 @@ class Scene:
         return lived(tx, self.shop.id, self.playbook.shown)
 
     def _due(self) -> datetime | None:
-        due = self.tx.next_due()
-        return from_text(due) if due is not None else None
+        text = self.tx.next_due()
+        due = from_text(text) if text is not None else None
+        ring = wakeups.next_due(self.tx) if self._waits else None
+        return min(due, ring) if due is not None and ring is not None else due or ring
 
     def _pass_to(self, at: datetime) -> None:
         if at > self.clock.now():
@@ -170,6 +175,7 @@ class Scene:
         """Wake and carry out until nothing is due at this moment, as the worker's ticks do."""
         now = self.clock.now()
         for _ in range(ROUNDS):
+            self._alarms.ring()
             self._wake(now)
             self._act(now)
             due = self._due()

@@ -20,7 +20,8 @@ from connector.simulate.scene import Scene, Window
 from connector.simulate.story import moments
 from connector.simulate.tally import Tally
 from connector.store import past
-from connector.store.past import Past
+from connector.store.db import Tx
+from connector.store.past import Buyer, Past
 from connector.store.store import Store
 
 Progress = Callable[[int, int], None]
@@ -63,14 +64,12 @@ def look_back(look: Look, *, jobs: int = 1, progress: Progress | None = None) ->
 
     Raises `ConfigError` for a playbook that does not load, `StoreUnavailable` for a database that cannot be read.
     """
-    for playbook in look.playbooks:
-        playbook.flows()  # faults are told once, by this process, before any work
     with ExitStack() as stack:
         store = _open(look)
         stack.callback(store.close)
         with store.work.read() as tx:
-            people = groups(past.buyers(tx, look.shop_id, look.window.until), past.referrals(tx, look.shop_id))
-        total = sum(map(len, people))
+            people = groups(_buyers(tx, look), past.referrals(tx, look.shop_id))
+        total = sum(not each.startswith(past.CART) for group in people for each in group)
         seen = Seen([Tally() for _ in look.playbooks])
         try:
             for part in _parts(look, people, jobs, stack):
@@ -80,6 +79,14 @@ def look_back(look: Look, *, jobs: int = 1, progress: Progress | None = None) ->
         except KeyboardInterrupt:
             seen.interrupted = True
     return seen
+
+
+def _buyers(tx: Tx, look: Look) -> Iterator[Buyer]:
+    """Whoever ordered, and whoever began a checkout where a flow looks at those. Faults of flows are told here."""
+    yield from past.buyers(tx, look.shop_id, look.window.until)
+    kinds = {kind for playbook in look.playbooks for flow in playbook.flows() for kind in flow.event_kinds}
+    if any(kind.startswith("checkout.") for kind in kinds):
+        yield from past.carts(tx, look.shop_id, look.window.until)
 
 
 def _parts(look: Look, people: Sequence[Sequence[str]], jobs: int, stack: ExitStack) -> Iterator[Seen]:
@@ -142,8 +149,7 @@ def _parted(whole: Past, people: Iterable[Sequence[str]]) -> Iterator[Past]:
         for name in past.names_of(row):
             of_address.setdefault(name, []).append(row)
     for group in people:
-        orders = {order_id: whole.orders[order_id] for order_id in group if order_id in whole.orders}
-        yield past.part(whole, orders, of_address)
+        yield past.part(whole, group, of_address)
 
 
 _watcher: Watcher | None = None

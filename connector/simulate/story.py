@@ -14,6 +14,7 @@ from typing import Any
 
 from connector.clock import to_text
 from connector.model import (
+    Checkout,
     Consent,
     ConsentState,
     Customer,
@@ -51,6 +52,8 @@ def moments(past: Past) -> list[Moment]:
     orders = sorted(past.orders.values(), key=lambda item: (item.order.placed_at, item.order.id))
     for item, customer in zip(orders, _customers(orders, past.accounts), strict=True):
         found.extend(_together(_order_events(item, customer, past.accounts)))
+    for token in sorted(past.carts):
+        found.extend(_together(_cart_events(past.carts[token])))
     found += [Moment(consent.at, (_consent_event(number, consent),)) for number, consent in enumerate(past.consents)]
     found += [Moment(row.at, suppressed=row) for row in past.suppressed]
     found += [Moment(code.at, code=code) for code in past.codes]
@@ -252,6 +255,26 @@ def _customers(orders: Sequence[OrderPast], accounts: Mapping[str, Customer]) ->
             )
         )
     return found
+
+
+def _cart_events(cart: Checkout) -> Iterator[Event]:
+    """A checkout begun, touched for the last time, and paid; with the goods it held in the end."""
+    ends = [(cart.started_at, EventKind.CHECKOUT_STARTED, "started")]
+    last = min(cart.updated_at, cart.completed_at or cart.updated_at)
+    if last > cart.started_at:
+        ends.append((last, EventKind.CHECKOUT_UPDATED, f"updated/{to_text(last)}"))
+    if cart.completed_at is not None and cart.completed_at > last:
+        ends.append((cart.completed_at, EventKind.CHECKOUT_UPDATED, "completed"))
+    for at, kind, name in ends:
+        done = cart.completed_at if cart.completed_at is not None and cart.completed_at <= at else None
+        yield Event(
+            kind=kind,
+            key=f"checkout/{cart.token}/{name}",
+            subject=Ref("checkout", cart.token),
+            at=at,
+            customer_id=cart.customer.id if cart.customer else None,
+            checkout=replace(cart, updated_at=at, completed_at=done, deleted=False),
+        )
 
 
 def _consent_event(number: int, consent: Consent) -> Event:

@@ -13,6 +13,7 @@ from connector import codec
 from connector.clock import from_text, to_text
 from connector.model import (
     Channel,
+    Checkout,
     Consent,
     ConsentState,
     Customer,
@@ -31,6 +32,8 @@ from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 
 _PAGE = 10_000
+CART = "cart:"
+"""What a checkout's token begins with among orders' ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class OrderPast:
 
 @dataclass(slots=True)
 class Past:
-    """Everything of some people: orders by id, accounts by id, and what they said by address and account."""
+    """Everything of some people: orders by id, checkouts by `CART` and token, accounts by id, and what they said."""
 
     orders: dict[str, OrderPast] = field(default_factory=dict)
+    carts: dict[str, Checkout] = field(default_factory=dict)
     accounts: dict[str, Customer] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
@@ -95,6 +99,19 @@ def buyers(tx: Tx, shop_id: str, until: datetime) -> Iterator[Buyer]:
         for row in rows:
             yield Buyer(row["order_id"], row["email_key"], row["customer_id"], from_text(row["placed_at"]))
         after = rows[-1]["order_id"]
+
+
+def carts(tx: Tx, shop_id: str, until: datetime) -> Iterator[Buyer]:
+    """Who began each checkout before `until`, under `CART` and its token."""
+    after = ""
+    while rows := tx.all("past_carts", shop_id=shop_id, after_id=after, limit=1000):
+        for row in rows:
+            cart = codec.decode(row["snapshot"], Checkout)
+            buyer = cart.customer
+            if cart.started_at < until:
+                key = email_key(cart.email or (buyer.email if buyer else None))
+                yield Buyer(f"{CART}{row['token']}", key, buyer.id if buyer else None, cart.started_at)
+        after = rows[-1]["token"]
 
 
 def referrals(tx: Tx, shop_id: str) -> list[tuple[str, str]]:
@@ -120,9 +137,12 @@ def flow_version(tx: Tx, shop_id: str, version: str) -> str | None:
 
 
 def of_orders(tx: Tx, shop_id: str, order_ids: Sequence[str]) -> Past:
-    """All that is kept of these orders and of the people who placed them. Seven reads, however many they are."""
+    """All that is kept of these orders and checkouts and of whose they are. A dozen reads, however many they are."""
     past = Past()
-    ids = id_list(order_ids)
+    ids = id_list(each for each in order_ids if not each.startswith(CART))
+    tokens = [each.removeprefix(CART) for each in order_ids if each.startswith(CART)]
+    for row in tx.all("past_checkouts", shop_id=shop_id, ids=id_list(tokens)) if tokens else ():
+        past.carts[f"{CART}{row['token']}"] = codec.decode(row["snapshot"], Checkout)
     for row in tx.all("past_orders", shop_id=shop_id, ids=ids):
         past.orders[row["order_id"]] = OrderPast(codec.decode(row["snapshot"], Order))
     _add_parcels(tx, shop_id, ids, past.orders)
@@ -176,8 +196,9 @@ def _told(row: Row) -> Event:
 
 def _add_people(tx: Tx, shop_id: str, past: Past) -> None:
     found = [item.order for item in past.orders.values()]
-    customers = list(dict.fromkeys(order.customer.id for order in found if order.customer and order.customer.id))
-    keys = list(dict.fromkeys(key for order in found if (key := address_of(order))))
+    customers = list(dict.fromkeys(who.id for who in _buyers((*found, *past.carts.values())) if who.id))
+    owned: list[Order | Checkout] = [*found, *past.carts.values()]
+    keys = list(dict.fromkeys(key for each in owned if (key := address_of(each))))
     for row in tx.all("past_accounts", shop_id=shop_id, ids=id_list(customers)):
         past.accounts[row["customer_id"]] = codec.decode(row["snapshot"], Customer)
     addresses = id_list(_with_accounts(keys, past.accounts.values()))
@@ -207,18 +228,23 @@ def names_of(row: Said) -> set[str]:
             return {address}
 
 
-def part(whole: Past, orders: dict[str, OrderPast], said: Mapping[str, Sequence[Said]]) -> Past:
-    """What of `whole` belongs to these orders. `said` is everything people said, by `names_of`."""
-    found = Past(orders=orders)
+def part(whole: Past, ids: Iterable[str], said: Mapping[str, Sequence[Said]]) -> Past:
+    """What of `whole` belongs to these orders and checkouts. `said` is everything people said, by `names_of`."""
+    wanted = list(ids)
+    found = Past(
+        orders={each: whole.orders[each] for each in wanted if each in whole.orders},
+        carts={each: whole.carts[each] for each in wanted if each in whole.carts},
+    )
     names: dict[str, None] = {}
-    for item in orders.values():
-        customer = item.order.customer
+    owned: list[Order | Checkout] = [*(each.order for each in found.orders.values()), *found.carts.values()]
+    for item in owned:
+        customer = item.customer
         account = whole.accounts.get(customer.id) if customer is not None and customer.id else None
         if customer is not None and customer.id:
             names[f"c/{customer.id}"] = None
         if account is not None and account.id is not None:
             found.accounts[account.id] = account
-        for key in (address_of(item.order), account.email_key if account is not None else None):
+        for key in (address_of(item), account.email_key if account is not None else None):
             if key:
                 names[key] = None
     for row in dict.fromkeys(row for name in names for row in said.get(name, ())):
@@ -232,9 +258,13 @@ def part(whole: Past, orders: dict[str, OrderPast], said: Mapping[str, Sequence[
     return found
 
 
-def address_of(order: Order) -> str | None:
-    """The address an order is known by, as the store keeps it."""
+def address_of(order: Order | Checkout) -> str | None:
+    """The address an order or checkout is known by, as the store keeps it."""
     return email_key(order.email or (order.customer.email if order.customer else None))
+
+
+def _buyers(found: Iterable[Order | Checkout]) -> Iterator[Customer]:
+    return (each.customer for each in found if each.customer is not None)
 
 
 def _with_accounts(keys: Sequence[str], accounts: Iterable[Customer]) -> list[str]:

@@ -40,7 +40,7 @@ def document(flows: Iterable[str] = CORE, **changes: Any) -> dict[str, Any]:
             "email": "mail",
             "soft_opt_in": ["review", "referral"],
             "fetch_before_send": False,
-            "flows": {name.replace("_", "-"): {"file": name} for name in flows},
+            "flows": {name.replace("_", "-").removesuffix(".toml"): {"file": name} for name in flows},
             **changes,
         },
         "clients": {
@@ -165,5 +165,5 @@ def _pass(worker: Worker, clock: ManualClock, until: datetime) -> None:
         clock.advance(until - clock.now())
 
 
-def playbook(flows: Iterable[str] = CORE, **changes: Any) -> Playbook:
-    return of_shop(config(flows, **changes), SHOP)
+def playbook(flows: Iterable[str] = CORE, folder: Path = Path("/nowhere"), **changes: Any) -> Playbook:
+    return of_shop(config(flows, folder, **changes), SHOP)

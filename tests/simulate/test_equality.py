@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,6 +41,46 @@ def test_the_same_messages_at_the_same_times(seed: int) -> None:
     ours, theirs = both(past(seed))
     assert ours == theirs
     assert len(ours) > 5
+
+
+WAITING = {
+    "winback.toml": """
+id = "winback"
+trigger = { silence = "20d", after = "order.created" }
+purpose = "referral"
+reentry = { every = "30d" }
+cancel_on = ["order.created"]
+steps = [{ id = "miss", do = "send", template = "referral_invite" }]
+""",
+    "year.toml": """
+id = "anniversary"
+trigger = { date = "order.placed_at", offset = "60d", at = "10:00" }
+purpose = "review"
+steps = [{ id = "greet", do = "send", template = "review_request" }]
+""",
+    "lines.toml": """
+id = "care"
+trigger = "order.delivered"
+purpose = "review"
+subject = "line_item"
+steps = [
+  { id = "use", do = "wait", span = "3d", at = "09:00" },
+  { id = "tip", do = "send", template = "review_request", when = ["line.quantity > 0"] },
+]
+""",
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flows_that_wait_for_time_and_lines_too(seed: int, tmp_path: Path) -> None:
+    for name, text in WAITING.items():
+        (tmp_path / name).write_text(text)
+    book = playbook(WAITING, folder=tmp_path)
+    people = past(seed)
+    ours = essence(looked_back(book, people, window(200)).deeds)
+    theirs = without_subject(really(book, [moment for person in people for moment in person], window(200)))
+    assert ours == theirs
+    assert {each[1] for each in ours} == {"winback", "anniversary", "care"}
 
 
 def test_every_kind_of_end_is_among_them() -> None:

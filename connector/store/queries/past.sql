@@ -8,6 +8,16 @@ ORDER BY order_id LIMIT :limit
 -- Who brought whom: neither can be looked at without the other.
 SELECT advocate_email_key, friend_order_id FROM referrals WHERE shop_id = :shop_id AND advocate_email_key <> ''
 
+-- past_carts --
+-- Checkouts begun before a time, a page at a time: whose they are stands inside them.
+SELECT token, snapshot FROM checkouts
+WHERE shop_id = :shop_id AND token > :after_id AND snapshot IS NOT NULL ORDER BY token LIMIT :limit
+
+-- past_checkouts --
+-- Checkouts by a JSON list of tokens.
+SELECT token, snapshot FROM checkouts
+WHERE shop_id = :shop_id AND token IN (SELECT value FROM {json_texts}(:ids)) AND snapshot IS NOT NULL
+
 -- past_orders --
 -- Orders by a JSON list of ids.
 SELECT order_id, snapshot FROM orders
