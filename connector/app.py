@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +18,15 @@ from connector.log import get_log
 from connector.model import Shop, ShopStatus
 from connector.registry import Registry
 from connector.secrets import Vault
+from connector.store import applied as applied_states
 from connector.store import connecting, meta, scopes, sealing, shops
+from connector.store.applied import AppliedState
 from connector.store.store import Store
 from connector.tokens import Tokens
 from flows.addressing import derive_token
+from flows.applied import load_applied
 from flows.catalog import Catalog
+from flows.definition import Flow
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
 from flows.runner import Runner
@@ -43,7 +47,7 @@ class Kiitos:
 
     What only the worker needs (renderer, outbox) is made, and its modules are imported, at first use. `config` and
     `catalog` are replaced as a whole by `refresh`: ask for them anew, keep neither. `generation` is that of the
-    connected stores they were made with.
+    connected stores and applied flows they were made with, `applied` the number of each shop's state at that time.
     """
 
     config: Config
@@ -56,6 +60,7 @@ class Kiitos:
     credentials: Credentials
     salt: bytes = field(repr=False)
     generation: int = 0
+    applied: dict[str, int] = field(default_factory=dict)
     _channels: dict[str, Channel] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -104,7 +109,8 @@ class Kiitos:
         return f"{self.config.app.base_url}/hooks/{shop.shop.platform}/{self.endpoint_key(shop)}"
 
     def refresh(self) -> bool:
-        """Take in stores that were connected, changed or removed since; True when there were any. One short read.
+        """Take in stores that were connected, changed or removed since, and flows that were applied; True when there
+        were any. One short read.
 
         Whatever is wrong with them is logged and leaves the configuration as it is: the others go on.
         """
@@ -115,8 +121,13 @@ class Kiitos:
         with self._reading:
             if generation == self.generation:
                 return False
+            states = _states(self.store)
+            # With files that apply themselves, only what was applied since this process read them goes before them.
+            seen = {} if self.config.flows.by_hand else self.applied
+            later = [state for shop_id, state in states.items() if state.state > seen.get(shop_id, 0)]
             try:
-                config, catalog = settle(self.config, self.registry, _connected(self.store), self.catalog)
+                held = _held(self.store, later, self.registry)
+                config, catalog = settle(self.config, self.registry, connected_shops(self.store), self.catalog, held)
             except ConfigError as error:
                 log.error("connected_stores_unusable", code=error.code, reason=error.message)
                 self.generation = generation
@@ -200,14 +211,16 @@ def build(
     clock = clock or SystemClock()
     registry = registry or Registry()
     vault = Vault.from_text(config.app.master_key)
-    catalog = load_catalog(config, registry)
+    catalog = None if config.flows.by_hand else load_catalog(config, registry)
     if store is None:
-        _make_folder(config.app.database)
+        make_folder(config.app.database)
         store = Store.open(config.app.database, inbox_url=config.app.inbox)
     with store.work.read() as tx:
         generation = connecting.generation(tx)
-    if generation:
-        config, catalog = settle(config, registry, _connected(store))
+    states = _states(store)
+    if generation or catalog is None:
+        held = _held(store, states.values(), registry) if config.flows.by_hand else None
+        config, catalog = settle(config, registry, connected_shops(store), applied=held)
     salt = _salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)
     kiitos = Kiitos(
@@ -221,33 +234,45 @@ def build(
         credentials=Credentials(store, vault, clock),
         salt=salt,
         generation=generation,
+        applied={shop_id: state.state for shop_id, state in states.items()},
     )
     kiitos.sync()
     kiitos.limit()
     return kiitos
 
 
-def load_catalog(config: Config, registry: Registry, before: Catalog | None = None) -> Catalog:
+def load_catalog(
+    config: Config,
+    registry: Registry,
+    before: Catalog | None = None,
+    applied: Mapping[str, list[Flow]] | None = None,
+) -> Catalog:
     """Check every address, flow and template, and touch nothing. Raises `ConfigError` with all faults."""
-    return Catalog(config, registry, frozenset(Sources().names(FALLBACK)), before)
+    return Catalog(config, registry, frozenset(Sources().names(FALLBACK)), before, applied)
 
 
 def settle(
-    config: Config, registry: Registry, connected: Sequence[ConnectedShop], before: Catalog | None = None
+    config: Config,
+    registry: Registry,
+    connected: Sequence[ConnectedShop],
+    before: Catalog | None = None,
+    applied: Mapping[str, list[Flow]] | None = None,
 ) -> tuple[Config, Catalog]:
-    """The file with its connected stores, and their flows. A store whose flows do not load for it is left out and
-    logged; faults of the file itself raise `ConfigError`."""
+    """The file with its connected stores, and their flows; `applied` ones go before the file's. A store whose flows do
+    not load for it is left out and logged; faults of the file itself raise `ConfigError`."""
     whole = with_connected(config, connected)
     try:
-        catalog = load_catalog(whole, registry, before)
+        catalog = load_catalog(whole, registry, before, applied)
     except ConfigError:
         faults = {
             row.shop_id: fault
             for row in connected
-            if row.shop_id in whole.shops and (fault := _flow_faults(whole, registry, row))
+            if row.shop_id in whole.shops
+            and row.shop_id not in (applied or {})
+            and (fault := _flow_faults(whole, registry, row))
         }
         kept = with_connected(config, [row for row in connected if row.shop_id not in faults])
-        catalog = load_catalog(kept, registry)
+        catalog = load_catalog(kept, registry, applied=applied)
         whole = replace(kept, left_out={**whole.left_out, **faults})
     for shop_id, reason in whole.left_out.items():
         log.error("connected_store_left_out", shop_id=shop_id, reason=reason)
@@ -265,7 +290,7 @@ def look(config: Config) -> Config:
     except ConfigError:
         return config
     try:
-        return with_connected(config, _connected(store))
+        return with_connected(config, connected_shops(store))
     finally:
         store.close()
 
@@ -278,7 +303,18 @@ def _flow_faults(config: Config, registry: Registry, row: ConnectedShop) -> str:
     return ""
 
 
-def _connected(store: Store) -> list[ConnectedShop]:
+def _states(store: Store) -> dict[str, AppliedState]:
+    with store.work.read() as tx:
+        return applied_states.newest(tx)
+
+
+def _held(store: Store, states: Iterable[AppliedState], registry: Registry) -> dict[str, list[Flow]]:
+    with store.work.read() as tx:
+        return load_applied(tx, states, registry.steps)
+
+
+def connected_shops(store: Store) -> list[ConnectedShop]:
+    """Every store that was connected, as a layer of settings."""
     with store.work.read() as tx:
         return [
             ConnectedShop(shop_id=row.shop_id, client_id=row.client_id, settings=row.settings)
@@ -301,7 +337,8 @@ def _salt(store: Store, vault: Vault, clock: Clock) -> bytes:
     return vault.decrypt(sealed, sealing.SALT_PLACE).encode()
 
 
-def _make_folder(database: str) -> None:
+def make_folder(database: str) -> None:
+    """The folder of a database that is a file. Raises `ConfigError` when it cannot be made."""
     if not database.startswith("sqlite:///"):
         return
     folder = Path(database.removeprefix("sqlite:///")).parent

@@ -15,8 +15,9 @@ from datetime import datetime
 from connector.alarms import Alarms
 from connector.app import Kiitos
 from connector.carrier import Carrier
+from connector.changes import adopt
 from connector.clockwatch import ClockWatch
-from connector.errors import StoreUnavailable
+from connector.errors import KiitosError, StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
 from connector.intake import WAKE, Intake
@@ -68,8 +69,11 @@ class Worker:
     """One worker of the given application. Without a ledger, what a crash interrupts waits for its lease to end.
 
     With a reconciler it also asks platforms for what webhooks lost: in `tick` a slice at a time, in `run` in threads of
-    their own, because a slow shop must not hold up anybody's mail.
+    their own, because a slow shop must not hold up anybody's mail. `adopting` ones see to the flows' files first
+    (`connector.changes.adopt`); rehearsals and tests run what they were given.
     """
+
+    adopting = False
 
     def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None, reconciler: Reconciler | None = None) -> None:
         self._kiitos = kiitos
@@ -83,6 +87,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
+        self._adopted = False
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
@@ -102,6 +107,9 @@ class Worker:
             self.intake.look_again()
             self.alarms.look_again()
             self.housekeeping.look_again()
+            self._adopted = False
+        if self.adopting and not self._adopted:
+            self._adopt()
         self.housekeeping.work()
         taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
@@ -110,6 +118,16 @@ class Worker:
             if count < WAKE:
                 break
         return Tick(taken, woken, self.carrier.act(), self.privacy.work() + self.alarms.work())
+
+    def _adopt(self) -> None:
+        self._adopted = True  # also when it fails: nobody's mail waits for a file to be mended
+        try:
+            adopt(self._kiitos)
+        except StoreUnavailable:
+            self._adopted = False
+            raise
+        except KiitosError as error:
+            log.error("flows_not_adopted", code=error.code, reason=error.message)
 
     def drain(self, limit: int = 100_000) -> Tick:
         """Tick until nothing is due now. `limit` rounds stop a loop that would never end."""

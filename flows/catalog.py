@@ -36,11 +36,17 @@ class Catalog:
 
     `templates` is the set of message templates that exist; a flow that names another is refused with a near match.
     Raises `ConfigError` listing every fault of every flow when built. Of a catalog `before`, the flows of shops whose
-    settings are the same are taken over: one store that joins five hundred must not load five hundred anew.
+    settings are the same are taken over: one store that joins five hundred must not load five hundred anew. Shops in
+    `applied` run what was applied, whatever the files say.
     """
 
     def __init__(
-        self, config: Config, registry: Registry, templates: frozenset[str], before: Catalog | None = None
+        self,
+        config: Config,
+        registry: Registry,
+        templates: frozenset[str],
+        before: Catalog | None = None,
+        applied: Mapping[str, list[Flow]] | None = None,
     ) -> None:
         self._config = config
         self._registry = registry
@@ -55,6 +61,9 @@ class Catalog:
         self.withheld: dict[str, list[str]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
+            if applied is not None and shop_id in applied:
+                self._flows[shop_id] = applied[shop_id]
+                continue
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]
                 continue

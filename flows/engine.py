@@ -36,7 +36,8 @@ class JournalEntry:
     """One thing that happened to a run. `step_id` is empty for the run as a whole.
 
     `what` is one of: started, restarted, skipped (a guard failed: `path`, `op`, `wanted`, `saw`), sleeping (`until`),
-    awaiting (`kinds`, `until`), acting (`effect`), done (`outcome` and values), exited, cancelled, completed.
+    awaiting (`kinds`, `until`), acting (`effect`), done (`outcome` and values), exited, cancelled, completed; of a run
+    that moved to another version also moved (`flows.moving`) and passed (a step it had done before).
     """
 
     step_id: str
@@ -187,6 +188,12 @@ class _Walk:
         # Each pass moves one step on or returns, so the walk ends after at most len(steps) passes.
         while self.step < len(self.flow.steps):
             item = self.flow.steps[self.step]
+            if signal is None and item.id in self.outcomes:
+                # Only in a run that moved here from another version, where this step stood before: its effect has the
+                # same id, so that nobody would ever be told of a second one.
+                self._note(item.id, "passed", {"why": "done before the flow was changed"})
+                self.step += 1
+                continue
             facts = self._facts_at(item)
             if signal is None and not self._admitted(item, facts):
                 self.step += 1
@@ -294,6 +301,12 @@ class _Walk:
 
     def _note(self, step_id: str, what: str, detail: Mapping[str, str]) -> None:
         self.journal.append(JournalEntry(step_id, what, detail))
+
+
+def view(flow: Flow, run: Run, facts: Facts) -> Facts:
+    """The facts as the guards and the step see them where the run stands."""
+    step_id = flow.steps[run.step].id if run.step < len(flow.steps) else ""
+    return replace(facts, run_id=run.id, event=run.event, params=_texts(flow), steps=run.outcomes, step_id=step_id)
 
 
 def _texts(flow: Flow) -> dict[str, str]:

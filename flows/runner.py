@@ -153,6 +153,11 @@ class Runner:
         entries = tuple(replace(entry, detail=told) for entry in stopped.journal)
         self._end(tx, replace(stopped, journal=entries), run, reason, now)
 
+    def migrate(self, tx: Tx, transition: engine.Transition, now: datetime) -> None:
+        """Store what a change of its flow made of a run (`flows.moving`)."""
+        runs.migrate(tx, transition.run)
+        self._store(tx, transition, now)
+
     def performed(self, tx: Tx, run: Run | None, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from connector.asking import ask_scopes
+from connector.cli import flow_changes
 from connector.cli.behaviour import diff
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError, near
@@ -22,7 +23,17 @@ BATCH = 100
 
 @click.group()
 def flows() -> None:
-    """List, check and stop flows."""
+    """List, check, change and stop flows."""
+
+
+for _command in (
+    flow_changes.plan,
+    flow_changes.apply,
+    flow_changes.drift,
+    flow_changes.history,
+    flow_changes.rollback,
+):
+    flows.add_command(_command)
 
 
 flows.add_command(diff)

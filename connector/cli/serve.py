@@ -51,6 +51,7 @@ def worker(app: App, once: bool) -> None:
     configure(level=app.config.app.log_level.upper())
     ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
     working = Worker(app.kiitos, ledger, Reconciler(app.kiitos))
+    working.adopting = True
     if once:
         if not working.watch.trusted():
             ledger.close()

@@ -1,13 +1,14 @@
 """The operator's file: its schema, its layers (defaults, presets, clients, shops) and where each value came from."""
 
 from connector.config.layering import Layered, merge
-from connector.config.load import inherited, load_config, parse_config, with_connected
+from connector.config.load import inherited, load_config, parse_config, read_document, with_connected
 from connector.config.settings import (
     AppSettings,
     Config,
     ConnectedShop,
     ConnectSettings,
     FlowSetting,
+    FlowsSettings,
     ShopSettings,
 )
 
@@ -17,11 +18,13 @@ __all__ = [
     "ConnectSettings",
     "ConnectedShop",
     "FlowSetting",
+    "FlowsSettings",
     "Layered",
     "ShopSettings",
     "inherited",
     "load_config",
     "merge",
     "parse_config",
+    "read_document",
     "with_connected",
 ]

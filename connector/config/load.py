@@ -19,6 +19,7 @@ from connector.config.settings import (
     ConnectedShop,
     ConnectSettings,
     FlowSetting,
+    FlowsSettings,
     ShopSettings,
     Source,
 )
@@ -36,8 +37,14 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, generat
 
     Without `generate` nothing is written: a secret that is still to be made is empty. Only for looking at the file.
     """
+    document = read_document(path)
+    return parse_config(document, path, os.environ if environ is None else environ, generate=generate)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The parsed file. Raises `ConfigError` where there is none, or no TOML."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(
             "not found; begin with a copy of the app.toml that comes with Kiitos, or name yours with --config",
@@ -45,7 +52,6 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, generat
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", where=path.name) from error
-    return parse_config(document, path, os.environ if environ is None else environ, generate=generate)
 
 
 def parse_config(
@@ -72,6 +78,7 @@ def parse_config(
         path=path,
         app=app,
         connect=connect,
+        flows=FlowsSettings(**document.get("flows", {})),
         channels=channels,
         shops={**shops, **joined},
         source=Source(document, environ, generate),
@@ -300,6 +307,7 @@ class _Reader:
             file=table.get("file", ""),
             enabled=table.get("enabled", True),
             params=table.get("params", {}),
+            migrate=table.get("migrate", ""),
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )

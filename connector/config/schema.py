@@ -82,6 +82,15 @@ def shaped(pattern: str, example: str) -> Check:
     return check
 
 
+def one_of(*words: str) -> Check:
+    """A check of a closed vocabulary; the fault offers the nearest word."""
+
+    def check(value: Any) -> str:
+        return "" if value in words else f"should be one of {', '.join(words)}{near(str(value), words)}"
+
+    return check
+
+
 currency = shaped(r"[A-Z]{3}", "an ISO 4217 code in capitals, such as EUR")
 country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
 locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
@@ -169,10 +178,12 @@ SHOP: dict[str, Check] = {
     "consumer_secret": secret,
     "platform_shop_id": text,
 }
+MIGRATIONS = ("finish", "move", "re-evaluate", "end")
 FLOW: dict[str, Check] = {
     "file": text,
     "enabled": flag,
     "params": table,
+    "migrate": one_of(*MIGRATIONS),
     "remove": texts,
     "insert": tables,
 }
@@ -183,11 +194,13 @@ CONNECT: dict[str, Check] = {
     "private_addresses": flag,
     "apps": table,
 }
+FLOWS: dict[str, Check] = {"apply": one_of("auto", "by_hand"), "migrate": one_of(*MIGRATIONS)}
 TOP: dict[str, Check] = {
     "schema": number,
     "app": table,
     "connect": table,
     "events": table,
+    "flows": table,
     "channels": table,
     "defaults": table,
     "presets": table,
@@ -225,6 +238,7 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
     if document.get("schema") != 1:
         faults.append("schema: should be 1")
     faults += check_table("app.", document.get("app", {}), APP)
+    faults += check_table("flows.", document.get("flows", {}), FLOWS)
     faults += _check_connect(document.get("connect", {}))
     faults += event_faults(document.get("events", {}))
     for name, channel in document.get("channels", {}).items():

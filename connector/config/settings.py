@@ -54,14 +54,32 @@ class ConnectedShop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSetting:
-    """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first."""
+    """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first.
+
+    `migrate`: what becomes of people in flight when the flow changes, empty where it is not said.
+    """
 
     flow_id: str
     file: str
     enabled: bool
     params: Mapping[str, Any]
+    migrate: str = ""
     removes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inserts: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowsSettings:
+    """The `[flows]` table. `apply` is `auto` (a worker that starts applies the files) or `by_hand` (only
+    `kiitos flows apply` does, and the worker says what differs); `migrate` is the migration of people in flight where
+    nothing else is said."""
+
+    apply: str = "auto"
+    migrate: str = "finish"
+
+    @property
+    def by_hand(self) -> bool:
+        return self.apply == "by_hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +123,7 @@ class Config:
     path: Path
     app: AppSettings
     connect: ConnectSettings
+    flows: FlowsSettings = FlowsSettings()
     channels: Mapping[str, Mapping[str, Any]] = field(repr=False)
     shops: Mapping[str, ShopSettings]
     source: Source = field(repr=False)

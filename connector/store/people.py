@@ -207,6 +207,14 @@ PLACES: tuple[Place, ...] = (
     Place("products", None, None, "wipe_products", (), _words("product_id updated_at deleted snapshot")),
     Place("flow_versions", None, None, "wipe_flow_versions", (), _words("flow_id version body created_at")),
     Place(
+        "applied_states",
+        None,
+        None,
+        "wipe_applied_states",
+        (),
+        _words("state at who what note plan part flows changes"),  # `who` is the operator's, never a customer
+    ),
+    Place(
         "delivery_progress",
         None,
         None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -231,6 +231,45 @@ def under_way(tx: Tx) -> list[UnderWay]:
 def active_of_flow(tx: Tx, shop_id: str, flow_id: str, limit: int) -> list[Run]:
     """Up to `limit` runs of the flow that have not ended."""
     return [_run(row) for row in tx.all("run_active_of_flow", shop_id=shop_id, flow_id=flow_id, limit=limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many runs of a flow's version stand at one step (its index) in one status, and how many people they are."""
+
+    flow_id: str
+    version: str
+    step: int
+    status: RunStatus
+    runs: int
+    people: int
+
+
+def positions(tx: Tx, shop_id: str) -> list[Standing]:
+    """Where the shop's people in flight stand."""
+    return [
+        Standing(row["flow_id"], row["version"], row["step"], RunStatus.of(row["status"]), row["runs"], row["people"])
+        for row in tx.all("run_positions", shop_id=shop_id)
+    ]
+
+
+def on_other_versions(tx: Tx, shop_id: str, flow_id: str, version: str, limit: int) -> Iterator[Run]:
+    """Every run of the flow that has not ended and follows another version than this, `limit` read at a time."""
+    after = ""
+    while rows := tx.all(
+        "run_on_other_versions", shop_id=shop_id, flow_id=flow_id, version=version, after_run=after, limit=limit
+    ):
+        yield from map(_run, rows)
+        after = rows[-1]["run_id"]
+
+
+def migrate(tx: Tx, run: Run) -> None:
+    """Write a run that goes on in another version. When a signal moved it meanwhile, the transaction ends in
+    `StoreCollision`: take it again."""
+    _forget(tx, run)
+    moving = _moving(run)
+    kept = ("shop_id", "run_id", "status", "step", "updated_at", "wake_at", "awaiting", "reason", "rev")
+    tx.later("run_migrate", exact=True, version=run.version, **{name: moving[name] for name in kept})
 
 
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:

@@ -139,3 +139,8 @@ DELETE FROM wakeups WHERE shop_id = :shop_id AND (flow_id, subject_kind, subject
 -- Of one shop.
 DELETE FROM armings WHERE shop_id = :shop_id AND flow_id IN (
   SELECT flow_id FROM armings WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_applied_states --
+-- Of one shop.
+DELETE FROM applied_states WHERE shop_id = :shop_id
+  AND state IN (SELECT state FROM applied_states WHERE shop_id = :shop_id LIMIT :limit)

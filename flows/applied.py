@@ -1,0 +1,54 @@
+"""Flows as they were applied: from the store's versions back to what the engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from connector.contracts import Step
+from connector.errors import ConfigError
+from connector.store import flows as flow_store
+from connector.store.applied import AppliedFlow, AppliedState
+from connector.store.db import Tx
+from flows.definition import Flow
+
+
+def load_applied(
+    tx: Tx, states: Iterable[AppliedState], registry_steps: Mapping[str, type[Step]]
+) -> dict[str, list[Flow]]:
+    """The flows of each state's shop. Raises `ConfigError` naming every flow that this program cannot run any more.
+
+    A version is the hash of its text, so shops that share one share the flow.
+    """
+    known: dict[tuple[str, str], Flow] = {}
+    faults: list[str] = []
+    found: dict[str, list[Flow]] = {}
+    for state in states:
+        found[state.shop_id] = flows = []
+        for entry in state.flows:
+            try:
+                flows.append(_load(tx, state.shop_id, entry, known, registry_steps))
+            except ConfigError as error:
+                faults += [f"{state.shop_id}, as applied: {line}" for line in error.message.splitlines()]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
+
+
+def _load(
+    tx: Tx,
+    shop_id: str,
+    entry: AppliedFlow,
+    known: dict[tuple[str, str], Flow],
+    registry_steps: Mapping[str, type[Step]],
+) -> Flow:
+    key = (entry.flow_id, entry.version)
+    if key not in known:
+        body = flow_store.get(tx, shop_id, entry.flow_id, entry.version)
+        if body is None:
+            raise ConfigError(f"flow {entry.flow_id} version {entry.version} is not stored; restore a backup")
+        known[key] = Flow.from_json(body, registry_steps)
+    flow = known[key]
+    # Neither is part of the version, so the stored text may have been another's.
+    # The version is what runs are pinned to, also when this program writes the same text in another way.
+    return replace(flow, title=entry.title, enabled=entry.enabled, version=entry.version)
