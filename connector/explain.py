@@ -9,14 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from connector import codec
 from connector.clock import to_text
 from connector.errors import MalformedPayload
 from connector.model import Effect, EffectStatus, Order, Run, email_key
 from connector.store import deliveries, effects, entities, events, inbox, referrals, runs
+from connector.store import flows as flow_store
 from connector.store.db import Tx
 from connector.store.store import Store
+from flows.flips import guard_flip, policy_flip, rule_flip
 from flows.referral import REASONS
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,7 +32,8 @@ _OF_ORDER = re.compile(r"orders?[./]")
 class Line:
     """One thing that happened or did not. `what` is a stable word, `text` a sentence, `detail` the values behind it.
 
-    `order` is the number of the order it was about, where there is one.
+    `order` is the number of the order it was about, where there is one. `flip` is the smallest change that would have
+    made it otherwise (`flows.flips`), empty where nothing was decided.
     """
 
     at: datetime
@@ -39,6 +43,7 @@ class Line:
     version: str = ""
     step: str = ""
     order: str = ""
+    flip: str = ""
     detail: Mapping[str, str]
 
 
@@ -205,6 +210,7 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
             version=run.version,
             step=row.step_id,
             order=number,
+            flip=_flip(tx, run, row),
             detail=row.detail,
         )
         for row in runs.journal_of(tx, run.shop_id, run.id)
@@ -235,8 +241,49 @@ def _of_effect(effect: Effect, order: str) -> Line:
         version=effect.version,
         step=effect.step_id,
         order=order,
+        flip=effect_flip(effect),
         detail=detail,
     )
+
+
+def _flip(tx: Tx, run: Run, row: runs.JournalRow) -> str:
+    """What would have made a line of the diary another."""
+    seen = row.detail
+    match row.what:
+        case "not_started":
+            return rule_flip(seen.get("rule", ""), seen.get("saw", ""), "started it", row.at)
+        case "skipped" | "exited" if "path" in seen:
+            would = f"let step {row.step_id} go on" if row.step_id else "kept it going"
+            return guard_flip(*(seen.get(key, "") for key in ("path", "op", "wanted", "saw")), would, row.at)
+        case "exited":
+            return _exit_flip(tx, run, row.step_id)
+        case "cancelled":
+            return f"without {seen.get('reason', 'that')} it would have gone on"
+        case "deferred" | "held":
+            return policy_flip(seen.get("rule", ""), seen)
+    return ""
+
+
+def _exit_flip(tx: Tx, run: Run, step_id: str) -> str:
+    """An exit step ends whom its guards let through: any one of them failing would have let the run pass."""
+    body = flow_store.get(tx, run.shop_id, run.flow_id, run.version)
+    steps = codec.decode(body, dict[str, Any]).get("steps", []) if body else []
+    when = next((step.get("when", []) for step in steps if step.get("id") == step_id), [])
+    return f"it would have gone on unless {' and '.join(when)}" if when else ""
+
+
+def effect_flip(effect: Effect) -> str:
+    """What would have let an effect out that was not."""
+    code, _, rest = effect.reason.partition(": ")
+    if effect.status is EffectStatus.PENDING:
+        return policy_flip(code, effect.result)
+    if effect.status is not EffectStatus.SKIPPED:
+        return ""
+    if code == "no_longer_true":
+        return rule_flip(rest, effect.result.get("saw", ""), "let it out", effect.done_at)
+    if code == "cancelled":
+        return f"without {rest} it would have gone out"
+    return policy_flip(code, effect.result)
 
 
 def _done(effect: Effect, name: str) -> str:
@@ -255,8 +302,18 @@ def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:
         case "skipped":
             path = " ".join(str(detail.get(part, "")) for part in ("path", "op", "wanted"))
             return f"step {step} passed over: {path} (saw {detail.get('saw', '')})"
+        case "moved":
+            return _moved(step, detail)
+        case "passed":
+            return f"step {step} not met again: {detail.get('why', '')}"
         case "cancelled" if detail.get("not_sent"):
             return f"cancelled: {detail.get('reason', '')}; therefore not sent: {detail['not_sent']}"
         case _:
             rest = ", ".join(f"{name} {value}" for name, value in detail.items() if value)
             return " ".join(part for part in (f"step {step}" if step else "", what.replace("_", " "), rest) if part)
+
+
+def _moved(step: str, detail: Mapping[str, str]) -> str:
+    text = f"moved to version {detail.get('to', '')} of the flow ({detail.get('how', '')}), on at step {step}"
+    was = f", was at {detail['was_at']}" if detail.get("was_at") else ""
+    return text + was + (f"; never meets {detail['passed']}" if detail.get("passed") else "")

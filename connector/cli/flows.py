@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from connector.asking import ask_scopes
-from connector.cli import flow_changes
+from connector.cli import flow_changes, flow_views
 from connector.cli.behaviour import diff
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError, near
@@ -16,6 +17,8 @@ from connector.store import runs
 
 if TYPE_CHECKING:
     from connector.app import Kiitos
+    from connector.changes import Files
+    from flows.definition import Flow
 
 BATCH = 100
 """Runs ended in one transaction: the worker goes on in between."""
@@ -27,6 +30,9 @@ def flows() -> None:
 
 
 for _command in (
+    flow_views.list_flows,
+    flow_views.show,
+    flow_views.funnel,
     flow_changes.plan,
     flow_changes.apply,
     flow_changes.drift,
@@ -37,26 +43,6 @@ for _command in (
 
 
 flows.add_command(diff)
-
-
-@flows.command("list")
-@click.argument("shop", required=False)
-@json_option
-@click.pass_obj
-def list_flows(app: App, shop: str | None, as_json: bool) -> None:
-    """The flows of SHOP, or of all shops, with the version each new run gets."""
-    shop_ids = [app.config.shop(shop).shop.id] if shop else sorted(app.config.shops)
-    found = [(shop_id, flow) for shop_id in shop_ids for flow in app.catalog.flows(shop_id)]
-    if as_json:
-        print_json(
-            [
-                {"shop": s, "flow": f.id, "version": f.version, "purpose": f.purpose, "trigger": list(f.trigger)}
-                for s, f in found
-            ]
-        )
-        return
-    rows = [(s, f.id, f.version, str(f.purpose), ", ".join(f.trigger)) for s, f in found]
-    print_table(rows, ("shop", "flow", "version", "purpose", "trigger"))
 
 
 @flows.command()
@@ -124,15 +110,41 @@ def _is_on(app: App, shop: str, flow: str) -> bool:
 @click.option("--ask", is_flag=True, help="Ask each shop what the merchant granted, and hold it against its flows.")
 @click.pass_obj
 def check(app: App, *, ask: bool) -> None:
-    """Load every flow of every shop; all faults are printed in one pass, each with its place and a near match."""
-    count = sum(len(app.catalog.flows(shop_id)) for shop_id in app.config.shops)
+    """Read app.toml, every flow of every shop and the templates they send; all faults are printed in one pass, each
+    with its place and a near match. One client's fault does not hide another's.
+    """
+    files = _read(app)
+    shops = {*files.flows, *files.faults}
+    every = [flow for flows in files.flows.values() for flow in flows]
+    faults = [line for fault in files.faults.values() for line in fault.lines]
+    if faults or (faults := _template_faults(every)):
+        raise ConfigError("\n".join(dict.fromkeys(faults)))
     if ask:
         faults = ask_scopes(app.kiitos)
         for fault in faults:
             click.echo(fault, err=True)
         if faults:
             raise ConfigError(f"{len(faults)} steps lack a permission; their flows start nothing until it is granted")
-    click.echo(f"{count} flows in {len(app.config.shops)} shops, no faults")
+    click.echo(f"{len(every)} flows in {len(shops)} shops, no faults")
+
+
+def _read(app: App) -> Files:
+    from connector.changes import read_files
+    from connector.registry import Registry
+    from connector.secrets import Vault
+
+    files = read_files(app.path, Registry(), lambda _: ())
+    if files.config.app.master_key:
+        Vault.from_text(files.config.app.master_key)
+    return files
+
+
+def _template_faults(every: Sequence[Flow]) -> list[str]:
+    from flows.render.renderer import Renderer
+    from flows.render.sources import Sources
+    from flows.render.supply import template_faults
+
+    return list(template_faults(Renderer(), every, Sources().languages()))
 
 
 @flows.command("test")

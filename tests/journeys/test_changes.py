@@ -1,0 +1,257 @@
+"""Flows change under a running product: workers take in what was applied, and whatever dies, each shop is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from connector import changes
+from connector.app import Kiitos, build
+from connector.changes import Applied, Choices, Plan, adopt, apply_shop, make_plan, target_of_files, targets_of
+from connector.changes.files import with_flows
+from connector.clock import ManualClock
+from connector.config import parse_config
+from connector.model import Ref, Run, RunStatus
+from connector.store import applied, runs
+from connector.store.store import Store
+from connector.testing.demo.scenario import MONDAY
+from connector.testing.world import SHOPIFY, WOO
+from connector.worker import Worker
+from flows.moving import Migration
+from flows.render.sources import Sources
+from tests.engine.world import event, order
+from tests.journeys.bare import build_bare
+from tests.journeys.test_crashes import Crash, Fuse, fused_commits
+
+REVIEW = "review-request"
+MOVING = Choices(Migration.MOVE, overriding=True)
+SHOPS = (SHOPIFY, WOO)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = Store.open("sqlite://:memory:")
+    yield opened
+    opened.close()
+
+
+@dataclass
+class House:
+    """Processes on one database, each built from files of its own."""
+
+    store: Store
+    clock: ManualClock
+
+    def built(self, wait: str = "10d", *, remove: tuple[str, ...] = (), **setting: Any) -> Kiitos:
+        """A process that read files in which people are asked so long after the parcel."""
+        table = {"file": "review_request", "params": {"wait": wait}, "remove": list(remove), **setting}
+        return build_bare(self.clock, self.store, flows={REVIEW: table})
+
+    def by_hand(self, wait: str = "10d", **more: Any) -> Kiitos:
+        kiitos = self.built(wait, **more)
+        source = {**kiitos.config.source.document, "flows": {"apply": "by_hand"}}
+        config = parse_config(source, kiitos.config.path, kiitos.config.source.environ)
+        return build(config, clock=self.clock, store=self.store)
+
+    def plan(self, kiitos: Kiitos, choices: Choices = MOVING) -> Plan:
+        targets = targets_of(with_flows(kiitos.config, kiitos.registry), Sources())
+        with self.store.work.read() as tx:
+            return make_plan(tx, targets, applied.newest(tx), choices)
+
+    def apply(self, kiitos: Kiitos, choices: Choices = MOVING) -> None:
+        for shop in self.plan(kiitos, choices).changed:
+            apply_shop(kiitos, shop, choices, who="aino", what="apply")
+
+    def ship(self, kiitos: Kiitos, count: int = 3) -> None:
+        """People who wait for their parcels, in both shops."""
+        now = self.clock.now()
+        for shop_id in SHOPS:
+            with self.store.work.transaction() as tx:
+                for n in range(count):
+                    made = order(id=f"o{n}", placed_at=now, updated_at=now, email=f"p{n}@example.com", customer=None)
+                    ref = Ref("order", made.id)
+                    told = event("order.shipped", key=f"{n}/shipped", at=now, subject=ref, order_id=made.id, order=made)
+                    kiitos.runner.ingest(tx, shop_id, [told], now)
+
+    def runs(self, shop_id: str) -> list[Run]:
+        with self.store.work.read() as tx:
+            return runs.active_of_flow(tx, shop_id, REVIEW, 1000)
+
+    def state(self, shop_id: str) -> int:
+        with self.store.work.read() as tx:
+            found = applied.newest_of(tx, shop_id)
+        return found.state if found else 0
+
+
+@pytest.fixture
+def house(store: Store) -> House:
+    return House(store, ManualClock(MONDAY))
+
+
+def version(kiitos: Kiitos, shop_id: str = WOO) -> str:
+    return kiitos.catalog.flows(shop_id)[0].version
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_start_applies_the_files_by_itself(house: House) -> None:
+    kiitos = house.built()
+    worker = Worker(kiitos)
+    worker.tick()
+    assert house.state(WOO) == 0
+    worker.adopting = True
+    worker.tick()
+    assert [house.state(shop_id) for shop_id in SHOPS] == [1, 1]
+    worker.tick()
+    assert adopt(kiitos) == 0
+    with house.store.work.read() as tx:
+        assert [state.what for state in applied.history(tx, WOO)] == ["first start"]
+
+
+def test_a_start_with_edited_files_is_another_state_and_leaves_people_where_they_are(house: House) -> None:
+    before = house.built()
+    adopt(before)
+    house.ship(before)
+    after = house.built("21d")
+    assert adopt(after) == 2
+    assert {run.version for run in house.runs(WOO)} == {version(before)}
+    with house.store.work.read() as tx:
+        newest = applied.newest_of(tx, WOO)
+    assert newest is not None
+    assert (newest.what, newest.who, newest.changes[0]["left"]) == ("start", "worker", "3")
+
+
+def test_a_declared_move_is_made_at_the_start_and_an_unclear_one_left(house: House) -> None:
+    before = house.built()
+    adopt(before)
+    house.ship(before)
+    unclear = house.built(migrate="move", remove=("arrival_home",))
+    assert adopt(unclear) == 2
+    assert {run.version for run in house.runs(WOO)} == {version(before)}
+    moving = house.built("21d", migrate="move")
+    assert adopt(moving) == 2
+    assert {run.version for run in house.runs(WOO)} == {version(moving)}
+
+
+def test_a_running_worker_takes_in_what_was_applied(house: House) -> None:
+    kiitos = house.by_hand()
+    worker = Worker(kiitos)
+    worker.adopting = True
+    worker.tick()
+    house.ship(kiitos)
+    edited = house.by_hand("21d")
+    assert version(edited) == version(kiitos)
+    house.apply(edited)
+    worker.tick()
+    assert version(kiitos) != house.built().catalog.flows(WOO)[0].version
+    assert {run.version for run in house.runs(WOO)} == {version(kiitos)}
+
+
+def test_by_hand_a_start_only_says_what_differs(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    adopt(house.by_hand())
+    kiitos = house.by_hand("21d")
+    with caplog.at_level("WARNING"):
+        assert adopt(kiitos) == 0
+    assert "flows_adrift" in caplog.text
+    assert [house.state(shop_id) for shop_id in SHOPS] == [1, 1]
+
+
+def test_what_was_applied_by_hand_holds_until_files_that_apply_themselves_are_read_again(house: House) -> None:
+    kiitos = house.built()
+    adopt(kiitos)
+    first = version(kiitos)
+    house.apply(house.built("21d"))
+    Worker(kiitos).tick()
+    assert version(kiitos) != first
+    again = house.built()
+    adopt(again)
+    Worker(kiitos).tick()
+    assert version(again) == version(kiitos) == first
+    assert house.state(WOO) == 3
+
+
+def test_a_mapped_run_goes_on_at_its_new_step_and_ends(house: House) -> None:
+    kiitos = house.built()
+    adopt(kiitos)
+    house.ship(kiitos, count=1)
+    edited = house.built(remove=("arrival_home", "use"))
+    choices = Choices(Migration.MOVE, mapping={"arrival_home": "ask"}, overriding=True)
+    house.apply(edited, choices)
+    (run,) = house.runs(WOO)
+    assert run.status is RunStatus.READY
+    Worker(edited).tick()
+    with house.store.work.read() as tx:
+        moved = runs.get(tx, WOO, run.id)
+        told = [(row.step_id, row.what) for row in runs.journal_of(tx, WOO, run.id)]
+    assert moved is not None
+    assert moved.step > 0 or moved.status.ended
+    assert ("ask", "moved") in told
+
+
+# -- death at each commit ----------------------------------------------------------------------------------------------
+
+
+def whole(house: House, shop_id: str, old: str, new: str) -> bool:
+    """Whether the shop is wholly as it was or wholly as planned."""
+    followed = {run.version for run in house.runs(shop_id)}
+    return (house.state(shop_id), followed) in ((1, {old}), (2, {new}))
+
+
+@pytest.mark.parametrize("how", [Migration.MOVE, Migration.REEVALUATE])
+def test_each_shop_is_old_or_new_whatever_dies(how: Migration, monkeypatch: pytest.MonkeyPatch) -> None:
+    choices = Choices(how, overriding=True)
+    died = 0
+    for at in range(1, 50):
+        store, fuse = Store.open("sqlite://:memory:"), Fuse(at=at, armed=False)
+        house = House(store, ManualClock(MONDAY))
+        before = house.built()
+        adopt(before)
+        house.ship(before)
+        after = house.built("21d")
+        with monkeypatch.context() as patch:
+            fused_commits(store, fuse, patch)
+            fuse.armed = True
+            try:
+                house.apply(after, choices)
+            except Crash:
+                died += 1
+            fuse.armed = False
+        assert all(whole(house, shop_id, version(before), version(after)) for shop_id in SHOPS), fuse.blown
+        house.apply(after, choices)
+        assert {house.state(shop_id) for shop_id in SHOPS} == {2}
+        assert all(whole(house, shop_id, "", version(after)) for shop_id in SHOPS)
+        store.close()
+        if not fuse.blown:
+            break
+    assert died == 4  # before and after the commit of each of the two shops
+
+
+def test_a_state_kept_apart_from_its_people_would_be_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug: the people are migrated in a transaction of their own."""
+    before = house.built()
+    adopt(before)
+    house.ship(before)
+    after = house.built("21d")
+    monkeypatch.setattr(changes.applying, "_migrate", lambda *_: {"flow": REVIEW, "change": "changed"})
+    house.apply(after)
+    assert not whole(house, WOO, version(before), version(after))
+
+
+def test_somebody_elses_apply_in_between_refuses_this_one(house: House) -> None:
+    adopt(house.built())
+    mine, theirs = house.built("12d"), house.built("21d")
+    (plan, *_) = house.plan(mine).changed
+    house.apply(theirs)
+    refused = apply_shop(mine, plan, MOVING, who="aino", what="apply")
+    assert not isinstance(refused, Applied)
+    assert "something else was applied meanwhile" in refused.why[0]
+
+
+def test_a_target_says_which_templates_it_sends(house: House) -> None:
+    kiitos = house.built()
+    target = target_of_files(kiitos.config.shop(WOO), kiitos.catalog.flows(WOO), Sources())
+    assert {"review_request/en", "review_request/fi"} <= set(target.entries[0].templates)
