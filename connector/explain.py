@@ -254,7 +254,8 @@ def _flip(tx: Tx, run: Run, row: runs.JournalRow) -> str:
             return rule_flip(seen.get("rule", ""), seen.get("saw", ""), "started it", row.at)
         case "skipped" | "exited" if "path" in seen:
             would = f"let step {row.step_id} go on" if row.step_id else "kept it going"
-            return guard_flip(*(seen.get(key, "") for key in ("path", "op", "wanted", "saw")), would, row.at)
+            path, op, wanted, saw = (seen.get(key, "") for key in ("path", "op", "wanted", "saw"))
+            return guard_flip(path, op, wanted, saw, would, row.at)
         case "exited":
             return _exit_flip(tx, run, row.step_id)
         case "cancelled":
@@ -268,7 +269,7 @@ def _exit_flip(tx: Tx, run: Run, step_id: str) -> str:
     """An exit step ends whom its guards let through: any one of them failing would have let the run pass."""
     body = flow_store.get(tx, run.shop_id, run.flow_id, run.version)
     steps = codec.decode(body, dict[str, Any]).get("steps", []) if body else []
-    when = next((step.get("when", []) for step in steps if step.get("id") == step_id), [])
+    when: list[str] = next((step.get("when", []) for step in steps if step.get("id") == step_id), [])
     return f"it would have gone on unless {' and '.join(when)}" if when else ""
 
 

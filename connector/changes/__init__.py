@@ -7,8 +7,8 @@ that starts applies the files itself; with `"by_hand"` only `kiitos flows apply`
 from connector.changes.adopting import adopt, shops_adrift, targets_of
 from connector.changes.applying import Applied, Refused, apply_shop
 from connector.changes.files import Fault, Files, read_files
-from connector.changes.planning import Choices, FlowChange, Plan, Position, ShopPlan, Target, make_plan, read_choices
-from connector.changes.targets import target_of_files, target_of_state
+from connector.changes.planning import Choices, FlowChange, Plan, Position, ShopPlan, make_plan, read_choices
+from connector.changes.targets import Target, target_of_files, target_of_state
 
 __all__ = [
     "Applied",

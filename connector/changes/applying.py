@@ -18,6 +18,7 @@ from connector.store.applied import AppliedState
 from connector.store.db import Tx
 from flows import moving
 from flows.definition import Flow
+from flows.engine import Transition
 from flows.moving import Lands, Migration, StepRef, Stops, landing, steps_of
 from flows.situation import facts_of, look
 
@@ -147,7 +148,7 @@ class _Migration:
         self.kiitos.runner.migrate(self.tx, moved, self.now)
         return "ended" if moved.run.status.ended else "moved"
 
-    def _reevaluated(self, run: Run, moved: moving.Transition) -> moving.Transition:
+    def _reevaluated(self, run: Run, moved: Transition) -> Transition:
         assert self.flow is not None
         situation = look(self.tx, self.shop, run.order_id, run.customer_id)
         facts = facts_of(situation, self.shop, self.flow.params, self.now, self.kiitos.salt, run=run)

@@ -78,7 +78,7 @@ def apply(
     \b
     Examples:
       kiitos flows apply --yes
-      kiitos flows apply --client demo --yes --note "asking later"
+      kiitos flows apply --client demo --yes --note slower
     """
     if not (digest or yes):
         raise click.UsageError("say --digest with the plan you looked at (kiitos flows plan), or --yes")
