@@ -37,7 +37,7 @@ def _head(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
 def _params(before: Mapping[str, Any], after: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
     for name in [*before, *(name for name in after if name not in before)]:
         if before.get(name) != after.get(name):
-            layer = origin.get(f"params.{name}", "")
+            layer = origin.get(f"params.{name}", "") if name in after else ""
             yield _changed(f"params.{name}", before.get(name), after.get(name)) + (f" ({layer})" if layer else "")
 
 
