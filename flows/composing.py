@@ -108,4 +108,6 @@ class Composer:
             products=entities.products(tx, case.shop.id, wanted) if wanted else {},
             recipient_name=case.recipient.name,
             progress=asdict(theirs.progress) if case.facts.shipment is not None else None,
+            event=case.facts.event,
+            guides=case.facts.fitting_guides if theirs.order is not None else (),
         )

@@ -15,8 +15,9 @@ from typing import Any
 
 from connector.clock import to_text
 from connector.errors import ConfigError
-from connector.model import Customer, Event, Order, Shipment, Shop, email_key
+from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
 from flows.about import CheckoutFacts, LineFacts
+from flows.guides import GuideFacts, fitting, guide_facts
 from flows.zones import residence
 
 # Crockford base 32 without i, l, o, u: a code read aloud or from paper is typed back the same.
@@ -88,6 +89,7 @@ class Facts:
     run_id: str = ""
     step_id: str = ""
     salt: bytes = field(default=b"", repr=False)
+    guides: tuple[Guide, ...] = ()
 
     def get(self, path: str) -> Any:
         """The value at a guard path, `None` where anything on the way is missing."""
@@ -102,6 +104,16 @@ class Facts:
         """Worked out when asked for: few flows look at it."""
         found = residence(self.shop, self.order, self.customer)
         return RecipientFacts(timezone=found.zone, timezone_source=found.source)
+
+    @property
+    def guide(self) -> GuideFacts:
+        """What the merchant's product texts have to say about this order."""
+        since = self.progress.delivered_at or self.progress.shipped_at
+        return guide_facts(self.fitting_guides, since or (self.order.placed_at if self.order else None))
+
+    @property
+    def fitting_guides(self) -> tuple[Guide, ...]:
+        return fitting(self.guides, self.order.lines if self.order else ())
 
     def code(self, prefix: str, length: int = 10) -> str:
         """`PREFIX-` and `length` letters of 5 bits, derived from shop, run, step and prefix.
@@ -118,7 +130,7 @@ class Facts:
 
 ROOTS = (
     *("order", "line", "customer", "checkout", "shipment", "progress", "referral", "recipient", "shop", "event"),
-    *("params", "steps"),
+    *("guide", "params", "steps"),
 )
 """The first words of guard paths."""
 

@@ -102,7 +102,7 @@ class Outbox:
             shop = replace(shop, status=stored.status)
         situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
-        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides)
         recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.

@@ -15,6 +15,7 @@ from connector.errors import ConfigError, near
 from connector.model import Customer, Money, Order, Shipment, Shop
 from flows.about import CheckoutFacts, LineFacts
 from flows.facts import ROOTS, Progress, RecipientFacts, ReferralFacts
+from flows.guides import GuideFacts
 
 _CLASSES: dict[str, type[Any]] = {
     "order": Order,
@@ -25,6 +26,7 @@ _CLASSES: dict[str, type[Any]] = {
     "progress": Progress,
     "referral": ReferralFacts,
     "recipient": RecipientFacts,
+    "guide": GuideFacts,
     "shop": Shop,
 }
 

@@ -10,6 +10,7 @@ from connector.model import (
     Channel,
     Checkout,
     Customer,
+    Guide,
     Order,
     Purpose,
     Ref,
@@ -179,6 +180,7 @@ def facts_of(
     *,
     run: Run | None = None,
     event: Mapping[str, str] | None = None,
+    guides: tuple[Guide, ...] = (),
 ) -> Facts:
     """The facts guards and steps see: of a run, or of an event that may start one."""
     follows_parcel = run is not None and run.subject_kind == "shipment"
@@ -198,6 +200,7 @@ def facts_of(
         run_id=run.id if run is not None else "",
         step_id="",
         salt=salt,
+        guides=guides,
     )
 
 

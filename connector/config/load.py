@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.config import schema
+from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.settings import (
     AppSettings,
@@ -24,7 +25,7 @@ from connector.config.settings import (
     Source,
 )
 from connector.errors import ConfigError, near
-from connector.model import Purpose, Shop
+from connector.model import Guide, Purpose, Shop
 
 CONNECTED = "connected"
 """The layer of what a platform told when its store was connected."""
@@ -116,6 +117,7 @@ class _Reader:
         self.environ = environ
         self.faults = faults
         self.generate = generate
+        self._guides: dict[str, tuple[Guide, ...]] = {}
 
     def app(self) -> AppSettings | None:
         table = self.document.get("app", {})
@@ -281,6 +283,7 @@ class _Reader:
         secrets = {name: self.secret(f"{where}.{name}", get(name)) for name in schema.SECRETS if get(name) is not None}
         key = self.secret(f"{where}.endpoint_key", get("endpoint_key")) if get("endpoint_key") else None
         flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
+        guides = self.guides(where, get("guides"))
         if len(self.faults) > before:
             return None
         return ShopSettings(
@@ -295,7 +298,20 @@ class _Reader:
             fetch_before_send=get("fetch_before_send", True),
             api_url=get("api_url"),
             endpoint_key=key,
+            guides=guides,
         )
+
+    def guides(self, where: str, named: str | None) -> tuple[Guide, ...]:
+        """The product texts of a folder, read once however many shops name it."""
+        name = named or DEFAULT_FOLDER
+        folder = self.path.parent / name
+        if named and not folder.is_dir():
+            beside = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
+            self.faults.append(f"{where}.guides: no folder '{name}'{near(folder.name, beside)}")
+            return ()
+        if name not in self._guides:
+            self._guides[name] = read_guides(folder, self.faults)
+        return self._guides[name]
 
     def flow(self, where: str, flow_id: str, layered: Layered) -> FlowSetting:
         table = layered.get(f"flows.{flow_id}")

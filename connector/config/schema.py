@@ -159,6 +159,7 @@ SETTINGS: dict[str, Check] = {
     "soft_opt_in": texts,
     "fetch_before_send": flag,
     "costs": costs,
+    "guides": text,
     "flows": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}

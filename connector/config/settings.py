@@ -10,7 +10,7 @@ from typing import Any
 from connector.config.layering import Layered
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
-from connector.model import Purpose, Shop
+from connector.model import Guide, Purpose, Shop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,7 @@ class ShopSettings:
     """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests.
 
     `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
+    `guides` are the merchant's texts about products, from the folder the layers name.
     """
 
     shop: Shop
@@ -101,6 +102,7 @@ class ShopSettings:
     api_url: str | None
     endpoint_key: str | None = field(repr=False)
     declared: bool = True
+    guides: tuple[Guide, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

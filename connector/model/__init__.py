@@ -13,6 +13,7 @@ from connector.model.enums import (
     ShopStatus,
 )
 from connector.model.events import Event, Ref
+from connector.model.guide import Guide, GuideText, Tip
 from connector.model.money import Money
 from connector.model.order import (
     AppliedDiscount,
@@ -44,6 +45,8 @@ __all__ = [
     "EventKind",
     "FinancialStatus",
     "FulfillmentStatus",
+    "Guide",
+    "GuideText",
     "LineItem",
     "Money",
     "OpenEnum",
@@ -63,6 +66,7 @@ __all__ = [
     "Shop",
     "ShopStatus",
     "TaxLine",
+    "Tip",
     "email_key",
     "guest_id",
 ]

@@ -18,7 +18,7 @@ from flows.render.strings import Strings
 
 MAX_HTML = 100 * 1024  # Gmail clips at about 102 KB
 # Tables whose names the flow decides.
-_OPEN = frozenset({"params", "steps", "links", "progress"})
+_OPEN = frozenset({"params", "steps", "links", "progress", "event"})
 _MARKETING = ("review_", "referral_", "loyalty_", "winback_", "marketing_")
 
 

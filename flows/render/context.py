@@ -16,8 +16,21 @@ from typing import Any
 from babel import Locale
 
 from connector.clock import to_text
-from connector.model import Address, Customer, LineItem, Money, Order, Product, Purpose, Shipment, Shop
+from connector.model import (
+    Address,
+    Checkout,
+    Customer,
+    Guide,
+    LineItem,
+    Money,
+    Order,
+    Product,
+    Purpose,
+    Shipment,
+    Shop,
+)
 from flows.render.filters import SETTINGS, Settings
+from flows.render.guides import guide_table
 from flows.render.links import safe_url
 from flows.render.locales import direction, format_locale
 from flows.render.strings import Strings
@@ -25,10 +38,11 @@ from flows.render.strings import Strings
 VARIABLES = (
     "shop", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
     "recipient_name", "first_name", "locale", "lang", "timezone", "dir", "align", "align_end", "subject", "preheader",
+    "event", "line", "checkout", "product", "recommendations", "guides",
 )  # fmt: skip
 DEFAULT_ACCENT = "#1f5c4d"
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
-LINKS = ("unsubscribe", "preferences", "review", "referral", "order_status", "shop", "track")
+LINKS = ("unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
@@ -40,6 +54,8 @@ class MessageView:
     `locale` is BCP 47 (from `choose_locale`), `timezone` an IANA name. `steps` are results of earlier steps
     (`steps.code.code`). `links` are absolute http(s) addresses by name (see LINKS); others are dropped.
     `products` give pictures and addresses to lines, by product id. `recipient_name` is who the message greets.
+    `event` is what began the run, as texts; `line` and `checkout` are what it is about, `product` what the event names;
+    `recommendations` come best first; `guides` are the merchant's texts about what was bought.
     """
 
     shop: Shop
@@ -55,6 +71,12 @@ class MessageView:
     products: Mapping[str, Product] = field(default_factory=dict)
     recipient_name: str = ""
     progress: Mapping[str, Any] | None = None
+    event: Mapping[str, str] = field(default_factory=dict)
+    line: LineItem | None = None
+    checkout: Checkout | None = None
+    product: Product | None = None
+    recommendations: Sequence[Product] = ()
+    guides: Sequence[Guide] = ()
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -77,6 +99,12 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "steps": {name: dict(values) for name, values in view.steps.items()},
         "links": links,
         "progress": _plain(view.progress),
+        "event": dict(view.event),
+        "line": _line(view.line, view.products.get(view.line.product_id or "")) if view.line else None,
+        "checkout": _checkout(view.checkout, view.products) if view.checkout else None,
+        "product": _product(view.product) if view.product else None,
+        "recommendations": [_product(product) for product in view.recommendations],
+        "guides": [guide_table(guide, language, view.shop.locale) for guide in view.guides],
         "purpose": view.purpose.value,
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,
@@ -254,6 +282,23 @@ def _shipment(shipment: Shipment, order: Order | None) -> dict[str, object]:
         "lines": lines,
         "created_at": to_text(shipment.created_at),
         "estimated_delivery_at": to_text(expected) if expected else None,
+    }
+
+
+def _product(product: Product) -> dict[str, object]:
+    return {
+        "id": product.id,
+        "title": clean(product.title) or "–",
+        "url": safe_url(product.url),
+        "image_url": safe_url(product.image_url),
+    }
+
+
+def _checkout(checkout: Checkout, products: Mapping[str, Product]) -> dict[str, object]:
+    return {
+        "url": safe_url(checkout.recovery_url),
+        "total": _money(checkout.total),
+        "lines": [_line(line, products.get(line.product_id or "")) for line in checkout.lines],
     }
 
 

@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from connector.clock import to_text
 from connector.model import (
     Address,
     AppliedDiscount,
+    Checkout,
     Customer,
     FinancialStatus,
     FulfillmentStatus,
+    Guide,
+    GuideText,
     LineItem,
     Money,
     Order,
@@ -28,6 +32,7 @@ from connector.model import (
     ShippedLine,
     Shop,
     TaxLine,
+    Tip,
 )
 from flows.render.context import MessageView
 
@@ -91,15 +96,39 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
     base = MessageView(
         shop=_shop(), locale="fi-FI", timezone="Europe/Helsinki", order=order, customer=order.customer,
         shipment=shipment or _shipment(order), purpose=Purpose.TRANSACTIONAL, recipient_name="Aino Mäkinen",
-        params={"amount": "10", "percent": "10", "friend_name": "Olli", "friend_reward": "10 €", "reward": "10 €"},
+        params={"amount": "10", "percent": "10", "incentive": "10 %",
+                "return_page": f"{_SITE}/palautus", "friend_name": "Olli", "friend_reward": "10 €", "reward": "10 €"},
         steps={"code": {"code": "KIITOS-7F3K9", "url": f"{_SITE}/discount/KIITOS-7F3K9", "amount": "10"}},
         links={name: f"https://mail.example.com/{name}/t0ken" for name in
-               ("unsubscribe", "preferences", "review", "referral", "order_status")},
+               ("unsubscribe", "preferences", "review", "survey", "referral", "order_status")},
         products={"p1": Product(id="p1", title="Muki", url=f"{_SITE}/products/muki",
                                 image_url="https://cdn.shopify.com/s/files/1/0000/muki.jpg?v=1")},
         progress={"parcels": 1, "delivered_parcels": 0},
+        event={"kind": "order.created", "tier": "Kulta & kumppanit", "points": "120", "missing": "30",
+               "next_tier": "Platina", "expires_at": to_text(_AT), "opens": to_text(_AT), "product_id": "p2",
+               "old_price": "29,90 €", "new_price": "19,90 €"},
+        line=order.lines[0], checkout=_checkout(order), product=_towel(), guides=(_guide(order.lines[0].title),),
+        recommendations=(_towel(), Product(id="p9", title=order.lines[0].title)),
     )  # fmt: skip
     return replace(base, **more)  # type: ignore[arg-type]
+
+
+def _towel() -> Product:
+    return Product(id="p2", title="Pellavapyyhe", url=f"{_SITE}/products/pyyhe",
+                   image_url="https://cdn.shopify.com/s/files/1/0000/pyyhe.jpg?v=2")  # fmt: skip
+
+
+def _checkout(order: Order) -> Checkout:
+    return Checkout(token=order.id, currency=order.currency, started_at=_AT, updated_at=_AT, lines=order.lines,
+                    total=order.total, recovery_url=f"{_SITE}/checkouts/1")  # fmt: skip
+
+
+def _guide(title: str) -> Guide:
+    """A guide that speaks of a product by the title given, in one language only."""
+    tip = Tip(title=title, text="Ennen ensimmäistä käyttöä.", url=f"{_SITE}/vinkit")
+    text = GuideText(language="fi", name=title, facts=(title, "Poltettu kahdesti."), steps=("Huuhtele.", title),
+                     tips=(tip, tip, tip), care=("Pese käsin.",), url=f"{_SITE}/ohjeet")  # fmt: skip
+    return Guide(id="g1", texts=(text,), products=("p1",))
 
 
 def five_lines() -> MessageView:
@@ -124,7 +153,9 @@ def _guest() -> MessageView:
                          estimated_delivery_at=None)  # fmt: skip
     shop = replace(_shop(), url=None, support_email=None, support_phone=None, address_lines=())
     return _view(order, shipment, customer=None, recipient_name="", products={}, progress=None, shop=shop,
+                 event={}, line=None, checkout=None, product=None, guides=(), recommendations=(),
                  links={"unsubscribe": "https://mail.example.com/u/1", "review": "https://mail.example.com/r/1",
+                        "survey": "https://mail.example.com/s/1",
                         "referral": "https://mail.example.com/f/1"})  # fmt: skip
 
 
