@@ -191,7 +191,7 @@ def _flow(parts: FlowParts) -> Flow:
     )
 
 
-_OF_ORDERS = ("order", "shipment", "refund", "return", "review", "referral", "discount")
+_OF_ORDERS = ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount")
 
 
 def is_about_people(flow: Flow) -> bool:

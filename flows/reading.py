@@ -30,11 +30,11 @@ _ID = re.compile(r"[a-z][a-z0-9_-]*")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "shipment": ("shipment",),
-    "order": ("order", "shipment", "refund", "return", "review", "referral", "discount"),
-    "line_item": ("order", "shipment", "refund", "return", "review", "discount"),
+    "order": ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount"),
+    "line_item": ("order", "shipment", "refund", "return", "review", "survey", "discount"),
     "checkout": ("checkout",),
     "customer": (
-        *("order", "shipment", "refund", "return", "review", "referral", "customer", "consent", "checkout"),
+        *("order", "shipment", "refund", "return", "review", "survey", "referral", "customer", "consent", "checkout"),
         *("segment", "points", "tier", "product"),
     ),
 }

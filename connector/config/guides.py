@@ -41,24 +41,32 @@ def read_guides(folder: Path, faults: list[str]) -> tuple[Guide, ...]:
     """The guides of a folder in the order of their file names; each fault is noted with its file and key."""
     if not folder.is_dir():
         return ()
-    found = (_Reader(path, f"{folder.name}/{path.name}", faults).read() for path in sorted(folder.glob("*.toml")))
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        where = f"{folder.name}/{path.name}"
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            faults.append(f"{where}: cannot be read: {error}")
+            continue
+        found.append(read_guide(document, path.stem, where, faults))
     return tuple(guide for guide in found if guide is not None)
+
+
+def read_guide(document: Mapping[str, Any], guide_id: str, where: str, faults: list[str]) -> Guide | None:
+    """One guide from a parsed file; `None` where a fault was noted."""
+    return _Reader(guide_id, where, faults).read(document)
 
 
 class _Reader:
     """One file."""
 
-    def __init__(self, path: Path, where: str, faults: list[str]) -> None:
-        self.path = path
+    def __init__(self, guide_id: str, where: str, faults: list[str]) -> None:
+        self.guide_id = guide_id
         self.where = where
         self.faults = faults
 
-    def read(self) -> Guide | None:
-        try:
-            document = tomllib.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            self.faults.append(f"{self.where}: cannot be read: {error}")
-            return None
+    def read(self, document: Mapping[str, Any]) -> Guide | None:
         before = len(self.faults)
         texts = tuple(
             self._language(key, value) for key, value in document.items() if isinstance(value, dict) and self._is(key)
@@ -72,7 +80,7 @@ class _Reader:
         if not texts:
             self._fault("en", "write the texts of at least one language, such as [en] or [fi]")
         after = self._span(document)
-        return Guide(id=self.path.stem, texts=texts, care_after=after, **fits) if len(self.faults) == before else None
+        return Guide(id=self.guide_id, texts=texts, care_after=after, **fits) if len(self.faults) == before else None
 
     def _is(self, key: str) -> bool:
         """Whether a table's name is a language's; any other is a slip."""

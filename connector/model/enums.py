@@ -198,6 +198,7 @@ class EventKind(OpenEnum):
     ORDER_SHIPPED = "order.shipped"
     ORDER_DELIVERED = "order.delivered"
     REVIEW_SUBMITTED = "review.submitted"
+    SURVEY_ANSWERED = "survey.answered"
     REFERRAL_ATTRIBUTED = "referral.attributed"
     REFERRAL_REFUSED = "referral.refused"
     REFERRAL_REVERSED = "referral.reversed"

@@ -111,10 +111,11 @@ class Life:
     def partly_refunded(self, rest: str, now: datetime) -> list[Event]:
         return self.refunded(rest, now, share=Decimal("0.5"))
 
-    def return_requested(self, rest: str, now: datetime) -> list[Event]:
+    def returned(self, kind: EventKind, rest: str, now: datetime) -> list[Event]:
         order = self._order(rest)
-        back = Return(id=f"return-{order.id}", order_id=order.id, raw_status="requested", at=now)
-        return [replace(self.of_order(order, EventKind.RETURN_REQUESTED, "return", now), return_=back)]
+        status = kind.partition(".")[2]
+        back = Return(id=f"return-{order.id}", order_id=order.id, raw_status=status, at=now)
+        return [replace(self.of_order(order, kind, f"return/{status}", now), return_=back)]
 
     def deleted(self, rest: str, now: datetime) -> list[Event]:
         return [replace(self.of_order(self._order(rest), EventKind.ORDER_DELETED, "deleted", now), order=None)]
@@ -174,6 +175,11 @@ class Life:
         rating = rest or "5"
         event = self.of_order(order, EventKind.REVIEW_SUBMITTED, "reviewed", now)
         return [replace(event, order=None, data={"rating": rating, "products": "1"})]
+
+    def survey(self, rest: str, now: datetime) -> list[Event]:
+        """`survey 2`: the survey was answered with so many of five."""
+        event = self.of_order(self._order(""), EventKind.SURVEY_ANSWERED, "surveyed", now)
+        return [replace(event, order=None, data={"score": rest or "5", "comment": ""})]
 
     def consent(self, state: ConsentState, now: datetime) -> list[Event]:
         person = self._person(_CUSTOMER)

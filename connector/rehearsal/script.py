@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from connector.config.guides import read_guide
 from connector.contracts import parse_span
 from connector.errors import ConfigError, near
+from connector.model import Guide
 from connector.rehearsal.vocabulary import VOCABULARY
 
-_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with")
+_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with", "guide")
 _ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital", "lines")
 _LINE_KEYS = ("product", "variant", "title", "sku", "quantity", "price", "tags", "kind", "vendor")
 _CUSTOMER_KEYS = ("birthday", "tags", "first_name", "guest")
@@ -47,7 +49,8 @@ class Expected:
 class FlowTest:
     """One test. Everything that is sent or done must be expected; `why` must appear in the reason of a silence.
 
-    `beside` (`with` in the file) are library flows the shop has too; what they send is not looked at.
+    `beside` (`with` in the file) are library flows the shop has too; what they send is not looked at. `guide` is the
+    one product text the merchant has written, in the form of its file.
     """
 
     name: str
@@ -59,6 +62,7 @@ class FlowTest:
     params: Mapping[str, Any] = field(default_factory=dict)
     until: timedelta = DEFAULT_UNTIL
     beside: tuple[str, ...] = ()
+    guide: Guide | None = None
 
 
 def read_tests(document: Mapping[str, Any], where: str) -> list[FlowTest]:
@@ -119,6 +123,7 @@ class _Reader:
             params=self._table("params"),
             until=self._until(),
             beside=tuple(self._texts("with")),
+            guide=self._guide(),
         )
 
     def _fault(self, key: str, text: str) -> None:
@@ -142,6 +147,11 @@ class _Reader:
             self._fault(key, "should be a table")
             return {}
         return value
+
+    def _guide(self) -> Guide | None:
+        if "guide" not in self.table:
+            return None
+        return read_guide(self._table("guide"), "guide", f"{self.place}.guide", self.faults)
 
     def _until(self) -> timedelta:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -118,6 +118,9 @@ class Stage:
             "clients": {"rehearsal": {"shops": {"shop": self._shop(test)}}},
         }
         config = parse_config(document, self._folder / "rehearsal.toml", {"KEY": _KEY})
+        written = (test.guide,) if test.guide is not None else ()
+        shops = {name: replace(settings, guides=written) for name, settings in config.shops.items()}
+        config = replace(config, shops=shops)
         self._platform.deeds.clear()
         return build(config, clock=clock, registry=self._registry, store=self._store)
 

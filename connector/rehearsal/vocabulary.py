@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from connector.model import ConsentState, Event
+from connector.model import ConsentState, Event, EventKind
 from connector.rehearsal import person
 from connector.rehearsal.life import MOVES, Life
 
 
 def _moving(word: str) -> Callable[[Life, str, datetime], list[Event]]:
     return lambda life, rest, now: life.moves(word, rest, now)
+
+
+def _returning(kind: EventKind) -> Callable[[Life, str, datetime], list[Event]]:
+    return lambda life, rest, now: life.returned(kind, rest, now)
 
 
 VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
@@ -22,10 +26,13 @@ VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
     "cancelled": Life.cancelled,
     "refunded": Life.refunded,
     "partly refunded": Life.partly_refunded,
-    "return requested": Life.return_requested,
+    "return requested": _returning(EventKind.RETURN_REQUESTED),
+    "return approved": _returning(EventKind.RETURN_APPROVED),
+    "return cancelled": _returning(EventKind.RETURN_CANCELLED),
     "deleted": Life.deleted,
     **{word: _moving(word) for word in MOVES},
     "review": Life.review,
+    "survey": Life.survey,
     "consent given": lambda life, _, now: life.consent(ConsentState.GRANTED, now),
     "consent withdrawn": lambda life, _, now: life.consent(ConsentState.WITHDRAWN, now),
     "erased": Life.erased,
