@@ -90,8 +90,10 @@ def links_for(
     base_url: str,
     salt: bytes,
     now: datetime,
+    survey: bool = False,
 ) -> dict[str, str]:
-    """The addresses a message of this purpose may show; pages behind them are stored here, once each."""
+    """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
+    template asks for the survey's page, which no purpose has by itself."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -111,6 +113,8 @@ def links_for(
         recipient.email_key,
         purpose,
     )
+    if survey and order is not None:
+        found["survey"] = page("survey", "survey", {"order": order.id}, order.id)
     if purpose is Purpose.REVIEW and order is not None:
         found["review"] = page("review", "review", {"order": order.id}, order.id)
     code = with_code(steps).get("code")

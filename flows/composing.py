@@ -73,6 +73,7 @@ class Composer:
             base_url=self._base_url,
             salt=self._salt,
             now=now,
+            survey=self._renderer.mentions(template, "links.survey"),
         )
         rendered = self._renderer.render(
             template,

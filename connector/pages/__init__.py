@@ -1,5 +1,5 @@
-"""Hosted customer pages behind unguessable links: unsubscribe, review form, referral landing; and what a shop's own
-pages ask through the platform's signed proxy.
+"""Hosted customer pages behind unguessable links: unsubscribe, review form, survey, referral landing; and what a shop's
+own pages ask through the platform's signed proxy.
 
 They work without JavaScript and without cookies. GET never changes anything: mail scanners follow every link
 (facts/messaging.md section 5.3).
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, request
 
-from connector.pages import connect, data, frame, proxy, referral, review, unsubscribe
+from connector.pages import connect, data, frame, proxy, referral, review, survey, unsubscribe
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
@@ -20,7 +20,7 @@ def register(app: Flask) -> None:
     blueprint = Blueprint("pages", __name__, url_prefix=frame.PREFIX, template_folder="templates")
     blueprint.before_request(_limit_body)
     blueprint.before_request(_refresh)
-    for path, kind in (("unsubscribe", unsubscribe), ("review", review), ("data", data)):
+    for path, kind in (("unsubscribe", unsubscribe), ("review", review), ("survey", survey), ("data", data)):
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)

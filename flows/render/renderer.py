@@ -50,6 +50,7 @@ class Renderer:
         self._sources = Sources(directory)
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._languages: dict[tuple[str | None, ...], str] = {}
+        self._mentions: dict[tuple[str, str], bool] = {}
         self._lock = Lock()
 
     def names(self) -> list[str]:
@@ -71,6 +72,15 @@ class Renderer:
             known = next(filter(None, found), FALLBACK)
             if len(self._languages) < _KEPT_CHOICES:  # locales come from outside
                 self._languages[(template, *locales)] = known
+        return known
+
+    def mentions(self, template: str, words: str) -> bool:
+        """Whether a template says `words` (`links.survey`) in any language: what few need is not made for all."""
+        known = self._mentions.get((template, words))
+        if known is None:
+            written = [name for name in self._sources.languages() if self._sources.has(template, name)]
+            known = any(words in self._sources.load(template, name).html.text for name in written)
+            self._mentions[template, words] = known
         return known
 
     def prepared(self, template: str, language: str) -> Prepared:

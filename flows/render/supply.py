@@ -40,14 +40,14 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
 def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
     try:
         prepared = renderer.prepared(name, language)
-        prepared.render(template_context(_view(flow, index), prepared.language, prepared.strings))
+        prepared.render(template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings))
     except TemplateError as error:
         return str(error)
     return ""
 
 
-def _view(flow: Flow, index: int) -> MessageView:
-    """An ordinary order as the step at `index` would show it."""
+def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
+    """An ordinary order as the step at `index` would show it with the template `name`."""
     sample = five_lines()
     own = getattr(flow.steps[index].step, "purpose", "")
     purpose = Purpose.of(own) if own else flow.purpose
@@ -57,6 +57,8 @@ def _view(flow: Flow, index: int) -> MessageView:
     given = {"shop", "order_status"}
     if purpose.needs_consent:
         given |= {"unsubscribe"}
+    if renderer.mentions(name, "links.survey"):
+        given |= {"survey"}
     if purpose is Purpose.REVIEW:
         given |= {"review"}
     if purpose is Purpose.REFERRAL and codes:
