@@ -29,6 +29,7 @@ from connector.model import (
     Shipment,
     Shop,
 )
+from flows.render.cleaning import clean
 from flows.render.filters import SETTINGS, Settings
 from flows.render.guides import guide_table
 from flows.render.links import safe_url
@@ -44,7 +45,6 @@ DEFAULT_ACCENT = "#1f5c4d"
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = ("unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,15 +123,6 @@ def sides(language: str) -> dict[str, str]:
     flow = direction(language)
     start, end = ("right", "left") if flow == "rtl" else ("left", "right")
     return {"dir": flow, "align": start, "align_end": end}
-
-
-def clean(text: str | None) -> str | None:
-    """One line without control characters or direction overrides; `None` when nothing is left."""
-    if text is None:
-        return None
-    if text.isascii() and text.isprintable():
-        return text.strip() or None
-    return " ".join(_CONTROL.sub(" ", text).split()) or None
 
 
 def _money(money: Money | None) -> dict[str, object] | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from connector.model import Guide, GuideText, Tip
+from flows.render.cleaning import clean
 from flows.render.links import safe_url
 from flows.render.locales import FALLBACK, match_language
 
@@ -16,10 +19,10 @@ def guide_table(guide: Guide, language: str, shop_locale: str) -> dict[str, obje
     tips: list[Tip | None] = [*text.tips[:TIPS], *[None] * TIPS]
     return {
         "id": guide.id,
-        "name": text.name,
-        "facts": list(text.facts),
-        "steps": list(text.steps),
-        "care": list(text.care),
+        "name": clean(text.name) or "–",
+        "facts": _lines(text.facts),
+        "steps": _lines(text.steps),
+        "care": _lines(text.care),
         "url": safe_url(text.url),
         **{f"tip_{number}": _tip(tip) for number, tip in enumerate(tips[:TIPS], start=1)},
     }
@@ -31,5 +34,9 @@ def _in_language(guide: Guide, *wanted: str) -> GuideText:
     return texts[next(filter(None, found), next(iter(texts)))]
 
 
+def _lines(texts: Iterable[str]) -> list[str]:
+    return [line for line in map(clean, texts) if line]
+
+
 def _tip(tip: Tip | None) -> dict[str, object] | None:
-    return None if tip is None else {"title": tip.title, "text": tip.text, "url": safe_url(tip.url)}
+    return None if tip is None else {"title": clean(tip.title), "text": clean(tip.text), "url": safe_url(tip.url)}

@@ -159,6 +159,16 @@ def _guest() -> MessageView:
                         "referral": "https://mail.example.com/f/1"})  # fmt: skip
 
 
+def _nameless() -> MessageView:
+    """An account and addresses without a name."""
+    view = five_lines()
+    person = Customer(id="c5", email="x@example.com")
+    place = Address(lines=("Koivukuja 5",), city="Tampere", country="FI")
+    assert view.order is not None
+    order = replace(view.order, customer=person, shipping_address=place, billing_address=place)
+    return replace(view, order=order, customer=person, recipient_name="")
+
+
 def _refunded() -> MessageView:
     order = _order(_line(1, "Muki", "24.90", 2, current_quantity=0), financial=FinancialStatus.REFUNDED,
                    refunded=_eur("54.70"))  # fmt: skip
@@ -220,6 +230,7 @@ def samples() -> Mapping[str, MessageView]:
         "english": replace(ordinary, locale="en-GB", timezone="Europe/London"),
         "with_logo": replace(ordinary, shop=replace(ordinary.shop, logo_url=f"{_SITE}/logo.png")),
         "guest": _guest(),
+        "nameless": _nameless(),
         "no_tracking": _view(_order(_line(1, "Muki", "24.90")),
                              _shipment(_order(), tracking_numbers=(), tracking_urls=(), carrier=None)),
         "free": _view(free),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.config import parse_config
+from connector.config.guides import read_guide
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
 from flows.catalog import Catalog
@@ -78,6 +79,10 @@ def test_toml_loads(block: Block, tmp_path: Path) -> None:
         return
     if "signature" in fragment:  # a kit.toml: the page that shows it is run by test_adding_a_platform
         assert {"shop", "signature"} <= set(fragment)
+        return
+    if "care_after" in fragment:  # a merchant's guide
+        faults: list[str] = []
+        assert read_guide(fragment, "guide", block.place, faults) is not None, faults
         return
     assert set(fragment) <= OPERATORS
     load(combined(fragment, demo()), tmp_path)

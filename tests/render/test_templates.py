@@ -24,7 +24,10 @@ CORE = [
     "shipment_failed", "review_request", "review_reminder", "review_thanks", "referral_invite", "referral_reward",
 ]  # fmt: skip
 LANGUAGES = ["en", "fi"]
-EACH = pytest.mark.parametrize("name", CORE)
+PLAYBOOK = [name for name in RENDERER.names() if name not in CORE]
+ODD = ["five_lines", "guest", "nameless", "fifty_lines", "arabic", "hostile"]
+"""The samples the templates of the playbook are shown with one by one; all are tried when a template is prepared."""
+EACH = pytest.mark.parametrize("name", [*CORE, *PLAYBOOK])
 BOTH = pytest.mark.parametrize("language", LANGUAGES)
 
 
@@ -66,9 +69,18 @@ def test_a_template_is_fit_and_compiled(name, language):
     assert prepared.compiled
 
 
-@EACH
 @BOTH
-@pytest.mark.parametrize("sample", samples())
+def test_the_playbook_is_written_whole(language):
+    assert len(PLAYBOOK) >= 40
+    for name in PLAYBOOK:
+        assert RENDERER.language(name, language) == language
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [(name, sample) for name in CORE for sample in samples()] + [(name, sample) for name in PLAYBOOK for sample in ODD],
+)
 def test_the_fast_way_is_the_right_way(name, language, sample):
     prepared = RENDERER.prepared(name, language)
     context = template_context(view(sample, name, language), language, prepared.strings)
@@ -185,6 +197,38 @@ def test_a_guest_is_greeted_without_a_name():
     assert "None" not in parts.html + parts.text
 
 
+TOLD = {
+    "loyalty_good_choice": "Poltettu kahdesti.",
+    "guide_product": "Huuhtele.",
+    "loyalty_maintenance": "Pese käsin.",
+    "loyalty_tip_2": "Ennen ensimmäistä käyttöä.",
+}
+
+
+@BOTH
+def test_the_guides_of_what_was_bought_are_told(language):
+    for name, words in TOLD.items():
+        parts = RENDERER.parts(name, view("five_lines", name, language))
+        for part in (unescape(parts.html), parts.text):
+            assert words in part, name
+            assert "Muki, savenvärinen" in part, name
+
+
+@BOTH
+def test_a_survey_has_five_scores(language):
+    parts = RENDERER.parts("loyalty_survey", view("five_lines", "loyalty_survey", language))
+    scores = [link for link in Links(parts.html).found if "score=" in link]
+    assert scores == [f"https://mail.example.com/survey/t0ken?score={n}" for n in range(1, 6)]
+
+
+@BOTH
+@pytest.mark.parametrize("name", PLAYBOOK)
+def test_a_guest_of_the_playbook_is_greeted_without_a_name(name, language):
+    parts = RENDERER.parts(name, view("guest", name, language))
+    for part in (parts.subject, parts.preheader, parts.text):
+        assert not re.search(r"None| ,|,[!?.]| [!?]|  ", part.replace("\n", "|")), part
+
+
 def test_purpose_decides_not_the_template():
     confirmation = RENDERER.parts("order_confirmation", view("five_lines", "order_confirmation", "fi"))
     as_marketing = RENDERER.parts(
@@ -194,13 +238,16 @@ def test_purpose_decides_not_the_template():
     assert "unsubscribe" in as_marketing.html
 
 
+OF_PEOPLE = [name for name in PLAYBOOK if name.startswith(("loyalty_", "winback_", "marketing_"))]
+
+
 @BOTH
-@pytest.mark.parametrize("name", ["referral_reward", "referral_invite", "review_thanks", "review_request"])
+@pytest.mark.parametrize("name", ["referral_reward", "referral_invite", "review_thanks", "review_request", *OF_PEOPLE])
 def test_a_message_about_no_order_of_the_readers_shows_none(name, language):
     bare = replace(view("five_lines", name, language), order=None, customer=None, shipment=None, products={})
     parts = RENDERER.parts(name, bare)
     assert "#1042" not in parts.html + parts.text + parts.subject
-    assert "Aino Mäkinen" in parts.html or name == "referral_reward"
+    assert "Aino Mäkinen" in parts.html or name == "referral_reward" or name in OF_PEOPLE
 
 
 @BOTH
