@@ -189,8 +189,8 @@ def fields(text: str) -> set[str]:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
-    used = set(re.findall(r"[\"']((?:review|unsubscribe|referral|data|gone|problem)\.\w+)[\"']", sources))
-    composed = {f"review.{state}" for state in ("thanks", "again", "none")}
+    used = set(re.findall(r"[\"']((?:review|unsubscribe|survey|referral|data|gone|problem)\.\w+)[\"']", sources))
+    composed = {f"review.{state}" for state in ("thanks", "again", "none")} | {"survey.thanks", "survey.again"}
     purposes = {key for key in strings("en") if key.startswith("purpose.")}
     files = {path.name for path in PAGES.glob("templates/*.html")}
     assert used - files | composed | purposes == set(strings("en"))
