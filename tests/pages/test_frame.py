@@ -27,6 +27,8 @@ ROUTES = {
     "pages.data": {"GET", "HEAD"},
     "pages.data_post": {"POST"},
     "pages.friend": {"GET", "HEAD"},
+    "pages.survey": {"GET", "HEAD"},
+    "pages.survey_post": {"POST"},
     "pages.proxy": {"GET", "HEAD"},
 }
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
