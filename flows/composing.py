@@ -94,7 +94,10 @@ class Composer:
 
         # The advocate hears of the reward, never of what the friend bought: that order stays out of the view.
         theirs = case.situation if case.effect.request.get("to") != "advocate" else NOTHING
-        wanted = [line.product_id for line in theirs.order.lines if line.product_id] if theirs.order else []
+        lines = theirs.order.lines if theirs.order else theirs.checkout.lines if theirs.checkout else ()
+        named = case.facts.event.get("product_id", "")
+        wanted = [product_id for product_id in (*(line.product_id for line in lines), named) if product_id]
+        products = entities.products(tx, case.shop.id, wanted) if wanted else {}
         return MessageView(
             shop=case.shop,
             locale=choose_locale(case.recipient.locale, case.shop.locale),
@@ -106,9 +109,12 @@ class Composer:
             steps=with_code(case.facts.steps),
             links=links,
             purpose=case.effect.purpose,
-            products=entities.products(tx, case.shop.id, wanted) if wanted else {},
+            products=products,
             recipient_name=case.recipient.name,
             progress=asdict(theirs.progress) if case.facts.shipment is not None else None,
             event=case.facts.event,
+            line=next((line for line in lines if theirs.line and line.id == theirs.line.id), None),
+            checkout=theirs.checkout,
+            product=products.get(named),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
         )

@@ -107,12 +107,14 @@ class Facts:
 
     @property
     def guide(self) -> GuideFacts:
-        """What the merchant's product texts have to say about this order."""
+        """What the merchant's product texts have to say about the order, or the line the run is about."""
         since = self.progress.delivered_at or self.progress.shipped_at
         return guide_facts(self.fitting_guides, since or (self.order.placed_at if self.order else None))
 
     @property
     def fitting_guides(self) -> tuple[Guide, ...]:
+        if self.line is not None:
+            return fitting(self.guides, (self.line,), self.line.tags)
         return fitting(self.guides, self.order.lines if self.order else ())
 
     def code(self, prefix: str, length: int = 10) -> str:

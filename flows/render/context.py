@@ -18,7 +18,6 @@ from babel import Locale
 from connector.clock import to_text
 from connector.model import (
     Address,
-    Checkout,
     Customer,
     Guide,
     LineItem,
@@ -29,6 +28,7 @@ from connector.model import (
     Shipment,
     Shop,
 )
+from flows.about import CheckoutFacts
 from flows.render.cleaning import clean
 from flows.render.filters import SETTINGS, Settings
 from flows.render.guides import guide_table
@@ -73,7 +73,7 @@ class MessageView:
     progress: Mapping[str, Any] | None = None
     event: Mapping[str, str] = field(default_factory=dict)
     line: LineItem | None = None
-    checkout: Checkout | None = None
+    checkout: CheckoutFacts | None = None
     product: Product | None = None
     recommendations: Sequence[Product] = ()
     guides: Sequence[Guide] = ()
@@ -285,9 +285,9 @@ def _product(product: Product) -> dict[str, object]:
     }
 
 
-def _checkout(checkout: Checkout, products: Mapping[str, Product]) -> dict[str, object]:
+def _checkout(checkout: CheckoutFacts, products: Mapping[str, Product]) -> dict[str, object]:
     return {
-        "url": safe_url(checkout.recovery_url),
+        "url": safe_url(checkout.url),
         "total": _money(checkout.total),
         "lines": [_line(line, products.get(line.product_id or "")) for line in checkout.lines],
     }

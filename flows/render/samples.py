@@ -15,7 +15,6 @@ from connector.clock import to_text
 from connector.model import (
     Address,
     AppliedDiscount,
-    Checkout,
     Customer,
     FinancialStatus,
     FulfillmentStatus,
@@ -34,6 +33,7 @@ from connector.model import (
     TaxLine,
     Tip,
 )
+from flows.about import CheckoutFacts
 from flows.render.context import MessageView
 
 _AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -118,9 +118,9 @@ def _towel() -> Product:
                    image_url="https://cdn.shopify.com/s/files/1/0000/pyyhe.jpg?v=2")  # fmt: skip
 
 
-def _checkout(order: Order) -> Checkout:
-    return Checkout(token=order.id, currency=order.currency, started_at=_AT, updated_at=_AT, lines=order.lines,
-                    total=order.total, recovery_url=f"{_SITE}/checkouts/1")  # fmt: skip
+def _checkout(order: Order) -> CheckoutFacts:
+    return CheckoutFacts(token=order.id, started_at=_AT, updated_at=_AT, lines=order.lines, total=order.total,
+                         url=f"{_SITE}/checkouts/1")  # fmt: skip
 
 
 def _guide(title: str) -> Guide:
