@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from connector.model import Address, Customer
@@ -27,6 +29,9 @@ TAGS_META = "_kiitos_tags"
 
 # People who run the shop get an account too; nobody welcomes them as customers.
 STAFF_ROLES = frozenset({"administrator", "shop_manager", "editor", "author", "contributor"})
+
+_BIRTHDAY = re.compile(r"(?:^|_)(?:birthday|birth_?date|date_of_birth|dob)$")
+_ISO_DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}")
 
@@ -106,6 +111,19 @@ def buyer(customer_id: Any, billing: Any, locale: str | None) -> Customer | None
     return customer if any(known) else None
 
 
+def birthday_of(meta: Mapping[str, Any]) -> str | None:
+    """The birthday a plugin keeps with the account, as an ISO date. WooCommerce has no such field; plugins name theirs
+    freely (WooRewards lets the merchant type the key: https://plugins.longwatchstudio.com/docs/woorewards-4/points/birthday/),
+    so the key is known by its end. Only a whole date is taken: 03/02/1990 is February to some and March to others.
+    """
+    for key, value in meta.items():
+        found = _ISO_DAY.fullmatch(value.strip()) if isinstance(value, str) and _BIRTHDAY.search(key) else None
+        if found is not None:
+            with suppress(ValueError):
+                return date(int(found[1]), int(found[2]), int(found[3])).isoformat()
+    return None
+
+
 def read_customer(body: CustomerBody) -> Customer:
     """An account. A role other than `customer` (subscriber, wholesale_customer) becomes a tag; without a role nothing
     is known of tags.
@@ -128,4 +146,5 @@ def read_customer(body: CustomerBody) -> Customer:
         created_at=created,
         updated_at=moment(body.date_modified_gmt, "$.date_modified_gmt") or created,
         default_address=read_address(billing) or read_address(body.shipping),
+        birthday=birthday_of(meta),
     )
