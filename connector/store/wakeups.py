@@ -59,21 +59,29 @@ class Told:
 
 def put(tx: Tx, row: Wakeup) -> None:
     """Make or move it."""
-    tx.run(
-        "wakeup_put",
-        shop_id=row.shop_id,
-        flow_id=row.flow_id,
-        subject_kind=row.subject.kind,
-        subject_id=row.subject.id,
-        trigger_key=row.trigger_key,
-        due_at=to_text(row.due_at) if row.due_at else None,
-        moment=to_text(row.moment),
-        origin=row.origin,
-        fired_at=to_text(row.fired_at) if row.fired_at else None,
-        order_id=row.order_id,
-        customer_id=row.customer_id,
-        email_key=row.email_key,
-    )
+    tx.run("wakeup_put", **_arguments(row))
+
+
+def move(tx: Tx, row: Wakeup) -> None:
+    """The same for one whose origin only ever moves on: what another transaction has moved further stays."""
+    tx.run("wakeup_move", **_arguments(row))
+
+
+def _arguments(row: Wakeup) -> dict[str, str | None]:
+    return {
+        "shop_id": row.shop_id,
+        "flow_id": row.flow_id,
+        "subject_kind": row.subject.kind,
+        "subject_id": row.subject.id,
+        "trigger_key": row.trigger_key,
+        "due_at": to_text(row.due_at) if row.due_at else None,
+        "moment": to_text(row.moment),
+        "origin": row.origin,
+        "fired_at": to_text(row.fired_at) if row.fired_at else None,
+        "order_id": row.order_id,
+        "customer_id": row.customer_id,
+        "email_key": row.email_key,
+    }
 
 
 def get(tx: Tx, shop_id: str, flow_id: str, subject: Ref) -> Wakeup | None:

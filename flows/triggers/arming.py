@@ -61,8 +61,10 @@ def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: da
     if waiter.customer_id is not None and waiter.subject.kind == "customer":
         for other in wakeups.others_of_customer(tx, shop.id, flow.id, waiter.customer_id, waiter.subject):
             # One account, known by another address before: one person, one wake-up.
-            known = other if known is None or other.origin > known.origin else known
             wakeups.drop(tx, other)
+            if known is None or other.origin > known.origin:
+                known = replace(other, subject=waiter.subject)
+                wakeups.put(tx, known)
     facts = facts_of(waiter.situation, shop, flow.params, now, b"")
     same = known is not None and known.trigger_key == trigger_key(flow)
     if isinstance(flow.schedule, SilenceTrigger):
@@ -94,7 +96,7 @@ def _arm_silence(
     told = known is not None and known.fired_at is not None and moment <= facts.now
     due = None if told or moment <= floor else moment
     row = row_for(flow, waiter, facts, moment, known)
-    wakeups.put(tx, replace(row, due_at=due, origin=to_text(origin)))
+    wakeups.move(tx, replace(row, due_at=due, origin=to_text(origin)))
 
 
 def _not_before(flow: Flow, known: Wakeup | None, now: datetime) -> datetime:

@@ -39,6 +39,17 @@ def test_one_row_a_subject_however_often_it_moves(store: Store) -> None:
         assert wakeups.next_due(tx) == NOW + 3 * DAY
 
 
+def test_a_silence_only_moves_on(store: Store) -> None:
+    late = replace(ROW, origin="2026-11-20T00:00:00.000000Z")
+    early = replace(ROW, origin="2026-11-10T00:00:00.000000Z", due_at=NOW - DAY)
+    with store.work.transaction() as tx:
+        wakeups.move(tx, late)
+        wakeups.move(tx, early)
+        assert wakeups.get(tx, "s1", "birthday", ROW.subject) == late
+        wakeups.move(tx, replace(early, trigger_key="edited"))
+        assert wakeups.get(tx, "s1", "birthday", ROW.subject) == replace(early, trigger_key="edited")
+
+
 def test_what_is_due_comes_in_order_and_what_is_spent_does_not(store: Store) -> None:
     with store.work.transaction() as tx:
         wakeups.put(tx, row("later", due_at=NOW + DAY))

@@ -8,6 +8,17 @@ ON CONFLICT (shop_id, flow_id, subject_kind, subject_id) DO UPDATE SET trigger_k
   due_at = excluded.due_at, moment = excluded.moment, origin = excluded.origin, fired_at = excluded.fired_at,
   order_id = excluded.order_id, customer_id = excluded.customer_id, email_key = excluded.email_key
 
+-- wakeup_move --
+-- The same where the origin only moves on: two transactions may hear of two orders of one person at once.
+INSERT INTO wakeups (shop_id, flow_id, subject_kind, subject_id, trigger_key, due_at, moment, origin, fired_at,
+  order_id, customer_id, email_key)
+VALUES (:shop_id, :flow_id, :subject_kind, :subject_id, :trigger_key, :due_at, :moment, :origin, :fired_at,
+  :order_id, :customer_id, :email_key)
+ON CONFLICT (shop_id, flow_id, subject_kind, subject_id) DO UPDATE SET trigger_key = excluded.trigger_key,
+  due_at = excluded.due_at, moment = excluded.moment, origin = excluded.origin, fired_at = excluded.fired_at,
+  order_id = excluded.order_id, customer_id = excluded.customer_id, email_key = excluded.email_key
+WHERE excluded.origin >= wakeups.origin OR excluded.trigger_key <> wakeups.trigger_key
+
 -- wakeup_get --
 -- What a flow waits for, as it stands.
 SELECT * FROM wakeups WHERE shop_id = :shop_id AND flow_id = :flow_id
