@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from connector.alarms import Alarms
 from connector.model import Ref
 from connector.store import Store, wakeups
 from connector.store.wakeups import Arming, Wakeup
+from tests.engine.shop import SHOP, SILENCE, START, Shop
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -101,3 +105,44 @@ def test_armings_wait_for_their_turn(store: Store) -> None:
         wakeups.keep_arming(tx, replace(first, state=wakeups.DONE), NOW)
         assert wakeups.next_arming(tx) is None
         assert [each.flow_id for each in wakeups.armings(tx)] == ["a"]
+
+
+def test_the_product_makes_tells_and_removes_them(store: Store, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, store)
+    worker = shop.open()
+    for number in range(3):
+        shop.order(number, f"p{number}")
+    shop.pass_until(worker, START + 10 * DAY)
+    shop.believe()
+    worker = shop.open(quiet=SILENCE)
+    shop.pass_until(worker, START + 30 * DAY)
+    shop.order(9, "p0")
+    shop.pass_until(worker, START + 100 * DAY)
+    wanted = [(60 * DAY, "p1"), (60 * DAY, "p2"), (90 * DAY, "p0")]
+    assert sorted((at - START, str(who)[:2]) for at, who in shop.told()) == wanted
+    shop.open().drain()
+    with store.work.read() as tx:
+        assert wakeups.of_person(tx, SHOP, "p0@example.test", None) == []
+
+
+def test_two_workers_tell_each_once(store: Store, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, store)
+    shop.open(quiet=SILENCE).drain()
+    for number in range(30):
+        shop.order(number, f"p{number}")
+    shop.clock.advance(60 * DAY)
+    shop.believe()
+    looked: list[int] = []
+
+    def ring() -> None:
+        alarms = Alarms(shop.kiitos)
+        while count := alarms.ring():
+            looked.append(count)
+
+    workers = [threading.Thread(target=ring) for _ in range(2)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert sum(looked) >= 30
+    assert sorted(str(who) for _, who in shop.told()) == sorted(f"p{number}@example.test" for number in range(30))
