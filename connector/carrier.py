@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from connector.contracts import (
     Accepted,
     Channel,
     FetchesOrders,
+    ListsChanges,
     Message,
     Outcome,
     Unknown,
@@ -23,6 +25,7 @@ from connector.log import get_log
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, perform
 from connector.pictures import Pictures
+from connector.reconciliation import Reconciler
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs
@@ -54,6 +57,7 @@ class Carrier:
         self._kiitos = kiitos
         self._ledger = ledger
         self._pictures = Pictures(kiitos)
+        self._reconciler = Reconciler(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
         self._tick_began = 0.0
@@ -284,28 +288,40 @@ class Carrier:
 
     def _needs_look(self, effect: Effect) -> bool:
         """Marketing-class effects come days after the webhook that led to them, and what costs money cannot be taken
-        back: the order is looked at again first."""
-        if effect.order_id is None or not effect.run_id:
+        back: the order is looked at again first. About a cart the platform is asked for new orders."""
+        if effect.order_id is None:
+            return self._is_about_cart(effect) and self._may_ask(effect.shop_id, ListsChanges)
+        if not effect.run_id:
             return False
         step = self._kiitos.registry.steps.get(str(effect.request.get("do", "")))
         if not effect.purpose.needs_consent and not (step is not None and step.costly):
             return False
-        settings = self._kiitos.catalog.settings(effect.shop_id)
+        return self._may_ask(effect.shop_id, FetchesOrders)
+
+    def _may_ask(self, shop_id: str, capability: type[ABC]) -> bool:
+        settings = self._kiitos.catalog.settings(shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
-        asks = settings.fetch_before_send and isinstance(adapter, FetchesOrders)
+        asks = settings.fetch_before_send and isinstance(adapter, capability)
         return asks and self._kiitos.credentials.open_api(settings)
+
+    def _is_about_cart(self, effect: Effect) -> bool:
+        flows = self._kiitos.catalog.flows(effect.shop_id)
+        return any(flow.id == effect.flow_id and flow.subject == "checkout" for flow in flows)
 
     def _looked(self, effect: Effect, waiting: Sequence[Effect], now: datetime) -> bool:
         """Whether the effect's order was looked at just now; asks the platform while the tick has time for it."""
-        assert effect.order_id is not None
-        key = (effect.shop_id, effect.order_id)
+        key = (effect.shop_id, effect.order_id or "")
         began = self._clock.monotonic()
         if began - self._seen.get(key, -FRESH_FOR) < FRESH_FOR:
             return True
         if effect.shop_id in self._silent or began - self._tick_began > LOOK_BUDGET:
             return False
         try:
-            self._fetch(effect.shop_id, effect.order_id, now)
+            if effect.order_id is None:
+                # What a cart became is an order of which nobody may have told us yet.
+                self._reconciler.run_now(effect.shop_id, "poll")
+            else:
+                self._fetch(effect.shop_id, effect.order_id, now)
         except (Transient, AuthExpired) as error:
             # The whole shop waits, not order after order: each would cost another time-out.
             self._silent.add(effect.shop_id)
