@@ -215,8 +215,20 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
         )
         for row in runs.journal_of(tx, run.shop_id, run.id)
     ]
-    found += [_of_effect(effect, number) for effect in effects.of_run(tx, run.shop_id, run.id)]
+    for effect in effects.of_run(tx, run.shop_id, run.id):
+        line = _of_effect(effect, number)
+        found.append(replace(line, flip=_sent_flip(tx, effect)) if effect.status is EffectStatus.SENT else line)
     return found
+
+
+def _sent_flip(tx: Tx, effect: Effect) -> str:
+    """What would have kept back something that went out."""
+    guards = _when(tx, effect.shop_id, effect.flow_id, effect.version, effect.step_id)
+    told = _unless(guards, "not have gone out")
+    if effect.kind != "message" or not effect.purpose.needs_consent:
+        return told
+    no = "a no to this kind of message by then would have kept it back"
+    return f"{told}; {no}" if told else no
 
 
 def _of_effect(effect: Effect, order: str) -> Line:
@@ -256,8 +268,10 @@ def _flip(tx: Tx, run: Run, row: runs.JournalRow) -> str:
             would = f"let step {row.step_id} go on" if row.step_id else "kept it going"
             path, op, wanted, saw = (seen.get(key, "") for key in ("path", "op", "wanted", "saw"))
             return guard_flip(path, op, wanted, saw, would, row.at)
-        case "exited":
-            return _exit_flip(tx, run, row.step_id)
+        case "exited" if row.step_id:
+            return _unless(_when(tx, run.shop_id, run.flow_id, run.version, row.step_id), "have gone on")
+        case "started":
+            return _unless(_when(tx, run.shop_id, run.flow_id, run.version, ""), "not have started")
         case "cancelled":
             return f"without {seen.get('reason', 'that')} it would have gone on"
         case "deferred" | "held":
@@ -265,12 +279,22 @@ def _flip(tx: Tx, run: Run, row: runs.JournalRow) -> str:
     return ""
 
 
-def _exit_flip(tx: Tx, run: Run, step_id: str) -> str:
-    """An exit step ends whom its guards let through: any one of them failing would have let the run pass."""
-    body = flow_store.get(tx, run.shop_id, run.flow_id, run.version)
-    steps = codec.decode(body, dict[str, Any]).get("steps", []) if body else []
-    when: list[str] = next((step.get("when", []) for step in steps if step.get("id") == step_id), [])
-    return f"it would have gone on unless {' and '.join(when)}" if when else ""
+def _when(tx: Tx, shop_id: str, flow_id: str, version: str, step_id: str) -> list[str]:
+    """The guards of a step (of the flow, where none is named) in the version that was followed."""
+    body = flow_store.get(tx, shop_id, flow_id, version)
+    text = codec.decode(body, dict[str, Any]) if body else {}
+    steps = text.get("steps", []) if step_id else [text]
+    found: list[str] = next((each.get("when") or [] for each in steps if not step_id or each.get("id") == step_id), [])
+    return found
+
+
+def _unless(guards: Sequence[str], would: str) -> str:
+    """Of what went through all its guards: any one of them failing would have been enough."""
+    if not guards:
+        return ""
+    return f"had {guards[0]} not held, it would {would}" + (
+        f" (nor without {', '.join(guards[1:])})" if guards[1:] else ""
+    )
 
 
 def effect_flip(effect: Effect) -> str:

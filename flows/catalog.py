@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from connector.config import Config, FlowSetting, ShopSettings
 from connector.contracts import PlatformAdapter, Step
@@ -29,6 +30,10 @@ def library_names() -> list[str]:
 class _Source:
     where: str
     text: str
+
+
+_KNOWN: WeakKeyDictionary[Registry, dict[tuple[_Source, str, frozenset[str]], Flow]] = WeakKeyDictionary()
+_MOST_KNOWN = 5_000
 
 
 class Catalog:
@@ -181,13 +186,22 @@ class Catalog:
 
     def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:
         source = self._read(setting)
-        flow = load_flow(
-            source.text,
-            where=source.where,
-            registry_steps=self._steps,
-            edits=_edits(setting, self._config.path.name),
-            templates=self._templates,
-        )
+        edits = _edits(setting, self._config.path.name)
+        # An agency's clients mostly share their flows: what was read once with the same edits is the same flow.
+        known = _KNOWN.setdefault(self._registry, {})
+        key = (source, repr(edits), self._templates)
+        flow = known.get(key)
+        if flow is None:
+            flow = load_flow(
+                source.text,
+                where=source.where,
+                registry_steps=self._steps,
+                edits=edits,
+                templates=self._templates,
+            )
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[key] = flow
         adapter = self._registry.platform(settings.shop.platform)
         faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
         if faults:

@@ -118,6 +118,14 @@ def landing(
     return Unclear(here.id, hint)
 
 
+def unlike(old: Mapping[str, Any], new: Mapping[str, Any]) -> Unclear | None:
+    """Why nobody of the old version can be moved, whatever step they stand at: the flow is about another thing now."""
+    was, now = (str(each.get("subject", "order")) for each in (old, new))
+    if was == now:
+        return None
+    return Unclear("", f"the flow was about a {was} and is about a {now} now: its people can only finish or end")
+
+
 def passed_over(old: Sequence[StepRef], new: Sequence[StepRef], at: int, index: int) -> list[str]:
     """The steps of the new version that a run landing at `index` will never meet: they stand before it, and did not
     stand before where it was."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from connector.app import Kiitos
 from connector.changes.planning import Choices, FlowChange, ShopPlan, make_plan
@@ -19,7 +20,7 @@ from connector.store.db import Tx
 from flows import moving
 from flows.definition import Flow
 from flows.engine import Transition
-from flows.moving import Lands, Migration, StepRef, Stops, landing, steps_of
+from flows.moving import Lands, Migration, Stops, landing, steps_of, unlike
 from flows.situation import facts_of, look
 
 _PAGE = 500
@@ -125,7 +126,7 @@ class _Migration:
         self.flow = flow
         self.mapping = mapping
         self.now = now
-        self._old: dict[str, tuple[StepRef, ...]] = {}
+        self._old: dict[str, Mapping[str, Any]] = {}
 
     def take(self, run: Run) -> str:
         """Migrate one run; `moved`, `left` or `ended`."""
@@ -134,9 +135,9 @@ class _Migration:
             return self._end(run, "the flow was changed")
         if how is Migration.FINISH or self.flow is None:
             return "left"
-        old = self._steps(run.version)
-        new = steps_of(self.flow.document)
-        place = landing(old, new, run.step, run.status, self.mapping)
+        before, after = self._text(run.version), self.flow.document
+        old, new = steps_of(before), steps_of(after)
+        place = unlike(before, after) or landing(old, new, run.step, run.status, self.mapping)
         if isinstance(place, Stops):
             return self._end(run, f"the flow was changed and has no step {place.step_id} any more")
         if not isinstance(place, Lands):
@@ -158,8 +159,8 @@ class _Migration:
         self.kiitos.runner.withdraw(self.tx, run, reason, self.now)
         return "ended"
 
-    def _steps(self, version: str) -> tuple[StepRef, ...]:
+    def _text(self, version: str) -> Mapping[str, Any]:
         if version not in self._old:
             body = flow_store.get(self.tx, self.shop.id, self.change.flow_id, version)
-            self._old[version] = steps_of(document(body or "{}"))
+            self._old[version] = document(body or "{}")
         return self._old[version]

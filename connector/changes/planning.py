@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from connector.changes.targets import Target, document
 from connector.errors import ConfigError, near
@@ -16,7 +17,7 @@ from connector.store import runs
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.store.db import Tx
 from flows.difference import differences
-from flows.moving import Lands, Migration, Stays, StepRef, Stops, Unclear, landing, passed_over, steps_of
+from flows.moving import Lands, Migration, Stays, Stops, Unclear, landing, passed_over, steps_of, unlike
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 _MOVING = (Migration.MOVE, Migration.REEVALUATE)
@@ -226,8 +227,8 @@ def _change(
             continue  # they follow what is to run already
         if each.version not in texts:
             texts[each.version] = flow_store.get(tx, target.shop_id, flow_id, each.version) or "{}"
-        old = steps_of(document(texts[each.version]))
-        new = steps_of(document(target.texts[flow_id])) if after is not None else ()
+        old = document(texts[each.version])
+        new = document(target.texts[flow_id]) if after is not None else {}
         positions.append(_position(each, old, new, how, choices.steps_of(flow_id)))
     return FlowChange(
         flow_id=flow_id,
@@ -261,8 +262,9 @@ def _text_change(name: str, before: AppliedFlow, after: AppliedFlow) -> str:
 
 
 def _position(
-    each: runs.Standing, old: Sequence[StepRef], new: Sequence[StepRef], how: Migration, mapping: Mapping[str, str]
+    each: runs.Standing, before: Mapping[str, Any], after: Mapping[str, Any], how: Migration, mapping: Mapping[str, str]
 ) -> Position:
+    old, new = steps_of(before), steps_of(after)
     step_id = old[each.step].id if each.step < len(old) else "(end)"
     refused = False
     if how is Migration.END:
@@ -270,7 +272,7 @@ def _position(
     elif how is Migration.FINISH:
         lands = f"finishes on {each.version}"
     else:
-        found = landing(old, new, each.step, each.status, mapping)
+        found = unlike(before, after) or landing(old, new, each.step, each.status, mapping)
         refused = isinstance(found, Unclear)
         match found:
             case Lands(index=index, begun=begun):

@@ -131,6 +131,14 @@ def test_a_person_is_found_in_every_shop(lived: Path) -> None:
     assert run(lived, "explain", MAIN).exit_code == 2
 
 
+def test_what_was_sent_would_have_been_kept_back_too(lived: Path) -> None:
+    lines = told(lived, "explain", MAIN, "usual", "--flow", "thanks")["lines"]
+    (sent,) = [line for line in lines if line["what"] == "effect.sent"]
+    assert sent["flip"] == "a no to this kind of message by then would have kept it back"
+    (started,) = [line for line in lines if line["what"] == "started"]
+    assert started["flip"] == "had order.total >= 30 EUR not held, it would not have started"
+
+
 def test_who_was_cancelled_would_have_gone_on(lived: Path) -> None:
     assert "without order.cancelled it would have gone on" in run(lived, "explain", MAIN, "gone").output
 

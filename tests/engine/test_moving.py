@@ -32,6 +32,7 @@ from flows.moving import (
     passed_over,
     reevaluate,
     steps_of,
+    unlike,
 )
 from tests.engine.world import START, event, facts, step_types
 
@@ -95,6 +96,13 @@ def test_what_a_run_never_meets_stands_before_it_and_is_new_there() -> None:
     new = (StepRef("tips", "send"), StepRef("use", "wait"), StepRef("thanks", "send"), StepRef("reply", "wait_for"))
     assert passed_over(OLD, new, 2, 3) == ["tips", "thanks"]
     assert passed_over(OLD, OLD, 2, 2) == []
+
+
+def test_a_flow_that_is_about_something_else_takes_nobody_along() -> None:
+    found = unlike({"subject": "order"}, {"subject": "shipment"})
+    assert found is not None
+    assert "its people can only finish or end" in found.why
+    assert unlike({}, {"subject": "order"}) is None
 
 
 # -- one run, moved ----------------------------------------------------------------------------------------------------

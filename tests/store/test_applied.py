@@ -7,10 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connector.changes import Applied, Choices, adopt, apply_shop, make_plan, target_of_files
+from connector.clock import ManualClock
 from connector.errors import StoreCollision
+from connector.funnel import count_funnel
 from connector.model import Run, RunStatus
 from connector.store import Store, applied, people, runs
 from connector.store.applied import AppliedFlow, AppliedState
+from connector.testing.world import WOO
+from flows.moving import Migration
+from flows.render.sources import Sources
+from tests.engine.world import event, order
+from tests.journeys.bare import build_bare
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 FLOW = AppliedFlow(flow_id="f", version="v1", title="T", origin={"params.wait": "defaults"}, templates={"x/en": "ab"})
@@ -80,6 +88,36 @@ def test_a_run_that_moved_meanwhile_is_not_overwritten(store: Store) -> None:
         assert runs.save(tx, run("a", step=2))
     with pytest.raises(StoreCollision), store.work.transaction() as tx:
         runs.migrate(tx, run("a", version="v2"))
+
+
+def test_a_whole_apply_moves_people_and_takes_them_back(store: Store) -> None:
+    """The same statements on both databases, from the file to the runs."""
+    clock = ManualClock(NOW)
+    before = build_bare(clock, store, flows={"review-request": {"file": "review_request"}})
+    adopt(before)
+    made = order(id="o1", placed_at=NOW, updated_at=NOW)
+    told = event("order.shipped", at=NOW, order=made)
+    with store.work.transaction() as tx:
+        before.runner.ingest(tx, WOO, [told], NOW)
+    after = build_bare(clock, store, flows={"review-request": {"file": "review_request", "params": {"wait": "21d"}}})
+    choices = Choices(Migration.REEVALUATE, overriding=True)
+    old, new = (kiitos.catalog.flows(WOO)[0].version for kiitos in (before, after))
+    for kiitos, wanted in ((after, new), (before, old)):
+        target = target_of_files(kiitos.config.shop(WOO), kiitos.catalog.flows(WOO), Sources())
+        with store.work.read() as tx:
+            (plan,) = make_plan(tx, [target], applied.newest(tx), choices).shops
+        assert plan.changes[0].people == 1
+        done = apply_shop(kiitos, plan, choices, who="aino", what="apply")
+        assert isinstance(done, Applied)
+        assert done.state.changes[0]["moved"] == "1"
+        with store.work.read() as tx:
+            (moved,) = runs.active_of_flow(tx, WOO, "review-request", 10)
+            assert (moved.version, moved.status) == (wanted, RunStatus.AWAITING)
+            assert moved.wake_at == NOW + timedelta(days=14)
+            assert "moved" in [row.what for row in runs.journal_of(tx, WOO, moved.id)]
+        found = count_funnel(store, WOO, "review-request", NOW - timedelta(days=1))
+        assert found is not None
+        assert found.started == 1
 
 
 def test_a_shop_that_is_wiped_leaves_no_history(store: Store) -> None:
