@@ -94,8 +94,11 @@ def _migrate(
     migration = _Migration(tx, kiitos, plan.shop_id, change, flow, choices.steps_of(change.flow_id), now)
     if change.positions:
         version = change.after.version if change.after else ""
-        for run in runs.on_other_versions(tx, plan.shop_id, change.flow_id, version, _PAGE):
+        for number, run in enumerate(runs.on_other_versions(tx, plan.shop_id, change.flow_id, version, _PAGE), start=1):
             counts[migration.take(run)] += 1
+            if number % _PAGE == 0:
+                tx.flush()
+                tx.memo.clear()  # a hundred thousand orders that were looked at once need not be remembered
     return {
         "flow": change.flow_id,
         "change": change.change,
