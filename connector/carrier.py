@@ -130,7 +130,7 @@ class Carrier:
             for effect in effects.expired(tx, now, SEND):
                 self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
             due = effects.due(tx, now, min(self._size, SEND))
-            waiting = [one for one in due if (one.shop_id, one.id) in admitted]
+            waiting = self._kiitos.outbox.in_order([one for one in due if (one.shop_id, one.id) in admitted])
             self._kiitos.outbox.foresee(tx, waiting)
             found = (self._kiitos.outbox.prepare(tx, effect, now) for effect in waiting)
             prepared = [ready for ready in found if ready is not None]

@@ -241,6 +241,7 @@ def _of_effect(effect: Effect, order: str) -> Line:
         EffectStatus.UNCERTAIN: f"{name}: nobody knows whether it arrived ({effect.reason})",
         EffectStatus.PENDING: f"{name} waits until {effect.due_at:%Y-%m-%d %H:%M} UTC {effect.reason}".rstrip(),
         EffectStatus.SENDING: f"{name} is being sent",
+        EffectStatus.HELD: f"{name} waits for a person: {effect.reason}",
     }.get(effect.status, name)
     detail = {key: str(value) for key, value in effect.result.items()}
     if effect.subject:

@@ -15,7 +15,7 @@ from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unk
 from connector.errors import KiitosError, Refused
 from connector.gathering import export_token
 from connector.log import get_log
-from connector.standing import RECONNECT
+from connector.standing import FLOW_HELD, FLOW_PAUSED, RECONNECT
 from connector.store import notices
 from connector.store.notices import Notice
 from connector.store.privacy import GATHERED
@@ -71,13 +71,56 @@ Nouda ne tästä: {link}
 Linkki on vain sinulle ja toimii 30 päivää. Tiedosto sisältää henkilötietoja: anna se asiakkaalle ja poista se
 sitten."""
 
+_HELD_EN = """{shop}: messages of the flow {flow} wait for your word
+
+The flow {flow} of {shop} has reached a limit: its messages of one day, its first share of customers, or it is paused.
+
+What exceeds the limit is held. Nothing is lost, and nothing of it goes out by itself. Order messages are not affected.
+
+What to do: look with `kiitos flows held`, let them go with `kiitos flows release`, or ask whoever runs {app} for you.
+
+You get this message once a day at most."""
+
+_HELD_FI = """{shop}: viestiketjun {flow} viestit odottavat lupaasi
+
+Kaupan {shop} viestiketju {flow} on tullut rajalle: päivän viestimäärä tai ensimmäisten asiakkaiden osuus on täynnä, tai
+ketju on pysäytetty.
+
+Rajan ylittävät viestit odottavat. Mitään ei katoa, eikä mitään lähde itsestään. Tilausviesteihin tämä ei vaikuta.
+
+Tee näin: katso komennolla `kiitos flows held`, päästä viestit komennolla `kiitos flows release` tai kysy siltä, joka
+hoitaa palvelua {app} puolestasi.
+
+Saat tämän viestin enintään kerran päivässä."""
+
+_PAUSED_EN = """{shop}: the flow {flow} was paused
+
+More customers than usual said no to messages of the flow {flow} of {shop}: they opted out or complained.
+
+{app} has paused the flow. Its messages are held until you decide; order messages go on.
+
+What to do: read what the flow says and to whom. `kiitos flows held` shows why it was paused, `kiitos flows resume` lets
+it go on."""
+
+_PAUSED_FI = """{shop}: viestiketju {flow} pysäytettiin
+
+Tavallista useampi asiakas sanoi ei kaupan {shop} viestiketjun {flow} viesteille: perui tilauksen tai teki valituksen.
+
+{app} pysäytti ketjun. Sen viestit odottavat päätöstäsi; tilausviestit lähtevät edelleen.
+
+Tee näin: lue, mitä ketju sanoo ja kenelle. `kiitos flows held` kertoo syyn, `kiitos flows resume` jatkaa ketjua."""
+
 TEXTS = {
     (RECONNECT, "en"): _EN,
     (RECONNECT, "fi"): _FI,
     (GATHERED, "en"): _GATHERED_EN,
     (GATHERED, "fi"): _GATHERED_FI,
+    (FLOW_HELD, "en"): _HELD_EN,
+    (FLOW_HELD, "fi"): _HELD_FI,
+    (FLOW_PAUSED, "en"): _PAUSED_EN,
+    (FLOW_PAUSED, "fi"): _PAUSED_FI,
 }
-"""Subject, then paragraphs, by kind and language."""
+"""Subject, then paragraphs, by kind and language. A kind that is about one flow has its name behind a `/`."""
 
 
 class Notices:
@@ -150,13 +193,15 @@ class Notices:
 
     def _texts(self, notice: Notice, settings: ShopSettings) -> list[str]:
         language = choose_locale(settings.shop.locale, available=("en", "fi")).partition("-")[0]
+        kind, _, flow = notice.kind.partition("/")
         values = {
+            "flow": flow,
             "shop": settings.shop.name,
             "domain": settings.shop.domain,
             "app": "Kiitos",
             "link": self._link(notice),
         }
-        parts = TEXTS[notice.kind, language].format(**values).split("\n\n")
+        parts = TEXTS[kind, language].format(**values).split("\n\n")
         return [" ".join(part.split()) for part in parts]
 
     def _link(self, notice: Notice) -> str:

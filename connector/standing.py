@@ -19,6 +19,9 @@ log = get_log("standing")
 HELD = "credentials_refused"
 """How the reason of an effect begins that waits for its shop's credentials."""
 RECONNECT = "reconnect"
+FLOW_HELD, FLOW_PAUSED = "flow_held", "flow_paused"
+"""Kinds of notices about one flow, whose name follows after a `/`."""
+TELL_HELD_EVERY = timedelta(days=1)
 TELL_EVERY = timedelta(days=7)
 """A shop whose credentials come and go is not told each time."""
 
@@ -41,3 +44,8 @@ def reconnect(tx: Tx, shop_id: str, now: datetime) -> None:
     shops.set_status(tx, shop_id, ShopStatus.ACTIVE, now, "the platform answers again")
     released = effects.release(tx, shop_id, HELD, now)
     log.info("connected_again", shop_id=shop_id, effects=released)
+
+
+def tell_of_flow(tx: Tx, shop_id: str, kind: str, flow_id: str, now: datetime) -> bool:
+    """Ask for the merchant to be told about a flow, once a day at most; whether they will be."""
+    return notices.put(tx, shop_id, f"{kind}/{flow_id}", now, TELL_HELD_EVERY)

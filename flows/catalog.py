@@ -15,7 +15,15 @@ from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
-from flows.definition import Flow, FlowEdits, is_about_people, load_flow, scope_faults, shop_faults
+from flows.definition import (
+    DEFAULT_PRIORITY,
+    Flow,
+    FlowEdits,
+    is_about_people,
+    load_flow,
+    scope_faults,
+    shop_faults,
+)
 from flows.render.mime import ascii_address, split_sender
 
 LIBRARY = files("flows").joinpath("library")
@@ -64,6 +72,8 @@ class Catalog:
         self._scheduled: dict[str, list[Flow]] = {}
         self._of_people: set[tuple[str, str]] = set()
         self.withheld: dict[str, list[str]] = {}
+        self._settings_of: dict[str, dict[str, FlowSetting]] = {}
+        self._beside: dict[str, tuple[str, ...]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
             if applied is not None and shop_id in applied:
@@ -71,6 +81,7 @@ class Catalog:
                 continue
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]
+                self._settings_of[shop_id] = before._settings_of[shop_id]
                 continue
             faults += _address_faults(settings, config.path.name)
             self._flows[shop_id] = self._load_shop(settings, faults)
@@ -96,6 +107,26 @@ class Catalog:
     def adapter(self, shop_id: str) -> PlatformAdapter:
         """The adapter of the shop's platform. Raises `ConfigError` when the operator's file does not have the shop."""
         return self._registry.platform(self.settings(shop_id).shop.platform)
+
+    def shops_beside(self, shop_id: str) -> tuple[str, ...]:
+        """The shops of the same client, this one included: to their customers they are one sender."""
+        if shop_id not in self._beside:
+            client = self.settings(shop_id).shop.client_id
+            theirs = (other.shop.id for other in self._config.shops.values() if other.shop.client_id == client)
+            self._beside[shop_id] = tuple(theirs)
+        return self._beside[shop_id]
+
+    def setting(self, shop_id: str, flow_id: str) -> FlowSetting | None:
+        """What app.toml says of a flow that the shop has switched on."""
+        return self._settings_of.get(shop_id, {}).get(flow_id)
+
+    def priority(self, shop_id: str, flow_id: str) -> int:
+        """Which of two flows goes first, as it is now: of runs under an earlier version too."""
+        setting = self.setting(shop_id, flow_id)
+        if setting is not None and setting.priority is not None:
+            return setting.priority
+        flow = next((each for each in self.flows(shop_id) if each.id == flow_id), None)
+        return flow.priority if flow is not None else DEFAULT_PRIORITY
 
     def knows(self, shop_id: str) -> bool:
         return shop_id in self._config.shops
@@ -164,6 +195,7 @@ class Catalog:
     def _load_shop(self, settings: ShopSettings, faults: list[str]) -> list[Flow]:
         flows = []
         places: dict[str, str] = {}
+        known = self._settings_of[settings.shop.id] = {}
         for setting in settings.flows:
             if not setting.enabled:
                 continue
@@ -181,6 +213,7 @@ class Catalog:
                 )
                 continue
             places[flow.id] = place
+            known[flow.id] = setting
             flows.append(flow)
         return flows
 

@@ -18,11 +18,12 @@ from connector.model import Event, Purpose, Shop
 from flows.edits import FlowEdits, apply_edits
 from flows.faults import Faults, FlowErrors
 from flows.guards import Guard
-from flows.reading import FlowParts, read_flow
+from flows.reading import DEFAULT_PRIORITY, FlowParts, read_flow
 from flows.subjects import entry_key, require_subject, subject_of
 from flows.triggers.forms import Schedule, SegmentTrigger
 
 __all__ = [
+    "DEFAULT_PRIORITY",
     "Flow",
     "FlowEdits",
     "FlowErrors",
@@ -57,6 +58,8 @@ class Flow:
     (an active run that has done nothing yet is replaced by a fresh one; one that acted or ended stays), `ignore` (none
     while another is under way), `every` (the same, and none until the span `every` has passed since the last began)
     or `always` (one run per event).
+
+    Of two flows that want to write to one person at once, the one of the higher `priority` (0 to 100) does.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Flow:
     schedule: Schedule | None = None
     segment: SegmentTrigger | None = None
     every: timedelta | None = None
+    priority: int = DEFAULT_PRIORITY
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
     def meant_by(self, event: Event) -> bool:
@@ -168,8 +172,9 @@ def _build(
 
 def _flow(parts: FlowParts) -> Flow:
     document = parts.document
-    # The title is for people and `enabled` decides only whether new runs start: neither makes another version.
-    hashed = {key: value for key, value in document.items() if key not in ("title", "enabled")}
+    # The title is for people, `enabled` decides only whether new runs start and `priority` which message goes first:
+    # none makes another version.
+    hashed = {key: value for key, value in document.items() if key not in ("title", "enabled", "priority")}
     return Flow(
         id=document["id"],
         title=document["title"],
@@ -184,6 +189,7 @@ def _flow(parts: FlowParts) -> Flow:
         max_age=parts.max_age,
         version=hashlib.sha256(canonical(hashed).encode()).hexdigest()[:12],
         enabled=document["enabled"],
+        priority=document.get("priority", DEFAULT_PRIORITY),
         schedule=parts.trigger.schedule,
         segment=parts.trigger.segment,
         every=parts.every,

@@ -7,6 +7,7 @@ transactional mail, never for marketing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,19 +26,37 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import Channel, Effect, EffectStatus, Order, Purpose, Run, ShopStatus, email_key
-from connector.store import effects, entities, privacy, runs, shops, suppressions
+from connector.model import (
+    Channel,
+    Customer,
+    Effect,
+    EffectStatus,
+    Event,
+    EventKind,
+    Order,
+    Purpose,
+    Ref,
+    Run,
+    ShopStatus,
+    email_key,
+)
+from connector.standing import FLOW_HELD, tell_of_flow
+from connector.store import effects, entities, pace, privacy, runs, shops, suppressions
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
+from connector.store.pace import RELEASED
 from flows.addressing import derive_token, recipient_of
 from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.facts import Facts
+from flows.fairness import SATURATED, WAITED, limited
 from flows.guards import GuardResult
-from flows.policy import Allow, Defer, Drop, check
+from flows.policy import AT_WORK, check
+from flows.reach import fairness_of
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run, person
 from flows.told import told_already
+from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 400
@@ -86,6 +105,14 @@ class Outbox:
         suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
         privacy.foresee(tx, shop_id, (privacy.key_of(self._salt, shop_id, "email", key) for key in addresses))
 
+    def in_order(self, waiting: Sequence[Effect]) -> list[Effect]:
+        """Order messages first, then those of the flows that go first: within a batch the winner takes the slot."""
+        catalog = self._runner.catalog
+        return sorted(
+            waiting,
+            key=lambda each: -catalog.priority(each.shop_id, each.flow_id) if each.purpose.needs_consent else -101,
+        )
+
     def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
         """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""
         if not effect.run_id:
@@ -116,26 +143,6 @@ class Outbox:
                 tx, effect, now, "no_longer_true", f"{stale.path} {stale.op} {stale.wanted}", {"saw": str(stale.saw)}
             )
             return None
-        # Whoever asks for it by hand knows how late it is; consent and the rest hold for them too.
-        asked = replace(effect, created_at=from_text(by_hand)) if by_hand else effect
-        match check(asked, facts, who, now):
-            case Defer(until=until, code=code, reason=reason):
-                if effect.reason != code:
-                    self._note(tx, effect, now, "deferred", {"rule": code, "why": reason})
-                effects.defer(tx, effect.shop_id, effect.id, until, code)
-                return None
-            case Drop(code=code, reason=reason, detail=detail):
-                self._drop(tx, effect, now, code, reason, detail)
-                return None
-            case Allow():
-                pass
-        once_only = effect.kind == "message" and not effect.tainted and not by_hand
-        if once_only and (before := told_already(tx, run, effect)):
-            self._drop(tx, effect, now, "told_already", "the same was told, nothing new came since", {"saw": before})
-            return None
-        if effect.kind != "message":
-            effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
-            return Prepared(effect=effect, run=run)
         case = Case(
             effect=effect,
             run=run,
@@ -145,7 +152,47 @@ class Outbox:
             facts=facts,
             recipient=recipient,
         )
+        if not self._let_pass(tx, case, self._weigh(tx, case, who, now), now):
+            return None
+        once_only = effect.kind == "message" and not effect.tainted and not by_hand
+        if once_only and (before := told_already(tx, run, effect)):
+            self._drop(tx, effect, now, "told_already", "the same was told, nothing new came since", {"saw": before})
+            return None
+        if effect.kind != "message":
+            effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
+            return Prepared(effect=effect, run=run)
         return self._freeze(tx, case, now)
+
+    def _weigh(self, tx: Tx, case: Case, who: Person, now: datetime) -> Verdict:
+        # Whoever asks for it by hand, or let it go, knows how late it is; consent and the rest hold for them too.
+        since = case.effect.result.get(BY_HAND) or case.effect.result.get(RELEASED)
+        asked = replace(case.effect, created_at=from_text(since)) if since else case.effect
+        return check(asked, case.facts, who, now, lambda: fairness_of(tx, self._runner.catalog, case, who, now))
+
+    def _let_pass(self, tx: Tx, case: Case, verdict: Verdict, now: datetime) -> bool:
+        """Do what policy says and keep its reason; True when the effect may happen."""
+        effect = case.effect
+        match verdict:
+            case Defer(until=until, code=code, reason=reason, detail=detail):
+                fair = code in WAITED
+                said = f"{code}: {reason}" if fair else code
+                if effect.reason != said and code != AT_WORK:
+                    self._note(tx, effect, now, "deferred", {"rule": code, "why": reason, **(detail if fair else {})})
+                effects.defer(tx, effect.shop_id, effect.id, until, said)
+            case Hold(code=code, reason=reason, detail=detail):
+                pace.hold(tx, effect.shop_id, effect.id, f"{code}: {reason}")
+                self._note(tx, effect, now, "held", {"rule": code, "why": reason, **detail})
+                tell_of_flow(tx, effect.shop_id, FLOW_HELD, effect.flow_id, now)
+            case Drop(code=code, reason=reason, detail=detail):
+                self._drop(tx, effect, now, code, reason, detail)
+                if code == SATURATED:
+                    self._runner.ingest(tx, effect.shop_id, [_parting(case, detail, now)], now)
+            case Allow(detail=detail):
+                if limited(effect) and not effect.attempts:
+                    self._note(tx, effect, now, "allowed", detail)
+                    pace.begins(tx, effect)
+                return True
+        return False
 
     def _prepare_fetch(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
         """What no run waits for (a look, a decision to be told): a shop that is gone is not asked any more."""
@@ -264,6 +311,10 @@ class Outbox:
         if effect.run_id:
             self._runner.strand(tx, effect.shop_id, effect.run_id, now)
 
+    def give_up(self, tx: Tx, effect: Effect, now: datetime, code: str, reason: str) -> None:
+        """A person decided against it."""
+        self._drop(tx, effect, now, code, reason)
+
     def _drop(
         self,
         tx: Tx,
@@ -292,6 +343,23 @@ class Outbox:
         key = email_key(recipient)
         if key is not None:
             suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)
+
+
+def _parting(case: Case, detail: Mapping[str, str], now: datetime) -> Event:
+    """The person is left in peace from here on. The key is the silence's own, so that it is said once."""
+    address = case.recipient.email_key or case.run.email_key or ""
+    known = case.situation.customer
+    customer_id = known.id if known is not None else case.recipient.customer_id
+    whose = hashlib.sha256(address.encode()).hexdigest()[:20]
+    return Event(
+        kind=EventKind.CUSTOMER_SATURATED,
+        key=f"saturated/{whose}/{detail.get('sign_at', 'never')}",
+        subject=Ref("customer", customer_id or f"guest-{whose}"),
+        at=now,
+        customer_id=customer_id,
+        customer=known or Customer(id=None, email=case.recipient.address),
+        data={"ignored": detail["ignored"], "channel": case.effect.channel, "flow": case.effect.flow_id},
+    )
 
 
 def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:

@@ -13,7 +13,15 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | order_cancelled, order_refunded, order_returned | the purchase was undone, marketing class | drop |
 | already_reviewed | asking for a review that exists | drop |
 | consent_withdrawn, no_consent | marketing class (facts/messaging.md 5.4) | drop |
+| flow_paused, canary | a person or an alarm paused the flow; the person is not among its first | hold |
+| just_bought, returned_product, out_of_stock | the message names such a product | drop |
+| saturated | so many messages were met with silence that this is the goodbye | drop |
+| capped | marketing-class mail reached the person less than the cap ago | defer, drop after 48 h |
+| slowed | the cap, stretched for somebody who does not react | defer, drop after 48 h |
+| quiet_hours, quiet_day | night, Sunday or holiday where the person lives | defer, drop after 48 h |
+| outranked | a flow of higher priority wants the same slot | defer, drop after 48 h |
 | too_late | transactional after 7 d, marketing class after 48 h | drop |
+| over_budget | the flow has sent what it may on one day | hold |
 
 Marketing class is every purpose but transactional. Platform effects (a code, a tag) meet the rules about the shop and
 the order, not those about the person: nobody is written to.
@@ -21,18 +29,26 @@ the order, not those about the person: nobody is written to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import to_text
 from connector.model import ConsentState, Effect, Purpose, ShopStatus
 from flows.facts import Facts
+from flows.fairness import budget, canary, distance, goodbye, limited, outranked, paused, products, quiet, told
+from flows.verdicts import Allow, Case, Defer, Drop, Fairness, Hold, Person, Verdict
+
+__all__ = ["Allow", "Defer", "Drop", "Fairness", "Hold", "Person", "Verdict", "check"]
 
 PAUSE = timedelta(minutes=15)
 ORDER_PATIENCE = timedelta(hours=24)
 LATEST_TRANSACTIONAL = timedelta(days=7)
 LATEST_MARKETING = timedelta(hours=48)
+
+BUSY = timedelta(seconds=1)
+AT_WORK = "at_work"
+"""Why something is put off that two workers would otherwise do at once: not worth a line in anybody's journal."""
 
 UNSUBSCRIBE = "unsubscribe"
 """The one reason of a suppression that leaves transactional mail alone; bounces, complaints and the like do not."""
@@ -40,87 +56,42 @@ REDACTED = "redacted"
 """The person was forgotten. Who orders again later is a customer for that order, and hears of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Who an effect reaches, for this channel and purpose. `address_key` is `None` where nobody can be reached.
+def check(
+    effect: Effect,
+    facts: Facts,
+    person: Person,
+    now: datetime,
+    fairness: Callable[[], Fairness | None] | None = None,
+) -> Verdict:
+    """The first rule that objects, else `Allow`.
 
-    `suppressions` are (scope, reason, at): scope `all`, `marketing` or a purpose; reason `unsubscribe`, `hard_bounce`,
-    `complaint`, `manual` ... `soft_opt_in` is the merchant's word that buyers were told at checkout for this purpose.
+    `fairness` is asked only for a message of the marketing class that the law allows; `None` says that another worker
+    has the same person or flow in hand at this moment.
     """
-
-    address_key: str | None = field(default=None, repr=False)
-    consent: ConsentState = ConsentState.UNKNOWN
-    consent_source: str = ""
-    consent_at: datetime | None = None
-    suppressions: tuple[tuple[str, str, datetime], ...] = ()
-    soft_opt_in: bool = False
-    shop_status: ShopStatus = ShopStatus.ACTIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """The effect may happen. `detail` holds what made it lawful, for the record."""
-
-    code: str = "allowed"
-    reason: str = "every rule allows it"
-    detail: Mapping[str, str] = field(default_factory=dict)
+    case = Case(effect, facts, person, now)
+    verdict = _first(_LAWFUL, case)
+    if verdict is None and fairness is not None and limited(effect):
+        found = fairness()
+        if found is None:
+            return Defer(now + BUSY, AT_WORK, "another worker is writing to the same person")
+        case = replace(case, fairness=found)
+        verdict = _first(_FAIR, case)
+    verdict = verdict or _too_late(case) or budget(case)
+    return verdict or Allow(detail=_grounds(case))
 
 
-@dataclass(frozen=True, slots=True)
-class Defer:
-    """Not now: ask again at `until`."""
-
-    until: datetime
-    code: str
-    reason: str
-    detail: Mapping[str, str] = field(default_factory=dict)
+def _first(rules: Iterable[Callable[[Case], Verdict | None]], case: Case) -> Verdict | None:
+    return next((verdict for rule in rules if (verdict := rule(case)) is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Never: the effect is skipped for good."""
-
-    code: str
-    reason: str
-    detail: Mapping[str, str] = field(default_factory=dict)
+def _grounds(case: Case) -> dict[str, str]:
+    if not case.marketing:
+        return {}
+    fair = told(case.fairness) if case.fairness else {}
+    return {"purpose": str(case.effect.purpose), **_consent_detail(case.person), **fair}
 
 
-Verdict = Allow | Defer | Drop
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What the rules look at."""
-
-    effect: Effect
-    facts: Facts
-    person: Person
-    now: datetime
-
-    @property
-    def message(self) -> bool:
-        return self.effect.kind == "message"
-
-    @property
-    def marketing(self) -> bool:
-        return self.effect.purpose.needs_consent
-
-    @property
-    def age(self) -> timedelta:
-        return self.now - self.effect.created_at
-
-
-def check(effect: Effect, facts: Facts, person: Person, now: datetime) -> Verdict:
-    """The first rule that objects, else `Allow`."""
-    case = _Case(effect, facts, person, now)
-    for rule in _RULES:
-        verdict = rule(case)
-        if verdict is not None:
-            return verdict
-    return Allow(detail={"purpose": str(effect.purpose), **_consent_detail(person)} if case.marketing else {})
-
-
-def _shop(case: _Case) -> Verdict | None:
+def _shop(case: Case) -> Verdict | None:
     status = case.person.shop_status
     detail = {"shop_status": str(status)}
     if status is ShopStatus.UNINSTALLED:
@@ -130,7 +101,7 @@ def _shop(case: _Case) -> Verdict | None:
     return None
 
 
-def _order_known(case: _Case) -> Verdict | None:
+def _order_known(case: Case) -> Verdict | None:
     if case.effect.order_id is None or case.facts.order is not None:
         return None
     detail = {"order": case.effect.order_id, "waited": _hours(case.age)}
@@ -140,14 +111,14 @@ def _order_known(case: _Case) -> Verdict | None:
     return Defer(until, "order_unknown", "the order itself has not arrived yet", detail)
 
 
-def _address(case: _Case) -> Verdict | None:
+def _address(case: Case) -> Verdict | None:
     if not case.message or case.person.address_key is not None:
         return None
     to = str(case.effect.request.get("to", "customer"))
     return Drop("no_address", f"no address is known for the {to}", {"to": to, "channel": case.effect.channel})
 
 
-def _suppressed(case: _Case) -> Verdict | None:
+def _suppressed(case: Case) -> Verdict | None:
     if not case.message:
         return None
     for scope, reason, at in case.person.suppressions:
@@ -166,7 +137,7 @@ def _blocks(scope: str, reason: str, purpose: Purpose) -> bool:
     return purpose.needs_consent and scope in ("all", "", "marketing", str(purpose))
 
 
-def _undone(case: _Case) -> Verdict | None:
+def _undone(case: Case) -> Verdict | None:
     if not case.marketing:
         return None
     order, progress = case.facts.order, case.facts.progress
@@ -182,7 +153,7 @@ def _undone(case: _Case) -> Verdict | None:
     return None
 
 
-def _reviewed(case: _Case) -> Verdict | None:
+def _reviewed(case: Case) -> Verdict | None:
     reviewed_at = case.facts.progress.reviewed_at
     asks = case.message and case.effect.purpose is Purpose.REVIEW and not case.effect.request.get("after_review")
     if not asks or reviewed_at is None:
@@ -190,7 +161,7 @@ def _reviewed(case: _Case) -> Verdict | None:
     return Drop("already_reviewed", "the customer has reviewed already", {"reviewed_at": to_text(reviewed_at)})
 
 
-def _consent(case: _Case) -> Verdict | None:
+def _consent(case: Case) -> Verdict | None:
     person = case.person
     if not case.message or not case.marketing or person.consent is ConsentState.GRANTED:
         return None
@@ -205,8 +176,10 @@ def _consent(case: _Case) -> Verdict | None:
     return Drop("no_consent", "no consent is recorded and the shop has no soft opt-in for this purpose", detail)
 
 
-def _too_late(case: _Case) -> Verdict | None:
+def _too_late(case: Case) -> Verdict | None:
     limit = LATEST_MARKETING if case.marketing else LATEST_TRANSACTIONAL
+    if case.fairness is not None:
+        limit = case.fairness.limits.patience
     if not case.message or case.age <= limit:
         return None
     return Drop("too_late", "the message would come too late to be welcome", {"age": _hours(case.age)})
@@ -225,7 +198,7 @@ def _hours(span: timedelta) -> str:
     return f"{span.total_seconds() / 3600:.1f} h"
 
 
-_RULES: tuple[Callable[[_Case], Verdict | None], ...] = (
+_LAWFUL: tuple[Callable[[Case], Verdict | None], ...] = (
     _shop,
     _order_known,
     _address,
@@ -233,5 +206,5 @@ _RULES: tuple[Callable[[_Case], Verdict | None], ...] = (
     _undone,
     _reviewed,
     _consent,
-    _too_late,
 )
+_FAIR: tuple[Callable[[Case], Verdict | None], ...] = (paused, canary, products, goodbye, distance, quiet, outranked)

@@ -22,10 +22,11 @@ from flows.triggers.forms import DateTrigger, Trigger, read_trigger
 PURPOSES = tuple(str(purpose) for purpose in Purpose if purpose is not Purpose.OTHER)
 DEFAULT_MAX_AGE = "3d"
 """Brief, defaults: an event older than three days starts no flow."""
+DEFAULT_PRIORITY = 50
 
 _KEYS = ("id", "title", "trigger", "purpose", "subject", "reentry", "when", "cancel_on", "params", "steps")
 # The tests are read by whoever runs them (connector.rehearsal); they make no other version of the flow.
-_ALL_KEYS = (*_KEYS, "max_age", "enabled", "tests")
+_ALL_KEYS = (*_KEYS, "max_age", "enabled", "priority", "tests")
 _ID = re.compile(r"[a-z][a-z0-9_-]*")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
@@ -102,6 +103,8 @@ def read_flow(
         reentry,
         every,
     )
+    if "priority" in source:
+        parts.document["priority"] = head.priority()
     _check_subject(parts, faults)
     try:
         parts.max_age = read_span(parts.document["max_age"])
@@ -180,6 +183,13 @@ class _Head:
         if not isinstance(value, bool):
             self.faults.add("enabled", f"expected true or false, not {shown_value(value)}")
         return bool(value)
+
+    def priority(self) -> int:
+        value = self.source["priority"]
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+            self.faults.add("priority", f"expected a whole number from 0 to 100, not {shown_value(value)}")
+            return DEFAULT_PRIORITY
+        return value
 
     def params(self) -> dict[str, str | int | float | bool]:
         value = self.source.get("params", {})

@@ -15,6 +15,7 @@ from connector.clock import Clock, to_text
 from connector.contracts import Arrived, Signal, Woke
 from connector.log import get_log
 from connector.model import (
+    ConsentState,
     Effect,
     EffectStatus,
     Event,
@@ -27,6 +28,7 @@ from connector.store import consents, effects, entities, events, privacy, runs
 from connector.store.db import Tx
 from connector.store.people import Person
 from flows import engine, forgetting
+from flows.alarms import UNSUBSCRIBE, objected
 from flows.catalog import Catalog
 from flows.consenting import is_echo
 from flows.definition import Flow
@@ -34,6 +36,7 @@ from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
 from flows.obeying import obey
 from flows.programmes import Programmes
+from flows.reacting import SIGNS_OF_LIFE, note_sign
 from flows.reviews import late_publication
 from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look_at_run
@@ -80,6 +83,9 @@ class Runner:
                 orders[event.order_id] = None
             if event.consent is not None:
                 consents.record(tx, shop_id, event.consent, now)
+                if event.consent.state is ConsentState.WITHDRAWN:
+                    address = consents.address_of(tx, shop_id, event.consent)
+                    objected(tx, self.catalog, shop_id, address, UNSUBSCRIBE, now)
             obey(tx, self._salt, shop_id, event, now)
         if not queue:
             return 0
@@ -194,6 +200,8 @@ class Runner:
     def _signal(self, tx: Tx, shop_id: str, event: Event, sight: Sight, now: datetime) -> None:
         if event.kind == EventKind.REVIEW_SUBMITTED:
             late_publication(tx, self.flow_of, event, shop_id, now)
+        if event.kind in SIGNS_OF_LIFE:
+            note_sign(tx, shop_id, event, sight.of_event(event))
         for run in sight.active(event, person=self.catalog.concerns_people(shop_id, event.kind)):
             flow = self.flow_of(tx, run)
             if event.kind in flow.cancel_on:
@@ -293,7 +301,7 @@ class Runner:
         """Store the end of a run, and drop what it had put in the outbox and was not sent."""
         self._keep(tx, transition, run, now)
         for effect in effects.of_run(tx, run.shop_id, run.id):
-            if effect.status is EffectStatus.PENDING:
+            if effect.status in (EffectStatus.PENDING, EffectStatus.HELD):
                 effects.settle(tx, run.shop_id, effect.id, now, EffectStatus.SKIPPED, reason=f"cancelled: {kind}")
 
     def _advance(self, tx: Tx, run: Run, signal: Signal | None, situation: Situation, now: datetime) -> None:

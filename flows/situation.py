@@ -24,7 +24,8 @@ from connector.store.db import Tx
 from flows.about import CheckoutFacts, LineFacts, checkout_facts, line_facts
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
-from flows.policy import REDACTED, Person
+from flows.policy import REDACTED
+from flows.verdicts import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

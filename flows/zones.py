@@ -113,6 +113,14 @@ def residence(shop: Shop, order: Order | None, customer: Customer | None, *, pla
     return Residence(shop.timezone or "UTC", "shop")
 
 
+def place_of(shop: Shop, order: Order | None, customer: Customer | None) -> tuple[str, str]:
+    """Country and region of the person's address, by which their holidays go; else the shop's country."""
+    address = _address(order, customer)
+    if address is None:
+        return shop.country or "", ""
+    return address.country or "", address.region or ""
+
+
 def _address(order: Order | None, customer: Customer | None) -> Address | None:
     candidates = (
         order.shipping_address if order else None,

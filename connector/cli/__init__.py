@@ -22,6 +22,7 @@ COMMANDS = {
     "backtest": "connector.cli.backtest",
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",
+    "customers": "connector.cli.customers",
     "deliveries": "connector.cli.deliveries",
     "events": "connector.cli.events",
     "explain": "connector.cli.explain",

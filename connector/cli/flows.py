@@ -11,6 +11,7 @@ from connector.asking import ask_scopes
 from connector.cli import flow_changes, flow_views
 from connector.cli.behaviour import diff
 from connector.cli.context import App, json_option, print_json, print_table
+from connector.cli.holding import held, pause, release, resume
 from connector.errors import ConfigError, near
 from connector.intake import again_if_moved
 from connector.store import runs
@@ -172,3 +173,7 @@ def test_flows(app: App, names: tuple[str, ...], as_json: bool) -> None:
         click.echo("no tests: write [[tests]] into a flow's file", err=True)
     if not found or not all(test["holds"] for test in found):
         raise click.exceptions.Exit(1)
+
+
+for command in (held, release, pause, resume):
+    flows.add_command(command)

@@ -14,6 +14,7 @@ from typing import Any
 from connector.config import schema
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
+from connector.config.limits import read_limits, read_share
 from connector.config.settings import (
     AppSettings,
     Config,
@@ -299,6 +300,7 @@ class _Reader:
             api_url=get("api_url"),
             endpoint_key=key,
             guides=guides,
+            limits=read_limits(layered),
         )
 
     def guides(self, where: str, named: str | None) -> tuple[Guide, ...]:
@@ -324,6 +326,9 @@ class _Reader:
             enabled=table.get("enabled", True),
             params=table.get("params", {}),
             migrate=table.get("migrate", ""),
+            priority=table.get("priority"),
+            daily=table.get("daily"),
+            canary=read_share(table.get("canary", "100%")),
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )

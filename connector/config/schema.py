@@ -16,6 +16,9 @@ from connector.errors import near
 Check = Callable[[Any], str]
 """Takes a value, returns what is wrong with it, or an empty string."""
 
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?) ?%")
+_HOURS = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -30,6 +33,29 @@ def flag(value: Any) -> str:
 def number(value: Any) -> str:
     fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return "" if fits else f"should be a whole number, not {_kind(value)}"
+
+
+def rank(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100
+    return "" if fits else "should be a whole number from 0 to 100, the higher goes first"
+
+
+def share(value: Any) -> str:
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    return "" if found is not None and float(found[1]) <= 100 else 'should be a share such as "5%"'
+
+
+def hours(value: Any) -> str:
+    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    fits = value == "" or (found is not None and found[1] != found[2])
+    return "" if fits else 'should be hours such as "20:00-09:00", or "" for none'
+
+
+def weekdays(value: Any) -> str:
+    fits = isinstance(value, list) and all(item in _DAYS for item in value)
+    if fits and len(set(value)) == len(_DAYS):
+        return "should leave a day open"
+    return "" if fits else f"should be a list of {', '.join(_DAYS)}"
 
 
 def texts(value: Any) -> str:
@@ -160,6 +186,7 @@ SETTINGS: dict[str, Check] = {
     "fetch_before_send": flag,
     "costs": costs,
     "guides": text,
+    "limits": table,
     "flows": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
@@ -187,6 +214,23 @@ FLOW: dict[str, Check] = {
     "migrate": one_of(*MIGRATIONS),
     "remove": texts,
     "insert": tables,
+    "priority": rank,
+    "daily": number,
+    "canary": share,
+}
+LIMITED = ("email", "sms", "whatsapp", "push", "print")
+"""Channels that have limits of their own."""
+_CHANNEL: dict[str, Check] = {"cap": span, "quiet": hours, "quiet_days": weekdays, "holidays": flag}
+_LIMIT_TABLES: dict[str, dict[str, Check]] = {
+    **dict.fromkeys(LIMITED, _CHANNEL),
+    "saturation": {"after": number, "slowest": number, "goodbye": number},
+    "alarm": {"complaints": share, "unsubscribes": share, "window": span, "at_least": number},
+}
+LIMITS: dict[str, Check] = {
+    "patience": span,
+    "daily": number,
+    "just_bought": span,
+    **dict.fromkeys(_LIMIT_TABLES, table),
 }
 CONNECT: dict[str, Check] = {
     "enabled": flag,
@@ -285,12 +329,22 @@ def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check])
 
 def _check_settings(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
     faults = check_table(where, value, keys)
+    limits = value.get("limits", {})
+    faults += _check_limits(f"{where}limits.", limits) if isinstance(limits, Mapping) else []
     flows = value.get("flows", {})
     for flow_id, flow in flows.items() if isinstance(flows, Mapping) else ():
         if isinstance(flow, Mapping):
             faults += check_table(f"{where}flows.{flow_id}.", flow, FLOW)
         else:
             faults.append(f"{where}flows.{flow_id}: should be a table, not {_kind(flow)}")
+    return faults
+
+
+def _check_limits(where: str, value: Mapping[str, Any]) -> list[str]:
+    faults = check_table(where, value, LIMITS)
+    for name, keys in _LIMIT_TABLES.items():
+        if isinstance(value.get(name), Mapping):
+            faults += check_table(f"{where}{name}.", value[name], keys)
     return faults
 
 

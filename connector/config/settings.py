@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.config.layering import Layered
+from connector.config.limits import Limits
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
 from connector.model import Guide, Purpose, Shop
@@ -57,6 +58,8 @@ class FlowSetting:
     """A flow as one shop has it: `file` is a library name or a path; edits in layer order, agency's first.
 
     `migrate`: what becomes of people in flight when the flow changes, empty where it is not said.
+    `priority` and `daily` replace the flow's own and the shop's limit; `canary` is the share of people who get its
+    messages before a person releases the others'.
     """
 
     flow_id: str
@@ -66,6 +69,9 @@ class FlowSetting:
     migrate: str = ""
     removes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inserts: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...] = ()
+    priority: int | None = None
+    daily: int | None = None
+    canary: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,7 @@ class ShopSettings:
     endpoint_key: str | None = field(repr=False)
     declared: bool = True
     guides: tuple[Guide, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)

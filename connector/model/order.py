@@ -174,6 +174,8 @@ class Return:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
+    """`in_stock` says whether one can be bought at this moment, `None` where the platform has not told."""
+
     id: str
     title: str
     updated_at: datetime | None = None
@@ -184,6 +186,7 @@ class Product:
     vendor: str | None = None
     tags: tuple[str, ...] = ()
     raw_status: str = ""
+    in_stock: bool | None = None
     deleted: bool = False
 
 

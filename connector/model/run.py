@@ -29,9 +29,11 @@ class RunStatus(OpenEnum):
 
 
 class EffectStatus(OpenEnum):
-    """`sending` is committed before the call; a row found there after its lease is an unknown outcome."""
+    """`sending` is committed before the call; a row found there after its lease is an unknown outcome.
+    `held` waits for a person's word (a budget, a canary, a paused flow)."""
 
     PENDING = "pending"
+    HELD = "held"
     SENDING = "sending"
     SENT = "sent"
     UNCERTAIN = "uncertain"

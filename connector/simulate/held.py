@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from connector.errors import StoreCollision
+from connector.simulate import pacing  # noqa: F401 - its twins join the others when it is imported
 from connector.simulate.tables import COLUMNS, HELD, Tables
 from connector.simulate.twins import READS, WRITES, Twin
 from connector.store.database import Args, Database, Row, Tx

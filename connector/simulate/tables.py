@@ -17,6 +17,7 @@ HELD: dict[str, tuple[str, ...]] = {
     "runs": ("run_id",),
     "effects": ("effect_id",),
     "journal": ("seq",),
+    "engagements": ("address_key",),
 }
 """The held tables and what names a row of theirs: there is one shop."""
 
@@ -41,6 +42,7 @@ COLUMNS: dict[str, frozenset[str]] = {
             " provider_id reason result"
         ),
         "journal": "seq shop_id run_id at step_id what detail",
+        "engagements": "shop_id address_key kind at",
     }.items()
 }
 """What their twins know of them."""

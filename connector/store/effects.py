@@ -91,17 +91,17 @@ def _columns(effect: Effect) -> dict[str, Any]:
 
 def get(tx: Tx, shop_id: str, effect_id: str) -> Effect | None:
     row = tx.one("effect_get", shop_id=shop_id, effect_id=effect_id)
-    return _effect(row) if row else None
+    return effect_of(row) if row else None
 
 
 def of_run(tx: Tx, shop_id: str, run_id: str) -> list[Effect]:
     """Oldest first."""
-    return [_effect(row) for row in tx.all("effect_of_run", shop_id=shop_id, run_id=run_id)]
+    return [effect_of(row) for row in tx.all("effect_of_run", shop_id=shop_id, run_id=run_id)]
 
 
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Effect]:
     """Oldest first."""
-    return [_effect(row) for row in tx.all("effect_of_order", shop_id=shop_id, order_id=order_id)]
+    return [effect_of(row) for row in tx.all("effect_of_order", shop_id=shop_id, order_id=order_id)]
 
 
 def told_of_subject(tx: Tx, run: Run) -> list[tuple[dict[str, str], dict[str, Any]]]:
@@ -122,7 +122,7 @@ def told_of_subject(tx: Tx, run: Run) -> list[tuple[dict[str, str], dict[str, An
 
 def troubled(tx: Tx, shop_id: str = "", status: str = "", limit: int = 50) -> list[Effect]:
     """What failed or is uncertain, newest first, of one shop or all, of one of the two statuses or both."""
-    return [_effect(row) for row in tx.all("effect_troubled", shop_id=shop_id, status=status, limit=limit)]
+    return [effect_of(row) for row in tx.all("effect_troubled", shop_id=shop_id, status=status, limit=limit)]
 
 
 def reopen(tx: Tx, shop_id: str, effect_id: str, now: datetime) -> bool:
@@ -157,13 +157,13 @@ def _with_contents(tx: Tx, rows: list[Row]) -> list[Effect]:
     for shop_id, ids in tried.items():
         for found in tx.all("effect_contents_of", shop_id=shop_id, ids=codec.encode_text(ids)):
             contents[shop_id, found["effect_id"]] = found
-    return [_effect(row | contents.get((row["shop_id"], row["effect_id"]), {})) for row in rows]
+    return [effect_of(row | contents.get((row["shop_id"], row["effect_id"]), {})) for row in rows]
 
 
 @lru_cache(maxsize=512)
 def _untried(names: tuple[str, ...], values: tuple[Any, ...]) -> Effect:
     # What is due is read twice, before and in the transaction that begins it. Kept by its very row, so never stale.
-    return _effect(dict(zip(names, values, strict=True)))
+    return effect_of(dict(zip(names, values, strict=True)))
 
 
 def begin(
@@ -298,7 +298,7 @@ def counts(tx: Tx) -> dict[EffectStatus, int]:
 def sent_to(tx: Tx, shop_id: str, recipient_key: str, since: datetime) -> list[Effect]:
     """What the person got since then, oldest first, without contents."""
     rows = tx.all("effect_sent_to", shop_id=shop_id, recipient_key=recipient_key, since=to_text(since))
-    return [_effect(row) for row in rows]
+    return [effect_of(row) for row in rows]
 
 
 def granted_since(tx: Tx, shop_id: str, since: datetime) -> list[str]:
@@ -321,7 +321,7 @@ def _time(text: str | None) -> datetime | None:
     return from_text(text) if text else None
 
 
-def _effect(row: Row) -> Effect:
+def effect_of(row: Row) -> Effect:
     content = row.get("content")
     return Effect(
         shop_id=row["shop_id"],

@@ -154,6 +154,7 @@ PLACES: tuple[Place, ...] = (
         _words("address_key"),
         _words("channel scope reason at"),
     ),
+    Place("engagements", "person_engagements", "erase_engagements", "wipe_engagements", _words("address_key kind at")),
     Place(
         "events",
         "person_events",
@@ -248,6 +249,8 @@ PLACES: tuple[Place, ...] = (
         (),
         _words("flow_id trigger_key state source after_id updated_at"),  # an id where a page ended, of nobody
     ),
+    Place("objections", None, None, "wipe_objections", (), _words("objection_id flow_id kind at")),
+    Place("flow_pauses", None, None, "wipe_flow_pauses", (), _words("flow_id at reason")),
 )
 
 WITHOUT_PEOPLE = frozenset(

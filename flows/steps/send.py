@@ -22,7 +22,9 @@ class Send(Step):
     `flows.policy`, never here: what holds now need not hold when the message leaves.
 
     `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
-    `review` asks for one and is dropped once there is one.
+    `review` asks for one and is dropped once there is one. `products` are the products the message is about, by id or
+    by the path where the id stands (`event.product_id`): it is dropped when the person has just bought one of them or
+    sent one back, or when one is sold out.
     """
 
     do: ClassVar[str] = "send"
@@ -32,12 +34,30 @@ class Send(Step):
     to: str = field(default="customer", metadata={"words": PEOPLE})
     purpose: str = field(default="", metadata={"words": PURPOSES})
     after_review: bool = False
+    products: tuple[str, ...] = ()
 
-    def start(self, ctx: StepContext) -> Decision:  # noqa: ARG002 - the table says it all
+    def __post_init__(self) -> None:
+        if any(not name.strip() for name in self.products):
+            raise ValueError("products: write product ids, or where they stand, such as event.product_id")
+
+    def start(self, ctx: StepContext) -> Decision:
         request: dict[str, object] = {"template": self.template, "channel": self.channel, "to": self.to}
         if self.after_review:
             request["after_review"] = True
+        if named := self._named(ctx):
+            request["products"] = named
         return Act("message", request)
+
+    def paths(self) -> Sequence[str]:
+        return [name for name in self.products if "." in name]
+
+    def _named(self, ctx: StepContext) -> list[str]:
+        """Product ids have no dots, paths do."""
+        found: list[str] = []
+        for name in self.products:
+            value = ctx.get(name) if "." in name else name
+            found += map(str, value) if isinstance(value, tuple) else [str(value)] if value else []
+        return list(dict.fromkeys(found))
 
     def templates(self) -> Sequence[str]:
         return (self.template,)

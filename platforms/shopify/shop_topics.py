@@ -108,6 +108,7 @@ def product_event(payload: raw.Product, topic: str, otherwise: datetime, shop: S
         handle=handle,
         url=f"{(shop.url or f'https://{shop.domain}').rstrip('/')}/products/{handle}" if handle else None,
         image_url=text(images[0].src) if images else None,
+        in_stock=_in_stock(payload.variants or []),
         product_type=text(payload.product_type),
         vendor=text(payload.vendor),
         tags=tags(payload.tags),
@@ -115,6 +116,17 @@ def product_event(payload: raw.Product, topic: str, otherwise: datetime, shop: S
     )
     key = f"product/{product_id}/updated/{to_text(at)}"
     return Event(kind=EventKind.PRODUCT_UPDATED, key=key, subject=Ref("product", product_id), at=at, product=product)
+
+
+def _in_stock(variants: list[raw.Variant]) -> bool | None:
+    """Whether any variant can be bought; `None` where no quantities are told. One that nobody counts always can."""
+    told = [one for one in variants if isinstance(one.inventory_quantity, int) or one.inventory_management is None]
+    if not told:
+        return None
+    return any(
+        one.inventory_management is None or one.inventory_policy == "continue" or one.inventory_quantity > 0
+        for one in told
+    )
 
 
 def product_deleted(product_id: str, at: datetime) -> Event:

@@ -245,6 +245,7 @@ def product_events(body: ProductBody) -> list[Event]:
         vendor=next(iter(_names(body.brands)), None),
         tags=tuple(_names(body.tags)),
         raw_status=line(body.status) or "",
+        in_stock=None if body.stock_status is None else line(body.stock_status) != "outofstock",
     )
     at = updated or UNKNOWN_TIME
     return [

@@ -168,6 +168,7 @@ class ProductBody(msgspec.Struct):
     brands: Many[Any] = None
     tags: Many[Any] = None
     images: Many[Any] = None
+    stock_status: Loose = None
 
 
 class CouponBody(msgspec.Struct):

@@ -28,7 +28,7 @@ GOLDENS = Path(__file__).parent / "goldens"
 _CODE = re.compile(r"\b(FRIEND|KIITOS|THANKS)-[0-9A-Z]{10}\b", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 # What a step says on the way to the one thing it does; the rest of the journal is told.
-_BETWEEN = frozenset({"acting", "completed", "repeated"})
+_BETWEEN = frozenset({"acting", "allowed", "completed", "repeated"})
 # In the order in which things happen to a run within one instant; runs of one instant are told by flow.
 _MARKS = {
     "event": "in",
@@ -40,9 +40,11 @@ _MARKS = {
     "sleeping": "waits",
     "awaiting": "waits",
     "deferred": "deferred",
+    "held": "held",
     "without_pictures": "bare",
     "cancelled": "stopped",
     "effect.pending": "pending",
+    "effect.held": "held",
     "effect.sending": "sending",
     "effect.sent": "SENT",
     "effect.skipped": "not sent",

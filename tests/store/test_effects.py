@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from connector.model import Effect, EffectStatus, Purpose
-from connector.store import Store, effects
+from connector.store import Store, effects, pace
+from connector.store.db import Tx
 from tests.store.examples import NOW, SHOP, at, effect
 
 BODY = b"Subject: Hei\r\n\r\n" + b"x" * 3000
@@ -172,3 +175,42 @@ def test_next_due_of_an_empty_outbox(store: Store) -> None:
     with store.work.read() as tx:
         assert effects.next_due(tx) is None
         assert effects.counts(tx) == {}
+
+
+def test_when_marketing_mail_last_reached_somebody_over_the_shops_of_a_client(store: Store) -> None:
+    def sent(effect_id: str, hours: float, status: EffectStatus = EffectStatus.SENT, **more: object) -> Effect:
+        given = {
+            "channel": "email",
+            "purpose": Purpose.MARKETING,
+            "recipient": "Aino@Example.test",
+            "done_at": at(hours),
+            "status": status,
+        }
+        return effect(effect_id, **{**given, **more})
+
+    def last(tx: Tx, shops: list[str]) -> datetime:
+        return pace.reached(tx, shops, "aino@example.test", "email", "")[0].at
+
+    with store.work.transaction() as tx:
+        for one in (
+            sent("a", 1),
+            sent("b", 2, shop_id="shop-other"),
+            sent("c", 3, shop_id="shop-of-another-client"),
+            sent("d", 4, purpose=Purpose.TRANSACTIONAL),
+            sent("e", 5, kind="platform"),
+            sent("f", 6, EffectStatus.SKIPPED),
+            sent("g", 7, recipient="somebody@example.test"),
+            sent("h", 8, request={"template": "review_thanks", "after_review": True}),
+        ):
+            effects.put(tx, one)
+        assert last(tx, [SHOP]) == at(1)
+        assert last(tx, [SHOP, "shop-other"]) == at(2)
+        assert pace.reached(tx, [SHOP], "nobody@example.test", "email", "") == []
+        effects.put(tx, sent("h2", 8, channel="sms"))
+        assert last(tx, [SHOP]) == at(1)
+        sending = {"done_at": None, "first_try_at": at(-30), "lease_until": at(9)}
+        effects.put(tx, sent("i", 0, EffectStatus.SENDING, **sending))
+        assert last(tx, [SHOP]) == at(9), "a message tried for days counts from now on"
+        assert pace.reached(tx, [SHOP], "aino@example.test", "email", but="i")[0].at == at(1)
+        effects.put(tx, sent("j", 10, EffectStatus.UNCERTAIN))
+        assert last(tx, [SHOP]) == at(10)

@@ -54,6 +54,10 @@ SELECT * FROM consents WHERE shop_id = :shop_id AND (
 -- What is not to be sent to them.
 SELECT * FROM suppressions WHERE shop_id = :shop_id AND address_key IN (SELECT value FROM {json_texts}(:addresses))
 
+-- person_engagements --
+-- When they last showed that they care.
+SELECT * FROM engagements WHERE shop_id = :shop_id AND address_key IN (SELECT value FROM {json_texts}(:addresses))
+
 -- person_runs --
 -- Their ways through flows.
 SELECT * FROM runs WHERE shop_id = :shop_id AND (
@@ -158,6 +162,10 @@ DELETE FROM suppressions WHERE shop_id = :shop_id AND address_key IN (SELECT val
 -- Before the runs it belongs to.
 DELETE FROM journal WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {json_texts}(:runs))
 
+-- erase_engagements --
+-- When they last showed that they care.
+DELETE FROM engagements WHERE shop_id = :shop_id AND address_key IN (SELECT value FROM {json_texts}(:addresses))
+
 -- erase_runs --
 -- Nothing of theirs goes on.
 DELETE FROM runs WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {json_texts}(:runs))
@@ -186,7 +194,7 @@ DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (SELECT va
 -- What is left says that something of this kind was done on this day, under an id made by chance.
 UPDATE effects SET effect_id = :new_id, run_id = '', request = '{{}}', order_id = NULL, recipient = '',
   recipient_key = '', subject = '', provider_id = '', reason = '', result = '{{}}',
-  status = CASE WHEN status IN ('pending', 'sending') THEN 'skipped' ELSE status END, lease_until = NULL
+  status = CASE WHEN status IN ('pending', 'sending', 'held') THEN 'skipped' ELSE status END, lease_until = NULL
 WHERE shop_id = :shop_id AND effect_id = :effect_id
 
 -- erase_reviews --

@@ -144,3 +144,18 @@ DELETE FROM armings WHERE shop_id = :shop_id AND flow_id IN (
 -- Of one shop.
 DELETE FROM applied_states WHERE shop_id = :shop_id
   AND state IN (SELECT state FROM applied_states WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_engagements --
+-- Of one shop.
+DELETE FROM engagements WHERE shop_id = :shop_id
+  AND address_key IN (SELECT address_key FROM engagements WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_objections --
+-- Of one shop.
+DELETE FROM objections WHERE shop_id = :shop_id
+  AND objection_id IN (SELECT objection_id FROM objections WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_flow_pauses --
+-- Of one shop.
+DELETE FROM flow_pauses WHERE shop_id = :shop_id
+  AND flow_id IN (SELECT flow_id FROM flow_pauses WHERE shop_id = :shop_id LIMIT :limit)

@@ -52,6 +52,12 @@ class Image(msgspec.Struct):
     src: str | None = None
 
 
+class Variant(msgspec.Struct):
+    inventory_quantity: Any = None
+    inventory_policy: Any = None
+    inventory_management: Any = "shopify"
+
+
 class Product(msgspec.Struct):
     id: Id
     title: str | None = None
@@ -63,6 +69,7 @@ class Product(msgspec.Struct):
     tags: str | list[str] | None = None
     image: Image | None = None
     images: list[Image] | None = None
+    variants: list[Variant] | None = None
 
 
 class RedeemCode(msgspec.Struct):
