@@ -78,6 +78,8 @@ class Catalog:
         for shop_id, settings in config.shops.items():
             if applied is not None and shop_id in applied:
                 self._flows[shop_id] = applied[shop_id]
+                # What limits a flow is no part of it, and goes by the file as it is.
+                self._settings_of[shop_id] = {setting.flow_id: setting for setting in settings.flows}
                 continue
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]
