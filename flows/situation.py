@@ -129,6 +129,15 @@ def _ordered_at(tx: Tx, shop: Shop, key: str | None) -> datetime | None:
 
 
 def _of_order(tx: Tx, shop: Shop, order_id: str, customer_id: str | None) -> Situation:
+    # A batch asks for an order when it is told of, when its runs wake and when their messages leave.
+    known: dict[tuple[str, str, str | None], Situation] = tx.recall("situation")
+    key = (shop.id, order_id, customer_id)
+    if key not in known:
+        known[key] = _read_order(tx, shop, order_id, customer_id)
+    return known[key]
+
+
+def _read_order(tx: Tx, shop: Shop, order_id: str, customer_id: str | None) -> Situation:
     order = entities.order(tx, shop.id, order_id)
     customer = order.customer if order is not None else None
     if customer is None and customer_id:

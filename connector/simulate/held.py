@@ -27,7 +27,12 @@ from connector.store.sqlite import Sqlite, SqliteTx
 T = TypeVar("T")
 _WORD = re.compile(r"\w+")
 # What these remember is kept right by whoever writes it, and nobody else writes here.
-_LASTING = frozenset({"order_get", "customer_get", "run_get", "run_of_order", "order_followers", "event_known"})
+_LASTING = frozenset(
+    {
+        *("order_get", "customer_get", "run_get", "run_of_order", "order_followers", "event_known"),
+        *("situation", "shop_get", "suppression_find", "erasure_any"),
+    }
+)
 
 
 def digest(query: Query) -> str:
@@ -47,10 +52,7 @@ class HeldTx(Tx):
         self._held = Tables()
         known = {row["name"] for row in self._select("SELECT name FROM sqlite_master WHERE type = 'table'")}
         self._touched = {name: known.intersection(_WORD.findall(query.sql)) for name, query in queries.items()}
-        self._readers: dict[str, list[str]] = {table: [] for table in known}
-        for name, tables in self._touched.items():
-            for table in tables if queries[name].reads else ():
-                self._readers[table].append(name)
+        self._asked: dict[str, set[str]] = {table: set() for table in known}
         self._answers: dict[str, dict[Any, list[Row]]] = {}
         # A table that has grown a column is left to SQLite: a twin would make rows without it.
         grown = {table for table in HELD if self._columns_of(table) != COLUMNS[table]} if twins else set(HELD)
@@ -77,6 +79,8 @@ class HeldTx(Tx):
             self._cursor.execute(statement)
         self._held.clear()
         self._answers.clear()
+        for asked in self._asked.values():
+            asked.clear()
         self.memo.clear()
 
     def clear(self) -> None:
@@ -95,6 +99,8 @@ class HeldTx(Tx):
         if found is None:
             self._settle(self._touched[query])
             found = known[key] = self._below.all(query, **args)
+            for table in self._touched[query]:
+                self._asked[table].add(query)
         return found
 
     def run(self, query: str, **args: Any) -> int:
@@ -138,6 +144,14 @@ class HeldTx(Tx):
         # A life that meets an error is over: there is nobody to go back for.
         yield
 
+    def waking(self, now: str) -> bool:
+        """Whether a run wakes by then."""
+        return any(at <= now for at in self._held.asleep.values())
+
+    def acting(self, now: str) -> bool:
+        """Whether an effect is due by then."""
+        return any(row["due_at"] <= now for row in self._held.pending.values())
+
     def next_due(self) -> str | None:
         """When the next run wakes or the next effect is due, as text; `None` when nothing is. Cheaper than asking."""
         return self._held.next_due()
@@ -158,8 +172,11 @@ class HeldTx(Tx):
 
     def _outdate(self, touched: Any) -> None:
         for table in touched:
-            for reader in self._readers[table]:
-                self._answers.pop(reader, None)
+            asked = self._asked[table]
+            if asked:
+                for reader in asked:
+                    self._answers.pop(reader, None)
+                asked.clear()
 
 
 class HeldDatabase(Database):

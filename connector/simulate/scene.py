@@ -15,7 +15,7 @@ from typing import cast
 from connector.alarms import Alarms
 from connector.app import Kiitos, build
 from connector.carrier import SEND
-from connector.clock import ManualClock, from_text
+from connector.clock import ManualClock, from_text, to_text
 from connector.contracts import Accepted, Access
 from connector.credentials import Credentials
 from connector.errors import KiitosError, StoreUnavailable
@@ -174,10 +174,14 @@ class Scene:
     def _work(self) -> None:
         """Wake and carry out until nothing is due at this moment, as the worker's ticks do."""
         now = self.clock.now()
+        text = to_text(now)
         for _ in range(ROUNDS):
-            self._alarms.ring()
-            self._wake(now)
-            self._act(now)
+            if self._waits:
+                self._alarms.ring()
+            if self.tx.waking(text):
+                self._wake(now)
+            if self.tx.acting(text):
+                self._act(now)
             due = self._due()
             if due is None or due > now:
                 return

@@ -123,6 +123,7 @@ def foresee_customers(tx: Tx, shop_id: str, customer_ids: Iterable[str]) -> None
 def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> None:
     """The same for the events of one delivery: a snapshot that several of them share is written once."""
     last_order: Order | None = None
+    tx.forget("situation")
     for event in events:
         if event.order is not None and event.order is not last_order:
             last_order = event.order

@@ -66,6 +66,7 @@ def foresee(tx: Tx, shop_id: str, keys: Iterable[str]) -> None:
 def _put(tx: Tx, shop_id: str, key: str, event: Event, now: str, delivery_id: int | None) -> None:
     if event.kind == EventKind.REVIEW_SUBMITTED:
         tx.forget("order_followers")
+        tx.forget("situation")
     tx.later(
         "event_record",
         exact=True,

@@ -49,6 +49,7 @@ def put_code(
     now: datetime,
 ) -> bool:
     """Keep a code; `False` when it is there already (it then keeps its advocate)."""
+    tx.forget("situation")
     changed = tx.run(
         "referral_code_put",
         shop_id=shop_id,
@@ -102,6 +103,7 @@ def put(
     now: datetime,
 ) -> bool:
     """Keep a referral; `False` when the id is there already."""
+    tx.forget("situation")
     changed = tx.run(
         "referral_put",
         shop_id=shop_id,
@@ -132,6 +134,7 @@ def set_state(
     tx: Tx, shop_id: str, referral_id: str, state: str, reason: str, now: datetime, only_from: Sequence[str]
 ) -> bool:
     """Move on from one of `only_from`; `False` when it is in another state (somebody was first)."""
+    tx.forget("situation")
     changed = tx.run(
         "referral_set_state",
         shop_id=shop_id,
