@@ -46,6 +46,8 @@ class HeldTx(Tx):
     Without `twins` SQLite answers everything: what the twins are compared with.
     """
 
+    diary = False
+
     def __init__(self, cursor: Any, queries: Mapping[str, Query], *, twins: bool = True) -> None:
         super().__init__(cursor, queries)
         self._below = SqliteTx(cursor, queries)

@@ -12,6 +12,7 @@ from typing import Any
 from connector import codec
 from connector.clock import from_text
 from connector.simulate.held import HeldTx
+from connector.store.runs import NOT_STARTED
 
 SENT, DROPPED, WAITING = "sent", "dropped", "waiting"
 _STATES = {"sent": SENT, "skipped": DROPPED, "failed": DROPPED, "uncertain": DROPPED}
@@ -62,7 +63,7 @@ def lived(tx: HeldTx, shop_id: str, shown: Collection[str]) -> Lived:
     runs = {row["run_id"]: row for row in tx.rows("runs")}
     never = {row["run_id"] for row in runs.values() if row["reason"] == "not started"}
     for row in tx.rows("journal") if never else ():
-        if row["what"] == "not_started" and row["run_id"] in never:
+        if row["what"] == NOT_STARTED and row["run_id"] in never:
             flow = runs[row["run_id"]]["flow_id"]
             if not shown or flow in shown:
                 found.refused[flow, _rule(row["detail"])] += 1

@@ -300,8 +300,6 @@ def effect_freeze(t: Tables, a: Args) -> int:
 
 @_writes("journal_put", "a6641f06ae0a")
 def journal_put(t: Tables, a: Args) -> int:
-    if a["what"] != "not_started":
-        return 1  # of a diary only that is read again, when the life is over
     t.seq += 1
     row = {"seq": t.seq, **{name: a[name] for name in ("shop_id", "run_id", "at", "step_id", "what", "detail")}}
     t.put("journal", t.seq, row)

@@ -20,7 +20,11 @@ class Tx(ABC):
 
     `memo` holds what a store module has read in this transaction and would read again: (query, key) to answer. Whoever
     writes such a thing calls `forget(query)`. It is empty at the start of each transaction and after a rollback.
+
+    `diary` is false where nobody will read how runs went, only who never began (`connector.simulate`).
     """
+
+    diary = True
 
     def __init__(self, cursor: Any, queries: Mapping[str, Query]) -> None:
         self._cursor = cursor

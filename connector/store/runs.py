@@ -14,6 +14,10 @@ from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 
 
+NOT_STARTED = "not_started"
+"""What the diary of a run says that never began."""
+
+
 class JournalEntry(NamedTuple):
     """A line of a run's diary before it is written; a plain tuple of the same order is as good."""
 
@@ -322,6 +326,8 @@ def journal(
 
 def journal_many(tx: Tx, rows: Iterable[JournalEntry | tuple[str, str, datetime, str, str, Mapping[str, str]]]) -> None:
     for shop_id, run_id, at, step_id, what, detail in rows:
+        if not tx.diary and what != NOT_STARTED:
+            continue
         tx.later(
             "journal_put",
             shop_id=shop_id,
