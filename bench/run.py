@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import e2e, floors, kill, memory, receiver, render
+from bench.phases import backtest, e2e, floors, kill, memory, receiver, render
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -26,7 +26,10 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "e2e": e2e.run,
     "kill": kill.run,
     "memory": memory.run,
+    "backtest": backtest.run,
 }
+ON_DEMAND = frozenset({"backtest"})
+"""Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 
 
@@ -124,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     if facts["file system"] == "tmpfs":
         bench.results.remark(".cache is on tmpfs, where a sync costs nothing: disk figures mean nothing here")
-    run_phases(bench, options.phase or list(PHASES))
+    run_phases(bench, options.phase or [name for name in PHASES if name not in ON_DEMAND])
     shutil.rmtree(bench.scratch, ignore_errors=True)
     judged = gates.judge(gates.load(), bench.results.figures, options.gate or "release")
     path = save(bench.results, judged, options.json, bench)

@@ -136,16 +136,6 @@ class Catalog:
     def flows(self, shop_id: str) -> list[Flow]:
         return self._flows.get(shop_id, [])
 
-    def exchange(self, shop_id: str, flow: Flow) -> None:
-        """Put a flow in the place of the shop's flow of that id, or beside the others: to look at what it would do."""
-        flows = [*(each for each in self.flows(shop_id) if each.id != flow.id), flow]
-        self._flows[shop_id] = flows
-        self._scheduled.pop(shop_id, None)
-        self._of_people = {key for key in self._of_people if key[0] != shop_id}
-        self._by_trigger = {key: found for key, found in self._by_trigger.items() if key[0] != shop_id}
-        for each in flows:
-            self._index(shop_id, each)
-
     def withhold(self, shop_id: str, granted: frozenset[str]) -> list[str]:
         """Start no runs of flows that need more than the merchant granted; why, a line a fault. People who are in
         such a flow stay in it: what was granted may be granted again."""

@@ -34,10 +34,11 @@ def diff(
 ) -> None:
     """What changes for SHOP's customers between OLD and NEW: messages added, removed and shifted in time.
 
-    OLD and NEW are each `now` (app.toml as it stands), another app.toml, the file of one flow, or a version that people
-    ran on (`kiitos flows list` shows them).
+    OLD and NEW are each `now` (app.toml as it stands), `applied` (what runs), the number of a state that was applied
+    (`kiitos flows history` shows them), another app.toml, the file of one flow, or a flow's version.
     \b
     Examples:
+      kiitos flows diff applied now --shop acme-main
       kiitos flows diff now flows/our-review.toml --shop acme-main
       kiitos flows diff 3f2a9c41d07b now --shop acme-main --from 2026-06-01
     """

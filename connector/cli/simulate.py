@@ -26,7 +26,7 @@ _MARKS = {
 @click.option("--shop", required=True, help="The shop.")
 @click.option("--order", default="", help="An order's number or id.")
 @click.option("--email", default="", help="A customer's address.")
-@click.option("--flow", "flows", multiple=True, help="Tell only of this flow: of the shop, the library, or a file.")
+@click.option("--flow", "flows", multiple=True, help="Tell only of this flow.")
 @click.option("--if", "assumed", multiple=True, metavar="'3d delivered'", help="Assume that this happens on the way.")
 @click.option("--days", type=click.IntRange(1, 3660), default=120, show_default=True, help="How far to look.")
 @json_option
@@ -53,13 +53,13 @@ def simulate(
     """
     from connector.rehearsal import read_happening
     from connector.simulate.forward import find_person, look_forward
-    from connector.simulate.playbook import of_shop, with_flows
+    from connector.simulate.playbook import as_running, only
 
     if bool(order) == bool(email):
         raise ConfigError("name one of --order and --email")
     kiitos = app.kiitos
-    book = of_shop(kiitos.config, shop)
-    book = with_flows(book, flows) if flows else book
+    book = as_running(kiitos.config, shop, kiitos.catalog.flows(shop))
+    book = only(book, flows) if flows else book
     happenings = [read_happening(text) for text in assumed]
     person, order_id = find_person(kiitos.store, shop, order=order, email=email)
     if person is None:

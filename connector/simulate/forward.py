@@ -72,8 +72,7 @@ def _build(store: Store, copy: Store, playbook: Playbook, person: Person, clock:
     platform = playbook.settings.shop.platform
     registry = Registry(extra={(PLATFORMS, platform): Rehearsed})
     kiitos = build(playbook.config, clock=clock, registry=registry, store=copy)
-    for flow in playbook.catalog(registry).flows(playbook.shop_id) if playbook.bodies else ():
-        kiitos.catalog.exchange(playbook.shop_id, flow)
+    kiitos.catalog = kiitos.runner.catalog = playbook.catalog(registry)
     kiitos.use_channel(MEMORY_CHANNEL, Memory())
     with store.work.read() as source, copy.work.transaction() as target:
         copy_person(source, target, person, now)

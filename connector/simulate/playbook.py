@@ -11,14 +11,16 @@ from connector.config import Config, FlowSetting, ShopSettings, load_config
 from connector.config.settings import Source
 from connector.errors import ConfigError, near
 from connector.registry import Registry
-from connector.store import past
+from connector.store import applied, past
 from connector.store.db import Tx
+from flows.applied import load_applied
 from flows.catalog import Catalog, library_names
 from flows.definition import Flow
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
 
 _KEY = "simulation=" + "c2ltdWxhdGlvbiBrZXkgdGhhdCBpcyAzMiBieXRlcyE="
+APPLIED = "applied"
 MEMORY_CHANNEL = "simulated"
 
 
@@ -26,7 +28,8 @@ MEMORY_CHANNEL = "simulated"
 class Playbook:
     """One shop with the flows it is to be looked at with. Holds no secret, so that it may be handed to other processes.
 
-    `bodies` are flows as canonical JSON (`Flow.to_json`): each takes the place of the flow of its id, or joins them.
+    `bodies` are flows as canonical JSON (`Flow.to_json`): each takes the place of the file's flow of its id, or joins
+    them; with `whole` they are all there is.
     `shown` are the ids of the flows to tell of; empty tells of all. The others still count: caps and arbitration are
     between all flows of a shop.
     """
@@ -35,6 +38,7 @@ class Playbook:
     config: Config
     shop_id: str
     bodies: tuple[str, ...] = ()
+    whole: bool = False
     shown: frozenset[str] = frozenset()
 
     @property
@@ -43,10 +47,14 @@ class Playbook:
 
     def catalog(self, registry: Registry) -> Catalog:
         """The flows, checked against what the platform of `registry` can do. Raises `ConfigError` with every fault."""
-        catalog = Catalog(self.config, registry, frozenset(Sources().names(FALLBACK)))
-        for body in self.bodies:
-            catalog.exchange(self.shop_id, Flow.from_json(body, registry.steps))
-        return catalog
+        templates = frozenset(Sources().names(FALLBACK))
+        if not (self.bodies or self.whole):
+            return Catalog(self.config, registry, templates)
+        theirs = [Flow.from_json(body, registry.steps) for body in self.bodies]
+        taken = {flow.id for flow in theirs}
+        files = [] if self.whole else Catalog(self.config, registry, templates).flows(self.shop_id)
+        flows = [*(flow for flow in files if flow.id not in taken), *theirs]
+        return Catalog(self.config, registry, templates, applied={self.shop_id: flows})
 
     def flows(self) -> list[Flow]:
         """The flows as they load for the shop's real platform. Raises `ConfigError` with every fault."""
@@ -68,6 +76,7 @@ def of_shop(config: Config, shop_id: str, name: str = "app.toml") -> Playbook:
     small = replace(
         config,
         app=app,
+        flows=replace(config.flows, apply="auto"),
         connect=replace(config.connect, enabled=False, passphrase="", apps={}),
         channels={MEMORY_CHANNEL: {"kind": "memory"}},
         shops={shop_id: bare},
@@ -86,20 +95,39 @@ def from_file(path: Path, shop_id: str, environ: Mapping[str, str]) -> Playbook:
     return of_shop(load_config(path, environ, generate=False), shop_id, path.name)
 
 
+def as_running(config: Config, shop_id: str, flows: Sequence[Flow], name: str = "applied") -> Playbook:
+    """The shop with exactly these flows."""
+    bodies = tuple(flow.to_json() for flow in flows if flow.enabled)
+    return replace(of_shop(config, shop_id, name), bodies=bodies, whole=True)
+
+
+def _applied(config: Config, shop_id: str, text: str, tx: Tx) -> Playbook:
+    state = applied.get(tx, shop_id, int(text)) if text.isdigit() else applied.newest_of(tx, shop_id)
+    if state is None:
+        raise ConfigError(f"nothing was applied to {shop_id} as '{text}'; see kiitos flows history")
+    flows = load_applied(tx, [state], Registry().steps)[shop_id]
+    return as_running(config, shop_id, flows, text)
+
+
 def chosen(text: str, config: Config, shop_id: str, tx: Tx, environ: Mapping[str, str]) -> Playbook:
-    """What a person named: `app.toml` (as it stands), another operator's file, a flow's file, or a version's hash.
+    """What a person named: `now` (the file as it stands), `applied` (what runs), the number of a state that was
+    applied, another operator's file, a flow's file, or a version's hash.
 
     A flow's file or version takes the place of the shop's flow of that id. Raises `ConfigError` naming the choices.
     """
     if text in ("now", config.path.name):
         return of_shop(config, shop_id, config.path.name)
+    if text == APPLIED or text.isdigit():
+        return _applied(config, shop_id, text, tx)
     path = Path(text)
     if path.suffix == ".toml":
         document = _document(path)
         return from_file(path, shop_id, environ) if "clients" in document else _with_file(config, shop_id, path)
     body = past.flow_version(tx, shop_id, text)
     if body is None:
-        raise ConfigError(f"no version '{text}' of a flow of {shop_id}; name one, a .toml file, or 'now' for app.toml")
+        raise ConfigError(
+            f"no version '{text}' of a flow of {shop_id}; name one, a .toml file, 'now' for app.toml, or 'applied'"
+        )
     return replace(of_shop(config, shop_id, text), bodies=(body,))
 
 
@@ -121,6 +149,15 @@ def _with_file(config: Config, shop_id: str, path: Path) -> Playbook:
     swapped = tuple(replace(each, file=str(path.resolve())) if each is enabled[at] else each for each in enabled)
     settings = replace(book.settings, flows=swapped)
     return replace(book, config=replace(book.config, shops={shop_id: settings}))
+
+
+def only(playbook: Playbook, names: Sequence[str]) -> Playbook:
+    """Tell only of the shop's flows of these ids. Raises `ConfigError` with near matches."""
+    known = [flow.id for flow in playbook.flows()]
+    for name in names:
+        if name.replace("_", "-") not in known:
+            raise ConfigError(f"no flow '{name}'{near(name, known)}", where=playbook.name)
+    return replace(playbook, shown=frozenset(name.replace("_", "-") for name in names))
 
 
 def with_flows(playbook: Playbook, names: Sequence[str], *, alone: bool = False) -> Playbook:

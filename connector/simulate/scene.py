@@ -102,8 +102,7 @@ class Scene:
         self._held = HeldDatabase(cast(Sqlite, self._base.work), twins=twins)
         store = Store(self._held, self._base.inbox)
         kiitos = replace(whole, store=store, credentials=Credentials(store, whole.vault, self.clock))
-        for body in self.playbook.catalog(registry).flows(self.shop.id) if self.playbook.bodies else ():
-            kiitos.catalog.exchange(self.shop.id, body)
+        kiitos.catalog = kiitos.runner.catalog = self.playbook.catalog(registry)
         kiitos.outbox = Outbox(kiitos.runner, Unread(), self.clock, salt=kiitos.salt)
         return kiitos
 

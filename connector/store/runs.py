@@ -13,7 +13,6 @@ from connector.model import Ref, Run, RunStatus
 from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 
-
 NOT_STARTED = "not_started"
 """What the diary of a run says that never began."""
 
