@@ -103,6 +103,8 @@ def as_running(config: Config, shop_id: str, flows: Sequence[Flow], name: str = 
 
 def _applied(config: Config, shop_id: str, text: str, tx: Tx) -> Playbook:
     state = applied.get(tx, shop_id, int(text)) if text.isdigit() else applied.newest_of(tx, shop_id)
+    if state is None and text == APPLIED and not config.flows.by_hand:
+        return of_shop(config, shop_id, text)  # no worker has started yet; the first one applies the file
     if state is None:
         raise ConfigError(f"nothing was applied to {shop_id} as '{text}'; see kiitos flows history")
     flows = load_applied(tx, [state], Registry().steps)[shop_id]

@@ -20,6 +20,8 @@ from connector.model import Event, EventKind
 from connector.simulate import shards
 from connector.simulate.playbook import of_shop, with_flows
 from connector.simulate.shards import Look, look_back
+from connector.store import applied
+from connector.store.applied import AppliedFlow, AppliedState
 from connector.testing.histories import History, keep
 from flows.catalog import LIBRARY
 from tests.simulate.product import BEGIN, KEY, SHOP, essence, looked_back, moments, playbook, window
@@ -181,6 +183,23 @@ def test_a_version_people_ran_on_can_be_named(folder: Path) -> None:
         kiitos.catalog.pin(tx, SHOP, flow, BEGIN)
     kiitos.close()
     assert "no difference" in run(folder, "flows", "diff", flow.version, "now", *SPAN).stdout
+
+
+def test_what_was_applied_can_be_compared(folder: Path) -> None:
+    """A state of the store against the file, and one that there is not."""
+    kiitos = build(load_config(folder / "app.toml"))
+    flow = next(flow for flow in kiitos.catalog.flows(SHOP) if flow.id == "review-request")
+    entry = AppliedFlow(flow_id=flow.id, version=flow.version)
+    state = AppliedState(shop_id=SHOP, state=7, at=BEGIN, who="test", what="apply", flows=(entry,))
+    with kiitos.store.work.transaction() as tx:
+        kiitos.catalog.pin(tx, SHOP, flow, BEGIN)
+        applied.append(tx, state)
+    kiitos.close()
+    found = json.loads(run(folder, "flows", "diff", "7", "now", *SPAN, "--json").stdout)
+    assert {change["flow"] for change in found["changes"]} == {"order-confirmation"}
+    assert found["added"] == 20
+    missing = CliRunner().invoke(cli, ["-c", str(folder / "app.toml"), "flows", "diff", "8", "now", "--shop", SHOP])
+    assert "nothing was applied" in str(missing.exception)
 
 
 def test_interrupted_it_tells_of_what_was_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
