@@ -15,6 +15,7 @@ from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
+from flows.declared import declared_faults
 from flows.definition import (
     DEFAULT_PRIORITY,
     Flow,
@@ -229,6 +230,7 @@ class Catalog:
             known[key] = flow
         adapter = self._registry.platform(settings.shop.platform)
         faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
+        faults += declared_faults(flow, self._config.events, source.where)
         if faults:
             raise ConfigError("\n".join(faults))
         return flow

@@ -14,6 +14,7 @@ from connector.model import Ref
 from connector.store.db import Row, Tx
 
 ARMING, REMOVING, DONE = "arming", "removing", "done"
+_OF_PERSON = "wakeup_of_person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,13 @@ class Told:
 
 def put(tx: Tx, row: Wakeup) -> None:
     """Make or move it."""
+    tx.forget(_OF_PERSON)
     tx.run("wakeup_put", **_arguments(row))
 
 
 def move(tx: Tx, row: Wakeup) -> None:
     """The same for one whose origin only ever moves on: what another transaction has moved further stays."""
+    tx.forget(_OF_PERSON)
     tx.run("wakeup_move", **_arguments(row))
 
 
@@ -105,13 +108,8 @@ def defer(tx: Tx, row: Wakeup, until: datetime) -> None:
 
 
 def drop(tx: Tx, row: Wakeup) -> None:
+    tx.forget(_OF_PERSON)
     tx.run("wakeup_drop", **_key(row))
-
-
-def others_of_customer(tx: Tx, shop_id: str, flow_id: str, customer_id: str, subject: Ref) -> list[Wakeup]:
-    """Rows of the same account in the flow under another name than `subject`."""
-    args = {"shop_id": shop_id, "flow_id": flow_id, "customer_id": customer_id, "subject_id": subject.id}
-    return [_wakeup(row) for row in tx.all("wakeup_of_customer", **args)]
 
 
 def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Wakeup]:
@@ -119,15 +117,18 @@ def of_order(tx: Tx, shop_id: str, order_id: str) -> list[Wakeup]:
 
 
 def of_person(tx: Tx, shop_id: str, email_key: str | None, customer_id: str | None) -> list[Wakeup]:
-    """What flows wait for because of somebody, by address or account."""
-    return [
-        _wakeup(row)
-        for row in tx.all("wakeup_of_person", shop_id=shop_id, email_key=email_key, customer_id=customer_id)
-    ]
+    """What flows wait for because of somebody, by address or account. Read once for all flows, until one is changed."""
+    known: dict[tuple[str, str | None, str | None], list[Wakeup]] = tx.recall(_OF_PERSON)
+    who = (shop_id, email_key, customer_id)
+    if who not in known:
+        rows = tx.all("wakeup_of_person", shop_id=shop_id, email_key=email_key, customer_id=customer_id)
+        known[who] = [_wakeup(row) for row in rows]
+    return known[who]
 
 
 def drop_customer(tx: Tx, shop_id: str, customer_id: str) -> None:
     """The account is gone, and what flows waited for with it."""
+    tx.forget(_OF_PERSON)
     tx.run("wakeup_drop_customer", shop_id=shop_id, customer_id=customer_id)
 
 

@@ -17,8 +17,7 @@ from flows.facts import Facts
 from flows.sight import Sight
 from flows.situation import facts_of
 from flows.triggers.forms import DateTrigger, SilenceTrigger
-from flows.triggers.moments import read_figure
-from flows.triggers.waiting import Waiter, next_moment, put_row, row_for, trigger_key, waiters
+from flows.triggers.waiting import Waiter, next_moment, put_row, row_for, span_of, trigger_key, waiters
 
 HALF_A_YEAR = timedelta(days=183)
 """A birthday that is corrected after its greeting brings no second one."""
@@ -57,14 +56,7 @@ def follow(
 
 def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: datetime, happened_at: datetime) -> None:
     """Make, move or drop one wake-up. `floor` is the earliest moment that is still told."""
-    known = wakeups.get(tx, shop.id, flow.id, waiter.subject)
-    if waiter.customer_id is not None and waiter.subject.kind == "customer":
-        for other in wakeups.others_of_customer(tx, shop.id, flow.id, waiter.customer_id, waiter.subject):
-            # One account, known by another address before: one person, one wake-up.
-            wakeups.drop(tx, other)
-            if known is None or other.origin > known.origin:
-                known = replace(other, subject=waiter.subject)
-                wakeups.put(tx, known)
+    known = _known(tx, shop, flow, waiter)
     facts = facts_of(waiter.situation, shop, flow.params, now, b"")
     same = known is not None and known.trigger_key == trigger_key(flow)
     if isinstance(flow.schedule, SilenceTrigger):
@@ -78,6 +70,21 @@ def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: da
         put_row(tx, flow, waiter, facts, known, moment if moment is not None and moment > floor else None)
 
 
+def _known(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter) -> Wakeup | None:
+    """The waiter's row. One account that was known by another address before is one person with one wake-up."""
+    if waiter.subject.kind != "customer":
+        return wakeups.get(tx, shop.id, flow.id, waiter.subject)
+    rows = wakeups.of_person(tx, shop.id, waiter.email, waiter.customer_id)
+    theirs = [row for row in rows if row.flow_id == flow.id and row.subject.kind == "customer"]
+    known = next((row for row in theirs if row.subject == waiter.subject), None)
+    for other in (row for row in theirs if row.subject != waiter.subject):
+        wakeups.drop(tx, other)
+        if known is None or other.origin > known.origin:
+            known = replace(other, subject=waiter.subject)
+            wakeups.put(tx, known)
+    return known
+
+
 def _arm_silence(
     tx: Tx,
     flow: Flow,
@@ -89,7 +96,7 @@ def _arm_silence(
     happened_at: datetime,
 ) -> None:
     origin = max(happened_at, from_text(known.origin)) if known else happened_at
-    span = schedule.span if isinstance(schedule.span, timedelta) else read_figure(facts.get(schedule.span))
+    span = span_of(schedule.span, schedule.otherwise, facts)
     if span is None or (known and known.trigger_key == trigger_key(flow) and origin == from_text(known.origin)):
         return
     moment = origin + span

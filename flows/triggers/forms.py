@@ -31,7 +31,8 @@ class DateTrigger:
     """A field plus or minus a span, `at` an hour of that day.
 
     `anchor` is what the field belongs to: `order`, `line_item` (an order's, a wake-up a line), `customer`, `checkout`.
-    `offset` is a span, or the path of a figure that is one. Without `at` the moment is exact.
+    `offset` is a span, or the path of a figure that is one; `otherwise` stands where the figure is not known. Without
+    `at` the moment is exact.
     """
 
     kind: ClassVar[str] = str(EventKind.DATE_REACHED)
@@ -39,6 +40,7 @@ class DateTrigger:
     path: str
     anchor: str
     offset: timedelta | str = timedelta()
+    otherwise: timedelta | None = None
     at: time | None = None
     zone: str = "shop"
     yearly: bool = False
@@ -81,6 +83,7 @@ class SilenceTrigger:
 
     span: timedelta | str
     after: tuple[str, ...]
+    otherwise: timedelta | None = None
     anchor: str = "customer"
 
     @property
@@ -112,9 +115,9 @@ class Trigger:
 
 
 _FORMS: Mapping[str, tuple[str, ...]] = {
-    "date": ("date", "offset", "at", "zone", "yearly"),
+    "date": ("date", "offset", "otherwise", "at", "zone", "yearly"),
     "calendar": ("calendar", "at", "zone", "segment"),
-    "silence": ("silence", "after"),
+    "silence": ("silence", "otherwise", "after"),
     "segment": ("segment", "change"),
 }
 _ANCHORS = {"order": "order", "progress": "order", "customer": "customer", "checkout": "checkout"}
@@ -220,6 +223,7 @@ class _Table:
             path=path,
             anchor=anchor or "order",
             offset=self._offset(),
+            otherwise=self._otherwise("offset"),
             at=self._clock(_MORNING if whole_days else None),
             zone=self._zone(),
             yearly=self._flag("yearly"),
@@ -253,7 +257,9 @@ class _Table:
                 self.fault("after", error.message)
         of_checkout = bool(kinds) and all(kind.startswith("checkout.") for kind in kinds)
         anchor = "checkout" if of_checkout and self.subject in (None, "checkout") else "customer"
-        found = SilenceTrigger(span=self._span("silence"), after=tuple(kinds), anchor=anchor)
+        found = SilenceTrigger(
+            span=self._span("silence"), otherwise=self._otherwise("silence"), after=tuple(kinds), anchor=anchor
+        )
         return self._scheduled(found, anchor)
 
     def _segment(self) -> Trigger:
@@ -310,6 +316,17 @@ class _Table:
 
     def _span(self, key: str) -> timedelta | str:
         return self._read_span(key, self._text(key), 1)
+
+    def _otherwise(self, key: str) -> timedelta | None:
+        if "otherwise" not in self.table:
+            return None
+        if "." not in str(self.table.get(key, "")):
+            self.fault("otherwise", f"stands in for a figure that is not known, and '{key}' is none")
+        try:
+            return read_span(self._text("otherwise"))
+        except (ValueError, OverflowError) as error:
+            self.fault("otherwise", str(error))
+            return None
 
     def _read_span(self, key: str, text: str, sign: int) -> timedelta | str:
         """A span, or the path of a figure: `shop.repeat_gap_days`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from connector.clock import to_text
+from connector.clock import from_text, to_text
 from connector.model import Customer, Event, Ref, Shop, guest_id
 from connector.store import wakeups
 from connector.store.db import Tx
@@ -16,7 +16,7 @@ from flows.facts import Facts
 from flows.sight import Sight
 from flows.situation import facts_of
 from flows.triggers.forms import CalendarTrigger, DateTrigger, SilenceTrigger
-from flows.triggers.waiting import Waiter, next_moment, put_row, trigger_key, zone_for
+from flows.triggers.waiting import Waiter, next_moment, put_row, span_of, trigger_key, zone_for
 
 _A_MOMENT = timedelta(microseconds=1)
 
@@ -34,8 +34,7 @@ def ring(tx: Tx, catalog: Catalog, row: Wakeup, now: datetime) -> Event | None:
     waiter = _again(tx, shop, row)
     facts = facts_of(waiter.situation, shop, flow.params, now, b"")
     if isinstance(flow.schedule, SilenceTrigger):
-        wakeups.put(tx, replace(row, due_at=None, fired_at=row.moment))
-        return None if _is_gone(waiter) else _event(flow, facts, row, waiter)
+        return _ring_silence(tx, flow, flow.schedule, facts, row, waiter)
     if not flow.schedule.repeats:
         return _ring_once(tx, flow, facts, row, waiter)
     meant = next_moment(flow, facts, row.moment - _A_MOMENT)
@@ -46,6 +45,18 @@ def ring(tx: Tx, catalog: Catalog, row: Wakeup, now: datetime) -> Event | None:
     following = next_moment(flow, facts, max(row.moment, now - flow.max_age))
     put_row(tx, flow, waiter, facts, replace(row, fired_at=row.moment), following)
     return _event(flow, facts, row, waiter) if _is_member(flow, facts) else None
+
+
+def _ring_silence(
+    tx: Tx, flow: Flow, schedule: SilenceTrigger, facts: Facts, row: Wakeup, waiter: Waiter
+) -> Event | None:
+    span = span_of(schedule.span, schedule.otherwise, facts)
+    moment = row.moment if span is None else from_text(row.origin) + span
+    if moment > facts.now:  # a figure of the shop's own that has grown since
+        wakeups.put(tx, replace(row, due_at=moment, moment=moment))
+        return None
+    wakeups.put(tx, replace(row, due_at=None, fired_at=row.moment))
+    return None if _is_gone(waiter) else _event(flow, facts, row, waiter)
 
 
 def _ring_once(tx: Tx, flow: Flow, facts: Facts, row: Wakeup, waiter: Waiter) -> Event | None:

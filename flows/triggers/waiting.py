@@ -139,10 +139,18 @@ def next_moment(flow: Flow, facts: Facts, after: datetime) -> datetime | None:
         return calendar_moment(schedule.rule, schedule.at, zone_for(schedule.zone, facts), after)
     if not isinstance(schedule, DateTrigger) or _is_void(schedule, facts):
         return None
-    span = schedule.offset if isinstance(schedule.offset, timedelta) else read_figure(facts.get(schedule.offset))
+    span = span_of(schedule.offset, schedule.otherwise, facts)
     if span is None:
         return None
     return date_moment(schedule, facts.get(schedule.path), span, zone_for(schedule.zone, facts), after)
+
+
+def span_of(span: timedelta | str, otherwise: timedelta | None, facts: Facts) -> timedelta | None:
+    """The span itself, or what the figure at its path says now; `otherwise` where that is not known."""
+    if isinstance(span, timedelta):
+        return span
+    found = read_figure(facts.get(span))
+    return otherwise if found is None else found
 
 
 def _is_void(schedule: DateTrigger, facts: Facts) -> bool:

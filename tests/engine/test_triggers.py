@@ -142,6 +142,21 @@ def test_a_line_item_has_its_own_date(tmp_path: Path) -> None:
     assert outcome.faults == (), (outcome.deeds, outcome.silences)
 
 
+@pytest.mark.parametrize(
+    ("offset", "days"),
+    [
+        ('"line.quantity"', [2, 1]),
+        ('"customer.orders_count", otherwise = "5d"', [5, 5]),
+        ('"customer.orders_count"', []),
+    ],
+)
+def test_a_span_may_be_a_figure(tmp_path: Path, offset: str, days: list[int]) -> None:
+    head = f'trigger = {{ date = "order.placed_at", offset = {offset} }}\nsubject = "line_item"'
+    wanted = ", ".join(f'"{day}d tag_order"' for day in days)
+    outcome = play(tmp_path, head, f'given = ["0d order"]\n{LINES}\nexpect = [{wanted}]', do="tag_order")
+    assert outcome.faults == (), (outcome.deeds, outcome.silences)
+
+
 def test_any_order_of_the_person_ends_what_is_about_the_person(tmp_path: Path) -> None:
     head = SILENCE + '\ncancel_on = ["order.created"]'
     step = 'tag = "told"\n[[steps]]\nid = "pause"\ndo = "wait"\nspan = "30d"\n[[steps]]\nid = "again"\n'
@@ -174,6 +189,12 @@ def test_a_guest_is_a_person_too(tmp_path: Path) -> None:
         ('trigger = { date = "order.placed_at", at = "25:00" }', "expected a time of day"),
         ('trigger = { date = "order.placed_at", zone = "Europe/Helsink" }', "did you mean 'Europe/Helsinki'"),
         ('trigger = { date = "customer.birthday" }\nsubject = "order"', "is about customer, not about a order"),
+        ('trigger = { date = "order.placed_at", offset = "3d", otherwise = "1d" }', "and 'offset' is none"),
+        (
+            'trigger = { date = "order.placed_at", offset = "line.quantty", otherwise = "1d" }',
+            "did you mean 'quantity'",
+        ),
+        ('trigger = { silence = "customer.orders_count", otherwise = "1", after = "order.created" }', "is not a span"),
         ('trigger = { calendar = "13-01" }', "write a day of the year such as 11-20"),
         ('trigger = { calendar = "mond" }', "did you mean 'mon'"),
         ('trigger = { silence = "60d" }', "say after which events"),

@@ -42,11 +42,6 @@ UPDATE wakeups SET due_at = :due_at WHERE shop_id = :shop_id AND flow_id = :flow
 DELETE FROM wakeups WHERE shop_id = :shop_id AND flow_id = :flow_id
   AND subject_kind = :subject_kind AND subject_id = :subject_id
 
--- wakeup_of_customer --
--- The other rows of one account in a flow: it was known by another address, or by none.
-SELECT * FROM wakeups WHERE shop_id = :shop_id AND customer_id = :customer_id AND flow_id = :flow_id
-  AND subject_kind = 'customer' AND subject_id <> :subject_id
-
 -- wakeup_of_order --
 -- What flows wait for because of an order.
 SELECT * FROM wakeups WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY flow_id, subject_kind, subject_id
