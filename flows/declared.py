@@ -16,10 +16,13 @@ def declared_faults(flow: Flow, schemas: Mapping[str, Mapping[str, str]], where:
     """Kinds of its own that nothing declares although something near to it is declared, and fields that no event that
     can start the flow has. Undeclared kinds with nothing near are let be: a plug-in may tell them."""
     faults = Faults(where)
+    names = [name.removeprefix(CUSTOM_PREFIX) for name in schemas]  # the common prefix would make everything near
     for kind in sorted(flow.event_kinds):
-        hint = near(kind, schemas) if kind.startswith(CUSTOM_PREFIX) and kind not in schemas else ""
+        own = kind.startswith(CUSTOM_PREFIX) and kind not in schemas
+        hint = near(kind.removeprefix(CUSTOM_PREFIX), names) if own else ""
         if hint:
-            faults.add("trigger" if kind in flow.trigger else "steps", f"no event '{kind}' is declared{hint}")
+            said = hint.replace("'", f"'{CUSTOM_PREFIX}", 1)
+            faults.add("trigger" if kind in flow.trigger else "steps", f"no event '{kind}' is declared{said}")
     if flow.trigger and all(kind in schemas for kind in flow.trigger):
         known = {field for kind in flow.trigger for field in schemas[kind]}
         for place, guard in _guards(flow):
