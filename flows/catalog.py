@@ -213,7 +213,8 @@ class Catalog:
     def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:
         source = self._read(setting)
         edits = _edits(setting, self._config.path.name)
-        # An agency's clients mostly share their flows: what was read once with the same edits is the same flow.
+        # An agency's clients mostly share their flows: what was read once with the same edits is the same flow. The key
+        # holds everything that `load_flow` is told.
         known = _KNOWN.setdefault(self._registry, {})
         key = (source, repr(edits), self._templates)
         flow = known.get(key)

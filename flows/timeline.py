@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from flows.definition import Flow
 from flows.guards import shown
 
 _TIMEOUT = re.compile(r"steps\.([\w-]+)\.outcome == 'timeout'")
+_PARAMETER = re.compile(r"\$(\w+)")
 _KNOWN = frozenset({"id", "do", "when"})
 
 
@@ -28,12 +29,11 @@ class Moment:
 
 def timeline(flow: Flow) -> list[Moment]:
     """Every step with the earliest time it comes: each wait moves the following ones on."""
-    clock = _Clock()
+    clock, filled = _Clock(), _filled(flow.document)
     found = []
     for step in flow.document["steps"]:
         what = _what(step)
-        clock.before(step)
-        found.append(Moment(clock.shown(step), str(step["id"]), what, tuple(step.get("when") or ())))
+        found.append(Moment(clock.shown(step), str(step["id"]), what, tuple(filled(step.get("when") or ()))))
         clock.after(step)
     return found
 
@@ -42,8 +42,18 @@ def starts(flow: Flow) -> list[str]:
     """What starts it and for whom, a line each."""
     document = flow.document
     lines = [f"at {_trigger(document['trigger'])}, {_reentry(document['reentry'], flow.subject)}"]
-    lines += [f"only if {guard}" for guard in document.get("when", ())]
+    lines += [f"only if {guard}" for guard in _filled(document)(document.get("when") or ())]
     return lines
+
+
+def _filled(document: Mapping[str, Any]) -> Callable[[Sequence[str]], list[str]]:
+    """Guards with the values of the parameters they name."""
+    params = document.get("params", {})
+
+    def fill(guards: Sequence[str]) -> list[str]:
+        return [_PARAMETER.sub(lambda found: str(params.get(found[1], found[0])), guard) for guard in guards]
+
+    return fill
 
 
 def trigger_text(flow: Flow) -> str:
@@ -71,19 +81,16 @@ class _Clock:
         self.timeouts: dict[str, timedelta] = {}
         self.hour = ""
 
-    def before(self, step: Mapping[str, Any]) -> None:
-        """A wait counted from a time of its own begins another count."""
-        if step.get("do") == "wait" and step.get("from"):
-            self.origin, self.hour = str(step["from"]), ""
-            self.earliest = self.waiting = timedelta()
-            self.timeouts = {}
-
     def after(self, step: Mapping[str, Any]) -> None:
         if step.get("do") == "wait_for":
             timeout = _span(step.get("timeout"))
             self.timeouts[str(step["id"])] = self._from(step) + timeout
             self.waiting += timeout
         elif step.get("do") == "wait":
+            if step.get("from"):  # counted from a time of its own: another count begins
+                self.origin, self.hour = str(step["from"]), ""
+                self.earliest = self.waiting = timedelta()
+                self.timeouts = {}
             self.earliest += _span(step.get("span")) - _span(step.get("before"))
             self.hour = str(step.get("at") or step.get("window") or self.hour)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from connector.funnel import Funnel, Reason
     from flows.definition import Flow
 
-_SHOPS = 3
-"""So many shops are named in a cell."""
+_SHOPS, _KINDS = 3, 2
+"""So many shops, and kinds of event, are named in a cell."""
 
 
 @click.command("list")
@@ -43,7 +43,10 @@ def list_flows(app: App, shop: str | None, library: bool, as_json: bool) -> None
         print_json([_flow_json(s, f) for s, f in found] + [_flow_json(None, f) for f in unused])
         return
     if shop:
-        rows = [(f.id, f.version, trigger_text(f), str(f.purpose), ", ".join(channels(f)), f.title) for _, f in found]
+        rows = [
+            (f.id, f.version, _short(trigger_text(f)), str(f.purpose), ", ".join(channels(f)), f.title)
+            for _, f in found
+        ]
         print_table(rows, ("flow", "version", "trigger", "purpose", "channels", "title"))
         return
     where: dict[str, list[str]] = {}
@@ -55,7 +58,7 @@ def list_flows(app: App, shop: str | None, library: bool, as_json: bool) -> None
     rows = [
         (
             name,
-            trigger_text(f),
+            _short(trigger_text(f)),
             str(f.purpose),
             ", ".join(channels(f)),
             _places(where.get(name, []), len(shop_ids)),
@@ -64,6 +67,12 @@ def list_flows(app: App, shop: str | None, library: bool, as_json: bool) -> None
         for name, f in first.items()
     ]
     print_table(rows, ("flow", "trigger", "purpose", "channels", "enabled in", "title"))
+
+
+def _short(trigger: str) -> str:
+    """A cell's worth: `kiitos flows show` tells all of it."""
+    kinds = trigger.split(" or ")
+    return trigger if len(kinds) <= _KINDS else f"{' or '.join(kinds[:_KINDS])} or {len(kinds) - _KINDS} more"
 
 
 def _places(shops: list[str], total: int) -> str:

@@ -64,6 +64,7 @@ def test_the_review_request_as_a_timeline() -> None:
     assert "steps.reply.outcome == 'timeout'" in moments["reminder"].only_if
     assert channels(library("review_request")) == ["email"]
     assert starts(library("review_request"))[0].startswith("at order.shipped, once per order")
+    assert "only if order.placed_at within 120d" in starts(library("review_request"))
 
 
 def test_waits_of_every_kind() -> None:
