@@ -161,7 +161,7 @@ class Plan:
     def digest(self, done: Mapping[str, str] | None = None) -> str:
         """What `apply` is told, so that what was reviewed is what is applied. `done` are the parts of shops that were
         applied already under this very digest."""
-        parts = {shop.shop_id: shop.part for shop in self.changed} | dict(done or {})
+        parts = dict(done or {}) | {shop.shop_id: shop.part for shop in self.changed}
         text = "\n".join(f"{shop_id} {part}" for shop_id, part in sorted(parts.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -249,6 +249,11 @@ def _lines(tx: Tx, target: Target, before: AppliedFlow | None, after: AppliedFlo
     # The stored text may have another's title: neither title nor `enabled` is part of the version.
     old = {**old, "title": before.title, "enabled": before.enabled}
     found = differences(old, {**new, "title": after.title, "enabled": after.enabled}, after.origin)
+    found += [
+        f"{key}: by {after.origin.get(key) or 'nobody'}, was by {before.origin.get(key) or 'nobody'}"
+        for key in ("remove", "insert")
+        if before.origin.get(key) != after.origin.get(key)
+    ]
     texts = (before.templates, after.templates)
     changed = sorted(name for name in {*texts[0], *texts[1]} if texts[0].get(name) != texts[1].get(name))
     found += [f"template {name}: {_text_change(name, before, after)}" for name in changed]

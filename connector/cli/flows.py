@@ -109,23 +109,24 @@ def _is_on(app: App, shop: str, flow: str) -> bool:
 
 @flows.command()
 @click.option("--ask", is_flag=True, help="Ask each shop what the merchant granted, and hold it against its flows.")
+@json_option
 @click.pass_obj
-def check(app: App, *, ask: bool) -> None:
+def check(app: App, *, ask: bool, as_json: bool) -> None:
     """Read app.toml, every flow of every shop and the templates they send; all faults are printed in one pass, each
     with its place and a near match. One client's fault does not hide another's.
     """
     files = _read(app)
     shops = {*files.flows, *files.faults}
     every = [flow for flows in files.flows.values() for flow in flows]
-    faults = [line for fault in files.faults.values() for line in fault.lines]
-    if faults or (faults := _template_faults(every)):
-        raise ConfigError("\n".join(dict.fromkeys(faults)))
-    if ask:
-        faults = ask_scopes(app.kiitos)
-        for fault in faults:
-            click.echo(fault, err=True)
-        if faults:
-            raise ConfigError(f"{len(faults)} steps lack a permission; their flows start nothing until it is granted")
+    faults = list(dict.fromkeys(line for fault in files.faults.values() for line in fault.lines))
+    faults = faults or _template_faults(every)
+    if ask and not faults and (lacking := ask_scopes(app.kiitos)):
+        faults = [*lacking, f"{len(lacking)} steps lack a permission; their flows start nothing until it is granted"]
+    if as_json:
+        print_json({"flows": len(every), "shops": len(shops), "faults": faults})
+        raise click.exceptions.Exit(3 if faults else 0)
+    if faults:
+        raise ConfigError("\n".join(faults))
     click.echo(f"{len(every)} flows in {len(shops)} shops, no faults")
 
 

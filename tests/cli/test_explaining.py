@@ -226,5 +226,7 @@ def test_check_names_every_fault_of_every_file(app: Path, tmp_path: Path) -> Non
     app.write_text(app.read_text("utf-8") + other, "utf-8")
     (tmp_path / "thanks.toml").write_text(FLOW.replace("order.total >=", "order.totl >="), "utf-8")
     fault = str(run(app, "flows", "check").exception)
+    asked = run(app, "flows", "check", "--json")
+    assert (asked.exit_code, len(json.loads(asked.stdout)["faults"])) == (3, 3)
     assert "did you mean 'support_email'?" in fault
     assert fault.count("did you mean 'total'?") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from connector import changes
 from connector.app import Kiitos, load
 from connector.cli import cli
 from connector.clock import SystemClock
@@ -146,6 +148,7 @@ def test_the_plan_shows_the_difference_and_where_the_value_comes_from(app: Path)
     shown = run(app, "plan").output
     assert "params.wait: '10d' -> '21d' (defaults)" in shown
     assert "step reward: removed (create_discount" in shown
+    assert "remove: by clients.acme.shops.main, was by nobody" in shown
     assert "step use: span: '10d' -> '21d'" in shown
     assert "1 shops change, 0 are refused, 0 run what they should" in shown
 
@@ -292,6 +295,29 @@ def test_an_agency_changes_forty_clients_at_once_but_the_broken_one(tmp_path: Pa
     edit(app, "wiat", "wait")
     assert len(told(app, "apply", "--client", "c07", "--yes")["applied"]) == 3
     assert run(app, "drift").exit_code == 0
+
+
+def test_an_apply_that_died_between_two_shops_goes_on_with_the_same_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = write(tmp_path / "app.toml", *AGENCY[:6])
+    digest = told(app, "plan")["digest"]
+    real, count = changes.apply_shop, itertools.count()
+
+    def mortal(*given: Any, **more: Any) -> Any:
+        if next(count) == 4:
+            raise KeyboardInterrupt
+        return real(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "apply_shop", mortal)
+        assert run(app, "apply", "--digest", digest).exit_code != 0
+    assert len(told(app, "drift", code=1)) == 2
+    assert told(app, "plan")["digest"] != digest
+    assert len(told(app, "apply", "--digest", digest)["applied"]) == 2
+    assert {state["plan"] for state in told(app, "history")} == {digest}
+    edit(app, 'wait = "10d"', 'wait = "12d"')
+    assert run(app, "apply", "--digest", digest).exit_code == 1
 
 
 def test_a_client_whose_table_is_no_settings_hides_nobody(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,3 +257,17 @@ def test_a_target_says_which_templates_it_sends(house: House) -> None:
     kiitos = house.built()
     target = target_of_files(kiitos.config.shop(WOO), kiitos.catalog.flows(WOO), Sources())
     assert {"review_request/en", "review_request/fi"} <= set(target.entries[0].templates)
+
+
+def test_another_text_of_a_template_is_a_difference_that_moves_nobody(house: House, tmp_path: Path) -> None:
+    kiitos = house.built()
+    adopt(kiitos)
+    house.ship(kiitos)
+    folder = shutil.copytree(Sources().directory, tmp_path / "templates")
+    text = folder / "fi" / "review_request.txt.liquid"
+    text.write_text(text.read_text("utf-8") + "P.S.", "utf-8")
+    target = target_of_files(kiitos.config.shop(WOO), kiitos.catalog.flows(WOO), Sources(folder))
+    with house.store.work.read() as tx:
+        (plan,) = make_plan(tx, [target], applied.newest(tx), MOVING).shops
+    assert plan.changes[0].lines == ("template review_request/fi: another text",)
+    assert plan.changes[0].positions == ()
