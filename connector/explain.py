@@ -217,7 +217,7 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
     ]
     for effect in effects.of_run(tx, run.shop_id, run.id):
         line = _of_effect(effect, number)
-        found.append(replace(line, flip=_sent_flip(tx, effect)) if effect.status is EffectStatus.SENT else line)
+        found.append(replace(line, flip=effect_flip(tx, effect)))
     return found
 
 
@@ -254,7 +254,6 @@ def _of_effect(effect: Effect, order: str) -> Line:
         version=effect.version,
         step=effect.step_id,
         order=order,
-        flip=effect_flip(effect),
         detail=detail,
     )
 
@@ -298,18 +297,24 @@ def _unless(guards: Sequence[str], would: str) -> str:
     )
 
 
-def effect_flip(effect: Effect) -> str:
-    """What would have let an effect out that was not."""
+def effect_flip(tx: Tx, effect: Effect) -> str:
+    """What would have let an effect out that was not, or kept back one that was."""
     code, _, rest = effect.reason.partition(": ")
-    if effect.status is EffectStatus.PENDING:
-        return policy_flip(code, effect.result)
-    if effect.status is not EffectStatus.SKIPPED:
-        return ""
-    if code == "no_longer_true":
-        return rule_flip(rest, effect.result.get("saw", ""), "let it out", effect.done_at)
-    if code == "cancelled":
-        return f"without {rest} it would have gone out"
-    return policy_flip(code, effect.result)
+    match effect.status:
+        case EffectStatus.SENT:
+            return _sent_flip(tx, effect)
+        case EffectStatus.PENDING | EffectStatus.HELD if effect.reason:
+            # The row says only which rule it waits for; what the rule saw stands in the diary.
+            rows = runs.journal_of(tx, effect.shop_id, effect.run_id)
+            seen = [row.detail for row in rows if row.step_id == effect.step_id and row.detail.get("rule") == code]
+            return policy_flip(code, seen[-1]) if seen else ""
+        case EffectStatus.SKIPPED if code == "no_longer_true":
+            return rule_flip(rest, effect.result.get("saw", ""), "let it out", effect.done_at)
+        case EffectStatus.SKIPPED if code == "cancelled":
+            return f"without {rest} it would have gone out"
+        case EffectStatus.SKIPPED:
+            return policy_flip(code, effect.result)
+    return ""
 
 
 def _done(effect: Effect, name: str) -> str:

@@ -28,7 +28,8 @@ NOT_STARTED = "not started"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why so many runs left the way at one place. `what` is one of: not started, passed over, not sent, failed,
-    cancelled, ended, waiting, put off, uncertain. `example` is an order's number, or a run's id where it has none."""
+    cancelled, ended, waiting, put off, held, uncertain. `example` is an order's number, or a run's id where there is
+    no order."""
 
     what: str
     why: str
@@ -171,6 +172,7 @@ _FATES = {
     EffectStatus.FAILED: "failed",
     EffectStatus.UNCERTAIN: "uncertain",
     EffectStatus.PENDING: "put off",
+    EffectStatus.HELD: "held",
 }
 
 
@@ -179,7 +181,7 @@ def _fate(tx: Tx, shop_id: str, each: Fate) -> tuple[str, Reason] | None:
     if each.status in (EffectStatus.SENT, EffectStatus.SENDING) or (what == "put off" and not each.reason):
         return None
     effect = effects.get(tx, shop_id, each.effect_id)
-    flip = effect_flip(effect) if effect else ""
+    flip = effect_flip(tx, effect) if effect else ""
     code = each.reason.partition(": ")[0]
     why = each.reason if code in ("cancelled", "no_longer_true") else code
     return each.step_id, Reason(what=what, why=why or what, runs=each.total, example=each.example, flip=flip)

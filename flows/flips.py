@@ -131,7 +131,7 @@ def _quoted(value: str) -> str:
 _POLICY: Mapping[str, str] = {
     "shop_uninstalled": "with the app installed it would have gone out",
     "shop_paused": "with the shop active it would go out (kiitos shops resume)",
-    "order_unknown": "with the order here it would go out; it was waited for {waited}",
+    "order_unknown": "with the order here it would have gone out",
     "no_address": "with an address of the {to} it would have gone out",
     "suppressed": "without the {reason} of {at} on the suppression list it would have gone out",
     "test_order": "a real order would have let it out",

@@ -77,6 +77,10 @@ def happens(kiitos: Kiitos, kind: str, made: Order, now: datetime) -> None:
 
 @pytest.fixture
 def lived(app: Path) -> Path:
+    return live(app)
+
+
+def live(app: Path) -> Path:
     """Four people: one spends too little, one hears of it, one cancels, one has said no."""
     now = SystemClock().now() - timedelta(days=2)
     clock = ManualClock(now)
@@ -137,6 +141,18 @@ def test_what_was_sent_would_have_been_kept_back_too(lived: Path) -> None:
     assert sent["flip"] == "a no to this kind of message by then would have kept it back"
     (started,) = [line for line in lines if line["what"] == "started"]
     assert started["flip"] == "had order.total >= 30 EUR not held, it would not have started"
+
+
+def test_what_is_held_says_what_would_let_it_out(app: Path) -> None:
+    app.write_text(app.read_text("utf-8").replace('"./thanks.toml" }', '"./thanks.toml", canary = "0%" }'), "utf-8")
+    live(app)
+    lines = told(app, "explain", MAIN, "usual", "--flow", "thanks")["lines"]
+    (held,) = [line for line in lines if line["what"] == "effect.held"]
+    assert held["flip"].startswith("a share above 0.")
+    assert "(it is 0.0%)" in held["flip"]
+    steps = {step["step_id"]: step for step in told(app, "flows", "funnel", MAIN, "thanks")["steps"]}
+    (reason,) = [each for each in steps["tell"]["reasons"] if each["what"] == "held"]
+    assert (reason["why"], reason["flip"]) == ("canary", held["flip"])
 
 
 def test_who_was_cancelled_would_have_gone_on(lived: Path) -> None:
