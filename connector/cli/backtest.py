@@ -87,7 +87,7 @@ def backtest(
     if as_json:
         print_json(backtest_document(tally, costs, window, shop, book.name))
     else:
-        _print(tally, costs, days_of(window, book))
+        _print(tally, costs, days_of(window, book), book)
     if seen.interrupted:
         raise click.exceptions.Exit(130)
 
@@ -136,7 +136,21 @@ def days_of(window: Window, book: Playbook) -> str:
     return f"{window.since.astimezone(zone):%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
-def _print(tally: Tally, costs: Costs, days: str) -> None:
+def over_budget(tally: Tally, book: Playbook) -> list[tuple[str, int, int]]:
+    """(flow, messages a day, how many would be held): whoever is looked at alone never meets a shop's budget."""
+    limits = {setting.flow_id: setting.daily for setting in book.settings.flows}
+    purposes = {flow.id: flow.purpose.needs_consent for flow in book.flows()}
+    found = []
+    for flow in tally.flows:
+        own = limits.get(flow)
+        limit = book.settings.limits.daily if own is None else own
+        count = tally.over_budget(flow, limit) if limit and purposes.get(flow) else 0
+        if count:
+            found.append((flow, limit, count))
+    return found
+
+
+def _print(tally: Tally, costs: Costs, days: str, book: Playbook) -> None:
     from connector.simulate.costs import bill
 
     people = sum(tally.per_person.values())
@@ -149,9 +163,13 @@ def _print(tally: Tally, costs: Costs, days: str) -> None:
         spent = f"{bill(tally, costs, flow).total:,.2f} {costs.currency}" if costs else ""
         numbers = (tally.started[flow], tally.people[flow], tally.messages(flow), tally.acts(flow))
         rows.append((flow, *(f"{number:,}" for number in (*numbers, tally.held_back(flow))), spent))
-    print_table(rows, ("flow", "runs", "people", "messages", "acts", "dropped", "cost" if costs else ""))
+    print_table(rows, ("flow", "runs", "people", "messages", "acts", "not sent", "cost" if costs else ""))
     _print_months(tally)
     _print_reasons(tally)
+    for flow, limit, count in over_budget(tally, book):
+        click.echo(
+            f"\n{flow}: {count:,} messages came after the {limit:,} a day that its budget allows; those are held"
+        )
     if not costs:
         click.secho(
             '\nno cost: write prices into app.toml, such as costs = { email = "0.001 EUR", reward_use = 0.2 }', dim=True

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from connector.errors import StoreCollision
@@ -60,6 +60,7 @@ class HeldTx(Tx):
         grown = {table for table in HELD if self._columns_of(table) != COLUMNS[table]} if twins else set(HELD)
         self._reads = {name: twin.act for name, twin in READS.items() if self._fits(name, twin, grown)}
         self._writes = {name: twin.act for name, twin in WRITES.items() if self._fits(name, twin, grown)}
+        self._asked_of = {name: tuple(self._asked[table] for table in self._touched[name]) for name in self._writes}
         self._cursor.execute("SAVEPOINT life")
 
     def _fits(self, name: str, twin: Twin[Any], grown: set[str]) -> bool:
@@ -108,9 +109,10 @@ class HeldTx(Tx):
     def run(self, query: str, **args: Any) -> int:
         twin = self._writes.get(query)
         if twin is not None:
-            changed = twin(self._held, args)
-            self._outdate(self._touched[query])
-            return changed
+            for asked in self._asked_of[query]:
+                if asked:
+                    self._forget_answers(asked)
+            return twin(self._held, args)
         return self._change(query, lambda: self._below.run(query, **args))
 
     def _change(self, query: str, act: Callable[[], T]) -> T:
@@ -125,7 +127,14 @@ class HeldTx(Tx):
         return done
 
     def later(self, query: str, *, exact: bool = False, **args: Any) -> None:
-        changed = self.run(query, **args)
+        twin = self._writes.get(query)
+        if twin is None:
+            changed = self.run(query, **args)
+        else:  # as `run` does, without handing two dozen values on once more
+            for asked in self._asked_of[query]:
+                if asked:
+                    self._forget_answers(asked)
+            changed = twin(self._held, args)
         if exact and changed != 1:
             raise StoreCollision(f"{query}: no row of its own")
 
@@ -172,13 +181,14 @@ class HeldTx(Tx):
                 statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"
                 self._cursor.executemany(statement, [tuple(row.values()) for row in changed])
 
-    def _outdate(self, touched: Any) -> None:
+    def _outdate(self, touched: Iterable[str]) -> None:
         for table in touched:
-            asked = self._asked[table]
-            if asked:
-                for reader in asked:
-                    self._answers.pop(reader, None)
-                asked.clear()
+            self._forget_answers(self._asked[table])
+
+    def _forget_answers(self, asked: set[str]) -> None:
+        for query in asked:
+            self._answers.pop(query, None)
+        asked.clear()
 
 
 class HeldDatabase(Database):

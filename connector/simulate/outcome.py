@@ -14,8 +14,8 @@ from connector.clock import from_text
 from connector.simulate.held import HeldTx
 from connector.store.runs import NOT_STARTED
 
-SENT, DROPPED, WAITING = "sent", "dropped", "waiting"
-_STATES = {"sent": SENT, "skipped": DROPPED, "failed": DROPPED, "uncertain": DROPPED}
+SENT, DROPPED, HELD, WAITING = "sent", "dropped", "held", "waiting"
+_STATES = {"sent": SENT, "skipped": DROPPED, "failed": DROPPED, "uncertain": DROPPED, "held": HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Deed:
     """One message or act. `what` is a template, or the word of the step that acts on the shop.
 
     `who` is a keyless digest of the address: enough to count people, not to read who they are. `state` is `sent`,
-    `dropped` (for `why`) or `waiting` (not yet due, or put off, when the look ended).
+    `dropped` or `held` for a person (for `why`), or `waiting` (not yet due, or put off, when the look ended).
     """
 
     at: datetime

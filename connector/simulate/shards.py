@@ -160,6 +160,7 @@ def _begin(look: Look) -> None:
     global _watcher
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watcher = Watcher(look).__enter__()
+    gc.freeze()  # what was imported and built lasts as long as the process: no collection need look at it
 
 
 def _watch(people: list[Sequence[str]]) -> Seen:

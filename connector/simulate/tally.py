@@ -10,7 +10,7 @@ from decimal import Decimal
 from heapq import nsmallest
 from zoneinfo import ZoneInfo
 
-from connector.simulate.outcome import DROPPED, SENT, Deed, Lived
+from connector.simulate.outcome import DROPPED, HELD, SENT, Deed, Lived
 
 EXAMPLES = 5
 """Kept of each flow: the first ones of the period, so that the same look gives the same examples."""
@@ -31,9 +31,9 @@ class Line:
 class Tally:
     """Sums over people. Days are days of the shop.
 
-    `sent` and `dropped` count by line, `why` by line and reason, `days` by day and line; `people` counts who got a
-    message of a flow; `per_person` counts people by how many messages they got of all flows shown; `rewards` counts
-    what was promised by flow and worth. `total` and `orders` give the average order.
+    `sent` and `dropped` (or held) count by line, `why` by line and reason, `days` by day and line; `people` counts
+    who got a message of a flow; `per_person` counts people by how many messages they got of all flows shown;
+    `rewards` counts what was promised by flow and worth. `total` and `orders` give the average order.
     """
 
     orders: int = 0
@@ -75,7 +75,7 @@ class Tally:
             self.days[deed.at.astimezone(zone).date(), line] += 1
             if deed.worth:
                 self.rewards[deed.flow, deed.worth] += 1
-        elif deed.state == DROPPED:
+        elif deed.state in (DROPPED, HELD):
             self.dropped[line] += 1
             self.why[line, deed.why] += 1
         else:
@@ -112,6 +112,15 @@ class Tally:
 
     def acts(self, flow: str) -> int:
         return sum(count for line, count in self.sent.items() if line.flow == flow and line.kind != "message")
+
+    def over_budget(self, flow: str, daily: int) -> int:
+        """How many of a flow's messages came after so many of a day: each life knows only its own, so that they were
+        counted as sent. The product holds them for a person's word."""
+        days = Counter[date]()
+        for (day, line), count in self.days.items():
+            if line.flow == flow and line.kind == "message":
+                days[day] += count
+        return sum(max(0, count - daily) for count in days.values())
 
     def held_back(self, flow: str) -> int:
         return sum(count for line, count in self.dropped.items() if line.flow == flow)

@@ -83,6 +83,26 @@ def test_flows_that_wait_for_time_and_lines_too(seed: int, tmp_path: Path) -> No
     assert {each[1] for each in ours} == {"winback", "anniversary", "care"}
 
 
+def test_flows_wait_for_one_another_as_they_do_there(tmp_path: Path) -> None:
+    """The caps between flows are part of what is compared: without them more would be sent at other times."""
+    for name in ("first.toml", "second.toml"):
+        text = (
+            f'id = "{name.removesuffix(".toml")}"\ntrigger = "order.delivered"\npurpose = "review"\n'
+            'steps = [{ id = "ask", do = "send", template = "review_request" }]\n'
+        )
+        (tmp_path / name).write_text(text)
+    people = past(2, orders=12)
+    together = [moment for person in people for moment in person]
+    capped, free = (playbook(("first.toml", "second.toml"), tmp_path, **more) for more in ({}, NO_CAP))
+    with_cap, without = (essence(looked_back(book, people, window(150)).deeds) for book in (capped, free))
+    assert with_cap == without_subject(really(capped, together, window(150)))
+    assert without == without_subject(really(free, together, window(150)))
+    assert len({each[0] for each in with_cap}) > len({each[0] for each in without})
+
+
+NO_CAP = {"limits": {"email": {"cap": "0s"}}}
+
+
 def test_every_kind_of_end_is_among_them() -> None:
     """The comparison would say little if nobody ever refused, returned or wrote a review."""
     told = [moment.events[0] for seed in range(6) for person in past(seed) for moment in person]
@@ -104,8 +124,8 @@ def test_a_planted_difference_is_found(planted: str, monkeypatch: pytest.MonkeyP
     elif planted == "cancel":
         monkeypatch.setattr(engine, "cancel", lambda flow, run, kind, now: engine.Transition(run))
     else:
-        rules = tuple(rule for rule in policy._RULES if rule.__name__ != "_consent")
-        monkeypatch.setattr(policy, "_RULES", rules)
+        rules = tuple(rule for rule in policy._LAWFUL if rule.__name__ != "_consent")
+        monkeypatch.setattr(policy, "_LAWFUL", rules)
     assert essence(looked_back(book, people, within).deeds) != theirs
 
 

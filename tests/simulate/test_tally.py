@@ -65,6 +65,17 @@ def test_a_tally_counts_by_flow_and_by_day_of_the_shop() -> None:
     assert found.average == Decimal("50.00")
 
 
+def test_what_a_day_brings_beyond_the_budget_is_counted() -> None:
+    found = tally(*(life(replace(DEED, at=DEED.at + timedelta(days=day))) for day in (0, 0, 0, 1)))
+    assert found.over_budget("review-request", 2) == 1
+    assert found.over_budget("review-request", 3) == 0
+
+
+def test_what_is_held_was_not_sent() -> None:
+    found = tally(life(replace(DEED, state="held", why="canary")))
+    assert (found.messages("review-request"), found.held_back("review-request")) == (0, 1)
+
+
 def test_two_tallies_are_one() -> None:
     first, second = life(DEED, CODE), life(replace(DEED, who="eero", order_id="o2"), DROPPED)
     together, apart = tally(first, second), tally(first)
