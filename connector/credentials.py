@@ -34,6 +34,12 @@ def told_owner(shop_id: str) -> str:
     return f"told:{shop_id}"
 
 
+def forget_secrets(tx: Tx, shop_id: str) -> None:
+    """Remove what the shop's platform gave and the key its own systems tell events with: the shop is gone."""
+    for owner in (shop_id, told_owner(shop_id)):
+        shops.delete_secrets(tx, owner)
+
+
 class Credentials:
     """Looks credentials up. Thread-safe; only `read` is called inside a transaction."""
 

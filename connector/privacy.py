@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
+from connector.credentials import forget_secrets
 from connector.errors import ConfigError, StoreUnavailable
 from connector.gathering import export_token, pack_export
 from connector.log import get_log
@@ -161,7 +162,7 @@ class Privacy:
         while gone := self._wipe_piece(shop_id):
             rows += gone
         with self._store.work.transaction() as tx:
-            shops.delete_secrets(tx, shop_id)
+            forget_secrets(tx, shop_id)
             connecting.delete(tx, shop_id, self._clock.now())
             privacy.move(tx, request, ERASED, self._clock.now(), counts={"rows": rows}, forget=True)
         self._finish(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from connector.clock import from_text, to_text
+from connector.credentials import forget_secrets
 from connector.log import get_log
 from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, ShopStatus
 from connector.store import effects, scopes, shops
@@ -25,7 +26,7 @@ def obey(tx: Tx, salt: bytes, shop_id: str, event: Event, now: datetime) -> None
         scopes.put(tx, shop_id, [word for word in event.data.get("current", "").split(",") if word], now)
     if event.kind == EventKind.SHOP_REDACTED:
         shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the platform asked to forget the shop")
-        shops.delete_secrets(tx, shop_id)
+        forget_secrets(tx, shop_id)
     if event.kind in (EventKind.DATA_REQUESTED, EventKind.SHOP_REDACTED):
         forgetting.ask_for(tx, salt, shop_id, event, now)
     if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):

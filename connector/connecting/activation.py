@@ -11,7 +11,7 @@ from connector.clock import Clock
 from connector.config import Config, ConnectedShop, ShopSettings, inherited
 from connector.config.schema import check_connected
 from connector.contracts import Access, Connected, ConnectsStores, HookTarget, ManagesWebhooks, StoreFacts
-from connector.credentials import Credentials
+from connector.credentials import Credentials, forget_secrets
 from connector.errors import ConfigError, ConnectRefused, KiitosError
 from connector.model import Shop, ShopStatus
 from connector.registry import PLATFORMS, Registry
@@ -160,7 +160,7 @@ def remove(tx: Tx, app: Application, shop: Shop) -> None:
     """
     now = app.clock.now()
     shops.set_status(tx, shop.id, ShopStatus.UNINSTALLED, now, "removed")
-    shops.delete_secrets(tx, shop.id)
+    forget_secrets(tx, shop.id)
     jobs.forget(tx, shop.id)
     connecting.bump(tx, now)
 

@@ -83,6 +83,22 @@ def test_a_trigger_comes_when_it_should(tmp_path: Path, head: str, given: str, e
 
 
 @pytest.mark.parametrize(
+    ("zone", "country", "at"),
+    [
+        ("shop", "JP", "364d 23h"),  # 08:00 UTC, where the test begins at 09:00
+        ("recipient", "FI", "364d 23h"),
+        ("recipient", "JP", "364d 16h"),
+        ("America/New_York", "FI", "365d 6h"),
+    ],
+)
+def test_whose_ten_o_clock(tmp_path: Path, zone: str, country: str, at: str) -> None:
+    head = ANNIVERSARY.replace(" }", f', zone = "{zone}" }}')
+    test = f'given = ["0d order"]\norder = {{ country = "{country}" }}\nexpect = ["{at} tag_customer"]'
+    outcome = play(tmp_path, head, test)
+    assert outcome.faults == (), (outcome.deeds, outcome.silences)
+
+
+@pytest.mark.parametrize(
     ("reentry", "days"),
     [
         ('"once"', [0]),
