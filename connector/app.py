@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connector.calling import Caller, keep_secrets
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
-from connector.contracts import Access, Channel
+from connector.contracts import Access, Channel, Message
 from connector.credentials import Credentials, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
@@ -76,20 +78,36 @@ class Kiitos:
         from flows.outbox import Outbox
 
         composer = Composer(self.renderer, self.config.app.base_url, self.salt)
-        return Outbox(self.runner, composer, self.clock, salt=self.salt)
+        return Outbox(self.runner, composer, self.clock, salt=self.salt, base_url=self.config.app.base_url)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Where credentials come from; they are renewed there."""
         return Tokens(self.store, self.vault, self.registry, self.clock, self.credentials, lambda: self.config)
 
-    def channel(self, shop: ShopSettings) -> Channel:
-        """The shop's e-mail channel; one instance a name, built on first use."""
-        name = shop.email_channel
+    @cached_property
+    def caller(self) -> Caller:
+        """Who calls the merchants' own endpoints."""
+        return Caller(self.store, self.vault, self.clock)
+
+    def channel(self, shop: ShopSettings, medium: str = "email") -> Channel:
+        """The shop's channel for e-mail or another medium; one instance a name, built on first use."""
+        name = shop.channels.get(medium, shop.email_channel)
         if name not in self._channels:
             table = dict(self.config.channels[name])
             kind = str(table.pop("kind"))
             self._channels[name] = self.registry.channel(kind).from_settings(table, self.clock)
+        return self._channels[name]
+
+    def channel_of(self, shop: ShopSettings, message: Message) -> Channel:
+        """What takes this very message: a chat of the merchant's people, or the shop's channel for its medium."""
+        if message.channel != "chat":
+            return self.channel(shop, message.channel)
+        person = shop.people[message.recipient]
+        name = f"chat {hashlib.sha256(person.chat.encode()).hexdigest()}"
+        if name not in self._channels:
+            table = {"url": person.chat, "style": person.style, "private_addresses": person.private_addresses}
+            self._channels[name] = self.registry.channel("chat").from_settings(table, self.clock)
         return self._channels[name]
 
     def use_channel(self, name: str, channel: Channel) -> None:
@@ -185,6 +203,7 @@ class Kiitos:
                 if stored is not None and stored.status is ShopStatus.UNINSTALLED:
                     continue  # it was removed: its credentials stay deleted, whatever the file still says
                 known = shops.secrets(tx, self.vault, shop_id)
+                keep_secrets(tx, self.vault, self.clock, settings)
                 for name, value in settings.secrets.items():
                     if known.get(name) != value:
                         shops.put_secret(tx, self.vault, shop_id, name, value, now)

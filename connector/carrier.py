@@ -23,12 +23,13 @@ from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
 from connector.model import Effect, Event, Run
-from connector.performing import Performed, perform
+from connector.performing import Performed, call, perform
 from connector.pictures import Pictures
 from connector.reconciliation import Reconciler
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs
+from flows.aside import CALL
 from flows.outbox import LEASE, Prepared
 
 log = get_log("carrier")
@@ -176,7 +177,9 @@ class Carrier:
         """Hand messages to their channels and record the outcomes together."""
         by_channel: dict[int, tuple[Channel, list[Prepared]]] = {}
         for item in prepared:
-            channel = self._kiitos.channel(self._kiitos.catalog.settings(item.effect.shop_id))
+            assert item.message is not None
+            settings = self._kiitos.catalog.settings(item.effect.shop_id)
+            channel = self._kiitos.channel_of(settings, item.message)
             by_channel.setdefault(id(channel), (channel, []))[1].append(item)
         for channel, items in by_channel.values():
             handed: list[Prepared] = []
@@ -246,16 +249,20 @@ class Carrier:
                 self._kiitos.outbox.record(tx, item, _outcome_of(item, outcomes), now, window)
 
     def _perform(self, item: Prepared) -> None:
-        """Carry out a platform effect and record it."""
+        """Carry out a platform effect, or a call, and record it."""
         effect = item.effect
         settings = self._kiitos.catalog.settings(effect.shop_id)
-        adapter = self._kiitos.registry.platform(settings.shop.platform)
         done = Performed()
         failure: KiitosError | None = None
         try:
-            access = self._kiitos.access(settings)  # may renew the credentials: the effect itself is not begun yet
-            self._ledger.on_wire(effect.id)
-            done = perform(self._kiitos, item, adapter, access)
+            if effect.kind == CALL:
+                self._ledger.on_wire(effect.id)
+                done = call(self._kiitos, item)
+            else:
+                adapter = self._kiitos.registry.platform(settings.shop.platform)
+                access = self._kiitos.access(settings)  # may renew the credentials: the effect is not begun yet
+                self._ledger.on_wire(effect.id)
+                done = perform(self._kiitos, item, adapter, access)
         except KiitosError as error:
             failure = error
         except Exception as error:
@@ -268,7 +275,8 @@ class Carrier:
         effect, now, outbox = item.effect, self._clock.now(), self._kiitos.outbox
         with self._store.work.transaction() as tx:
             if failure is None:
-                reconnect(tx, effect.shop_id, now)
+                if effect.kind != CALL:
+                    reconnect(tx, effect.shop_id, now)
                 if done.events:
                     self._kiitos.runner.ingest(tx, effect.shop_id, done.events, now)
                 self._kiitos.runner.performed(tx, item.run, effect, done.values, now)

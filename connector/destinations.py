@@ -109,7 +109,7 @@ def _literal(host: str) -> bool:
 
 def _refused(why: str) -> Refused:
     """Without the address: it is the merchant's own, and goes into logs."""
-    return Refused(f"a store's address {why}; nothing was sent there", provider_code=PRIVATE)
+    return Refused(f"the address {why}; nothing was sent there", provider_code=PRIVATE)
 
 
 class _Checked:

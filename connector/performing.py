@@ -12,6 +12,7 @@ from connector.errors import Refused
 from connector.model import Effect, Event
 from connector.store import effects
 from connector.store.db import Tx
+from flows.aside import CALL
 from flows.attempts import Attempt, with_attempt
 from flows.consenting import CONSENT, write_consent
 from flows.obeying import FETCH
@@ -32,6 +33,8 @@ class Performed:
 def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Access) -> Performed:
     """Do it. Raises the errors of `connector.errors`."""
     effect = item.effect
+    if effect.kind == CALL:
+        return call(kiitos, item)
     if effect.kind == FETCH:
         if not isinstance(adapter, FetchesOrders):
             raise Refused(f"{adapter.name} cannot be asked for an order")
@@ -44,6 +47,13 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         request = with_attempt(with_reviews(tx, effect), _attempt(kiitos, tx, effect))
     step = flow.step(effect.step_id).step
     return Performed(values=dict(step.perform(adapter, access, request, effect.id)))
+
+
+def call(kiitos: Kiitos, item: Prepared) -> Performed:
+    """Call an endpoint of the merchant's, for which no platform is asked. Raises `Transient`, `Refused`."""
+    assert item.run is not None
+    settings = kiitos.catalog.settings(item.effect.shop_id)
+    return Performed(values=kiitos.caller.carry_out(item.effect, item.run, settings))
 
 
 def _attempt(kiitos: Kiitos, tx: Tx, effect: Effect) -> Attempt:

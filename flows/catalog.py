@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -25,14 +26,34 @@ from flows.definition import (
     scope_faults,
     shop_faults,
 )
+from flows.faults import Faults
+from flows.lists import ListFile
 from flows.render.mime import ascii_address, split_sender
 
 LIBRARY = files("flows").joinpath("library")
+LISTS = LIBRARY.joinpath("lists")
 
 
 def library_names() -> list[str]:
     """The names a `file =` may use without a path."""
     return sorted(entry.name.removesuffix(".toml") for entry in LIBRARY.iterdir() if entry.name.endswith(".toml"))
+
+
+def list_names() -> list[str]:
+    """The lists of steps that `run` may name without a path."""
+    return sorted(entry.name.removesuffix(".toml") for entry in LISTS.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_list(folder: Path, name: str) -> ListFile:
+    """A list of steps: of the library by its name, of the operator's `folder` by its path. Raises `ConfigError`."""
+    if "/" in name or name.endswith(".toml"):
+        try:
+            return ListFile(name, (folder / name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the list '{name}' cannot be read ({type(error).__name__})") from error
+    if name not in list_names():
+        raise ConfigError(f"no list '{name}'{near(name, list_names())}")
+    return ListFile(f"lists/{name}.toml", LISTS.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,22 +240,30 @@ class Catalog:
         key = (source, repr(edits), self._templates)
         flow = known.get(key)
         if flow is None:
+            lists: list[str] = []
             flow = load_flow(
                 source.text,
                 where=source.where,
                 registry_steps=self._steps,
                 edits=edits,
                 templates=self._templates,
+                lists=partial(self._read_list, lists),
             )
             if len(known) >= _MOST_KNOWN:
                 known.clear()
-            known[key] = flow
+            if not lists:  # a list may be another by the next time, and the flow with it
+                known[key] = flow
         adapter = self._registry.platform(settings.shop.platform)
         faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
         faults += declared_faults(flow, self._config.events, source.where)
+        faults += _named_faults(flow, settings, source.where)
         if faults:
             raise ConfigError("\n".join(faults))
         return flow
+
+    def _read_list(self, noted: list[str], name: str) -> ListFile:
+        noted.append(name)
+        return read_list(self._config.directory, name)
 
     def _read(self, setting: FlowSetting) -> _Source:
         if "/" in setting.file or setting.file.endswith(".toml"):
@@ -256,6 +285,26 @@ def _place(settings: ShopSettings, path: str, leaf: str = "") -> str:
     """A setting with the layer it stands in: `clients.acme.sender`."""
     layer = settings.layered.layer_of(f"{path}.{leaf}" if leaf else path)
     return f"{layer}.{path}" if layer else path
+
+
+def _named_faults(flow: Flow, settings: ShopSettings, where: str) -> list[str]:
+    """Endpoints and people that steps name and app.toml does not have for this shop."""
+    faults = Faults(where)
+    known: Mapping[str, Collection[str]] = {
+        "endpoints": settings.endpoints,
+        "people": settings.people,
+    }
+    for item in flow.steps:
+        media = item.step.media()
+        if media and not any(medium in settings.channels for medium in media):
+            told = f"shop '{settings.shop.id}' has no channel for {' or '.join(media)}"
+            faults.add(f"steps.{item.id}", f'{told}; name one of [channels] with {media[0]} = "..."')
+        for section, names in item.step.named().items():
+            for name in names:
+                if name not in known[section]:
+                    told = f"shop '{settings.shop.id}' has no {section}.{name}{near(name, known[section])}"
+                    faults.add(f"steps.{item.id}", f"{told}; write [{section}.{name}] in app.toml")
+    return faults.lines
 
 
 def _address_faults(settings: ShopSettings, file: str) -> list[str]:

@@ -18,6 +18,7 @@ from connector.model import Event, Purpose, Shop
 from flows.edits import FlowEdits, apply_edits
 from flows.faults import Faults, FlowErrors
 from flows.guards import Guard
+from flows.lists import ReadList, expand, no_lists
 from flows.reading import DEFAULT_PRIORITY, FlowParts, read_flow
 from flows.subjects import entry_key, require_subject, subject_of
 from flows.triggers.forms import Schedule, SegmentTrigger
@@ -123,11 +124,12 @@ def load_flow(
     edits: FlowEdits | Sequence[FlowEdits] | None = None,
     templates: Collection[str] | None = None,
     segments: Collection[str] | None = None,
+    lists: ReadList = no_lists,
 ) -> Flow:
     """Read a flow file, apply the edits in order (agency's first), and check everything.
 
     `where` is the name of the file in messages. `templates` and `segments` are the names that exist; `None` leaves
-    them unchecked.
+    them unchecked. `lists` finds the lists of steps that `run` names.
     Raises `FlowErrors` naming every fault.
     """
     faults = Faults(where)
@@ -137,7 +139,9 @@ def load_flow(
         faults.add("", f"this is not TOML: {error}")
         raise FlowErrors(faults.lines) from error
     layers = [edits] if isinstance(edits, FlowEdits) else list(edits or ())
+    expand(document, lists, faults)  # before the edits, which may name steps of a list, and after, which may bring one
     apply_edits(document, layers, faults)
+    expand(document, lists, faults)
     return _build(
         document, where=where, registry_steps=registry_steps, templates=templates, segments=segments, faults=faults
     )
@@ -160,7 +164,7 @@ def _build(
     faults = faults or Faults(where)
     parts = read_flow(document, registry_steps, templates, faults, segments)
     for item in parts.steps:
-        if item.step is not None and item.step.transactional_only and parts.document["purpose"] != "transactional":
+        if item.step is not None and item.step.leaves_out_consent() and parts.document["purpose"] != "transactional":
             faults.add(
                 f"steps.{item.id}",
                 f"'{item.step.do}' sends without asking for consent: only for flows of purpose transactional",
@@ -224,7 +228,7 @@ def shop_faults(
     """
     faults = Faults(where or flow.id)
     for item in flow.steps:
-        for capability in item.step.capabilities:
+        for capability in item.step.needs():
             if not isinstance(adapter, capability):
                 faults.add(
                     f"steps.{item.id}",
@@ -254,7 +258,7 @@ def scope_faults(flow: Flow, shop: Shop, adapter: PlatformAdapter, granted: froz
         return []
     faults = Faults(flow.id)
     for item in flow.steps:
-        for capability in item.step.capabilities:
+        for capability in item.step.needs():
             for group in adapter.scopes_for(capability):
                 if not granted.intersection(group):
                     faults.add(

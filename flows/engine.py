@@ -149,7 +149,10 @@ def advance(flow: Flow, run: Run, facts: Facts, signal: Signal | None = None) ->
     expected = _expected(run, facts.now, signal)
     if expected is None:
         return Transition(run)
-    return _Walk(flow, run, facts).go(None if run.status is RunStatus.READY else expected)
+    walk = _Walk(flow, run, facts)
+    if run.status is RunStatus.AWAITING and isinstance(expected, Arrived) and not walk.awaits(expected):
+        return Transition(run)
+    return walk.go(None if run.status is RunStatus.READY else expected)
 
 
 def _expected(run: Run, now: datetime, signal: Signal | None) -> Signal | None:
@@ -183,6 +186,13 @@ class _Walk:
         self.step = run.step
         self.outcomes = run.outcomes
         self.journal: list[JournalEntry] = []
+
+    def awaits(self, signal: Arrived) -> bool:
+        """Whether the step the run stands at waits for this very event."""
+        if self.step >= len(self.flow.steps):
+            return False
+        item = self.flow.steps[self.step]
+        return item.step.awaits(self._facts_at(item), signal)
 
     def go(self, signal: Signal | None) -> Transition:
         # Each pass moves one step on or returns, so the walk ends after at most len(steps) passes.
@@ -242,9 +252,10 @@ class _Walk:
             case Sleep(until=until, why=why):
                 self._note(item.id, "sleeping", {"until": shown(until)} | ({"why": why} if why else {}))
                 return self._moved(RunStatus.SLEEPING, wake_at=until)
-            case Await(kinds=kinds, until=until):
+            case Await(kinds=kinds, until=until, beside=beside):
                 self._note(item.id, "awaiting", {"kinds": " ".join(kinds), "until": shown(until)})
-                return self._moved(RunStatus.AWAITING, wake_at=until, awaiting=kinds)
+                effects = (self._effect(item, beside),) if beside is not None else ()
+                return self._moved(RunStatus.AWAITING, wake_at=until, awaiting=kinds, effects=effects)
             case Act():
                 effect = self._effect(item, decision)
                 self._note(item.id, "acting", {"effect": effect.id, "kind": effect.kind})

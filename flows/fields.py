@@ -8,9 +8,10 @@ annotation says how the value is read:
     timedelta               a span: "10d", "1d 12h"
     Money                   an amount: "5 EUR"
     tuple[str, ...]         a list of texts, or one text
+    Mapping[str, Any]       a table
 
 `X | None` is read like `X`. Metadata adds checks: `{"path": Kind.TIME}` a guard path of that type, `{"event": True}`
-event kinds, `{"words": (...)}` a closed vocabulary.
+event kinds, `{"words": (...)}` a closed vocabulary, `{"guards": True}` guards on an event (`flows.guards`).
 """
 
 from __future__ import annotations
@@ -91,6 +92,12 @@ def _read_texts(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
+def _read_table(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a table such as {{ wait = '7d' }}, not {shown_value(value)}")
+    return dict(value)
+
+
 _READERS: Mapping[object, Callable[[object], object]] = {
     str: _read_exactly(str, "text"),
     bool: _read_exactly(bool, "true or false"),
@@ -99,6 +106,7 @@ _READERS: Mapping[object, Callable[[object], object]] = {
     timedelta: read_span,
     Money: read_money,
     tuple[str, ...]: _read_texts,
+    Mapping[str, Any]: _read_table,
 }
 
 
@@ -128,8 +136,9 @@ def step_fields(cls: type[Step]) -> dict[str, tuple[Field[Any], Any]]:
 
 
 def _check_words(value: object, words: Sequence[str]) -> None:
-    if words and value not in words:
-        raise ValueError(f"no such choice {shown_value(value)}{near(str(value), words)} (one of {', '.join(words)})")
+    for item in value if isinstance(value, tuple) else (value,):
+        if words and item not in words:
+            raise ValueError(f"no such choice {shown_value(item)}{near(str(item), words)} (one of {', '.join(words)})")
 
 
 def build_step(cls: type[Step], table: Mapping[str, object], fault: Callable[[str, str], None]) -> Step | None:
@@ -145,7 +154,7 @@ def build_step(cls: type[Step], table: Mapping[str, object], fault: Callable[[st
         item, hint = known[key]
         try:
             values[item.name] = _READERS[hint](value)
-            _check_words(value, item.metadata.get("words", ()))
+            _check_words(values[item.name], item.metadata.get("words", ()))
         except ValueError as error:
             fault(key, str(error))
             good = False

@@ -149,6 +149,15 @@ def _param(name: str, params: Mapping[str, Any]) -> Any:
     return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def literal(value: str | int | float | bool) -> str:
+    """A parameter as a literal of a guard that reads the same."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        return str(value)
+    return f"'{value}'" if "'" not in value else f'"{value}"'
+
+
 def _read_list(inside: str, params: Mapping[str, Any]) -> tuple[Any, ...]:
     items: list[Any] = []
     at = 0

@@ -7,7 +7,6 @@ transactional mail, never for marketing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,33 +27,33 @@ from connector.contracts import (
 from connector.errors import KiitosError, Refused, TemplateError
 from connector.model import (
     Channel,
-    Customer,
     Effect,
     EffectStatus,
-    Event,
-    EventKind,
-    Order,
     Purpose,
-    Ref,
     Run,
     ShopStatus,
     email_key,
 )
 from connector.standing import FLOW_HELD, tell_of_flow
-from connector.store import effects, entities, pace, privacy, runs, shops, suppressions
+from connector.store import effects, pace, runs, shops, suppressions
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
-from flows.addressing import derive_token, recipient_of
+from flows.addressing import Recipient, derive_token, recipient_of
+from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.facts import Facts
 from flows.fairness import SATURATED, WAITED, limited
+from flows.foreseeing import foresee
 from flows.guards import GuardResult
+from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
+from flows.records import RECORD, record
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run, person
+from flows.telling import NOTIFY, compose_note, person_of
 from flows.told import told_already
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 
@@ -75,35 +74,18 @@ class Prepared:
 
 
 class Outbox:
-    """Decides, freezes and records. It never acts."""
+    """Decides, freezes and records. It never acts. `base_url` is where the pages behind a person's links are."""
 
-    def __init__(self, runner: Runner, composer: Composes, clock: Clock, *, salt: bytes) -> None:
+    def __init__(self, runner: Runner, composer: Composes, clock: Clock, *, salt: bytes, base_url: str = "") -> None:
         self._runner = runner
         self._composer = composer
+        self._base_url = base_url
         self._clock = clock
         self._salt = salt
 
     def foresee(self, tx: Tx, waiting: Sequence[Effect]) -> None:
         """Read at once what a batch of effects, prepared one by one, is going to ask for."""
-        by_shop: dict[str, list[Effect]] = {}
-        for effect in waiting:
-            if effect.run_id:
-                by_shop.setdefault(effect.shop_id, []).append(effect)
-        for shop_id, theirs in by_shop.items():
-            runs.foresee_ids(tx, shop_id, [effect.run_id for effect in theirs])
-            order_ids = dict.fromkeys(effect.order_id for effect in theirs if effect.order_id)
-            entities.foresee(tx, shop_id, order_ids)
-            found = [order for order_id in order_ids if (order := entities.order(tx, shop_id, order_id)) is not None]
-            self._foresee_people(tx, shop_id, found)
-            sold = (line.product_id for order in found for line in order.lines)
-            entities.products(tx, shop_id, [product_id for product_id in sold if product_id])
-
-    def _foresee_people(self, tx: Tx, shop_id: str, orders: Sequence[Order]) -> None:
-        buyers = [order.customer for order in orders if order.customer is not None]
-        entities.foresee_customers(tx, shop_id, dict.fromkeys(buyer.id for buyer in buyers if buyer.id))
-        addresses = dict.fromkeys(key for order in orders if (key := email_key(order.email)) is not None)
-        suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
-        privacy.foresee(tx, shop_id, (privacy.key_of(self._salt, shop_id, "email", key) for key in addresses))
+        foresee(tx, self._salt, waiting)
 
     def in_order(self, waiting: Sequence[Effect]) -> list[Effect]:
         """Order messages first, then those of the flows that go first: within a batch the winner takes the slot."""
@@ -130,6 +112,17 @@ class Outbox:
         situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
         facts = facts_of(situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides)
+        if effect.kind in ASIDE:
+            case = Case(
+                effect=effect,
+                run=run,
+                settings=settings,
+                shop=shop,
+                situation=situation,
+                facts=facts,
+                recipient=Recipient(),
+            )
+            return self._prepare_aside(tx, case, flow, now)
         recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
@@ -139,9 +132,7 @@ class Outbox:
         )
         stale = None if by_hand else _no_longer_true(flow, effect, facts)
         if stale is not None:
-            self._drop(
-                tx, effect, now, "no_longer_true", f"{stale.path} {stale.op} {stale.wanted}", {"saw": str(stale.saw)}
-            )
+            self._drop_stale(tx, effect, stale, now)
             return None
         case = Case(
             effect=effect,
@@ -169,6 +160,50 @@ class Outbox:
         asked = replace(case.effect, created_at=from_text(since)) if since else case.effect
         return check(asked, case.facts, who, now, lambda: fairness_of(tx, self._runner.catalog, case, who, now))
 
+    def _prepare_aside(self, tx: Tx, case: Case, flow: Flow, now: datetime) -> Prepared | None:
+        """What does not go to the customer (`flows.aside`)."""
+        effect = case.effect
+        if is_decided(flow, case.run, effect):
+            self._drop(tx, effect, now, "task_decided", "the flow has gone on without it")
+            return None
+        if (end := given_up(effect, now)) is not None:
+            self.fail(tx, effect, now, end.code, end.text)
+            return None
+        stale = None if effect.result.get(BY_HAND) else _no_longer_true(flow, effect, case.facts)
+        if stale is not None:
+            self._drop_stale(tx, effect, stale, now)
+            return None
+        if not self._let_pass(tx, case, self._weigh(tx, case, Person(shop_status=case.shop.status), now), now):
+            return None
+        if effect.kind == RECORD:
+            self._record_row(tx, case, now)
+            return None
+        if effect.kind == NOTIFY:
+            return self._freeze_note(tx, case, flow, now)
+        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
+        return Prepared(effect=effect, run=case.run)
+
+    def _record_row(self, tx: Tx, case: Case, now: datetime) -> None:
+        """Carried out and settled here and now: there is nothing to prepare."""
+        try:
+            values = record(tx, case.effect, case.run, case.facts, now)
+        except Refused as error:
+            self.error(tx, case.effect, now, error)
+        else:
+            self.done(tx, case.effect, now, values)
+
+    def _freeze_note(self, tx: Tx, case: Case, flow: Flow, now: datetime) -> Prepared | None:
+        effect = case.effect
+        try:
+            told = compose_note(tx, case, person_of(case), flow.title or flow.id, self._salt, self._base_url, now)
+        except (TemplateError, Refused) as error:
+            self.error(tx, effect, now, error)
+            return None
+        sent = told.message
+        begun = (effect.shop_id, effect.id, now, now + LEASE, sent.recipient, sent.sender, told.subject, sent.content)
+        effects.take(tx, Beginning(*begun))
+        return Prepared(effect=effect, run=case.run, message=sent)
+
     def _let_pass(self, tx: Tx, case: Case, verdict: Verdict, now: datetime) -> bool:
         """Do what policy says and keep its reason; True when the effect may happen."""
         effect = case.effect
@@ -186,7 +221,7 @@ class Outbox:
             case Drop(code=code, reason=reason, detail=detail):
                 self._drop(tx, effect, now, code, reason, detail)
                 if code == SATURATED:
-                    self._runner.ingest(tx, effect.shop_id, [_parting(case, detail, now)], now)
+                    self._runner.ingest(tx, effect.shop_id, [parting(case, detail, now)], now)
             case Allow(detail=detail):
                 if limited(effect) and not effect.attempts:
                     self._note(tx, effect, now, "allowed", detail)
@@ -233,7 +268,7 @@ class Outbox:
             case Accepted(provider_id=provider_id):
                 self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
             case Rejected(code=code, text=text, bad_address=bad_address):
-                if bad_address and prepared.message is not None:
+                if bad_address and prepared.message is not None and effect.kind == "message":
                     self._blame(tx, effect, prepared.message.recipient, now)
                 self.fail(tx, effect, now, code, text)
             case Retry(text=text, after=after):
@@ -315,6 +350,10 @@ class Outbox:
         """A person decided against it."""
         self._drop(tx, effect, now, code, reason)
 
+    def _drop_stale(self, tx: Tx, effect: Effect, stale: GuardResult, now: datetime) -> None:
+        reason = f"{stale.path} {stale.op} {stale.wanted}"
+        self._drop(tx, effect, now, "no_longer_true", reason, {"saw": str(stale.saw)})
+
     def _drop(
         self,
         tx: Tx,
@@ -343,23 +382,6 @@ class Outbox:
         key = email_key(recipient)
         if key is not None:
             suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)
-
-
-def _parting(case: Case, detail: Mapping[str, str], now: datetime) -> Event:
-    """The person is left in peace from here on. The key is the silence's own, so that it is said once."""
-    address = case.recipient.email_key or case.run.email_key or ""
-    known = case.situation.customer
-    customer_id = known.id if known is not None else case.recipient.customer_id
-    whose = hashlib.sha256(address.encode()).hexdigest()[:20]
-    return Event(
-        kind=EventKind.CUSTOMER_SATURATED,
-        key=f"saturated/{whose}/{detail.get('sign_at', 'never')}",
-        subject=Ref("customer", customer_id or f"guest-{whose}"),
-        at=now,
-        customer_id=customer_id,
-        customer=known or Customer(id=None, email=case.recipient.address),
-        data={"ignored": detail["ignored"], "channel": case.effect.channel, "flow": case.effect.flow_id},
-    )
 
 
 def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:

@@ -14,7 +14,7 @@ from connector.errors import ConfigError, near
 from connector.model import Purpose
 from flows.faults import Faults
 from flows.fields import build_step, key_of, read_span, shown_value, step_fields
-from flows.guards import CUSTOM_PREFIX, Guard, check_kind, parse_guard
+from flows.guards import CUSTOM_PREFIX, Guard, check_kind, literal, parse_guard
 from flows.paths import Kind, path_type
 from flows.subjects import REENTRY, SUBJECTS
 from flows.triggers.forms import DateTrigger, Trigger, read_trigger
@@ -28,6 +28,7 @@ _KEYS = ("id", "title", "trigger", "purpose", "subject", "reentry", "when", "can
 # The tests are read by whoever runs them (connector.rehearsal); they make no other version of the flow.
 _ALL_KEYS = (*_KEYS, "max_age", "enabled", "priority", "tests")
 _ID = re.compile(r"[a-z][a-z0-9_-]*")
+_PARAM = re.compile(r"(?<=\s)\$(\w+)\s*\Z")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "shipment": ("shipment",),
@@ -293,7 +294,7 @@ class _Steps:
         if unknown_param:
             return ReadStep(step_id, None, guards)
         self._check_events(self.types[do], own, place)
-        step = build_step(self.types[do], own, self._at(place))
+        step = build_step(self.types[do], self._with_guards(self.types[do], own, place), self._at(place))
         if step is not None:
             self._check(step, place, seen)
         return ReadStep(step_id, step, guards)
@@ -302,15 +303,37 @@ class _Steps:
         return lambda key, sentence: self.faults.add(f"{place}.{key}" if key else place, sentence)
 
     def _substitute(self, value: object, place: str) -> object:
-        """`$name` becomes the parameter; also inside a list."""
+        """`$name` becomes the parameter; also inside a list and a table."""
         if isinstance(value, list):
             return [self._substitute(item, place) for item in value]
+        if isinstance(value, dict):
+            return {name: self._substitute(item, f"{place}.{name}") for name, item in value.items()}
         if not isinstance(value, str) or not value.startswith("$"):
             return value
         name = value[1:]
         if name not in self.params:
             self.faults.add(place, f"no parameter '{name}'{near(name, self.params)}")
         return self.params.get(name)
+
+    def _with_guards(self, cls: type[Step], table: Mapping[str, object], place: str) -> dict[str, object]:
+        """The table with parameters put into guards on events: a step sees no parameters while it waits."""
+        ready = dict(table)
+        for key, (item, _) in step_fields(cls).items():
+            value = table.get(key)
+            texts = [value] if isinstance(value, str) else value
+            if not item.metadata.get("guards") or not isinstance(texts, list):
+                continue
+            before = len(self.faults.lines)
+            _guards([text for text in texts if isinstance(text, str)], f"{place}.{key}", self.params, (), self.faults)
+            if len(self.faults.lines) > before:
+                del ready[key]  # told already: the step itself would say the same once more
+            else:
+                ready[key] = [self._with_params(text) if isinstance(text, str) else text for text in texts]
+        return ready
+
+    def _with_params(self, guard: str) -> str:
+        written = {name: literal(value) for name, value in self.params.items()}
+        return _PARAM.sub(lambda match: written.get(match[1], match[0]), guard)
 
     def _check_events(self, cls: type[Step], table: Mapping[str, object], place: str) -> None:
         """Event kinds are looked at before the step is built, so that they are named beside its other faults."""

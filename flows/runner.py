@@ -124,6 +124,12 @@ class Runner:
         signal = None if run.status is RunStatus.READY else Woke()
         self._advance(tx, run, signal, self._situation(tx, run), now)
 
+    def hear(self, tx: Tx, run: Run, signal: Signal, now: datetime) -> None:
+        """Give a run word of something that is no event of the shop's: a person's decision."""
+        if run.order_id:
+            tx.hold([order_name(run.shop_id, run.order_id)])
+        self._advance(tx, run, signal, self._situation(tx, run), now)
+
     def settle(self, tx: Tx, effect: Effect, signal: Signal, now: datetime) -> None:
         """Tell a run what became of its effect. A run that ended meanwhile stays ended."""
         run = runs.get(tx, effect.shop_id, effect.run_id) if effect.run_id else None

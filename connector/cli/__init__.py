@@ -24,6 +24,7 @@ COMMANDS = {
     "config": "connector.cli.config",
     "customers": "connector.cli.customers",
     "deliveries": "connector.cli.deliveries",
+    "endpoints": "connector.cli.endpoints",
     "events": "connector.cli.events",
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
@@ -33,6 +34,7 @@ COMMANDS = {
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
     "simulate": "connector.cli.simulate",
+    "tasks": "connector.cli.tasks",
     "worker": "connector.cli.serve",
 }
 """The module of each command, which has a function of the command's name."""

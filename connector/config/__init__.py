@@ -7,8 +7,10 @@ from connector.config.settings import (
     Config,
     ConnectedShop,
     ConnectSettings,
+    EndpointSettings,
     FlowSetting,
     FlowsSettings,
+    PersonSettings,
     ShopSettings,
 )
 
@@ -17,9 +19,11 @@ __all__ = [
     "Config",
     "ConnectSettings",
     "ConnectedShop",
+    "EndpointSettings",
     "FlowSetting",
     "FlowsSettings",
     "Layered",
+    "PersonSettings",
     "ShopSettings",
     "inherited",
     "load_config",

@@ -15,6 +15,7 @@ from connector.config import schema
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
+from connector.config.parties import read_endpoints, read_people, top_layer
 from connector.config.settings import (
     AppSettings,
     Config,
@@ -31,6 +32,8 @@ from connector.model import Guide, Purpose, Shop
 CONNECTED = "connected"
 """The layer of what a platform told when its store was connected."""
 SHORTEST_PASSPHRASE = 16
+MEDIA = ("sms", "whatsapp", "push")
+"""Kinds of messages beside e-mail that a shop may have a channel for."""
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|B)?")
 
 
@@ -105,6 +108,7 @@ def inherited(config: Config, client_id: str) -> Layered:
 
 
 def _faulty(path: Path, faults: list[str]) -> ConfigError:
+    faults = list(dict.fromkeys(faults))  # what every shop inherits is one fault
     lines = "\n".join(f"  {path.name}: {fault}" for fault in faults)
     return ConfigError(f"{len(faults)} fault(s):\n{lines}", where=str(path.name))
 
@@ -245,7 +249,8 @@ class _Reader:
         """What a client's shops inherit: defaults, presets, the client's own table."""
         own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
         where = f"clients.{client_id}"
-        return [("defaults", self.document.get("defaults", {})), *self.presets(where, client), (where, own)]
+        defaults = ("defaults", self.document.get("defaults", {}))
+        return [top_layer(self.document), defaults, *self.presets(where, client), (where, own)]
 
     def presets(self, where: str, table: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         chain: list[tuple[str, Mapping[str, Any]]] = []
@@ -283,6 +288,9 @@ class _Reader:
             self.faults.append(f"{where}.soft_opt_in: purposes are {', '.join(p for p in Purpose if p != 'other')}")
         secrets = {name: self.secret(f"{where}.{name}", get(name)) for name in schema.SECRETS if get(name) is not None}
         key = self.secret(f"{where}.endpoint_key", get("endpoint_key")) if get("endpoint_key") else None
+        media = self.media(where, layered, channels)
+        endpoints = read_endpoints(layered, self.secret, self.faults)
+        people = read_people(layered, self.secret, self.faults)
         flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
         guides = self.guides(where, get("guides"))
         if len(self.faults) > before:
@@ -301,6 +309,9 @@ class _Reader:
             endpoint_key=key,
             guides=guides,
             limits=read_limits(layered),
+            channels={"email": channel, **media},
+            endpoints=endpoints,
+            people=people,
         )
 
     def guides(self, where: str, named: str | None) -> tuple[Guide, ...]:
@@ -314,6 +325,14 @@ class _Reader:
         if name not in self._guides:
             self._guides[name] = read_guides(folder, self.faults)
         return self._guides[name]
+
+    def media(self, where: str, layered: Layered, channels: Mapping[str, Any]) -> dict[str, str]:
+        """The channels for other kinds of messages than e-mail, as far as the shop has any."""
+        found = {medium: str(layered.get(medium)) for medium in MEDIA if layered.get(medium)}
+        for medium, name in found.items():
+            if name not in channels:
+                self.faults.append(f"{where}.{medium}: no channel '{name}'{near(name, channels)}")
+        return found
 
     def flow(self, where: str, flow_id: str, layered: Layered) -> FlowSetting:
         table = layered.get(f"flows.{flow_id}")

@@ -171,6 +171,11 @@ APP: dict[str, Check] = {
 SETTINGS: dict[str, Check] = {
     "name": text,
     "email": text,
+    "sms": text,
+    "whatsapp": text,
+    "push": text,
+    "endpoints": table,
+    "people": table,
     "sender": text,
     "reply_to": text,
     "locale": locale,
@@ -232,6 +237,19 @@ LIMITS: dict[str, Check] = {
     "just_bought": span,
     **dict.fromkeys(_LIMIT_TABLES, table),
 }
+ENDPOINT: dict[str, Check] = {
+    "url": url,
+    "secret": secret,
+    "secret_previous": secret,
+    "private_addresses": flag,
+}
+PERSON: dict[str, Check] = {
+    "name": text,
+    "email": text,
+    "chat": secret,
+    "style": text,
+    "private_addresses": flag,
+}
 CONNECT: dict[str, Check] = {
     "enabled": flag,
     "client": text,
@@ -247,6 +265,8 @@ TOP: dict[str, Check] = {
     "events": table,
     "flows": table,
     "channels": table,
+    "endpoints": table,
+    "people": table,
     "defaults": table,
     "presets": table,
     "clients": table,
@@ -289,6 +309,7 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
     for name, channel in document.get("channels", {}).items():
         if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
             faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')
+    faults += _check_parties("", document)
     faults += _check_settings("defaults.", document.get("defaults", {}), {**SETTINGS, "extends": text})
     for name, preset in document.get("presets", {}).items():
         faults += _check_named("presets", name, preset, {**SETTINGS, "extends": text})
@@ -319,6 +340,22 @@ def check_connected(where: str, value: Mapping[str, Any]) -> list[str]:
     return _check_settings(where, value, SHOP)
 
 
+def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
+    """Endpoints that flows call and people they write to; what is in them as a whole is known after layering."""
+    faults: list[str] = []
+    for section, keys in (("endpoints", ENDPOINT), ("people", PERSON)):
+        entries = value.get(section, {})
+        for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+            place = f"{where}{section}.{name}"
+            if not _NAME.fullmatch(name):
+                faults.append(f"{place}: names are lower-case letters, digits, - and _")
+            elif not isinstance(entry, Mapping):
+                faults.append(f"{place}: should be a table, not {_kind(entry)}")
+            else:
+                faults += check_table(f"{place}.", entry, keys)
+    return faults
+
+
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
     if not _NAME.fullmatch(name):
         return [f"{section}.{name}: names are lower-case letters, digits, - and _"]
@@ -329,6 +366,7 @@ def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check])
 
 def _check_settings(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
     faults = check_table(where, value, keys)
+    faults += _check_parties(where, value)
     limits = value.get("limits", {})
     faults += _check_limits(f"{where}limits.", limits) if isinstance(limits, Mapping) else []
     flows = value.get("flows", {})

@@ -89,11 +89,42 @@ class FlowsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """Where a flow's `call` goes. `owner` names it in the vault: the layer that says the address, and the name.
+
+    `secrets` are those of the file, the current one first, each `whsec_...`; without any the vault has one of its own.
+    `private_addresses`: it may be in the operator's own network.
+    """
+
+    name: str
+    owner: str
+    url: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    private_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSettings:
+    """Somebody of the merchant's whom flows write to: by `email`, or in the chat whose incoming webhook `chat` is.
+
+    `style` is the form the chat wants (`slack`, `teams`, `discord`); empty: told by the address.
+    """
+
+    name: str
+    label: str
+    email: str = ""
+    chat: str = field(default="", repr=False)
+    style: str = ""
+    private_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopSettings:
     """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests.
 
     `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
     `guides` are the merchant's texts about products, from the folder the layers name.
+    `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it.
     """
 
     shop: Shop
@@ -110,6 +141,9 @@ class ShopSettings:
     declared: bool = True
     guides: tuple[Guide, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    channels: Mapping[str, str] = field(default_factory=dict)
+    endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
+    people: Mapping[str, PersonSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

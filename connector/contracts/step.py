@@ -33,19 +33,34 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Await:
-    """Wait for one of `kinds` about the run's subject or order, at most until `until`."""
-
-    kinds: tuple[str, ...]
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Act:
-    """Put an effect in the outbox. `kind` is `message` or `platform`; `request` is plain JSON-like data."""
+    """Put an effect in the outbox. `request` is plain JSON-like data.
+
+    | kind | who carries it out |
+    | --- | --- |
+    | message | a channel, to the customer |
+    | platform | the step's own `perform`, through the shop's adapter |
+    | call | `connector.calling`: a signed request to an endpoint of the merchant's |
+    | notify | a channel, to a person of the merchant's |
+    | record | the outbox itself, in the transaction that settles it: a row of ours |
+
+    With `until` in the request (text as in the store) it is given up at that time.
+    """
 
     kind: str
     request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for one of `kinds` about the run's subject or order, at most until `until`.
+
+    `beside` goes into the outbox meanwhile; the run does not wait for what becomes of it.
+    """
+
+    kinds: tuple[str, ...]
+    until: datetime
+    beside: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,30 @@ class Step(ABC):
                 return Done("skipped", {"reason": reason})
             case EffectFailed(code=code, text=text):
                 return Done("failed", {"code": code, "text": text})
+
+    def awaits(self, ctx: StepContext, signal: Arrived) -> bool:  # noqa: ARG002 - most wait for any event of the kind
+        """Whether an event of an awaited kind is the one it waits for. One that is not changes nothing."""
+        return True
+
+    def needs(self) -> Sequence[type[ABC]]:
+        """The adapter classes this very step needs: `capabilities`, unless its keys choose between several."""
+        return self.capabilities
+
+    def leaves_out_consent(self) -> bool:
+        """Whether it reaches the customer without anybody asking for consent: for transactional flows only."""
+        return self.transactional_only
+
+    def named(self) -> Mapping[str, Sequence[str]]:
+        """Names it uses from app.toml, by section (`endpoints`, `people`): loading checks that the shop has them."""
+        return {}
+
+    def media(self) -> Sequence[str]:
+        """The kinds of channel it may send through, the preferred first: the shop must have one of them."""
+        return ()
+
+    def gives(self) -> Sequence[str]:
+        """Names of values its outcome may carry beside those of every step: templates are tried with them."""
+        return ()
 
     def paths(self) -> Sequence[str]:
         """Guard paths the step reads."""

@@ -14,7 +14,7 @@ from connector.errors import ConfigError, near
 from connector.model import Guide
 from connector.rehearsal.vocabulary import VOCABULARY
 
-_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with", "guide")
+_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with", "guide", "answers")
 _ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital", "lines")
 _LINE_KEYS = ("product", "variant", "title", "sku", "quantity", "price", "tags", "kind", "vendor")
 _CUSTOMER_KEYS = ("birthday", "tags", "first_name", "guest")
@@ -50,7 +50,8 @@ class FlowTest:
     """One test. Everything that is sent or done must be expected; `why` must appear in the reason of a silence.
 
     `beside` (`with` in the file) are library flows the shop has too; what they send is not looked at. `guide` is the
-    one product text the merchant has written, in the form of its file.
+    one product text the merchant has written, in the form of its file. `answers` are what endpoints answer, by the id
+    of the step that calls.
     """
 
     name: str
@@ -63,6 +64,7 @@ class FlowTest:
     until: timedelta = DEFAULT_UNTIL
     beside: tuple[str, ...] = ()
     guide: Guide | None = None
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_tests(document: Mapping[str, Any], where: str) -> list[FlowTest]:
@@ -124,6 +126,7 @@ class _Reader:
             until=self._until(),
             beside=tuple(self._texts("with")),
             guide=self._guide(),
+            answers=self._answers(),
         )
 
     def _fault(self, key: str, text: str) -> None:
@@ -152,6 +155,13 @@ class _Reader:
         if "guide" not in self.table:
             return None
         return read_guide(self._table("guide"), "guide", f"{self.place}.guide", self.faults)
+
+    def _answers(self) -> Mapping[str, Mapping[str, Any]]:
+        found = self._table("answers")
+        for step, answer in found.items():
+            if not isinstance(answer, dict):
+                self._fault(f"answers.{step}", "should be a table, such as { score = 7 }")
+        return {step: answer for step, answer in found.items() if isinstance(answer, dict)}
 
     def _until(self) -> timedelta:
         try:

@@ -15,6 +15,7 @@ from connector.config import parse_config
 from connector.model import Effect, EffectStatus, Run, ShopStatus
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.life import Life
+from connector.rehearsal.others import DECISIONS, Answering, anyone, anywhere, decide_task
 from connector.rehearsal.platform import NAME, Recording, Rehearsed
 from connector.rehearsal.script import Expected, FlowTest
 from connector.rehearsal.vocabulary import VOCABULARY
@@ -100,6 +101,8 @@ class Stage:
             life.codes = self._codes()
             events = VOCABULARY[happening.word](life, happening.rest, clock.now())
             with self._store.work.transaction() as tx:
+                if happening.word in DECISIONS:
+                    decide_task(tx, kiitos.runner, _SHOP, happening.word, happening.rest, clock.now())
                 kiitos.runner.ingest(tx, _SHOP, events, clock.now())
         self._pass(worker, clock, START + test.until)
         outcome = self._tell(test, sent | self._sent())
@@ -122,7 +125,11 @@ class Stage:
         shops = {name: replace(settings, guides=written) for name, settings in config.shops.items()}
         config = replace(config, shops=shops)
         self._platform.deeds.clear()
-        return build(config, clock=clock, registry=self._registry, store=self._store)
+        settings = replace(config.shop(_SHOP), endpoints=anywhere(), people=anyone())
+        whole = replace(config, shops={_SHOP: settings})
+        kiitos = build(whole, clock=clock, registry=self._registry, store=self._store)
+        kiitos.caller = Answering(test.answers)
+        return kiitos
 
     def _shop(self, test: FlowTest) -> dict[str, Any]:
         beside = {name: {"file": name} for name in test.beside}

@@ -48,5 +48,8 @@ VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
     "left": person.left,
     "tier": person.tier,
     "points": person.points,
+    # No events of the shop's: a person decides (connector.rehearsal.others).
+    "task approved": lambda *_: [],
+    "task refused": lambda *_: [],
 }
 """The words a test's `given` may use after its span."""

@@ -10,7 +10,8 @@ from connector import codec
 from connector.model import Checkout, Customer, Event, EventKind, Order, Ref
 from connector.store import entities, flows, people
 from connector.store.db import Row, Tx
-from connector.store.people import PLACES, Person
+from connector.store.people import Person
+from connector.store.places import PLACES
 
 _BY_SNAPSHOT = frozenset({"orders", "customers", "checkouts"})
 """Shown without the columns that the snapshot gives: kept again by the door they came in by."""

@@ -23,6 +23,7 @@ from connector.intake import WAKE
 from connector.model import Event, EventKind, Product, Ref
 from connector.performing import perform
 from connector.registry import PLATFORMS, Registry
+from connector.rehearsal.others import Answering
 from connector.rehearsal.platform import Recording, Rehearsed
 from connector.simulate.held import HeldDatabase, HeldTx
 from connector.simulate.outcome import Lived, lived
@@ -104,6 +105,7 @@ class Scene:
         kiitos = replace(whole, store=store, credentials=Credentials(store, whole.vault, self.clock))
         kiitos.catalog = kiitos.runner.catalog = self.playbook.catalog(registry)
         kiitos.outbox = Outbox(kiitos.runner, Unread(), self.clock, salt=kiitos.salt)
+        kiitos.caller = Answering({})  # systems of the merchant's are not asked either, and say nothing
         return kiitos
 
     @property

@@ -282,6 +282,11 @@ def release(tx: Tx, shop_id: str, reason: str, now: datetime) -> int:
     return tx.run("effect_release", shop_id=shop_id, reason=f"{reason}%", now=to_text(now))
 
 
+def choose_channel(tx: Tx, shop_id: str, effect_id: str, channel: str) -> None:
+    """Of several channels this one takes the message."""
+    tx.run("effect_channel", shop_id=shop_id, effect_id=effect_id, channel=channel)
+
+
 def next_due(tx: Tx) -> datetime | None:
     """When an effect may next be tried, or a lease ends."""
     rows = [tx.one("effect_next_due", priority=priority) for priority in (_FIRST, _LATER)]

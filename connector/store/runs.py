@@ -290,6 +290,11 @@ def all_of_shop(tx: Tx, shop_id: str) -> list[Run]:
     return [_run(row) for row in tx.all("run_of_shop", shop_id=shop_id)]
 
 
+def tasks(tx: Tx, shop_id: str = "", limit: int = 100) -> list[Run]:
+    """Runs that wait for a person's decision, of one shop or all, the most pressing first."""
+    return [_run(row) for row in tx.all("run_tasks", shop_id=shop_id, limit=limit)]
+
+
 def _run(row: Row) -> Run:
     return Run(
         shop_id=row["shop_id"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from connector.contracts import Step
 from connector.errors import TemplateError
 from connector.model import Purpose
 from flows.definition import Flow
@@ -46,13 +47,17 @@ def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, languag
     return ""
 
 
+def _outcome(step: Step, made: dict[str, str]) -> dict[str, str]:
+    return {"outcome": "done", **(made if step.needs() else {}), **dict.fromkeys(step.gives(), "10")}
+
+
 def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
     """An ordinary order as the step at `index` would show it with the template `name`."""
     sample = five_lines()
     own = getattr(flow.steps[index].step, "purpose", "")
     purpose = Purpose.of(own) if own else flow.purpose
     made = {name: sample.steps["code"].get(name, "10") for name in _MADE}
-    steps = {item.id: {"outcome": "done", **(made if item.step.capabilities else {})} for item in flow.steps[:index]}
+    steps = {item.id: _outcome(item.step, made) for item in flow.steps[:index]}
     codes = [values for values in steps.values() if "code" in values]
     given = {"shop", "order_status"}
     if purpose.needs_consent:

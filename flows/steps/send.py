@@ -21,6 +21,10 @@ class Send(Step):
     """Send `template` through `channel`. Whether the person may be written to is decided at the last moment by
     `flows.policy`, never here: what holds now need not hold when the message leaves.
 
+    With `channels` it goes through the first of them on which the person may be reached then: the shop has such a
+    channel, an address for it is known, and policy does not object to them. Which one, and why not those before it,
+    stands in the journal.
+
     `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
     `review` asks for one and is dropped once there is one. `products` are the products the message is about, by id or
     by the path where the id stands (`event.product_id`): it is dropped when the person has just bought one of them or
@@ -31,6 +35,7 @@ class Send(Step):
 
     template: str
     channel: str = field(default="email", metadata={"words": CHANNELS})
+    channels: tuple[str, ...] = field(default=(), metadata={"words": CHANNELS})
     to: str = field(default="customer", metadata={"words": PEOPLE})
     purpose: str = field(default="", metadata={"words": PURPOSES})
     after_review: bool = False
@@ -39,9 +44,13 @@ class Send(Step):
     def __post_init__(self) -> None:
         if any(not name.strip() for name in self.products):
             raise ValueError("products: write product ids, or where they stand, such as event.product_id")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError("channels: each once, the preferred first")
 
     def start(self, ctx: StepContext) -> Decision:
-        request: dict[str, object] = {"template": self.template, "channel": self.channel, "to": self.to}
+        request: dict[str, object] = {"template": self.template, "channel": self.media()[0], "to": self.to}
+        if len(self.media()) > 1:
+            request["channels"] = list(self.channels)
         if self.after_review:
             request["after_review"] = True
         if named := self._named(ctx):
@@ -61,3 +70,6 @@ class Send(Step):
 
     def templates(self) -> Sequence[str]:
         return (self.template,)
+
+    def media(self) -> Sequence[str]:
+        return self.channels or (self.channel,)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
-from connector.contracts import Decision, Signal, Sleep, Step, StepContext, Woke
+from connector.contracts import Decision, Signal, Sleep, Step, StepContext, Woke, parse_span
 from connector.errors import near
 from flows.daytime import next_clock, next_open, read_clock, read_days, read_window, zone_of
+from flows.fields import LONGEST_SPAN
 from flows.paths import Kind
 
 ZONES = ("shop", "recipient")
@@ -27,6 +29,8 @@ class Wait(Step):
     - `at` (`09:00`) moves the waking on to the next such hour, `days` (`["mon", "thu"]`) to the next such weekday;
     - `window` (`09:00-20:00`) lets it stand where it falls into those hours, else moves it on to the next opening.
 
+    `span_from` is a path that says how long instead (a span, or a number of days); `span` holds where it is missing.
+
     A time that is past goes on at once. On waking the time at `from` is read again: a parcel that came later than
     first told moves the waking with it.
     """
@@ -34,6 +38,7 @@ class Wait(Step):
     do: ClassVar[str] = "wait"
 
     span: timedelta | None = None
+    span_from: str = ""
     before: timedelta | None = None
     from_: str = field(default="", metadata={"path": Kind.TIME})
     at: str = ""
@@ -48,6 +53,8 @@ class Wait(Step):
             raise ValueError("'before' counts back from a time: say which with 'from'")
         if self.at and self.window:
             raise ValueError("give 'at' or 'window', not both")
+        if self.span_from and self.span is None:
+            raise ValueError("'span_from' needs 'span' too, for when nothing is known there")
         if self.span is None and not (self.from_ or self.at or self.days or self.window):
             raise ValueError("say how long: 'span', 'from', 'at', 'days' or 'window'")
         for key, read, value in (("at", read_clock, self.at), ("window", read_window, self.window)):
@@ -70,16 +77,29 @@ class Wait(Step):
         return Step.resume(self, ctx, signal)
 
     def paths(self) -> Sequence[str]:
-        return (self.from_,) if self.from_ else ()
+        return tuple(path for path in (self.from_, self.span_from) if path)
 
     def _until(self, ctx: StepContext, origin: datetime) -> datetime:
-        until = origin + (self.span or _NOTHING) - (self.before or _NOTHING)
+        until = origin + self._length(ctx) - (self.before or _NOTHING)
         if not (self.at or self.days or self.window):
             return until
         place = zone_of(ctx.get(f"{self.zone}.timezone") if self.zone in ZONES else self.zone)
         if self.at:
             return next_clock(until, read_clock(self.at), place, read_days(self.days))
         return next_open(until, read_window(self.window or "00:00-00:00"), place, read_days(self.days))
+
+    def _length(self, ctx: StepContext) -> timedelta:
+        """How long from the origin; never more than ten years, whatever a path says."""
+        value = ctx.get(self.span_from) if self.span_from else None
+        try:
+            if isinstance(value, str):
+                value = parse_span(value)
+            elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+                value = timedelta(days=float(value))
+        except (ValueError, OverflowError):
+            value = None
+        fits = isinstance(value, timedelta) and _NOTHING <= value <= LONGEST_SPAN
+        return value if fits and isinstance(value, timedelta) else self.span or _NOTHING
 
 
 def _checked(key: str, read: Callable[[Any], object], value: object) -> None:

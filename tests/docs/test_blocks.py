@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from connector.config import parse_config
 from connector.config.guides import read_guide
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
-from flows.catalog import Catalog
+from flows.catalog import Catalog, read_list
 from flows.definition import load_flow
 from flows.render.sources import Sources
 from tests.docs.documents import ROOT, Block, blocks, documents, name_of
 
 BLOCKS = [block for path in documents() for block in blocks(path.read_text("utf-8"), name_of(path))]
-OPERATORS = {"schema", "app", "flows", "events", "channels", "defaults", "presets", "clients"}
+OPERATORS = {"schema", "app", "flows", "events", "endpoints", "people", "channels", "defaults", "presets", "clients"}
 
 
 def of(language: str) -> list[Block]:
@@ -72,6 +73,11 @@ def test_toml_loads(block: Block, tmp_path: Path) -> None:
     if "project" in fragment:
         groups = fragment["project"]["entry-points"]
         assert set(groups) <= {PLATFORMS, CHANNELS, STEPS}
+        return
+    if set(fragment) == {"steps"}:  # some steps of a flow
+        flow = f'id = "shown"\ntrigger = "order.paid"\npurpose = "review"\n{block.text}'
+        lists = partial(read_list, tmp_path)
+        assert load_flow(flow, where=block.place, registry_steps=Registry().steps, lists=lists).steps
         return
     if block.where == FLOWS_PAGE and not set(fragment) & OPERATORS:  # a flow's file, or a few keys of one
         text = block.text if "id" in fragment else whole(block.text)

@@ -13,6 +13,7 @@ from connector.clock import ManualClock
 from connector.config import Config, parse_config
 from connector.model import Event
 from connector.registry import PLATFORMS, Registry
+from connector.rehearsal.others import Answering
 from connector.rehearsal.platform import Rehearsed
 from connector.simulate.outcome import Deed, Lived
 from connector.simulate.playbook import Playbook, of_shop
@@ -114,6 +115,7 @@ def really(playbook: Playbook, told: Sequence[Moment], within: Window) -> set[tu
     kiitos = build(playbook.config, clock=clock, registry=registry, store=store)
     kiitos.use_channel(kiitos.catalog.settings(SHOP).email_channel, Memory())
     kiitos.outbox = Outbox(kiitos.runner, _Blank(), clock, salt=kiitos.salt)
+    kiitos.caller = Answering({})
     with store.work.transaction() as tx:
         clockwatch.confirm(tx, clock.now())
     worker = Worker(kiitos)

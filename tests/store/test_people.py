@@ -10,7 +10,7 @@ import pytest
 
 from connector.model import Customer
 from connector.store import Store, entities, people
-from connector.store.people import PLACES, WITHOUT_PEOPLE, Place
+from connector.store.places import PLACES, WITHOUT_PEOPLE, Place
 from connector.store.sql import load_queries
 from tests.store.examples import order, order_event
 

@@ -1,0 +1,147 @@
+"""One POST to a server nobody vouches for: bounded in time and size, never redirected, never repeated here.
+
+`connector.http` speaks to platforms; this speaks to endpoints a merchant named and to chats. Whoever answers slowly, at
+great length or not at all costs `LIMIT` seconds and `LARGEST` bytes, no more: a timer cuts the connection, whatever it
+is waiting for. Unless the operator says that the server is their own, only public https addresses are reached
+(`connector.destinations`, promises.md B1 row 16).
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from connector.destinations import PublicOnly
+from connector.errors import Refused, Transient
+from connector.http import USER_AGENT, retry_after
+
+LIMIT = 10.0
+"""Seconds from the first packet to the last byte of the answer."""
+LARGEST = 64 * 1024
+"""Bytes of an answer that are read."""
+_CONNECT = 3.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    body: bytes
+    retry_after: float | None
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    now: datetime,
+    private_addresses: bool = False,
+    limit: float = LIMIT,
+) -> Answer:
+    """Send it once. Raises `Transient` (with `maybe_done` when it may have arrived) and `Refused`.
+
+    No error quotes the address: a chat's is a credential.
+    """
+    cutter = _Cutter(limit)
+    session = requests.Session()
+    session.trust_env = not private_addresses  # a proxy of the operator's stands before the world, not their own house
+    session.auth = _as_it_is
+    adapter: HTTPAdapter = HTTPAdapter(max_retries=0) if private_addresses else PublicOnly(max_retries=0)
+    session.mount("https://", cutter.watch(adapter))
+    session.mount("http://", adapter)
+    # Nothing compressed: what is read is counted as it comes, and a bomb stays small.
+    sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity", **headers}
+    try:
+        with cutter, session:
+            response = session.post(
+                url, data=body, headers=sent, timeout=(_CONNECT, limit), allow_redirects=False, stream=True
+            )
+            return Answer(response.status_code, _read(response, cutter), retry_after(response.headers, now))
+    except requests.exceptions.ConnectTimeout as error:
+        raise Transient("no connection in time") from error
+    except requests.exceptions.Timeout as error:
+        raise Transient("no answer in time", maybe_done=True) from error
+    except requests.exceptions.ConnectionError as error:
+        began = not any(name in repr(error) for name in ("NewConnectionError", "NameResolutionError"))
+        what = "no answer in time" if cutter.cut else "the connection failed"
+        raise Transient(what, maybe_done=began) from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise Transient("no answer in time" if cutter.cut else "the answer broke off", maybe_done=True) from error
+    except requests.exceptions.RequestException as error:
+        raise Refused(f"the request cannot be made ({type(error).__name__})", provider_code="request") from error
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from adding what stands in a .netrc for the host."""
+    return request
+
+
+def _read(response: requests.Response, cutter: _Cutter) -> bytes:
+    """The answer's body, or its beginning. An answer cut short is none: its end could say anything."""
+    parts, size = [], 0
+    for part in response.iter_content(8 * 1024):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST:
+            break
+    if cutter.cut:
+        raise Transient("no answer in time", maybe_done=True)
+    return b"".join(parts)[:LARGEST]
+
+
+class _Cutter:
+    """Shuts every connection of an adapter down after `limit` seconds, on whatever read it hangs."""
+
+    def __init__(self, limit: float) -> None:
+        self._timer = threading.Timer(limit, self._shut)
+        self._timer.daemon = True
+        self._open: list[socket.socket] = []
+        self.cut = False
+
+    def watch(self, adapter: HTTPAdapter) -> HTTPAdapter:
+        """Have the adapter's connections noted as they are made."""
+        classes = dict(adapter.poolmanager.pool_classes_by_scheme)
+        adapter.poolmanager.pool_classes_by_scheme = {name: self._noting(kind) for name, kind in classes.items()}
+        return adapter
+
+    def _noting(self, kind: type[HTTPConnectionPool | HTTPSConnectionPool]) -> type[Any]:
+        sockets = self._open
+
+        class Noting(kind):  # type: ignore[misc, valid-type]  # a pool of the scheme's own class
+            def _new_conn(self) -> Any:
+                connection = super()._new_conn()
+                connect = connection.connect
+
+                def noted() -> None:
+                    connect()
+                    sockets.append(connection.sock)  # later the connection may have let go of it, not the answer
+
+                connection.connect = noted
+                return connection
+
+        return Noting
+
+    def _shut(self) -> None:
+        self.cut = True
+        for each in self._open:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # it had ended by itself
+
+    def __enter__(self) -> _Cutter:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()

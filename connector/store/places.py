@@ -1,0 +1,269 @@
+"""The one list of where people are: every table and column, personal or not, and how it is shown, erased and wiped.
+
+A test compares it with the schema: a new column must be declared here as personal (and be reached by an erasure) or as
+impersonal, or the suite fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table that knows people. `read` shows a person's rows, `erase` removes what is personal in them; both take
+    the parameters of `Person.arguments`. `wipe` removes a shop's rows, at most `limit` at a time where it can be many.
+    """
+
+    table: str
+    read: str | None
+    erase: str | None
+    wipe: str | None
+    personal: tuple[str, ...]
+    impersonal: tuple[str, ...] = ()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# In the order of erasing: what names the rows of others goes last.
+PLACES: tuple[Place, ...] = (
+    Place(
+        "journal",
+        "person_journal",
+        "erase_journal",
+        "wipe_journal",
+        _words("run_id detail"),
+        _words("seq at step_id what"),
+    ),
+    Place(
+        "effect_contents",
+        "person_contents",
+        "erase_contents",
+        "wipe_effect_contents",
+        _words("effect_id content"),
+        _words("encoding"),
+    ),
+    Place(
+        "effects",
+        "person_effects",
+        None,  # a row at a time, under an id made by chance: see `erase`
+        "wipe_effects",
+        _words("effect_id run_id request order_id recipient recipient_key subject provider_id reason result"),
+        _words(
+            "flow_id version step_id kind purpose priority status due_at created_at channel attempts tainted"
+            " lease_until first_try_at done_at sender"
+        ),
+    ),
+    Place(
+        "runs",
+        "person_runs",
+        "erase_runs",
+        "wipe_runs",
+        _words("run_id subject_id entry_key order_id customer_id email_key event outcomes reason"),
+        _words("flow_id version subject_kind status step created_at updated_at wake_at awaiting acted rev"),
+    ),
+    Place(
+        "wakeups",
+        "person_wakeups",
+        "erase_wakeups",
+        "wipe_wakeups",
+        _words("subject_id order_id customer_id email_key origin moment due_at fired_at"),
+        _words("flow_id subject_kind trigger_key"),
+    ),
+    Place(
+        "reviews",
+        "person_reviews",
+        "erase_reviews",
+        "wipe_reviews",
+        _words("review_id order_id title body author email_key rating platform_id"),
+        _words("product_id created_at"),
+    ),
+    Place(
+        "referral_codes",
+        "person_referral_codes",
+        "erase_referral_codes",
+        "wipe_referral_codes",
+        _words("code_key advocate_email_key advocate_customer_id order_id run_id"),
+        _words("created_at"),
+    ),
+    Place(
+        "referrals",
+        "person_referrals",
+        "erase_referrals",
+        "wipe_referrals",
+        _words("advocate_email_key friend_email_key friend_order_id"),
+        _words("referral_id code_key state reason created_at updated_at"),
+    ),
+    Place("links", None, "erase_links", "wipe_links", _words("token data"), _words("kind created_at")),
+    Place(
+        "shipment_events",
+        "person_shipment_events",
+        "erase_shipment_events",
+        "wipe_shipment_events",
+        _words("shipment_event_id shipment_id order_id snapshot"),
+        _words("status at"),
+    ),
+    Place(
+        "shipments",
+        "person_shipments",
+        "erase_shipments",
+        "wipe_shipments",
+        _words("shipment_id order_id snapshot raw_status"),
+        _words("status status_rank status_at status_since snapshot_at"),
+    ),
+    Place(
+        "refunds",
+        "person_refunds",
+        "erase_refunds",
+        "wipe_refunds",
+        _words("refund_id order_id snapshot"),
+        _words("at"),
+    ),
+    Place(
+        "returns",
+        "person_returns",
+        "erase_returns",
+        "wipe_returns",
+        _words("return_id order_id snapshot"),
+        _words("at"),
+    ),
+    Place(
+        "consents",
+        "person_consents",
+        "erase_consents",
+        "wipe_consents",
+        _words("address_key customer_id evidence raw_state source"),
+        _words("seq channel purpose state at recorded_at"),
+    ),
+    Place("engagements", "person_engagements", "erase_engagements", "wipe_engagements", _words("address_key kind at")),
+    Place(
+        "suppressions",
+        "person_suppressions",
+        "erase_suppressions",
+        "wipe_suppressions",
+        _words("address_key"),
+        _words("channel scope reason at"),
+    ),
+    Place(
+        "events",
+        "person_events",
+        "erase_events",
+        "wipe_events",
+        _words("customer_id data"),
+        # Ids of orders stay, as in the merchant's own books: they keep a repetition from happening again.
+        _words("event_key kind subject_kind subject_id order_id at recorded_at delivery_id"),
+    ),
+    Place(
+        "checkouts",
+        None,
+        "erase_checkouts",
+        "wipe_checkouts",
+        _words("snapshot"),
+        _words("token updated_at deleted"),
+    ),
+    Place(
+        "customers",
+        "person_customers",
+        "erase_customers",
+        "wipe_customers",
+        _words("email_key snapshot"),
+        _words("customer_id updated_at deleted"),
+    ),
+    Place(
+        "orders",
+        "person_orders",
+        "erase_orders",
+        "wipe_orders",
+        _words("number email_key customer_id placed_at snapshot"),
+        _words("order_id updated_at deleted"),
+    ),
+    Place(
+        "privacy_exports",
+        None,
+        "erase_exports",
+        "wipe_privacy_exports",
+        _words("content"),
+        _words("request_id subject_key expires_at"),
+    ),
+    Place(
+        "privacy_requests",
+        None,
+        "erase_requests",
+        None,  # the audit trail outlives the shop
+        _words("subject"),
+        _words("request_id kind source subject_key status received_at due_at attempts done_at counts note"),
+    ),
+    Place(
+        "customer_fields",
+        "person_fields",
+        "erase_fields",
+        "wipe_customer_fields",
+        _words("owner value effect_id"),
+        _words("name kind at"),
+    ),
+    Place(
+        "points",
+        "person_points",
+        "erase_points",
+        "wipe_points",
+        _words("entry_id owner reason order_id reverses"),
+        _words("points expires_at at"),
+    ),
+    Place("erasures", None, None, "wipe_erasures", (), _words("erased_key at")),
+    Place("products", None, None, "wipe_products", (), _words("product_id updated_at deleted snapshot")),
+    Place("flow_versions", None, None, "wipe_flow_versions", (), _words("flow_id version body created_at")),
+    Place(
+        "applied_states",
+        None,
+        None,
+        "wipe_applied_states",
+        (),
+        _words("state at who what note plan part flows changes"),  # `who` is the operator's, never a customer
+    ),
+    Place(
+        "delivery_progress",
+        None,
+        None,
+        "wipe_delivery_progress",
+        (),
+        _words("delivery_id status attempts due_at error_code error_text finished_at"),
+    ),
+    Place(
+        "jobs",
+        None,
+        None,
+        "wipe_jobs",
+        (),
+        _words("kind due_at lease leased_until attempts state error_code error_text created_at done_at"),
+    ),
+    Place("job_reports", None, None, "wipe_job_reports", (), _words("seq kind at report")),
+    Place(
+        "change_reads",
+        None,
+        "erase_change_reads",
+        "wipe_change_reads",
+        _words("object_id"),
+        _words("kind changed_at"),
+    ),
+    Place("recoveries", None, None, "wipe_recoveries", (), _words("order_id via at")),
+    Place(
+        "armings",
+        None,
+        None,
+        "wipe_armings",
+        (),
+        _words("flow_id trigger_key state source after_id updated_at"),  # an id where a page ended, of nobody
+    ),
+    Place("objections", None, None, "wipe_objections", (), _words("objection_id flow_id kind at")),
+    Place("flow_pauses", None, None, "wipe_flow_pauses", (), _words("flow_id at reason")),
+)
+
+WITHOUT_PEOPLE = frozenset(
+    {
+        *("meta", "shops", "endpoints", "credentials", "inbox_cursor", "privacy_access", "schema_ledger"),
+        *("connected_shops", "connect_invites", "connect_attempts", "renewals", "notices"),
+    }
+)
+"""Tables that hold nothing of customers. What they hold of a shop is removed with its connection."""

@@ -1,0 +1,99 @@
+"""Tasks: runs that wait for a person's word, and giving it. A task is the run itself, so none is lost or left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.clock import to_text
+from connector.contracts import Arrived
+from connector.model import Run, RunStatus
+from connector.store import effects, runs
+from connector.store.db import Tx
+from flows.runner import Runner
+from flows.steps.task import ANSWERS, DECIDED
+
+LONGEST_NOTE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTask:
+    """What waits for a person. `id` is the effect's that asked: run and step; `due` when it is decided without them."""
+
+    shop_id: str
+    id: str
+    flow_id: str
+    order_id: str | None
+    to: str
+    title: str
+    text: str
+    otherwise: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What became of a task: `outcome` `approved` or `refused`, empty when its run ended without it."""
+
+    outcome: str
+    values: Mapping[str, str]
+
+
+def open_tasks(tx: Tx, runner: Runner, shop_id: str = "", limit: int = 100) -> list[OpenTask]:
+    """The tasks of one shop or all, the most pressing first."""
+    return [task for run in runs.tasks(tx, shop_id, limit) if (task := find(tx, runner, run)) is not None]
+
+
+def find(tx: Tx, runner: Runner, run: Run, step_id: str = "") -> OpenTask | None:
+    """The task a run waits at, `None` when it waits at none, or at another than `step_id`."""
+    if run.status is not RunStatus.AWAITING or run.awaiting != (DECIDED,):
+        return None
+    step = runner.flow_of(tx, run).steps[run.step].id
+    asked = effects.get(tx, run.shop_id, f"{run.id}:{step}")
+    if asked is None or run.wake_at is None or step_id not in ("", step):
+        return None
+    return OpenTask(
+        shop_id=run.shop_id,
+        id=asked.id,
+        flow_id=run.flow_id,
+        order_id=run.order_id,
+        to=str(asked.request["to"]),
+        title=str(asked.request.get("title", "")),
+        text=str(asked.request["text"]),
+        otherwise=str(asked.request["otherwise"]),
+        due=run.wake_at,
+    )
+
+
+def outcome_of(run: Run, step_id: str) -> Decided:
+    """What became of a task that is not open any more."""
+    values = dict(run.outcomes.get(step_id, {}))
+    return Decided(outcome=values.pop("outcome", ""), values=values)
+
+
+def decide(
+    tx: Tx,
+    runner: Runner,
+    shop_id: str,
+    task_id: str,
+    now: datetime,
+    *,
+    answer: str,
+    by: str,
+    via: str,
+    note: str = "",
+) -> bool:
+    """Give the answer, `approved` or `refused`; `False` when the task is not open (any more). Raises `RunMoved`.
+
+    Who (`by`, as `via` knows them) and when stay in the run's journal.
+    """
+    if answer not in ANSWERS:
+        raise ValueError(f"a task is approved or refused, not '{answer}'")
+    run_id, _, step_id = task_id.partition(":")
+    run = runs.get(tx, shop_id, run_id)
+    if run is None or find(tx, runner, run, step_id) is None:
+        return False
+    told = {"answer": answer, "by": by, "via": via, "at": to_text(now)}
+    runner.hear(tx, run, Arrived(DECIDED, told | ({"note": note[:LONGEST_NOTE]} if note else {})), now)
+    return True
