@@ -26,9 +26,8 @@ from connector.store.applied import AppliedState
 from connector.store.store import Store
 from connector.tokens import Tokens
 from flows.addressing import derive_token
-from flows.applied import load_applied
+from flows.applied import Held, load_applied
 from flows.catalog import Catalog
-from flows.definition import Flow
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
 from flows.runner import Runner
@@ -264,7 +263,7 @@ def load_catalog(
     config: Config,
     registry: Registry,
     before: Catalog | None = None,
-    applied: Mapping[str, list[Flow]] | None = None,
+    applied: Mapping[str, Held] | None = None,
 ) -> Catalog:
     """Check every address, flow and template, and touch nothing. Raises `ConfigError` with all faults."""
     return Catalog(config, registry, frozenset(Sources().names(FALLBACK)), before, applied)
@@ -275,7 +274,7 @@ def settle(
     registry: Registry,
     connected: Sequence[ConnectedShop],
     before: Catalog | None = None,
-    applied: Mapping[str, list[Flow]] | None = None,
+    applied: Mapping[str, Held] | None = None,
 ) -> tuple[Config, Catalog]:
     """The file with its connected stores, and their flows; `applied` ones go before the file's. A store whose flows do
     not load for it is left out and logged; faults of the file itself raise `ConfigError`."""
@@ -327,7 +326,7 @@ def _states(store: Store) -> dict[str, AppliedState]:
         return applied_states.newest(tx)
 
 
-def _held(store: Store, states: Iterable[AppliedState], registry: Registry) -> dict[str, list[Flow]]:
+def _held(store: Store, states: Iterable[AppliedState], registry: Registry) -> dict[str, Held]:
     with store.work.read() as tx:
         return load_applied(tx, states, registry.steps)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from connector.contracts import Step
 from connector.errors import ConfigError
@@ -13,18 +13,27 @@ from connector.store.db import Tx
 from flows.definition import Flow
 
 
-def load_applied(
-    tx: Tx, states: Iterable[AppliedState], registry_steps: Mapping[str, type[Step]]
-) -> dict[str, list[Flow]]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What runs in a shop as it was applied. `settings` is each flow's name in the operator's file, by flow id, where
+    it is another: what limits a flow stands there."""
+
+    flows: list[Flow]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_applied(tx: Tx, states: Iterable[AppliedState], registry_steps: Mapping[str, type[Step]]) -> dict[str, Held]:
     """The flows of each state's shop. Raises `ConfigError` naming every flow that this program cannot run any more.
 
     A version is the hash of its text, so shops that share one share the flow.
     """
     known: dict[tuple[str, str], Flow] = {}
     faults: list[str] = []
-    found: dict[str, list[Flow]] = {}
+    found: dict[str, Held] = {}
     for state in states:
-        found[state.shop_id] = flows = []
+        flows: list[Flow] = []
+        names = {entry.flow_id: entry.setting or entry.flow_id for entry in state.flows}
+        found[state.shop_id] = Held(flows, names)
         for entry in state.flows:
             try:
                 flows.append(_load(tx, state.shop_id, entry, known, registry_steps))

@@ -16,6 +16,7 @@ from connector.errors import ConfigError, Refused, near
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
+from flows.applied import Held
 from flows.declared import declared_faults
 from flows.definition import (
     DEFAULT_PRIORITY,
@@ -81,7 +82,7 @@ class Catalog:
         registry: Registry,
         templates: frozenset[str],
         before: Catalog | None = None,
-        applied: Mapping[str, list[Flow]] | None = None,
+        applied: Mapping[str, Held] | None = None,
     ) -> None:
         self._config = config
         self._registry = registry
@@ -99,9 +100,13 @@ class Catalog:
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
             if applied is not None and shop_id in applied:
-                self._flows[shop_id] = applied[shop_id]
+                self._flows[shop_id] = applied[shop_id].flows
                 # What limits a flow is no part of it, and goes by the file as it is.
-                self._settings_of[shop_id] = {setting.flow_id: setting for setting in settings.flows}
+                written = {setting.flow_id: setting for setting in settings.flows}
+                named = {flow.id: applied[shop_id].settings.get(flow.id, flow.id) for flow in self._flows[shop_id]}
+                self._settings_of[shop_id] = {
+                    flow_id: written[name] for flow_id, name in named.items() if name in written
+                }
                 continue
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]

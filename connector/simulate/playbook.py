@@ -13,7 +13,7 @@ from connector.errors import ConfigError, near
 from connector.registry import Registry
 from connector.store import applied, past
 from connector.store.db import Tx
-from flows.applied import load_applied
+from flows.applied import Held, load_applied
 from flows.catalog import Catalog, library_names
 from flows.definition import Flow
 from flows.render.locales import FALLBACK
@@ -54,7 +54,7 @@ class Playbook:
         taken = {flow.id for flow in theirs}
         files = [] if self.whole else Catalog(self.config, registry, templates).flows(self.shop_id)
         flows = [*(flow for flow in files if flow.id not in taken), *theirs]
-        return Catalog(self.config, registry, templates, applied={self.shop_id: flows})
+        return Catalog(self.config, registry, templates, applied={self.shop_id: Held(flows)})
 
     def flows(self) -> list[Flow]:
         """The flows as they load for the shop's real platform. Raises `ConfigError` with every fault."""
@@ -107,7 +107,7 @@ def _applied(config: Config, shop_id: str, text: str, tx: Tx) -> Playbook:
         return of_shop(config, shop_id, text)  # no worker has started yet; the first one applies the file
     if state is None:
         raise ConfigError(f"nothing was applied to {shop_id} as '{text}'; see kiitos flows history")
-    flows = load_applied(tx, [state], Registry().steps)[shop_id]
+    flows = load_applied(tx, [state], Registry().steps)[shop_id].flows
     return as_running(config, shop_id, flows, text)
 
 

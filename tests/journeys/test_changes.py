@@ -162,6 +162,22 @@ def test_by_hand_a_start_only_says_what_differs(house: House, caplog: pytest.Log
     assert [house.state(shop_id) for shop_id in SHOPS] == [1, 1]
 
 
+def test_by_hand_a_flows_limits_are_found_by_its_name_in_the_file(house: House) -> None:
+    """What a canary keeps back must not go out because the flow calls itself otherwise than the file does."""
+
+    def built() -> Kiitos:
+        table = {"file": "review_request", "canary": "5%"}
+        kiitos = build_bare(house.clock, house.store, flows={"asking": table})
+        source = {**kiitos.config.source.document, "flows": {"apply": "by_hand"}}
+        config = parse_config(source, kiitos.config.path, kiitos.config.source.environ)
+        return build(config, clock=house.clock, store=house.store)
+
+    adopt(built())
+    setting = built().catalog.setting(WOO, REVIEW)
+    assert setting is not None
+    assert (setting.flow_id, setting.canary) == ("asking", 0.05)
+
+
 def test_what_was_applied_by_hand_holds_until_files_that_apply_themselves_are_read_again(house: House) -> None:
     kiitos = house.built()
     adopt(kiitos)
