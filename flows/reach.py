@@ -53,7 +53,7 @@ def fairness_of(tx: Tx, catalog: Catalog, case: Case, person: Person, now: datet
         zone=zone.zone,
         zone_source=zone.source,
         closed=partial(closing_day, *place_of(settings.shop, *home)),
-        reached=_last(contacts, waiting),
+        reached=_last(contacts, waiting, now),
         ignored=sum(1 for contact in contacts if sign is None or contact.at > sign),
         sign_at=sign,
         priority=priority,
@@ -91,8 +91,13 @@ def _waiting(tx: Tx, case: Case, shops: Sequence[str], channel: str, now: dateti
     return [each for each in found if each.to != "advocate"]
 
 
-def _last(contacts: Sequence[pace.Contact], waiting: Iterable[pace.Waiting]) -> Reached | None:
-    found = [Reached(each.at, each.flow_id, each.shop_id, until=each.at if each.sending else None) for each in contacts]
+def _last(contacts: Sequence[pace.Contact], waiting: Iterable[pace.Waiting], now: datetime) -> Reached | None:
+    found = [
+        Reached(now, each.flow_id, each.shop_id, until=each.at)
+        if each.sending
+        else Reached(each.at, each.flow_id, each.shop_id)
+        for each in contacts
+    ]
     # Perhaps it has arrived, and in a second the same message is tried again.
     found += [Reached(each.tried_at, each.flow_id, each.shop_id) for each in waiting if each.tried_at is not None]
     return max(found, key=lambda each: each.at, default=None)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector.model import Channel, Consent, ConsentState, EffectStatus, Event, EventKind, Purpose, Ref
+from connector.notices import TEXTS, Notices
+from connector.standing import FLOW_HELD, FLOW_PAUSED, tell_of_flow
 from connector.store import events, notices, pace, runs
 from connector.store.db import Tx
 from connector.store.store import Store
 from flows.alarms import COMPLAINT, objected
+from flows.channels.memory import Memory
 from tests.engine.fair_world import SHOPS, START, FairWorld, Wanted, address, without_rendering
 from tests.engine.world import order
 
@@ -192,3 +196,27 @@ def test_an_objection_counts_against_the_flow_that_wrote_last_and_lately(make: C
     with world.store.work.transaction() as tx:
         complains(tx, address(3))
         assert pace.objections(tx, SHOPS[0], "low", COMPLAINT, START) == 3
+
+
+# -- what the merchant is told ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "language"), list(TEXTS))
+def test_every_text_can_be_filled_in(kind: str, language: str) -> None:
+    values = {name: name.upper() for name in ("shop", "flow", "domain", "app", "link")}
+    subject, *paragraphs = TEXTS[kind, language].format(**values).split("\n\n")
+    assert "SHOP" in subject
+    assert len(paragraphs) >= 3
+    assert kind not in (FLOW_HELD, FLOW_PAUSED) or "FLOW" in subject
+
+
+def test_the_merchant_gets_one_mail_about_a_paused_flow(make: Callable[..., FairWorld]) -> None:
+    world, channel = make(), Memory()
+    world.kiitos.use_channel("mail", channel)
+    with world.store.work.transaction() as tx:
+        assert tell_of_flow(tx, SHOPS[0], FLOW_PAUSED, "low", START)
+        assert not tell_of_flow(tx, SHOPS[0], FLOW_PAUSED, "low", START + timedelta(hours=23))
+        assert tell_of_flow(tx, SHOPS[0], FLOW_PAUSED, "high", START), "each flow is told of by itself"
+    Notices(world.kiitos).tell()
+    told = [message_from_bytes(message.content)["Subject"] for message in channel.messages]
+    assert sorted(told) == ["north.example: the flow high was paused", "north.example: the flow low was paused"]
