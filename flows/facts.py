@@ -90,6 +90,7 @@ class Facts:
     step_id: str = ""
     salt: bytes = field(default=b"", repr=False)
     guides: tuple[Guide, ...] = ()
+    product_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def get(self, path: str) -> Any:
         """The value at a guard path, `None` where anything on the way is missing."""
@@ -114,8 +115,8 @@ class Facts:
     @property
     def fitting_guides(self) -> tuple[Guide, ...]:
         if self.line is not None:
-            return fitting(self.guides, (self.line,), self.line.tags)
-        return fitting(self.guides, self.order.lines if self.order else ())
+            return fitting(self.guides, (self.line,), {self.line.product_id or "": self.line.tags})
+        return fitting(self.guides, self.order.lines if self.order else (), self.product_tags)
 
     def code(self, prefix: str, length: int = 10) -> str:
         """`PREFIX-` and `length` letters of 5 bits, derived from shop, run, step and prefix.

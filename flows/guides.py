@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -41,20 +41,23 @@ class GuideFacts:
     care_at: datetime | None = None
 
 
-def fitting(guides: Sequence[Guide], lines: Iterable[Sold], tags: Iterable[str] = ()) -> tuple[Guide, ...]:
-    """The guides for these lines, each once, in the order of the lines; at most `MOST`."""
+def fitting(
+    guides: Sequence[Guide], lines: Iterable[Sold], tags: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Guide, ...]:
+    """The guides for these lines, each once, in the order of the lines; at most `MOST`. `tags`: by product id."""
     if not guides:
         return ()
-    known = frozenset(tag.lower() for tag in tags)
-    found = {guide.id: guide for line in lines for guide in guides if _fits(guide, line, known)}
+    found = {guide.id: guide for line in lines for guide in guides if _fits(guide, line, tags or {})}
     return tuple(found.values())[:MOST]
 
 
-def _fits(guide: Guide, line: Sold, tags: frozenset[str]) -> bool:
+def _fits(guide: Guide, line: Sold, tags: Mapping[str, Sequence[str]]) -> bool:
     if line.product_id is not None and line.product_id in guide.products:
         return True
-    if any(tag.lower() in tags for tag in guide.tags):
-        return True
+    if guide.tags and line.product_id is not None:
+        worn = {tag.lower() for tag in tags.get(line.product_id, ())}
+        if any(tag.lower() in worn for tag in guide.tags):
+            return True
     return _like(line.sku, guide.skus) or _like(line.title, guide.titles)
 
 

@@ -135,7 +135,7 @@ def test_a_faulty_guide_stops_the_start(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_guide_fits(fits: dict[str, tuple[str, ...]], bought: LineItem, found: bool) -> None:
-    assert (fitting([about("g", **fits)], [bought], ["coffee"]) != ()) is found
+    assert (fitting([about("g", **fits)], [bought], {"p1": ["coffee"], "p2": ["tea"]}) != ()) is found
 
 
 def test_each_guide_once_and_not_a_book() -> None:
