@@ -37,7 +37,8 @@ class Wakeup:
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """How far the wake-ups of a flow's trigger have been made or removed."""
+    """How far the wake-ups of a flow's trigger have been made or removed. `source` names the places that are still to
+    be looked at, in their order; `after_id` is where the last page of the first of them ended."""
 
     shop_id: str
     flow_id: str

@@ -51,10 +51,12 @@ def is_planned(known: Sequence[Arming], catalog: Catalog, shop_ids: Iterable[str
 
 
 def _source(flow: Flow) -> str:
-    """Where those who were known before stand."""
+    """Where those who were known before stand, one place after the other."""
     match flow.schedule:
-        case DateTrigger(anchor="customer"):
+        case DateTrigger(path="customer.birthday"):
             return "customers"
+        case DateTrigger(anchor="customer"):
+            return "customers orders"  # a guest is known by what they ordered
         case DateTrigger(anchor="checkout"):
             return "checkouts"
         case SilenceTrigger(anchor="customer"):
@@ -74,20 +76,20 @@ def make_slice(tx: Tx, catalog: Catalog, arming: Arming, now: datetime) -> None:
         else:
             wakeups.keep_arming(tx, arming, now)
         return
-    following = _make(tx, catalog, flow, arming, now) if arming.source else None
-    if following is not None:
-        wakeups.keep_arming(tx, replace(arming, after_id=following), now)
+    if arming.source:
+        following = _make(tx, catalog, flow, arming, now)
+        source = arming.source if following is not None else arming.source.partition(" ")[2]
+        wakeups.keep_arming(tx, replace(arming, source=source, after_id=following or ""), now)
         return
     left = wakeups.drop_stale(tx, shop_id, flow_id, arming.trigger_key, SLICE) == SLICE
-    state = arming.state if left else wakeups.DONE
-    wakeups.keep_arming(tx, replace(arming, source="" if left else arming.source, state=state), now)
+    wakeups.keep_arming(tx, arming if left else replace(arming, state=wakeups.DONE), now)
 
 
 def _make(tx: Tx, catalog: Catalog, flow: Flow, arming: Arming, now: datetime) -> str | None:
     """Look at the next page; where the one after it begins, `None` at the end."""
-    shop = catalog.settings(arming.shop_id).shop
+    shop, source = catalog.settings(arming.shop_id).shop, arming.source.partition(" ")[0]
     sight = Sight(tx, shop)
-    if arming.source == "events":
+    if source == "events":
         assert isinstance(flow.schedule, SilenceTrigger)
         told, following = wakeups.past_events(tx, shop.id, arming.after_id, SLICE, flow.schedule.after)
         for each in told:
@@ -95,9 +97,9 @@ def _make(tx: Tx, catalog: Catalog, flow: Flow, arming: Arming, now: datetime) -
             if found is not None:
                 arm(tx, shop, flow, found, now, now, each.at)
         return following
-    ids = wakeups.page(tx, arming.source, shop.id, arming.after_id, SLICE)
+    ids = wakeups.page(tx, source, shop.id, arming.after_id, SLICE)
     for each_id in ids:
-        for waiter in _SOURCES[arming.source](flow, each_id, sight):
+        for waiter in _SOURCES[source](flow, each_id, sight):
             arm(tx, shop, flow, waiter, now, now, now)
     return ids[-1] if len(ids) == SLICE else None
 

@@ -30,8 +30,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past, "SLICE", 3)
 
 
+CHANGED = '{ date = "customer.updated_at", offset = "30d" }'
+
+
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("trigger", [SILENCE, MONDAYS, BIRTHDAY])
+@pytest.mark.parametrize("trigger", [SILENCE, MONDAYS, BIRTHDAY, CHANGED])
 def test_people_known_before_get_theirs_in_pieces_and_lose_them_again(shop: Shop, trigger: str) -> None:
     worker = shop.open()
     for number in range(8):
