@@ -91,7 +91,7 @@ class Kiitos:
 
     def channel(self, shop: ShopSettings, medium: str = "email") -> Channel:
         """The shop's channel for e-mail or another medium; one instance a name, built on first use."""
-        name = shop.channels.get(medium, shop.email_channel)
+        name = shop.email_channel if medium == "email" else shop.channels[medium]
         if name not in self._channels:
             table = dict(self.config.channels[name])
             kind = str(table.pop("kind"))

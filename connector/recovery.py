@@ -32,7 +32,9 @@ def repeatable_for(kiitos: Kiitos, effect: Effect) -> float:
     """Seconds within which the effect's channel takes a repetition for the same message; 0 for platform effects."""
     if effect.kind != "message" or not kiitos.catalog.knows(effect.shop_id):
         return 0.0
-    return kiitos.channel(kiitos.catalog.settings(effect.shop_id), effect.channel or "email").idempotent_for
+    settings, medium = kiitos.catalog.settings(effect.shop_id), effect.channel or "email"
+    known = medium == "email" or medium in settings.channels
+    return kiitos.channel(settings, medium).idempotent_for if known else 0.0
 
 
 def _settle(kiitos: Kiitos, left: Sequence[tuple[Attempt, Fate]]) -> int:

@@ -19,16 +19,24 @@ _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]  # ten 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """The person behind `to = "customer" | "friend" | "advocate"`. `address` is as they typed it, `None` if unknown."""
+    """The person behind `to = "customer" | "friend" | "advocate"`. `address` is as they typed it, `None` if unknown;
+    for another `medium` than e-mail a number in E.164. `of_order`: who ordered, and not an advocate."""
 
     address: str | None = None
     name: str = ""
     locale: str | None = None
     customer_id: str | None = None
+    medium: str = "email"
+    of_order: bool = False
 
     @property
     def email_key(self) -> str | None:
         return email_key(self.address)
+
+    @property
+    def key(self) -> str | None:
+        """The address in the form consent and suppressions know it."""
+        return self.email_key if self.medium == "email" else self.address
 
 
 def derive_token(salt: bytes, *parts: str, length: int = 26) -> str:
@@ -49,6 +57,7 @@ def recipient_of(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient
         name=_name(order, customer),
         locale=(order.locale if order else None) or (customer.locale if customer else None),
         customer_id=customer.id if customer else None,
+        of_order=True,
     )
 
 
@@ -98,7 +107,7 @@ def links_for(
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
         found["order_status"] = order.status_url
-    if not purpose.needs_consent or recipient.email_key is None:
+    if not purpose.needs_consent or recipient.key is None:
         return found
 
     def page(kind: str, path: str, data: dict[str, str], *parts: str) -> str:
@@ -109,8 +118,8 @@ def links_for(
     found["unsubscribe"] = page(
         "unsubscribe",
         "unsubscribe",
-        {"address": recipient.email_key, "purpose": purpose},
-        recipient.email_key,
+        {"address": recipient.key, "purpose": purpose, **_channel_of(recipient)},
+        recipient.key,
         purpose,
     )
     if survey and order is not None:
@@ -122,6 +131,10 @@ def links_for(
         data = {"code": code["code"], "url": code.get("url", "")}
         found["referral"] = page("referral", "friend", data, code["code"])
     return found
+
+
+def _channel_of(recipient: Recipient) -> dict[str, str]:
+    return {} if recipient.medium == "email" else {"channel": recipient.medium}
 
 
 def with_code(steps: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:

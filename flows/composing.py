@@ -75,6 +75,10 @@ class Composer:
             now=now,
             survey=self._renderer.mentions(template, "links.survey"),
         )
+        if recipient.medium != "email":
+            short = str(effect.request.get("short") or template)
+            parts = self._renderer.parts(short, self._view(tx, case, links))
+            return Composed(parts.text.strip().encode(), parts.subject)
         rendered = self._renderer.render(
             template,
             self._view(tx, case, links),

@@ -39,7 +39,7 @@ from connector.store import effects, pace, runs, shops, suppressions
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
-from flows.addressing import Recipient, derive_token, recipient_of
+from flows.addressing import Recipient, derive_token
 from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
 from flows.definition import Flow
@@ -47,12 +47,13 @@ from flows.facts import Facts
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.guards import GuardResult
+from flows.media import Way, way_of
 from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
 from flows.records import RECORD, record
 from flows.runner import Runner
-from flows.situation import facts_of, look_at_run, person
+from flows.situation import facts_of, look_at_run
 from flows.telling import NOTIFY, compose_note, person_of
 from flows.told import told_already
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
@@ -123,13 +124,9 @@ class Outbox:
                 recipient=Recipient(),
             )
             return self._prepare_aside(tx, case, flow, now)
-        recipient = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
-        if effect.tainted and effect.recipient:
-            # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
-            recipient = replace(recipient, address=effect.recipient)
-        who = person(
-            tx, shop, recipient.address, recipient.customer_id, effect.purpose, settings.soft_opt_in, self._salt
-        )
+        way = way_of(tx, effect, facts, settings, shop, situation, self._salt, now)
+        if way.effect.channel != effect.channel and effect.kind == "message":
+            effect = self._choose(tx, way, now)
         stale = None if by_hand else _no_longer_true(flow, effect, facts)
         if stale is not None:
             self._drop_stale(tx, effect, stale, now)
@@ -141,9 +138,9 @@ class Outbox:
             shop=shop,
             situation=situation,
             facts=facts,
-            recipient=recipient,
+            recipient=way.recipient,
         )
-        if not self._let_pass(tx, case, self._weigh(tx, case, who, now), now):
+        if not self._let_pass(tx, case, self._weigh(tx, case, way.person, now), now):
             return None
         once_only = effect.kind == "message" and not effect.tainted and not by_hand
         if once_only and (before := told_already(tx, run, effect)):
@@ -153,6 +150,13 @@ class Outbox:
             effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
             return Prepared(effect=effect, run=run)
         return self._freeze(tx, case, now)
+
+    def _choose(self, tx: Tx, way: Way, now: datetime) -> Effect:
+        """The message goes by another channel than the last time it was looked at; which one, and why, is kept."""
+        effect = way.effect
+        effects.choose_channel(tx, effect.shop_id, effect.id, effect.channel)
+        self._note(tx, effect, now, "channel", {"chosen": effect.channel, **way.passed})
+        return effect
 
     def _weigh(self, tx: Tx, case: Case, who: Person, now: datetime) -> Verdict:
         # Whoever asks for it by hand, or let it go, knows how late it is; consent and the rest hold for them too.
@@ -258,7 +262,7 @@ class Outbox:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
         sender = case.settings.sender
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
-        message = Message(key=key, channel="email", sender=sender, recipient=address, content=content)
+        message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
         return Prepared(effect=effect, run=case.run, message=message)
 
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
@@ -379,9 +383,10 @@ class Outbox:
             runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
 
     def _blame(self, tx: Tx, effect: Effect, recipient: str, now: datetime) -> None:
-        key = email_key(recipient)
+        channel = Channel.of(effect.channel or "email")
+        key = email_key(recipient) if channel is Channel.EMAIL else recipient
         if key is not None:
-            suppressions.add(tx, effect.shop_id, key, Channel.EMAIL, "all", "hard_bounce", now)
+            suppressions.add(tx, effect.shop_id, key, channel, "all", "hard_bounce", now)
 
 
 def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:

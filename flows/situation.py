@@ -222,22 +222,24 @@ def person(
     purpose: Purpose,
     soft_opt_in: frozenset[Purpose],
     salt: bytes = b"",
+    *,
+    channel: Channel = Channel.EMAIL,
 ) -> Person:
     """Who a message would reach, and what they said: consent, suppressions, the merchant's soft opt-in.
 
     Somebody who was forgotten is known by the keyed hash of their address (`salt`): their objection goes on.
     """
-    key = email_key(address)
+    kind, key = ("email", email_key(address)) if channel is Channel.EMAIL else ("phone", address)
     if key is None:
         return Person(shop_status=shop.status)
-    stopped = suppressions.find(tx, shop.id, key, Channel.EMAIL)
+    stopped = suppressions.find(tx, shop.id, key, channel)
     rows = tuple((row.scope, row.reason, row.at) for row in stopped)
-    forgotten = privacy.erased_at(tx, shop.id, (privacy.key_of(salt, shop.id, "email", each) for each in (key,)))
+    forgotten = privacy.erased_at(tx, shop.id, (privacy.key_of(salt, shop.id, kind, each) for each in (key,)))
     if forgotten is not None:
         rows += (("all", REDACTED, forgotten),)
     if not purpose.needs_consent:
         return Person(address_key=key, suppressions=rows, shop_status=shop.status)
-    state, row = consents.state(tx, shop.id, key, Channel.EMAIL, purpose, customer_id)
+    state, row = consents.state(tx, shop.id, key, channel, purpose, customer_id)
     return Person(
         address_key=key,
         consent=state,

@@ -79,7 +79,12 @@ def _page(shop: Shop | None, link: LinkRow, standing: Standing, *, undone: bool 
 
 
 def _rows(tx: Tx, link: LinkRow) -> list[SuppressionRow]:
-    return suppressions.find(tx, link.shop_id, link.data["address"], Channel.EMAIL)
+    return suppressions.find(tx, link.shop_id, link.data["address"], _channel(link))
+
+
+def _channel(link: LinkRow) -> Channel:
+    """The channel of the message the link came in."""
+    return Channel.of(link.data.get("channel", Channel.EMAIL))
 
 
 def _standing(tx: Tx, link: LinkRow) -> Standing:
@@ -99,9 +104,9 @@ def _stop(tx: Tx, link: LinkRow, scope: str) -> None:
     app = application()
     now, address, purpose = app.clock.now(), link.data["address"], Purpose.of(scope)
     if not any(row.scope == scope for row in rows):
-        suppressions.add(tx, link.shop_id, address, Channel.EMAIL, scope, UNSUBSCRIBE, now)
+        suppressions.add(tx, link.shop_id, address, _channel(link), scope, UNSUBSCRIBE, now)
     consent = Consent(
-        channel=Channel.EMAIL,
+        channel=_channel(link),
         purpose=purpose,
         state=ConsentState.WITHDRAWN,
         raw_state="unsubscribed",
@@ -111,7 +116,7 @@ def _stop(tx: Tx, link: LinkRow, scope: str) -> None:
     )
     event = Event(
         kind=EventKind.CONSENT_WITHDRAWN,
-        key=f"consent/{address}/email/{purpose}/withdrawn/{app.clock.new_id()}",
+        key=f"consent/{address}/{_channel(link)}/{purpose}/withdrawn/{app.clock.new_id()}",
         subject=Ref("person", address),
         at=now,
         consent=consent,
@@ -126,12 +131,12 @@ def _restart(tx: Tx, link: LinkRow) -> None:
     for row in _rows(tx, link):
         if row.reason != UNSUBSCRIBE or row.scope not in (EVERYTHING, link.data.get("purpose")):
             continue
-        suppressions.remove(tx, link.shop_id, address, Channel.EMAIL, row.scope)
+        suppressions.remove(tx, link.shop_id, address, _channel(link), row.scope)
         purpose = Purpose.of(row.scope)
         before = Consent(
-            channel=Channel.EMAIL,
+            channel=_channel(link),
             purpose=purpose,
-            state=_state_before(consents.history(tx, link.shop_id, address), purpose),
+            state=_state_before(consents.history(tx, link.shop_id, address), purpose, _channel(link)),
             raw_state="resubscribed",
             at=now,
             source=RESUMED_HERE,
@@ -148,9 +153,9 @@ def _tell(tx: Tx, link: LinkRow, consent: Consent) -> None:
         tell_platform(tx, app.runner.catalog.adapter(link.shop_id), link.shop_id, consent, app.clock.now())
 
 
-def _state_before(history: Sequence[consents.ConsentRow], purpose: Purpose) -> ConsentState:
+def _state_before(history: Sequence[consents.ConsentRow], purpose: Purpose, channel: Channel) -> ConsentState:
     """What the person had said before they used this page: about the purpose itself, else about marketing."""
-    others = [row for row in history if row.channel is Channel.EMAIL and row.source not in (STOPPED_HERE, RESUMED_HERE)]
+    others = [row for row in history if row.channel is channel and row.source not in (STOPPED_HERE, RESUMED_HERE)]
     for wanted in (purpose, Purpose.MARKETING):
         said = [row.state for row in others if row.purpose is wanted]
         if said:

@@ -25,6 +25,8 @@ class Send(Step):
     channel, an address for it is known, and policy does not object to them. Which one, and why not those before it,
     stands in the journal.
 
+    What is no e-mail carries the text part of the template `short`, or of the same one without it.
+
     `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
     `review` asks for one and is dropped once there is one. `products` are the products the message is about, by id or
     by the path where the id stands (`event.product_id`): it is dropped when the person has just bought one of them or
@@ -40,6 +42,7 @@ class Send(Step):
     purpose: str = field(default="", metadata={"words": PURPOSES})
     after_review: bool = False
     products: tuple[str, ...] = ()
+    short: str = ""
 
     def __post_init__(self) -> None:
         if any(not name.strip() for name in self.products):
@@ -51,6 +54,8 @@ class Send(Step):
         request: dict[str, object] = {"template": self.template, "channel": self.media()[0], "to": self.to}
         if len(self.media()) > 1:
             request["channels"] = list(self.channels)
+        if self.short:
+            request["short"] = self.short
         if self.after_review:
             request["after_review"] = True
         if named := self._named(ctx):
@@ -69,7 +74,7 @@ class Send(Step):
         return list(dict.fromkeys(found))
 
     def templates(self) -> Sequence[str]:
-        return (self.template,)
+        return (self.template, self.short) if self.short else (self.template,)
 
     def media(self) -> Sequence[str]:
         return self.channels or (self.channel,)

@@ -154,6 +154,7 @@ def build_office(clock: ManualClock, store: Store, url: str, folder: Path, mails
         "anna": {"email": "anna@example.com", "name": "Anna"},
         "chat": {"chat": {"env": "CHAT"}, "private_addresses": True},
     }
+    found["channels"]["texts"] = {"kind": "memory"}
     metsa = found["clients"]["demo"]["shops"]["metsa"]
     metsa["flows"] = {"office": {"file": "office.toml"}}
     metsa |= more

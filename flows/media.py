@@ -1,0 +1,123 @@
+"""By which channel a message reaches the person: the first of those its author prefers that is open to it.
+
+Open means: the shop has such a channel, an address for it is known, and nothing the person said or did objects. That
+is asked when the message leaves. Quiet hours and caps do not send anybody to another channel: the message waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connector.config import ShopSettings
+from connector.model import Channel, Effect, Shop
+from connector.store.db import Tx
+from flows.addressing import Recipient, recipient_of
+from flows.facts import Facts
+from flows.policy import check
+from flows.situation import Situation, person
+from flows.verdicts import Drop, Person
+
+NO_CHANNEL = "no_channel"
+_PERSONAL = frozenset({"no_address", "suppressed", "consent_withdrawn", "no_consent"})
+"""Rules about the person on this channel: another channel may be open."""
+_BY_PHONE = frozenset({"sms", "whatsapp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the effect would go: its channel filled in, whom it reaches there. `passed` are channels before it, and why
+    they were not open."""
+
+    effect: Effect
+    recipient: Recipient
+    person: Person
+    passed: Mapping[str, str]
+
+
+def way_of(
+    tx: Tx,
+    effect: Effect,
+    facts: Facts,
+    settings: ShopSettings,
+    shop: Shop,
+    situation: Situation,
+    salt: bytes,
+    now: datetime,
+) -> Way:
+    """The first open way, else the last one that there is: policy then says why it is closed too."""
+    known = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
+    passed: dict[str, str] = {}
+    media = _media_of(effect)
+    for medium in media:
+        there = _on(medium, known, situation, shop)
+        if effect.tainted and effect.recipient:
+            # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
+            there = replace(there, address=effect.recipient)
+        if medium != "email" and medium not in settings.channels:
+            there = replace(there, address=None)
+        opted = settings.soft_opt_in
+        who = person(
+            tx, shop, there.address, there.customer_id, effect.purpose, opted, salt, channel=Channel.of(medium)
+        )
+        way = Way(effect=_through(effect, medium), recipient=there, person=who, passed=passed)
+        if len(media) == 1:
+            break
+        closed = _closed(way, facts, settings, now)
+        if not closed:
+            break
+        passed = {**passed, medium: closed}
+    return way
+
+
+def _media_of(effect: Effect) -> tuple[str, ...]:
+    if effect.tainted:
+        return (effect.channel or "email",)
+    return tuple(str(medium) for medium in effect.request.get("channels", ())) or (effect.channel or "email",)
+
+
+def _through(effect: Effect, medium: str) -> Effect:
+    return effect if (effect.channel or "email") == medium else replace(effect, channel=medium)
+
+
+def _closed(way: Way, facts: Facts, settings: ShopSettings, now: datetime) -> str:
+    medium = way.effect.channel or "email"
+    if medium != "email" and medium not in settings.channels:
+        return NO_CHANNEL
+    verdict = check(way.effect, facts, way.person, now)
+    return verdict.code if isinstance(verdict, Drop) and verdict.code in _PERSONAL else ""
+
+
+def _on(medium: str, known: Recipient, situation: Situation, shop: Shop) -> Recipient:
+    """The recipient with the address of the medium."""
+    if medium == "email":
+        return known
+    phone = _phone(situation, shop) if medium in _BY_PHONE and known.of_order else None
+    return replace(known, address=phone, medium=medium)
+
+
+def _phone(situation: Situation, shop: Shop) -> str | None:
+    """The person's number in E.164, the order's own first; a local one is read as their country writes it."""
+    order, customer = situation.order, situation.customer
+    place = (order.shipping_address or order.billing_address) if order is not None else None
+    written = (
+        order.phone if order is not None else None,
+        customer.phone if customer is not None else None,
+        place.phone if place is not None else None,
+    )
+    country = (place.country if place is not None else None) or shop.country
+    return next((found for number in written if number and (found := _e164(number, country))), None)
+
+
+def _e164(number: str, country: str | None) -> str | None:
+    # Here and not above: only messages to phones need its tables.
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
