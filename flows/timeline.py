@@ -66,7 +66,7 @@ def channels(flow: Flow) -> list[str]:
     found: dict[str, None] = {}
     for step in flow.document["steps"]:
         if step.get("do") == "send":
-            wanted = step.get("channel") or step.get("channels") or "email"
+            wanted = step.get("channels") or step.get("channel") or "email"
             found.update(dict.fromkeys([wanted] if isinstance(wanted, str) else map(str, wanted)))
     return list(found)
 
@@ -154,7 +154,7 @@ def _what(step: Mapping[str, Any]) -> str:
             named = kinds if isinstance(kinds, str) else " or ".join(map(str, kinds))
             return f"wait for {named}, at most {get('timeout')}" + (f" after {get('from')}" if get("from") else "")
         case "send":
-            through = get("channel") or get("channels") or "email"
+            through = get("channels") or get("channel") or "email"
             named = through if isinstance(through, str) else ", else ".join(map(str, through))
             to = f" to the {get('to')}" if get("to") not in (None, "customer") else ""
             return f"send {get('template')} by {named}{to}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +40,7 @@ def list_flows(app: App, shop: str | None, library: bool, as_json: bool) -> None
     shop_ids = [app.config.shop(shop).shop.id] if shop else sorted(app.config.shops)
     found = [(shop_id, flow) for shop_id in shop_ids for flow in app.catalog.flows(shop_id)]
     used = {flow.id for _, flow in found}
-    unused = [flow for flow in _library() if flow.id not in used] if library else []
+    unused = [flow for flow in _library(app.config.directory) if flow.id not in used] if library else []
     if as_json:
         print_json([_flow_json(s, f) for s, f in found] + [_flow_json(None, f) for f in unused])
         return
@@ -99,16 +101,16 @@ def _flow_json(shop: str | None, flow: Flow) -> dict[str, Any]:
     }
 
 
-def _library() -> Iterator[Flow]:
-    """The flows that come with Kiitos, as they are."""
+def _library(folder: Path) -> Iterator[Flow]:
+    """The flows that come with Kiitos, as they are; `folder` is where app.toml lies, with its lists of steps."""
     from connector.registry import Registry
-    from flows.catalog import LIBRARY, library_names
+    from flows.catalog import LIBRARY, library_names, read_list
     from flows.definition import load_flow
 
-    steps = Registry().steps
+    steps, lists = Registry().steps, partial(read_list, folder)
     for name in library_names():
         text = LIBRARY.joinpath(f"{name}.toml").read_text(encoding="utf-8")
-        yield load_flow(text, where=f"{name}.toml", registry_steps=steps)
+        yield load_flow(text, where=f"{name}.toml", registry_steps=steps, lists=lists)
 
 
 @click.command()
@@ -154,7 +156,7 @@ def _find(app: App, name: str, shop: str | None) -> Flow:
             raise ConfigError(f"{shop} has no flow '{name}'{near(name, known)}")
         return known[name]
     known = {flow.id: flow for shop_id in app.config.shops for flow in app.catalog.flows(shop_id)}
-    known |= {flow.id: flow for flow in _library()}
+    known |= {flow.id: flow for flow in _library(app.config.directory)}
     found = known.get(name) or known.get(name.replace("_", "-"))
     if found is None:
         raise ConfigError(f"no flow '{name}'{near(name, known)} (kiitos flows list --library shows all)")

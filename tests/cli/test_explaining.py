@@ -234,6 +234,17 @@ def test_a_flow_is_shown_as_a_timeline(app: Path) -> None:
     assert "did you mean 'thanks'?" in str(run(app, "flows", "show", "thank").exception)
 
 
+def test_a_flow_that_runs_a_list_is_shown_with_its_steps(app: Path, tmp_path: Path) -> None:
+    listed = FLOW + '\n[[steps]]\nid = "call"\ndo = "run"\nlist = "./mine.toml"\n'
+    (tmp_path / "thanks.toml").write_text(listed, "utf-8")
+    steps = '[[steps]]\nid = "news"\ndo = "send"\ntemplate = "referral_invite"\n'
+    (tmp_path / "mine.toml").write_text(steps, "utf-8")
+    shown = run(app, "flows", "show", "thanks")
+    assert shown.exit_code == 0, shown.exception
+    assert "do run" not in shown.output
+    assert told(app, "flows", "show", "thanks")["steps"][-1]["step"] == "call-news"
+
+
 def test_check_names_every_fault_of_every_file(app: Path, tmp_path: Path) -> None:
     assert "3 flows in 1 shops, no faults" in run(app, "flows", "check").output
     other = (

@@ -88,12 +88,13 @@ zone = "recipient"
 id = "tell"
 do = "send"
 template = "news"
-channel = "sms"
+channels = ["sms", "email"]
 to = "friend"
 """
     )
     first, morning, tell = timeline(flow)
     assert (first.when, morning.when, tell.when) == ("day 0", "+1d 12h", "+1d 12h, 09:00")
     assert morning.what == "wait until 09:00 on mon, thu (recipient)"
-    assert tell.what == "send news by sms to the friend"
+    assert tell.what == "send news by sms, else email to the friend"
+    assert channels(flow) == ["sms", "email"]
     assert starts(flow) == ["at order.paid or order.created, once per order and kind of event"]
