@@ -10,8 +10,9 @@ from datetime import datetime
 
 from connector.app import Kiitos
 from connector.model import Effect, EffectStatus, Run, RunStatus
-from connector.store import pace, runs
+from connector.store import pace, runs, wakeups
 from connector.store.db import Tx
+from connector.store.wakeups import Wakeup
 from flows.fairness import slot
 
 _MOST = 200
@@ -20,7 +21,7 @@ _MOST = 200
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appointment:
     """One message. `state`: `sent`, `uncertain`, `failed`, `dropped`, `held`, `deferred`, `due` (in the outbox) or
-    `planned` (its run sleeps until `at`, and may still decide otherwise)."""
+    `planned` (its run sleeps until `at`, or its flow wakes then, and may still decide otherwise)."""
 
     at: datetime
     state: str
@@ -51,7 +52,8 @@ def calendar_of(kiitos: Kiitos, shop_id: str, email_key: str) -> Calendar:
         for each in shop_ids:
             found += [_of_effect(effect) for effect in pace.messages_of(tx, each, email_key, _MOST)]
             found += [plan for run in runs.of_email(tx, each, email_key) for plan in _of_run(kiitos, tx, run)]
-        free = _free_from(kiitos, tx, shop_id, email_key, {one.channel for one in found} | {"email"})
+            found += [_of_wakeup(wakeup) for wakeup in wakeups.of_person(tx, each, email_key, None) if wakeup.due_at]
+        free = _free_from(kiitos, tx, shop_id, email_key, {one.channel for one in found if one.channel})
     return Calendar(shop_ids=shop_ids, appointments=tuple(sorted(found, key=lambda one: one.at)), free_from=free)
 
 
@@ -96,6 +98,20 @@ def _of_run(kiitos: Kiitos, tx: Tx, run: Run) -> list[Appointment]:
             why=waits,
         )
     ]
+
+
+def _of_wakeup(wakeup: Wakeup) -> Appointment:
+    """A flow that will look at the person then: a birthday, a silence. Which message it begins with is its own."""
+    return Appointment(
+        at=wakeup.due_at or wakeup.moment,
+        state="planned",
+        shop_id=wakeup.shop_id,
+        flow=wakeup.flow_id,
+        step="",
+        what="the flow may begin",
+        channel="",
+        purpose="",
+    )
 
 
 def _free_from(kiitos: Kiitos, tx: Tx, shop_id: str, email_key: str, channels: set[str]) -> dict[str, datetime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from click.testing import CliRunner, Result
 
 from connector import app as application
 from connector.cli import cli
-from connector.model import EffectStatus
+from connector.clock import to_text
+from connector.model import EffectStatus, Ref
+from connector.store import wakeups
 from connector.store.store import Store
+from connector.store.wakeups import Wakeup
 from tests.engine.fair_world import SHOPS, START, FairWorld, Wanted, address, without_rendering
 
 NORTH, SOUTH = SHOPS
@@ -92,6 +96,25 @@ def test_a_customers_calendar_over_the_shops_of_a_client(world: FairWorld) -> No
     assert found["free_from"] == {"email": "2026-03-03T01:00:00.000000Z"}
     shown = run("customers", "calendar", address(0), "--shop", SOUTH).output
     assert "next marketing message by email: not before 2026-03-03 01:00 UTC" in shown
+
+
+def test_the_calendar_knows_what_is_still_to_come(world: FairWorld) -> None:
+    moment = START + timedelta(days=9)
+    waking = Wakeup(
+        shop_id=NORTH,
+        flow_id="birthday",
+        subject=Ref("customer", "p0"),
+        trigger_key="k",
+        due_at=moment,
+        moment=moment,
+        origin="",
+        customer_id="p0",
+        email_key=address(0),
+    )
+    with world.store.work.transaction() as tx:
+        wakeups.put(tx, waking)
+    (one,) = json.loads(run("customers", "calendar", address(0), "--shop", NORTH, "--json").output)["appointments"]
+    assert (one["flow"], one["state"], one["at"]) == ("birthday", "planned", to_text(moment))
 
 
 def test_a_stranger_has_no_calendar(world: FairWorld) -> None:
