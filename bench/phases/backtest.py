@@ -83,6 +83,12 @@ def read(look: Look) -> float:
     return time.monotonic() - began
 
 
+def _cpu() -> float:
+    """Seconds of CPU of this process and of those it waited for."""
+    own = os.times()
+    return own.user + own.system + own.children_user + own.children_system
+
+
 def _bar(done: int, total: int) -> None:
     print(f"\r  {done:,} of {total:,} orders", end="", flush=True, file=sys.stderr)
 
@@ -107,7 +113,7 @@ def run(bench: Bench) -> None:
         bench.results.put("backtest.read.s", reading, "s")
         bench.results.remark(f"backtest: {orders:,} orders, {events:,} events, {jobs} processes")
         for name, playbook in _books(book):
-            meter, began = accounting.Meter(), time.monotonic()
+            meter, began, before = accounting.Meter(), time.monotonic(), _cpu()
             seen = look_back(
                 Look(database=look.database, inbox=look.inbox, playbooks=(playbook,), window=window),
                 jobs=jobs,
@@ -120,6 +126,7 @@ def run(bench: Bench) -> None:
             bench.results.put(f"backtest.{name}.s", took, "s")
             bench.results.put(f"backtest.{name}.orders_per_s", orders / took, "/s")
             bench.results.put(f"backtest.{name}.over_read", took / reading, "x")
+            bench.results.put(f"backtest.{name}.cpu_ms", (_cpu() - before) / orders * 1000, "ms/order")
             bench.results.remark(f"backtest {name}: {messages:,} messages; strangers took {foreign:.0%} of the machine")
     finally:
         bench.discard(where)

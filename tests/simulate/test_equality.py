@@ -14,6 +14,7 @@ from connector.model import Channel, ConsentState, EventKind
 from connector.simulate.story import Moment
 from connector.testing.histories import Habits, History
 from flows import engine, policy
+from flows.catalog import library_names
 from tests.simulate.product import BEGIN, essence, looked_back, moments, playbook, really, window, without_subject
 
 ODD = Habits(
@@ -98,6 +99,14 @@ def test_flows_wait_for_one_another_as_they_do_there(tmp_path: Path) -> None:
     assert with_cap == without_subject(really(capped, together, window(150)))
     assert without == without_subject(really(free, together, window(150)))
     assert len({each[0] for each in with_cap}) > len({each[0] for each in without})
+
+
+def test_the_whole_library_does_the_same() -> None:
+    book = playbook(library_names())
+    people = past(2, orders=8)
+    ours = essence(looked_back(book, people, window(400)).deeds)
+    assert ours == without_subject(really(book, [moment for person in people for moment in person], window(400)))
+    assert len({each[1] for each in ours}) > 5
 
 
 NO_CAP = {"limits": {"email": {"cap": "0s"}}}
