@@ -26,6 +26,7 @@ from connector.contracts import (
     Woke,
 )
 from connector.model import Effect, EffectStatus, Event, Purpose, Ref, Run, RunStatus
+from connector.model.changing import changed
 from flows.definition import Flow, FlowStep, entry_key, require_subject
 from flows.facts import Facts, email_of, event_facts
 from flows.guards import GuardResult, shown
@@ -66,13 +67,13 @@ def too_old(flow: Flow, event: Event, now: datetime) -> bool:
 
 def admits(flow: Flow, facts: Facts) -> list[GuardResult]:
     """Every guard of the flow, evaluated; the run may start when all passed."""
-    bound = replace(facts, params=_texts(flow))
+    bound = changed(facts, params=_texts(flow))
     return [guard.evaluate(bound) for guard in flow.when]
 
 
 def refusal(flow: Flow, facts: Facts) -> GuardResult | None:
     """What the first guard of the flow that fails found; `None` when the run may start."""
-    bound = replace(facts, params=_texts(flow))
+    bound = changed(facts, params=_texts(flow))
     return next((guard.evaluate(bound) for guard in flow.when if not guard.holds(bound)), None)
 
 
@@ -219,7 +220,7 @@ class _Walk:
 
     def _facts_at(self, item: FlowStep) -> Facts:
         run = self.run
-        return replace(
+        return changed(
             self.facts, run_id=run.id, event=run.event, params=self.params, steps=self.outcomes, step_id=item.id
         )
 
@@ -297,7 +298,7 @@ class _Walk:
         reason: str | None = None,
         effects: tuple[Effect, ...] = (),
     ) -> Transition:
-        run = replace(
+        run = changed(
             self.run,
             status=status,
             step=self.step,

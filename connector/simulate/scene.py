@@ -73,6 +73,13 @@ class Window:
     until: datetime
 
 
+_FOLLOWS = frozenset({EventKind.ORDER_SHIPPED, EventKind.ORDER_DELIVERED})
+
+
+def _of_parcel(event: Event) -> bool:
+    return event.kind.startswith("shipment.") and (event.order is None or not event.order.discounts)
+
+
 def _sold(product: Product, at: datetime) -> Event:
     subject = Ref("product", product.id)
     return Event(kind=EventKind.PRODUCT_UPDATED, key=f"product/{product.id}", subject=subject, at=at, product=product)
@@ -95,6 +102,12 @@ class Scene:
         self._platform = cast(Recording, self._kiitos.registry.platform(self.shop.platform))
         self._alarms = Alarms(self._kiitos)
         self._waits = bool(self._kiitos.catalog.all_scheduled)
+        self._unseen: list[Event] = []
+        flows = self._kiitos.catalog.flows(self.shop.id)
+        self._heard = frozenset(kind for flow in flows for kind in flow.event_kinds)
+        # Time and segments are moved by any news, and that an order is sent or delivered follows from its parcels'.
+        moved = self._waits or any("segment" in flow.to_json() for flow in flows)
+        self._sees_all = moved or bool(self._heard & _FOLLOWS)
         self._access = Access(shop=self.shop, secrets={}, clock=self.clock)
 
     def _build(self, *, twins: bool) -> Kiitos:
@@ -122,6 +135,7 @@ class Scene:
         tx.forget_all()
         self.clock.begin_again(window.since)
         at = 0
+        self._unseen.clear()
         while at < len(moments) and moments[at].at < window.since:
             self._remember(moments[at])
             at += 1
@@ -130,10 +144,15 @@ class Scene:
             due = self._due()
             if due is not None and due < window.until and (coming is None or due <= coming):
                 self._pass_to(due)
+                if self._unseen:
+                    self._happen(Moment(due))
                 self._work()
             elif coming is not None:
-                self._pass_to(coming)
-                self._happen(moments[at])
+                if self._is_seen(moments[at]):
+                    self._pass_to(coming)
+                    self._happen(moments[at])
+                else:
+                    self._unseen.extend(moments[at].events)
                 at += 1
             else:
                 break
@@ -158,10 +177,19 @@ class Scene:
                 remember(tx, self._kiitos.catalog, self.shop, moment.events, since, since)
         self._note(moment)
 
+    def _is_seen(self, moment: Moment) -> bool:
+        """Whether any flow listens to it, or to what follows from it. Parcels' news that none does is taken in later,
+        before anything looks at the order again; for a single flow that is most of what happened."""
+        if not moment.events or self._sees_all:
+            return True
+        return any(event.kind in self._heard or not _of_parcel(event) for event in moment.events)
+
     def _happen(self, moment: Moment) -> None:
-        if moment.events:
+        told = (*self._unseen, *moment.events)
+        self._unseen.clear()
+        if told:
             with self._held.transaction() as tx:
-                self._kiitos.runner.ingest(tx, self.shop.id, moment.events, self.clock.now())
+                self._kiitos.runner.ingest(tx, self.shop.id, told, self.clock.now())
         self._note(moment)
 
     def _note(self, moment: Moment) -> None:

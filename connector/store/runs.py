@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from connector import codec
 from connector.clock import from_text, to_text
 from connector.model import Ref, Run, RunStatus
+from connector.model.changing import changed
 from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 
@@ -66,7 +67,7 @@ def save(tx: Tx, run: Run) -> bool:
 def move(tx: Tx, run: Run) -> None:
     """`save` together with others. When somebody else was first, the transaction ends in `StoreCollision`."""
     tx.later("run_save", exact=True, **_moving(run))
-    _remember(tx, replace(run, rev=run.rev + 1))
+    _remember(tx, changed(run, rev=run.rev + 1))
 
 
 def know(tx: Tx, run: Run) -> None:

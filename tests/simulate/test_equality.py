@@ -101,6 +101,30 @@ def test_flows_wait_for_one_another_as_they_do_there(tmp_path: Path) -> None:
     assert len({each[0] for each in with_cap}) > len({each[0] for each in without})
 
 
+PARCELS = """
+id = "parcels"
+trigger = "order.paid"
+purpose = "transactional"
+cancel_on = ["order.cancelled"]
+steps = [
+  { id = "rest", do = "wait", span = "4d" },
+  { id = "away", do = "send", template = "order_confirmation", when = ["progress.parcels > 0"] },
+  { id = "here", do = "send", template = "shipment_delivered", when = ["progress.delivered_at != null"] },
+]
+"""
+
+
+@pytest.mark.parametrize("flows", [("order_confirmation",), ("parcels.toml",)])
+def test_news_that_no_flow_listens_to_is_known_in_time(flows: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "parcels.toml").write_text(PARCELS)
+    book = playbook(flows, tmp_path)
+    people = past(4, orders=12)
+    ours = essence(looked_back(book, people, window(150)).deeds)
+    assert ours == without_subject(really(book, [moment for person in people for moment in person], window(150)))
+    wanted = {"parcels": {"away", "here"}, "order-confirmation": {"confirm"}}[next(iter(ours))[1]]
+    assert {each[2] for each in ours} == wanted
+
+
 def test_the_whole_library_does_the_same() -> None:
     book = playbook(library_names())
     people = past(2, orders=8)
