@@ -16,6 +16,7 @@ from connector.clock import ManualClock
 from connector.model import Effect, EffectStatus, Run, ShopStatus
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal import VOCABULARY, Happening, Life
+from connector.rehearsal.others import Answering
 from connector.rehearsal.platform import Rehearsed
 from connector.simulate.copying import copy_person
 from connector.simulate.playbook import MEMORY_CHANNEL, Playbook
@@ -74,6 +75,7 @@ def _build(store: Store, copy: Store, playbook: Playbook, person: Person, clock:
     kiitos = build(playbook.config, clock=clock, registry=registry, store=copy)
     kiitos.catalog = kiitos.runner.catalog = playbook.catalog(registry)
     kiitos.use_channel(MEMORY_CHANNEL, Memory())
+    kiitos.caller = Answering({})  # nobody's system or chat hears of what is only imagined
     with store.work.read() as source, copy.work.transaction() as target:
         copy_person(source, target, person, now)
         known = shops.get(source, playbook.shop_id)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
@@ -17,13 +18,16 @@ from connector.cli import cli
 from connector.clock import SystemClock
 from connector.config import load_config
 from connector.model import Event, EventKind
-from connector.simulate import shards
-from connector.simulate.playbook import of_shop, with_flows
+from connector.rehearsal.others import Answering
+from connector.rehearsal.platform import Recording
+from connector.simulate import forward, shards
+from connector.simulate.playbook import MEMORY_CHANNEL, of_shop, with_flows
 from connector.simulate.shards import Look, look_back
 from connector.store import applied
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.testing.histories import History, keep
 from flows.catalog import LIBRARY
+from flows.channels.memory import Memory
 from tests.simulate.product import BEGIN, KEY, SHOP, essence, looked_back, moments, playbook, window
 
 FILE = """
@@ -264,6 +268,26 @@ def test_what_is_assumed_happens(living: Path) -> None:
     less = run(living, "simulate", "--shop", SHOP, *words, "--if", "5d refunded").stdout
     assert "review_request" not in less
     assert "refund.created" in less
+
+
+def test_nobody_outside_hears_of_what_is_imagined(living: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the shop's platform, nor a mail server, nor a system or chat that a flow calls."""
+    built = []
+    real = forward._build
+
+    def build_and_keep(*given: Any) -> Any:
+        built.append(real(*given))
+        return built[-1]
+
+    monkeypatch.setattr(forward, "_build", build_and_keep)
+    run(living, "simulate", "--shop", SHOP, "--order", "1-1", "--if", "1d shipped")
+    (kiitos,) = built
+    settings = kiitos.catalog.settings(SHOP)
+    assert isinstance(kiitos.caller, Answering)
+    assert isinstance(kiitos.registry.platform("shopify"), Recording)
+    assert isinstance(kiitos.channel(settings), Memory)
+    assert set(settings.channels.values()) <= {MEMORY_CHANNEL}
+    assert not settings.secrets
 
 
 def test_somebody_unknown_is_said(living: Path) -> None:
