@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import from_text, to_text
-from connector.model import Event, EventKind, Ref, Shop
+from connector.model import Event, EventKind, Ref, Run, Shop
 from connector.store import wakeups
 from connector.store.db import Tx
 from connector.store.wakeups import Wakeup
@@ -17,7 +17,7 @@ from flows.facts import Facts
 from flows.sight import Sight
 from flows.situation import facts_of
 from flows.triggers.forms import DateTrigger, SilenceTrigger
-from flows.triggers.waiting import Waiter, next_moment, put_row, row_for, span_of, trigger_key, waiters
+from flows.triggers.waiting import Waiter, next_moment, of_person, put_row, row_for, span_of, trigger_key, waiters
 
 HALF_A_YEAR = timedelta(days=183)
 """A birthday that is corrected after its greeting brings no second one."""
@@ -52,6 +52,20 @@ def follow(
                 if silence or (flow.id, waiter.subject) not in done:
                     done.add((flow.id, waiter.subject))
                     arm(tx, sight.shop, flow, waiter, now, now - spare, event.at)
+
+
+def of_run(tx: Tx, catalog: Catalog, run: Run, now: datetime) -> None:
+    """A record of ours about a run's person was written: what dates of theirs are counted from may have changed."""
+    flows = [flow for flow in catalog.scheduled(run.shop_id) if isinstance(flow.schedule, DateTrigger)]
+    theirs = [flow for flow in flows if flow.schedule is not None and flow.schedule.anchor == "customer"]
+    if not theirs:
+        return
+    shop = catalog.settings(run.shop_id).shop
+    found = of_person(Sight(tx, shop), run.order_id, run.customer_id, run.email_key)
+    if found is None:
+        return
+    for flow in theirs:
+        arm(tx, shop, flow, found, now, now - flow.max_age, now)
 
 
 def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: datetime, happened_at: datetime) -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.model import Event
-from connector.store import wakeups
+from connector.model import Customer, Event, Ref
+from connector.store import entities, runs, wakeups
 from connector.store.store import Store
-from flows.triggers import past
-from tests.engine.shop import BIRTHDAY, DAY, MONDAYS, SILENCE, START, Shop
+from flows.triggers import arming, past
+from tests.engine.shop import BIRTHDAY, DAY, MONDAYS, SHOP, SILENCE, START, Shop
 
 
 @pytest.fixture
@@ -51,6 +51,21 @@ def test_people_known_before_get_theirs_in_pieces_and_lose_them_again(shop: Shop
     assert shop.rows("late") == 8
     shop.open().drain()
     assert shop.rows("late") == 0
+
+
+def test_a_record_of_ours_moves_what_is_counted_from_it(shop: Shop) -> None:
+    """The step `set` writes beside the events; the person's wake-ups are looked at all the same."""
+    worker = shop.open(plain='"order.created"', late=BIRTHDAY)
+    shop.order(1, "aino")
+    worker.drain()
+    customer = Customer(id="aino", email="aino@example.test", birthday="1990-04-05", updated_at=START)
+    told = Event(kind="customer.updated", key="k", subject=Ref("customer", "aino"), at=START, customer=customer)
+    with shop.store.work.transaction() as tx:
+        entities.apply(tx, SHOP, told, START)
+        assert wakeups.count(tx, SHOP, "late") == 0
+        (run,) = runs.all_of_shop(tx, SHOP)
+        arming.of_run(tx, shop.kiitos.catalog, run, START)
+        assert wakeups.count(tx, SHOP, "late") == 1
 
 
 @pytest.mark.usefixtures("small")
