@@ -75,7 +75,7 @@ def read_people(layered: Layered, secret: LookUp, faults: list[str]) -> dict[str
 
 
 def _place(layer: str, path: str) -> str:
-    return path if layer == APP else f"{layer}.{path}"
+    return path if layer in (APP, "") else f"{layer}.{path}"
 
 
 def _note(faults: list[str], text: str) -> None:

@@ -348,6 +348,7 @@ class Life:
             total=total,
             customer=person,
             email=person.email,
+            phone=str(self._settings["phone"]) if self._settings.get("phone") else None,
             locale=self._settings.get("language"),
             lines=self._lines(number, total),
             checkout_token=next(iter(self.carts), None) if who == _CUSTOMER else None,

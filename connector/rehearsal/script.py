@@ -15,7 +15,7 @@ from connector.model import Guide
 from connector.rehearsal.vocabulary import VOCABULARY
 
 _KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with", "guide", "answers")
-_ORDER_KEYS = ("total", "country", "source", "test", "email", "language", "region", "digital", "lines")
+_ORDER_KEYS = ("total", "country", "source", "test", "email", "phone", "language", "region", "digital", "lines")
 _LINE_KEYS = ("product", "variant", "title", "sku", "quantity", "price", "tags", "kind", "vendor")
 _CUSTOMER_KEYS = ("birthday", "tags", "first_name", "guest")
 _SPAN = re.compile(r"((?:\d+[smhdw] )*\d+[smhdw]) (.+)")

@@ -12,6 +12,7 @@ from connector import clockwatch
 from connector.app import Kiitos, build
 from connector.clock import ManualClock
 from connector.config import parse_config
+from connector.config.load import MEDIA
 from connector.model import Effect, EffectStatus, Run, ShopStatus
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.life import Life
@@ -125,7 +126,8 @@ class Stage:
         shops = {name: replace(settings, guides=written) for name, settings in config.shops.items()}
         config = replace(config, shops=shops)
         self._platform.deeds.clear()
-        settings = replace(config.shop(_SHOP), endpoints=anywhere(), people=anyone())
+        media = dict.fromkeys(("email", *MEDIA), "mail")
+        settings = replace(config.shop(_SHOP), endpoints=anywhere(), people=anyone(), channels=media)
         whole = replace(config, shops={_SHOP: settings})
         kiitos = build(whole, clock=clock, registry=self._registry, store=self._store)
         kiitos.caller = Answering(test.answers)
