@@ -145,7 +145,7 @@ def test_happening_before_there_is_an_order(tmp_path: Path) -> None:
         rehearse(tmp_path, f'{own}\n[[tests]]\nname = "x"\ngiven = ["1d shipped"]\n')
 
 
-@pytest.mark.parametrize("word", VOCABULARY)
+@pytest.mark.parametrize("word", [word for word in VOCABULARY if not word.startswith("task ")])  # test_own_steps
 def test_every_word_of_the_vocabulary_can_happen(stages: Callable[[str], Stage], word: str) -> None:
     rest = " custom.anything" if word == "event" else ""
     (test,) = read_tests({"tests": [{"name": "x", "given": ["0d order", f"1d {word}{rest}"]}]}, "f.toml")
