@@ -14,6 +14,7 @@ from datetime import datetime
 
 from connector.alarms import Alarms
 from connector.app import Kiitos
+from connector.bookkeeping import Bookkeeping
 from connector.carrier import Carrier
 from connector.changes import adopt
 from connector.clockwatch import ClockWatch
@@ -86,6 +87,7 @@ class Worker:
         self.reconciler = reconciler
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
+        self.bookkeeping = Bookkeeping(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
         self._adopted = False
 
@@ -107,17 +109,19 @@ class Worker:
             self.intake.look_again()
             self.alarms.look_again()
             self.housekeeping.look_again()
+            self.bookkeeping.look_again()
             self._adopted = False
         if self.adopting and not self._adopted:
             self._adopt()
         self.housekeeping.work()
+        kept = self.bookkeeping.work()
         taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
             count = self.intake.wake()
             woken += count
             if count < WAKE:
                 break
-        return Tick(taken, woken, self.carrier.act(), self.privacy.work() + self.alarms.work())
+        return Tick(taken, woken, self.carrier.act(), self.privacy.work() + self.alarms.work() + kept)
 
     def _adopt(self) -> None:
         self._adopted = True  # also when it fails: nobody's mail waits for a file to be mended
@@ -146,6 +150,7 @@ class Worker:
             times.append(house_due(tx))
             if self._kiitos.catalog.all_scheduled:
                 times.append(wakeups.next_due(tx))
+        times.append(self.bookkeeping.next_due())
         if self.reconciler is not None:
             times.append(self.reconciler.next_due())
         return min((at for at in times if at is not None), default=None)

@@ -13,10 +13,12 @@ from weakref import WeakKeyDictionary
 from connector.config import Config, FlowSetting, ShopSettings
 from connector.contracts import PlatformAdapter, Step
 from connector.errors import ConfigError, Refused, near
+from connector.log import get_log
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
 from flows.applied import Held
+from flows.beyond import is_counted
 from flows.declared import declared_faults
 from flows.definition import (
     DEFAULT_PRIORITY,
@@ -30,6 +32,9 @@ from flows.definition import (
 from flows.faults import Faults
 from flows.lists import ListFile
 from flows.render.mime import ascii_address, split_sender
+from flows.segments import Segment, load_segments, unknown_segments
+
+log = get_log("catalog")
 
 LIBRARY = files("flows").joinpath("library")
 LISTS = LIBRARY.joinpath("lists")
@@ -63,7 +68,9 @@ class _Source:
     text: str
 
 
-_KNOWN: WeakKeyDictionary[Registry, dict[tuple[_Source, str, frozenset[str]], Flow]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Registry, dict[tuple[_Source, str, frozenset[str], frozenset[str]], Flow]] = (
+    WeakKeyDictionary()
+)
 _MOST_KNOWN = 5_000
 
 
@@ -94,12 +101,14 @@ class Catalog:
         self._flows: dict[str, list[Flow]] = {}
         self._scheduled: dict[str, list[Flow]] = {}
         self._of_people: set[tuple[str, str]] = set()
+        self._segments: dict[str, tuple[Segment, ...]] = {}
         self.withheld: dict[str, list[str]] = {}
         self._settings_of: dict[str, dict[str, FlowSetting]] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
             if applied is not None and shop_id in applied:
+                self._segments[shop_id] = self._load_sound_segments(settings)
                 self._flows[shop_id] = applied[shop_id].flows
                 # What limits a flow is no part of it, and goes by the file as it is.
                 written = {setting.flow_id: setting for setting in settings.flows}
@@ -111,8 +120,10 @@ class Catalog:
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]
                 self._settings_of[shop_id] = before._settings_of[shop_id]
+                self._segments[shop_id] = before._segments[shop_id]
                 continue
             faults += _address_faults(settings, config.path.name)
+            self._segments[shop_id] = self._load_segments(settings, faults)
             self._flows[shop_id] = self._load_shop(settings, faults)
         if faults:
             raise ConfigError("\n".join(dict.fromkeys(faults)))  # a layer's fault is its shops' too
@@ -163,6 +174,16 @@ class Catalog:
     def flows(self, shop_id: str) -> list[Flow]:
         return self._flows.get(shop_id, [])
 
+    def segments(self, shop_id: str) -> tuple[Segment, ...]:
+        """The shop's segments by name."""
+        return self._segments.get(shop_id, ())
+
+    def counts(self, shop_id: str) -> bool:
+        """Whether anything of the shop looks at what is counted over its whole history."""
+        return any(segment.counted for segment in self.segments(shop_id)) or any(
+            is_counted(path) for flow in self.flows(shop_id) for path in flow.paths
+        )
+
     def withhold(self, shop_id: str, granted: frozenset[str]) -> list[str]:
         """Start no runs of flows that need more than the merchant granted; why, a line a fault. People who are in
         such a flow stay in it: what was granted may be granted again."""
@@ -211,6 +232,24 @@ class Catalog:
             found = self._versions[key] = Flow.from_json(body, self._steps)
         return found
 
+    def _load_sound_segments(self, settings: ShopSettings) -> tuple[Segment, ...]:
+        """What is wrong with one segment of a shop that runs what was applied to it stops neither shop nor segments."""
+        faults: list[str] = []
+        found = self._load_segments(settings, faults)
+        for fault in faults:
+            log.error("segment_left_out", shop_id=settings.shop.id, reason=fault)
+        return found
+
+    def _load_segments(self, settings: ShopSettings, faults: list[str]) -> tuple[Segment, ...]:
+        found: list[str] = []
+        segments = load_segments(settings.segments, "segments", found)
+        for fault in found:
+            path = fault.partition(": ")[0]
+            layer = settings.layered.layer_of(path if path.endswith(".when") else f"{path}.when")
+            prefix = "" if layer in ("", "app") else f"{layer}."
+            faults.append(f"{self._config.path.name}: {prefix}{fault}")
+        return segments
+
     def _load_shop(self, settings: ShopSettings, faults: list[str]) -> list[Flow]:
         flows = []
         places: dict[str, str] = {}
@@ -242,7 +281,8 @@ class Catalog:
         # An agency's clients mostly share their flows: what was read once with the same edits is the same flow. The key
         # holds everything that `load_flow` is told.
         known = _KNOWN.setdefault(self._registry, {})
-        key = (source, repr(edits), self._templates)
+        named = frozenset(segment.name for segment in self.segments(settings.shop.id))
+        key = (source, repr(edits), self._templates, named)
         flow = known.get(key)
         if flow is None:
             lists: list[str] = []
@@ -253,6 +293,7 @@ class Catalog:
                 edits=edits,
                 templates=self._templates,
                 lists=partial(self._read_list, lists),
+                segments=named,
             )
             if len(known) >= _MOST_KNOWN:
                 known.clear()
@@ -262,6 +303,7 @@ class Catalog:
         faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
         faults += declared_faults(flow, self._config.events, source.where)
         faults += _named_faults(flow, settings, source.where)
+        faults += [f"{source.where}: {fault}" for fault in unknown_segments(flow.guards, named)]
         if faults:
             raise ConfigError("\n".join(faults))
         return flow

@@ -15,6 +15,7 @@ from flows.facts import Facts
 from flows.render.headers import headers_for
 from flows.render.locales import choose_locale
 from flows.situation import NOTHING, Situation
+from flows.suggestions import suggest
 
 if TYPE_CHECKING:
     from flows.render.context import MessageView
@@ -81,7 +82,7 @@ class Composer:
             return Composed(parts.text.strip().encode(), parts.subject)
         rendered = self._renderer.render(
             template,
-            self._view(tx, case, links),
+            self._view(tx, case, links, recommends=self._renderer.mentions(template, "recommendations")),
             key=key,
             sender=case.settings.sender,
             reply_to=case.settings.reply_to or shop.support_email,
@@ -92,7 +93,7 @@ class Composer:
         )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
 
-    def _view(self, tx: Tx, case: Case, links: dict[str, str]) -> MessageView:
+    def _view(self, tx: Tx, case: Case, links: dict[str, str], *, recommends: bool) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.
         from flows.render.context import MessageView
 
@@ -120,5 +121,6 @@ class Composer:
             line=next((line for line in lines if theirs.line and line.id == theirs.line.id), None),
             checkout=theirs.checkout,
             product=products.get(named),
+            recommendations=suggest(tx, case.facts) if recommends and theirs is case.situation else (),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
         )

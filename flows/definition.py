@@ -105,6 +105,18 @@ class Flow:
         awaited = {kind for item in self.steps for kind in getattr(item.step, "event", ())}
         return frozenset({*self.trigger, *self.cancel_on, *awaited})
 
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """Every guard, of the start and of each step."""
+        return (*self.when, *(guard for item in self.steps for guard in item.when))
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path a guard or a step looks at."""
+        return frozenset(
+            {*(guard.path for guard in self.guards), *(path for item in self.steps for path in item.step.paths())}
+        )
+
     def to_json(self) -> str:
         """The resolved flow as canonical JSON: what runs are pinned to in the store."""
         return canonical(self.document)

@@ -17,6 +17,8 @@ from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
 from flows.about import CheckoutFacts, LineFacts
+from flows.background import BLANK, Background
+from flows.beyond import ROOTS_BEYOND, beyond
 from flows.guides import GuideFacts, fitting, guide_facts
 from flows.zones import residence
 
@@ -71,7 +73,7 @@ class Facts:
     """Implements `connector.contracts.StepContext`.
 
     `event` is the trigger as text (`event_facts`); `steps` maps step id to its outcome and values; `salt` is the secret
-    from which codes are derived and appears in no repr.
+    from which codes are derived and appears in no repr. `background` is asked for what is not here (`flows.beyond`).
     """
 
     now: datetime
@@ -91,11 +93,13 @@ class Facts:
     salt: bytes = field(default=b"", repr=False)
     guides: tuple[Guide, ...] = ()
     product_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    background: Background = field(default=BLANK, repr=False, compare=False)
 
     def get(self, path: str) -> Any:
         """The value at a guard path, `None` where anything on the way is missing."""
         root, *rest = path.split(".")
-        value: Any = getattr(self, root) if root in ROOTS else None
+        far = beyond(self, root, rest) if root in ROOTS_BEYOND else None
+        value, rest = far if far is not None else (getattr(self, root, None) if root in ROOTS else None, rest)
         for name in rest:
             value = _member(value, name)
         return value
@@ -133,7 +137,7 @@ class Facts:
 
 ROOTS = (
     *("order", "line", "customer", "checkout", "shipment", "progress", "referral", "recipient", "shop", "event"),
-    *("guide", "params", "steps"),
+    *("guide", "params", "steps", "consent", "now"),
 )
 """The first words of guard paths."""
 

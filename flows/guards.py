@@ -57,6 +57,7 @@ _ALLOWED: Mapping[Kind, tuple[str, ...]] = {
     Kind.BOOL: _EQUALITY,
     Kind.TIME: (*_EQUALITY, *_ORDERING, *_AGE),
     Kind.MONEY: (*_EQUALITY, *_ORDERING),
+    Kind.SPAN: (*_EQUALITY, *_ORDERING),
     Kind.LIST: (*_EQUALITY, *_CONTAINMENT),
     Kind.OBJECT: _EQUALITY,
 }
@@ -201,12 +202,10 @@ def _scalar(path: str, op: str, literal: Any, found: PathType) -> Any:
 
 
 def _age(literal: Any) -> timedelta:
-    if isinstance(literal, str):
-        with suppress(ValueError, OverflowError):
-            literal = parse_span(literal)
-    if not isinstance(literal, timedelta):
+    span = _span(literal)
+    if span is None:
         raise ConfigError(f"'within' needs a span such as 10d, not {shown(literal)}")
-    return literal
+    return span
 
 
 def _check_words(path: str, op: str, value: Any, found: PathType) -> None:
@@ -244,6 +243,13 @@ def _money(literal: Any) -> Money | None:
     return literal if isinstance(literal, Money) else None
 
 
+def _span(literal: Any) -> timedelta | None:
+    if isinstance(literal, str):
+        with suppress(ValueError, OverflowError):
+            literal = parse_span(literal)
+    return literal if isinstance(literal, timedelta) else None
+
+
 def _time(literal: Any) -> datetime | None:
     """An ISO time in quotes; without an offset it is UTC."""
     try:
@@ -259,6 +265,7 @@ _READERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.BOOL: _bool,
     Kind.MONEY: _money,
     Kind.TIME: _time,
+    Kind.SPAN: _span,
 }
 
 

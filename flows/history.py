@@ -9,6 +9,7 @@ from connector.clock import to_text
 from connector.model import Event, EventKind, Ref, Run, RunStatus, Shop, email_key
 from connector.store import consents, entities, events, runs
 from connector.store.db import Tx
+from flows import membership
 from flows.catalog import Catalog
 from flows.definition import entry_key
 from flows.derive import derived_events
@@ -31,6 +32,8 @@ def remember(
     unrecorded: a webhook or the poll tells it to the flows, and must not find that somebody swallowed it.
     """
     tx.hold(order_name(shop.id, event.order_id) for event in arrived if event.order_id)
+    if catalog.segments(shop.id):
+        membership.note(tx, shop.id, arrived, now, quiet=True)
     entities.apply_many(tx, shop.id, arrived, now)
     old = [event for event in arrived if event.at < live_since]
     fresh = events.record_many(tx, shop.id, old, now)

@@ -113,7 +113,7 @@ class Outbox:
             shop = replace(shop, status=stored.status)
         situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
-        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx)
         if effect.kind in ASIDE:
             case = Case(
                 effect=effect,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +14,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from connector.errors import ConfigError, near
 from connector.model import Customer, Money, Order, Shipment, Shop
 from flows.about import CheckoutFacts, LineFacts
+from flows.background import ConsentFacts
+from flows.beyond import BEYOND
 from flows.facts import ROOTS, Progress, RecipientFacts, ReferralFacts
 from flows.guides import GuideFacts
 
@@ -22,6 +24,7 @@ _CLASSES: dict[str, type[Any]] = {
     "line": LineFacts,
     "checkout": CheckoutFacts,
     "customer": Customer,
+    "consent": ConsentFacts,
     "shipment": Shipment,
     "progress": Progress,
     "referral": ReferralFacts,
@@ -39,6 +42,7 @@ class Kind(StrEnum):
     BOOL = "true or false"
     TIME = "a time"
     MONEY = "an amount of money"
+    SPAN = "a span"
     LIST = "a list"
     LOOSE = "free text"
     OBJECT = "a group of values"
@@ -66,6 +70,8 @@ def path_type(path: str, *, params: Collection[str] = (), steps: Collection[str]
         if len(rest) != 1:
             raise ConfigError(f"unknown path '{path}': an event has one level, such as event.kind")
         return PathType(Kind.LOOSE)
+    if root == "now":
+        return _end(path, rest, PathType(Kind.TIME))
     return _walk(path, _CLASSES[root], rest)
 
 
@@ -94,7 +100,11 @@ def _walk(path: str, cls: type[Any], names: list[str]) -> PathType:
                 return _end(path, names[at + 1 :], PathType(Kind.TEXT))
             inside_list = True
             hint = item
+        if get_origin(hint) is Mapping:
+            return _end(path, names[at + 1 :], PathType(Kind.LOOSE))
         members = _members(hint) if isinstance(hint, type) and is_dataclass(hint) else {}
+        if at == 0:
+            members = {**members, **BEYOND.get(path.partition(".")[0], {})}
         if name not in members:
             place = ".".join([path.split(".")[0], *names[:at]])
             raise ConfigError(f"unknown path '{path}': {place} has no '{name}'{near(name, members)}")
@@ -105,7 +115,7 @@ def _walk(path: str, cls: type[Any], names: list[str]) -> PathType:
 
 def _end(path: str, left: list[str], found: PathType) -> PathType:
     if left:
-        raise ConfigError(f"unknown path '{path}': nothing lies below the text before '.{left[0]}'")
+        raise ConfigError(f"unknown path '{path}': nothing lies below what comes before '.{left[0]}'")
     return found
 
 
@@ -147,4 +157,5 @@ _LEAVES: tuple[tuple[type[Any], Kind], ...] = (
     (Decimal, Kind.NUMBER),
     (datetime, Kind.TIME),
     (Money, Kind.MONEY),
+    (timedelta, Kind.SPAN),
 )

@@ -27,7 +27,7 @@ from connector.model import (
 from connector.store import consents, effects, entities, events, privacy, runs
 from connector.store.db import Tx
 from connector.store.people import Person
-from flows import engine, forgetting
+from flows import engine, forgetting, membership
 from flows.alarms import UNSUBSCRIBE, objected
 from flows.catalog import Catalog
 from flows.consenting import is_echo
@@ -74,6 +74,8 @@ class Runner:
         fresh = events.record_many(tx, shop_id, arrived, now, delivery_id)
         queue: deque[Event] = deque()
         orders: dict[str, None] = {}
+        if self.catalog.segments(shop_id):
+            membership.note(tx, shop_id, arrived, now)
         entities.apply_many(tx, shop_id, arrived, now)
         for event in arrived:
             if event.key not in fresh or (event.consent is not None and is_echo(tx, shop_id, event.consent)):
@@ -226,7 +228,7 @@ class Runner:
         shop = sight.shop
         situation = sight.of_event(event)
         guides = self.catalog.settings(shop.id).guides
-        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event), guides=guides)
+        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event), guides=guides, tx=tx)
         for subject in subjects_of(flow, event, situation.order, email_of(facts)):
             if subject.kind == "line_item":
                 seen = replace(facts, line=sight.of_line(situation, subject).line)
@@ -313,7 +315,7 @@ class Runner:
     def _advance(self, tx: Tx, run: Run, signal: Signal | None, situation: Situation, now: datetime) -> None:
         flow = self.flow_of(tx, run)
         settings = self.catalog.settings(run.shop_id)
-        facts = facts_of(situation, settings.shop, flow.params, now, self._salt, run=run, guides=settings.guides)
+        facts = facts_of(situation, settings.shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx)
         self._keep(tx, engine.advance(flow, run, facts, signal), run, now)
 
     def _keep(self, tx: Tx, transition: engine.Transition, before: Run, now: datetime) -> None:

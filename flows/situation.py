@@ -22,6 +22,8 @@ from connector.model import (
 from connector.store import consents, entities, privacy, referrals, suppressions
 from connector.store.db import Tx
 from flows.about import CheckoutFacts, LineFacts, checkout_facts, line_facts
+from flows.acquaintance import acquaintance
+from flows.background import BLANK
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
 from flows.policy import REDACTED
@@ -191,8 +193,12 @@ def facts_of(
     run: Run | None = None,
     event: Mapping[str, str] | None = None,
     guides: tuple[Guide, ...] = (),
+    tx: Tx | None = None,
 ) -> Facts:
-    """The facts guards and steps see: of a run, or of an event that may start one."""
+    """The facts guards and steps see: of a run, or of an event that may start one.
+
+    What they do not carry is read from `tx` when it is asked for; without one nothing more is known.
+    """
     follows_parcel = run is not None and run.subject_kind == "shipment"
     return Facts(
         now=now,
@@ -211,6 +217,7 @@ def facts_of(
         step_id="",
         salt=salt,
         guides=guides,
+        background=acquaintance(tx, shop, situation.order, situation.customer, now) if tx is not None else BLANK,
     )
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "keys": "connector.cli.keys",
     "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
+    "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
     "simulate": "connector.cli.simulate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.cli.context import App, json_option, print_json, print_table
+from connector.cli.customer_figures import show
 from connector.clock import to_text
 from connector.model import email_key
 
@@ -65,3 +66,6 @@ def calendar(app: App, email: str, shop: str, as_json: bool) -> None:
     if not found.appointments:
         click.echo(f"nothing is known of {email} in {', '.join(found.shop_ids)}", err=True)
         raise click.exceptions.Exit(1)
+
+
+customers.add_command(show)

@@ -246,7 +246,7 @@ class _Reader:
         return joined, left_out
 
     def layers_of(self, client_id: str, client: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        """What a client's shops inherit: defaults, presets, the client's own table."""
+        """What a client's shops inherit: the file's segments, defaults, presets, the client's own table."""
         own = {k: v for k, v in client.items() if k not in ("extends", "shops")}
         where = f"clients.{client_id}"
         defaults = ("defaults", self.document.get("defaults", {}))

@@ -193,6 +193,7 @@ SETTINGS: dict[str, Check] = {
     "guides": text,
     "limits": table,
     "flows": table,
+    "segments": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -250,6 +251,7 @@ PERSON: dict[str, Check] = {
     "style": text,
     "private_addresses": flag,
 }
+SEGMENT: dict[str, Check] = {"when": texts}
 CONNECT: dict[str, Check] = {
     "enabled": flag,
     "client": text,
@@ -267,6 +269,7 @@ TOP: dict[str, Check] = {
     "channels": table,
     "endpoints": table,
     "people": table,
+    "segments": table,
     "defaults": table,
     "presets": table,
     "clients": table,
@@ -341,9 +344,9 @@ def check_connected(where: str, value: Mapping[str, Any]) -> list[str]:
 
 
 def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
-    """Endpoints that flows call and people they write to; what is in them as a whole is known after layering."""
+    """Endpoints that flows call, people they write to, segments; what is in them as a whole is known after layering."""
     faults: list[str] = []
-    for section, keys in (("endpoints", ENDPOINT), ("people", PERSON)):
+    for section, keys in (("endpoints", ENDPOINT), ("people", PERSON), ("segments", SEGMENT)):
         entries = value.get(section, {})
         for name, entry in entries.items() if isinstance(entries, Mapping) else ():
             place = f"{where}{section}.{name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,11 @@ class ShopSettings:
     channels: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
     people: Mapping[str, PersonSettings] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> Mapping[str, Sequence[str]]:
+        """The guards of each segment, as written; `flows.segments` reads them."""
+        return {name: table.get("when", ()) for name, table in self.layered.get("segments", {}).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,13 @@ from connector.model.order import (
     TaxLine,
 )
 from connector.model.party import Address, Consent, Customer, Shop, email_key, guest_id
+from connector.model.purchase import Buyer, Purchase, buyer_of, purchase_of
 from connector.model.run import Effect, EffectStatus, Run, RunStatus
 
 __all__ = [
     "Address",
     "AppliedDiscount",
+    "Buyer",
     "Channel",
     "Checkout",
     "Consent",
@@ -53,6 +55,7 @@ __all__ = [
     "Order",
     "OrderStatus",
     "Product",
+    "Purchase",
     "Purpose",
     "Ref",
     "Refund",
@@ -67,6 +70,8 @@ __all__ = [
     "ShopStatus",
     "TaxLine",
     "Tip",
+    "buyer_of",
     "email_key",
     "guest_id",
+    "purchase_of",
 ]

@@ -14,7 +14,20 @@ from connector.errors import ConfigError, near
 from connector.model import Guide
 from connector.rehearsal.vocabulary import VOCABULARY
 
-_KEYS = ("name", "given", "expect", "why", "order", "customer", "params", "until", "with", "guide", "answers")
+_KEYS = (
+    "name",
+    "given",
+    "expect",
+    "why",
+    "order",
+    "customer",
+    "params",
+    "segments",
+    "until",
+    "with",
+    "guide",
+    "answers",
+)
 _ORDER_KEYS = ("total", "country", "source", "test", "email", "phone", "language", "region", "digital", "lines")
 _LINE_KEYS = ("product", "variant", "title", "sku", "quantity", "price", "tags", "kind", "vendor")
 _CUSTOMER_KEYS = ("birthday", "tags", "first_name", "guest")
@@ -49,9 +62,10 @@ class Expected:
 class FlowTest:
     """One test. Everything that is sent or done must be expected; `why` must appear in the reason of a silence.
 
-    `beside` (`with` in the file) are library flows the shop has too; what they send is not looked at. `guide` is the
-    one product text the merchant has written, in the form of its file. `answers` are what endpoints answer, by the id
-    of the step that calls.
+    `segments` are names with the guards that make a member; one the flow names and that is not here has those members
+    whom the test says have entered it. `beside` (`with` in the file) are library flows the shop has too; what they send
+    is not looked at. `guide` is the one product text the merchant has written, in the form of its file. `answers` are
+    what endpoints answer, by the id of the step that calls.
     """
 
     name: str
@@ -61,6 +75,7 @@ class FlowTest:
     order: Mapping[str, Any] = field(default_factory=dict)
     customer: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    segments: Mapping[str, Any] = field(default_factory=dict)
     until: timedelta = DEFAULT_UNTIL
     beside: tuple[str, ...] = ()
     guide: Guide | None = None
@@ -123,6 +138,7 @@ class _Reader:
             order=order,
             customer=customer,
             params=self._table("params"),
+            segments=self._segments(),
             until=self._until(),
             beside=tuple(self._texts("with")),
             guide=self._guide(),
@@ -162,6 +178,13 @@ class _Reader:
             if not isinstance(answer, dict):
                 self._fault(f"answers.{step}", "should be a table, such as { score = 7 }")
         return {step: answer for step, answer in found.items() if isinstance(answer, dict)}
+
+    def _segments(self) -> Mapping[str, Any]:
+        found = self._table("segments")
+        for name, guards in found.items():
+            if not isinstance(guards, list) or not all(isinstance(guard, str) for guard in guards):
+                self._fault(f"segments.{name}", 'write the guards, such as ["customer.lifetime.orders >= 5"]')
+        return {name: {"when": guards} for name, guards in found.items() if isinstance(guards, list)}
 
     def _until(self) -> timedelta:
         try:

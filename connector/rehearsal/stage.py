@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,19 +11,22 @@ from typing import Any, cast
 
 from connector import clockwatch
 from connector.app import Kiitos, build
+from connector.bookkeeping import Bookkeeping
 from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.config.load import MEDIA
-from connector.model import Effect, EffectStatus, Run, ShopStatus
+from connector.model import Effect, EffectStatus, Event, EventKind, Run, ShopStatus, email_key
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.life import Life
 from connector.rehearsal.others import DECISIONS, Answering, anyone, anywhere, decide_task
 from connector.rehearsal.platform import NAME, Recording, Rehearsed
 from connector.rehearsal.script import Expected, FlowTest
 from connector.rehearsal.vocabulary import VOCABULARY
-from connector.store import effects, people, runs, shops
+from connector.store import effects, people, runs, shops, standings
+from connector.store.db import Tx
 from connector.store.store import Store
 from connector.worker import Worker
+from flows.catalog import LIBRARY
 from flows.channels.memory import Memory
 from flows.render.renderer import Renderer
 
@@ -31,6 +35,9 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _SHOP = "rehearsal-shop"
 _TOLD = ["review", "referral", "loyalty"]
 """What the imagined shop told its buyers at checkout that it will write about."""
+_SEGMENT = re.compile(
+    r"\bsegment\s*=\s*[\"']([a-z][\w-]*)[\"']|customer\.segments\s+(?:not\s+)?contains\s+[\"']([a-z][\w-]*)[\"']"
+)
 _KEY = "rehearsal=" + "cmVoZWFyc2FsIGtleSB0aGF0IGlzIDMyIGJ5dGVzISE="
 
 
@@ -94,6 +101,7 @@ class Stage:
         with self._store.work.transaction() as tx:
             clockwatch.confirm(tx, clock.now())  # each test begins at the same moment, on one database
         worker = Worker(kiitos)
+        worker.bookkeeping = Bookkeeping(kiitos, resting=not test.segments)
         life = Life(kiitos.config.shop(_SHOP).shop, test.order, test.customer)
         sent: dict[str, Deed] = {}
         for happening in test.given:
@@ -104,6 +112,7 @@ class Stage:
             with self._store.work.transaction() as tx:
                 if happening.word in DECISIONS:
                     decide_task(tx, kiitos.runner, _SHOP, happening.word, happening.rest, clock.now())
+                _keep_members(tx, events, clock.now())  # before: a flow may ask at once who is in
                 kiitos.runner.ingest(tx, _SHOP, events, clock.now())
         self._pass(worker, clock, START + test.until)
         outcome = self._tell(test, sent | self._sent())
@@ -145,8 +154,16 @@ class Stage:
             "timezone": "Europe/Helsinki",
             "country": "FI",
             "currency": "EUR",
+            "segments": {**_named_segments(self._texts(test)), **test.segments},
             "flows": {**beside, "rehearsed": {"file": self._flow, "params": dict(test.params)}},
         }
+
+    def _texts(self, test: FlowTest) -> str:
+        """The flow and those beside it, as written."""
+        own = self._folder / self._flow
+        texts = [own.read_text("utf-8")] if self._flow.endswith(".toml") else []
+        names = [*test.beside, *([] if texts else [self._flow])]
+        return "\n".join([*texts, *(LIBRARY.joinpath(f"{name}.toml").read_text("utf-8") for name in names)])
 
     def _pass(self, worker: Worker, clock: ManualClock, until: datetime) -> None:
         worker.drain()
@@ -189,6 +206,21 @@ class Stage:
         silences.sort(key=lambda silence: silence.at)
         faults = tuple(_faults(test, deeds, silences))
         return Outcome(test=test, deeds=tuple(deeds), silences=tuple(silences), faults=faults)
+
+
+def _named_segments(text: str) -> dict[str, Any]:
+    """Every segment the flows name, with nobody in it: a test says who enters."""
+    found = {first or second for first, second in _SEGMENT.findall(text)}
+    return {name: {"when": ["customer.lifetime.orders < 0"]} for name in sorted(found)}
+
+
+def _keep_members(tx: Tx, events: Iterable[Event], now: datetime) -> None:
+    for event in events:
+        key = email_key(event.customer.email) if event.customer else None
+        if key and event.kind == EventKind.SEGMENT_ENTERED:
+            standings.enter(tx, _SHOP, event.data["segment"], key, now)
+        elif key and event.kind == EventKind.SEGMENT_LEFT:
+            standings.leave(tx, _SHOP, event.data["segment"], key)
 
 
 def _deed(effect: Effect) -> Deed:

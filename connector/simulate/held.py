@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from connector.errors import StoreCollision
-from connector.simulate import pacing  # noqa: F401 - its twins join the others when it is imported
+from connector.simulate import buying, pacing  # noqa: F401 - the twins of `pacing` join the others when it is imported
 from connector.simulate.tables import COLUMNS, HELD, Tables
 from connector.simulate.twins import READS, WRITES, Twin
 from connector.store.database import Args, Database, Row, Tx
 from connector.store.sql import Query
 from connector.store.sqlite import Sqlite, SqliteTx
+
+buying.join()
 
 T = TypeVar("T")
 _WORD = re.compile(r"\w+")

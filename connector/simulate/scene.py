@@ -14,6 +14,7 @@ from typing import cast
 
 from connector.alarms import Alarms
 from connector.app import Kiitos, build
+from connector.bookkeeping import NEVER, Bookkeeping
 from connector.carrier import SEND
 from connector.clock import ManualClock, from_text, to_text
 from connector.contracts import Accepted, Access
@@ -29,9 +30,11 @@ from connector.simulate.held import HeldDatabase, HeldTx
 from connector.simulate.outcome import Lived, lived
 from connector.simulate.playbook import Playbook
 from connector.simulate.story import Moment
-from connector.store import effects, entities, referrals, runs, suppressions, wakeups
+from connector.store import effects, entities, figures, referrals, runs, suppressions, wakeups
+from connector.store.figures import ShopRow
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
+from flows.catalog import Catalog
 from flows.composing import Case, Composed
 from flows.history import remember
 from flows.outbox import Outbox, Prepared
@@ -89,7 +92,13 @@ class Scene:
     """One shop with one playbook. `live` may be called for any number of people, one after the other."""
 
     def __init__(
-        self, playbook: Playbook, window: Window, products: Iterable[Product] = (), *, twins: bool = True
+        self,
+        playbook: Playbook,
+        window: Window,
+        products: Iterable[Product] = (),
+        *,
+        counted: ShopRow | None = None,
+        twins: bool = True,
     ) -> None:
         self.playbook = playbook
         self.window = window
@@ -98,7 +107,7 @@ class Scene:
         self._base = Store.open("sqlite://:memory:")
         with self._base.work.transaction() as tx:
             entities.apply_many(tx, self.shop.id, (_sold(product, window.since) for product in products), window.since)
-        self._kiitos = self._build(twins=twins)
+        self._kiitos = self._build(counted, twins=twins)
         self._platform = cast(Recording, self._kiitos.registry.platform(self.shop.platform))
         self._alarms = Alarms(self._kiitos)
         self._waits = bool(self._kiitos.catalog.all_scheduled)
@@ -106,13 +115,15 @@ class Scene:
         flows = self._kiitos.catalog.flows(self.shop.id)
         self._heard = frozenset(kind for flow in flows for kind in flow.event_kinds)
         # Time and segments are moved by any news, and that an order is sent or delivered follows from its parcels'.
-        moved = self._waits or any("segment" in flow.to_json() for flow in flows)
+        moved = self._waits or bool(self._kiitos.catalog.segments(self.shop.id))
         self._sees_all = moved or bool(self._heard & _FOLLOWS)
+        self._books = Bookkeeping(self._kiitos, resting=not self._kiitos.catalog.segments(self.shop.id))
         self._access = Access(shop=self.shop, secrets={}, clock=self.clock)
 
-    def _build(self, *, twins: bool) -> Kiitos:
+    def _build(self, counted: ShopRow | None, *, twins: bool) -> Kiitos:
         registry = Registry(extra={(PLATFORMS, self.shop.platform): Rehearsed})
         whole = build(self.playbook.config, clock=self.clock, registry=registry, store=self._base)
+        self._know_everybody(whole.catalog, counted)
         self._held = HeldDatabase(cast(Sqlite, self._base.work), twins=twins)
         store = Store(self._held, self._base.inbox)
         kiitos = replace(whole, store=store, credentials=Credentials(store, whole.vault, self.clock))
@@ -120,6 +131,14 @@ class Scene:
         kiitos.outbox = Outbox(kiitos.runner, Unread(), self.clock, salt=kiitos.salt)
         kiitos.caller = Answering({})  # systems of the merchant's are not asked either, and say nothing
         return kiitos
+
+    def _know_everybody(self, catalog: Catalog, counted: ShopRow | None) -> None:
+        """Segments as after everybody was looked at once, and what the shop's history says, as it is counted today."""
+        done = {segment.name: segment.digest for segment in catalog.segments(self.shop.id)}
+        said = counted.figures if counted is not None else "{}"
+        row = ShopRow(shop_id=self.shop.id, due_at=NEVER, figures=said, segments={"done": done})
+        with self._base.work.transaction() as tx:
+            figures.put_shop(tx, row)
 
     @property
     def tx(self) -> HeldTx:
@@ -163,7 +182,7 @@ class Scene:
         text = self.tx.next_due()
         due = from_text(text) if text is not None else None
         ring = wakeups.next_due(self.tx) if self._waits else None
-        return min(due, ring) if due is not None and ring is not None else due or ring
+        return min((at for at in (due, ring, self._books.next_due()) if at is not None), default=None)
 
     def _pass_to(self, at: datetime) -> None:
         if at > self.clock.now():
@@ -205,6 +224,7 @@ class Scene:
         now = self.clock.now()
         text = to_text(now)
         for _ in range(ROUNDS):
+            self._books.work()
             if self._waits:
                 self._alarms.ring()
             if self.tx.waking(text):

@@ -19,7 +19,7 @@ from connector.simulate.playbook import Playbook
 from connector.simulate.scene import Scene, Window
 from connector.simulate.story import moments
 from connector.simulate.tally import Tally
-from connector.store import past
+from connector.store import figures, past
 from connector.store.db import Tx
 from connector.store.past import Buyer, Past
 from connector.store.store import Store
@@ -110,7 +110,8 @@ class Watcher:
         self._store = _open(look)
         with self._store.work.read() as tx:
             goods = list(past.products(tx, look.shop_id))
-        self._scenes = [Scene(playbook, look.window, goods) for playbook in look.playbooks]
+            counted = figures.of_shop(tx, look.shop_id)
+        self._scenes = [Scene(playbook, look.window, goods, counted=counted) for playbook in look.playbooks]
 
     def __enter__(self) -> Watcher:
         self._collect_after = gc.get_threshold()

@@ -25,7 +25,7 @@ COLUMNS: dict[str, frozenset[str]] = {
     table: frozenset(text.split())
     for table, text in {
         "events": "shop_id event_key kind subject_kind subject_id order_id customer_id at recorded_at delivery_id data",
-        "orders": "shop_id order_id number email_key customer_id placed_at updated_at deleted snapshot",
+        "orders": "shop_id order_id number email_key customer_id placed_at updated_at deleted snapshot bought",
         "shipments": (
             "shop_id shipment_id order_id status raw_status status_rank status_at status_since snapshot_at snapshot"
         ),

@@ -95,7 +95,7 @@ def event_of_order(t: Tables, a: Args) -> list[Row]:
 _ORDER = tuple(COLUMNS["orders"] - {"deleted"})
 
 
-@_writes("order_put", "77bd22ed2fc3")
+@_writes("order_put", "53426d4336ce")
 def order_put(t: Tables, a: Args) -> int:
     key = a["order_id"]
     known = t.rows["orders"].get(key)

@@ -25,6 +25,7 @@ from connector.model import (
     Product,
     email_key,
 )
+from connector.store import purchases
 from connector.store.db import Row, Tx
 from connector.store.parcels import (
     put_refund,
@@ -150,6 +151,7 @@ def apply_many(tx: Tx, shop_id: str, events: Iterable[Event], now: datetime) -> 
             tx.forget("product_by_ids")
             tx.forget("order_get")
             tx.forget("customer_get")
+            tx.forget("purchase_of_buyer")
             # Some platforms tell only that it is gone (1970 stands for no time): that is newer than all that is known.
             at = event.at if event.at > _NO_TIME else now
             tx.run(tombstone, shop_id=shop_id, id=event.subject.id, at=to_text(at))
@@ -171,7 +173,9 @@ def _put_order(tx: Tx, shop_id: str, order: Order) -> None:
         placed_at=to_text(order.placed_at),
         updated_at=row["updated_at"],
         snapshot=row["snapshot"],
+        bought=purchases.dump(order),
     )
+    tx.forget("purchase_of_buyer")
     if buyer is not None and buyer.tags is not None:
         _learn(tx, shop_id, buyer)
 

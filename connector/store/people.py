@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector import codec
-from connector.model import Checkout, Customer, EffectStatus, Order, email_key
+from connector.model import Buyer, Checkout, Customer, EffectStatus, Order, email_key
 from connector.store.contents import unpack_content
 from connector.store.db import Row, Tx
 from connector.store.places import PLACES
@@ -46,6 +46,7 @@ class Person:
             "addresses": self.emails | self.phones,
             "owners": frozenset(f"customer/{each}" for each in self.customers)
             | frozenset(f"email/{each}" for each in self.emails),
+            "names": self.emails | {Buyer(None, customer).name for customer in self.customers},
         }
         return {"shop_id": self.shop_id, **{name: codec.encode_text(sorted(found)) for name, found in sets.items()}}
 

@@ -176,7 +176,7 @@ PLACES: tuple[Place, ...] = (
         "person_orders",
         "erase_orders",
         "wipe_orders",
-        _words("number email_key customer_id placed_at snapshot"),
+        _words("number email_key customer_id placed_at snapshot bought"),
         _words("order_id updated_at deleted"),
     ),
     Place(
@@ -247,6 +247,24 @@ PLACES: tuple[Place, ...] = (
         _words("object_id"),
         _words("kind changed_at"),
     ),
+    Place(
+        "segment_members",
+        "person_segments",
+        "erase_segments",
+        "wipe_segments",
+        _words("name"),
+        _words("segment since"),
+    ),
+    Place(
+        "standings",
+        "person_standings",
+        "erase_standings",
+        "wipe_standings",
+        _words("name email_key customer_id"),
+        _words("quiet look_at looked_at"),
+    ),
+    Place("shop_figures", None, None, "wipe_shop_figures", (), _words("due_at counted_at figures segments")),
+    Place("product_figures", None, None, "wipe_product_figures", (), _words("product_id counted_at figures")),
     Place("recoveries", None, None, "wipe_recoveries", (), _words("order_id via at")),
     Place(
         "armings",

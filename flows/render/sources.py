@@ -80,6 +80,17 @@ class Sources:
     def has(self, name: str, language: str) -> bool:
         return bool(_NAME.fullmatch(name)) and (self.directory / language / f"{name}{HTML_SUFFIX}").is_file()
 
+    def mentions(self, name: str, word: str) -> bool:
+        """Whether a template speaks of `word` in any language. One that cannot be read is found at fault elsewhere."""
+        return any(word in text for language in self.languages() for text in self._texts(name, language))
+
+    def _texts(self, name: str, language: str) -> list[str]:
+        try:
+            source = self.load(name, language)
+        except TemplateError:
+            return []
+        return [source.subject, source.preheader, source.html.text, source.text.text if source.text else ""]
+
     def load(self, name: str, language: str) -> Source:
         """Read a template. Raises `TemplateError` for a missing file or piece and for wrong front matter."""
         if not (_NAME.fullmatch(name) and _LANGUAGE.fullmatch(language)):

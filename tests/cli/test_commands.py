@@ -327,3 +327,42 @@ def test_a_shop_that_cannot_be_asked_is_said_to_be_so(app: Path, words: tuple[st
     result = run(app, "shops", words[0], SHOP, *words[1:])
     assert result.exit_code == 1
     assert "has no API credentials" in result.stderr
+
+
+@pytest.fixture
+def segmented(ordered: Path) -> Path:
+    segments = """
+[segments.buyers]
+when = ["customer.lifetime.orders >= 1", "customer.lifetime.recency_days >= 0"]
+[segments.nobody]
+when = ["now < '2020-01-01'"]
+"""
+    ordered.write_text(ordered.read_text("utf-8") + segments, "utf-8")
+    kiitos = load(ordered)
+    kiitos.use_channel("mail", Memory())
+    Worker(kiitos).drain()
+    kiitos.close()
+    return ordered
+
+
+def test_segments_and_customers(segmented: Path) -> None:
+    listed = json.loads(run(segmented, "segments", "list", "--json").output)
+    assert [(row["segment"], row["members"]) for row in listed] == [("buyers", 1), ("nobody", 0)]
+    shown = json.loads(run(segmented, "segments", "show", "buyers", "--shop", SHOP, "--json").output)
+    email = shown[0]["who"]
+    told = json.loads(run(segmented, "segments", "who", email, "--shop", SHOP, "--json").output)
+    assert [(row["segment"], row["since"] is not None) for row in told] == [("buyers", True), ("nobody", False)]
+    assert told[0]["guards"][0]["saw"] == "1"
+    person = json.loads(run(segmented, "customers", "show", email, "--shop", SHOP, "--json").output)
+    assert person["figures"]["orders"] == 1
+    assert list(person["segments"]) == ["buyers"]
+    text = run(segmented, "customers", "show", email, "--shop", SHOP).output
+    assert "recency_days" in text
+    assert "buyers" in run(segmented, "segments", "who", email, "--shop", SHOP).output
+
+
+def test_segments_and_customers_nobody_knows(segmented: Path) -> None:
+    assert run(segmented, "segments", "show", "nobody", "--shop", SHOP).exit_code == 1
+    slip = run(segmented, "segments", "show", "buyer", "--shop", SHOP)
+    assert (slip.exit_code, "did you mean 'buyers'" in slip.output) == (1, True)
+    assert run(segmented, "customers", "show", "nobody@example.test", "--shop", SHOP).exit_code == 1

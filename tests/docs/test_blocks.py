@@ -20,7 +20,19 @@ from flows.render.sources import Sources
 from tests.docs.documents import ROOT, Block, blocks, documents, name_of
 
 BLOCKS = [block for path in documents() for block in blocks(path.read_text("utf-8"), name_of(path))]
-OPERATORS = {"schema", "app", "flows", "events", "endpoints", "people", "channels", "defaults", "presets", "clients"}
+OPERATORS = {
+    "schema",
+    "app",
+    "flows",
+    "events",
+    "segments",
+    "endpoints",
+    "people",
+    "channels",
+    "defaults",
+    "presets",
+    "clients",
+}
 
 
 def of(language: str) -> list[Block]:

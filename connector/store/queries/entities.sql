@@ -1,10 +1,11 @@
 -- order_put --
 -- Newest wins, of equals the later arrival; only something newer brings a deleted order back.
-INSERT INTO orders (shop_id, order_id, number, email_key, customer_id, placed_at, updated_at, deleted, snapshot)
-VALUES (:shop_id, :order_id, :number, :email_key, :customer_id, :placed_at, :updated_at, 0, :snapshot)
+INSERT INTO orders (shop_id, order_id, number, email_key, customer_id, placed_at, updated_at, deleted, snapshot,
+  bought)
+VALUES (:shop_id, :order_id, :number, :email_key, :customer_id, :placed_at, :updated_at, 0, :snapshot, :bought)
 ON CONFLICT (shop_id, order_id) DO UPDATE SET number = excluded.number, email_key = excluded.email_key,
   customer_id = excluded.customer_id, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
-  deleted = 0, snapshot = excluded.snapshot
+  deleted = 0, snapshot = excluded.snapshot, bought = excluded.bought
 WHERE excluded.updated_at > orders.updated_at
   OR (excluded.updated_at = orders.updated_at AND orders.deleted = 0)
 

@@ -100,9 +100,37 @@ SELECT * FROM referrals WHERE shop_id = :shop_id AND (
   OR friend_email_key IN (SELECT value FROM {json_texts}(:emails))
   OR friend_order_id IN (SELECT value FROM {json_texts}(:orders)))
 
+-- person_standings --
+-- When they are looked at.
+SELECT * FROM standings WHERE shop_id = :shop_id AND (
+  name IN (SELECT value FROM {json_texts}(:names))
+  OR customer_id IN (SELECT value FROM {json_texts}(:customers)))
+
+-- person_segments --
+-- The segments they are in.
+SELECT * FROM segment_members WHERE shop_id = :shop_id AND (
+  name IN (SELECT value FROM {json_texts}(:names))
+  OR name IN (SELECT s.name FROM standings s WHERE s.shop_id = :shop_id
+    AND s.customer_id IN (SELECT value FROM {json_texts}(:customers))))
+
+-- erase_standings --
+-- Nobody is looked at any more.
+DELETE FROM standings WHERE shop_id = :shop_id AND (
+  name IN (SELECT value FROM {json_texts}(:names))
+  OR email_key IN (SELECT value FROM {json_texts}(:emails))
+  OR customer_id IN (SELECT value FROM {json_texts}(:customers)))
+
+-- erase_segments --
+-- And they are in none. Before the standings, which tell what other names their account has.
+DELETE FROM segment_members WHERE shop_id = :shop_id AND (
+  name IN (SELECT value FROM {json_texts}(:names))
+  OR name IN (SELECT s.name FROM standings s WHERE s.shop_id = :shop_id
+    AND s.customer_id IN (SELECT value FROM {json_texts}(:customers))))
+
 -- erase_orders --
 -- The id stays, empty, so that a late repetition of an old delivery is older than what is known.
-UPDATE orders SET number = NULL, email_key = NULL, customer_id = NULL, placed_at = NULL, deleted = 1, snapshot = NULL
+UPDATE orders SET number = NULL, email_key = NULL, customer_id = NULL, placed_at = NULL, deleted = 1, snapshot = NULL,
+  bought = NULL
 WHERE shop_id = :shop_id AND order_id IN (SELECT value FROM {json_texts}(:orders))
 
 -- erase_customers --

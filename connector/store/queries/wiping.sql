@@ -159,3 +159,22 @@ DELETE FROM objections WHERE shop_id = :shop_id
 -- Of one shop.
 DELETE FROM flow_pauses WHERE shop_id = :shop_id
   AND flow_id IN (SELECT flow_id FROM flow_pauses WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_standings --
+-- Of one shop.
+DELETE FROM standings WHERE shop_id = :shop_id AND name IN (
+  SELECT name FROM standings WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_segments --
+-- Of one shop.
+DELETE FROM segment_members WHERE shop_id = :shop_id AND name IN (
+  SELECT name FROM segment_members WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_shop_figures --
+-- One row.
+DELETE FROM shop_figures WHERE shop_id = :shop_id AND :limit > 0
+
+-- wipe_product_figures --
+-- Of one shop.
+DELETE FROM product_figures WHERE shop_id = :shop_id AND product_id IN (
+  SELECT product_id FROM product_figures WHERE shop_id = :shop_id LIMIT :limit)

@@ -1,0 +1,143 @@
+"""What is known beyond a run itself: its person's figures, segments and consents, its shop's and products' figures.
+
+Read only when a guard, a step or a template asks: a flow that asks for none of it pays for none of it. The caller says
+where it comes from (the store, a simulation, a test).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from connector.model import Channel, ConsentState, Money, Purpose
+from flows.lifetime import Lifetime, Quintiles
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody last decided about one channel and purpose, when, and where they said so."""
+
+    state: ConsentState = ConsentState.UNKNOWN
+    at: datetime | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidByPurpose:
+    """What they decided about one channel: about marketing, and about each purpose that can be decided by itself."""
+
+    state: ConsentState = ConsentState.UNKNOWN
+    at: datetime | None = None
+    source: str = ""
+    marketing: Said = Said()
+    review: Said = Said()
+    referral: Said = Said()
+    loyalty: Said = Said()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    """What they decided, by channel."""
+
+    email: SaidByPurpose = SaidByPurpose()
+    sms: SaidByPurpose = SaidByPurpose()
+    whatsapp: SaidByPurpose = SaidByPurpose()
+    push: SaidByPurpose = SaidByPurpose()
+    print: SaidByPurpose = SaidByPurpose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFigures:
+    """What a shop's whole history says, counted at night. The repeat gap is `None` until so many have come back that
+    it can be trusted (`flows.counting`): half of all returns come within `repeat_gap`, four of five within `late`."""
+
+    quintiles: Quintiles | None = None
+    buyers: int = 0
+    repeat_buyers: int = 0
+    repeat_gap_days: int | None = None
+    late_gap_days: int | None = None
+
+    @property
+    def repeat_gap(self) -> timedelta | None:
+        return None if self.repeat_gap_days is None else timedelta(days=self.repeat_gap_days)
+
+    @property
+    def late_gap(self) -> timedelta | None:
+        return None if self.late_gap_days is None else timedelta(days=self.late_gap_days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A product that is bought by those who bought another. `together` buyers have both; `lift` is how many times more
+    than chance would have it."""
+
+    product_id: str
+    together: int
+    lift: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFigures:
+    """What the shop's history says of a product. `gap_days` is how long it lasts: the middle of the gaps between one
+    person's purchases of it, with 9 chances of 10 between `gap_low` and `gap_high`; `None` below the number of repeats
+    it takes (`flows.counting`).."""
+
+    buyers: int = 0
+    repeats: int = 0
+    gap_days: int | None = None
+    gap_low: int | None = None
+    gap_high: int | None = None
+    companions: tuple[Companion, ...] = ()
+
+    @property
+    def replenish_after(self) -> timedelta | None:
+        return None if self.gap_days is None else timedelta(days=self.gap_days)
+
+
+class Background(Protocol):
+    """Where `Facts` finds what it does not carry itself. Every method may be asked any number of times."""
+
+    def lifetime(self) -> Lifetime: ...
+    def segments(self) -> tuple[str, ...]:
+        """The names of the segments the person is in."""
+        ...
+
+    def fields(self) -> Mapping[str, object]:
+        """The person's own fields, as step `set` wrote them."""
+        ...
+
+    def consent(self, channel: Channel, purpose: Purpose) -> Said: ...
+    def shop(self) -> ShopFigures: ...
+    def product(self, product_id: str) -> ProductFigures: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Nothing is known: the background of tests, and of facts nobody asks."""
+
+    nothing: Lifetime = field(default=Lifetime(orders=0, spent=Money.zero("EUR"), average=Money.zero("EUR")))
+
+    def lifetime(self) -> Lifetime:
+        return self.nothing
+
+    def segments(self) -> tuple[str, ...]:
+        return ()
+
+    def fields(self) -> Mapping[str, object]:
+        return {}
+
+    def consent(self, channel: Channel, purpose: Purpose) -> Said:
+        del channel, purpose
+        return Said()
+
+    def shop(self) -> ShopFigures:
+        return ShopFigures()
+
+    def product(self, product_id: str) -> ProductFigures:
+        del product_id
+        return ProductFigures()
+
+
+BLANK = Blank()

@@ -1,0 +1,80 @@
+"""Paths that lead beyond what `Facts` carries: the one list of them, with their types and how each is read.
+
+    customer.lifetime.orders   customer.segments   customer.fields.size
+    consent.email.state        consent.sms.loyalty.at
+    shop.repeat_gap_days       line.replenish_after
+
+`flows.paths` checks a path by the types here, `flows.facts` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from connector.model import Channel, Purpose
+from flows.lifetime import Lifetime
+
+if TYPE_CHECKING:
+    from flows.facts import Facts
+
+BEYOND: Mapping[str, Mapping[str, Any]] = {
+    "customer": {"lifetime": Lifetime, "segments": tuple[str, ...], "fields": Mapping[str, str]},
+    "shop": {
+        "repeat_gap_days": int | None,
+        "repeat_gap": timedelta | None,
+        "late_gap_days": int | None,
+        "late_gap": timedelta | None,
+        "buyers": int,
+        "repeat_buyers": int,
+    },
+    "line": {"replenish_after": timedelta | None},
+}
+"""Root, name, type: what a root has beside the members of its class."""
+ROOTS_BEYOND = frozenset({*BEYOND, "consent"})
+COUNTED = ("customer.lifetime.rfm", "line.replenish_after")
+"""Beginnings of paths whose values are counted over the shop's whole history, beside the shop's own."""
+PURPOSES = ("marketing", "review", "referral", "loyalty")
+
+
+def is_counted(path: str) -> bool:
+    """Whether a path needs the shop's nightly count."""
+    root, _, rest = path.partition(".")
+    if root == "shop":
+        return rest.partition(".")[0] in BEYOND["shop"]
+    return path.startswith(COUNTED)
+
+
+def _replenish_after(facts: Facts) -> timedelta | None:
+    product = facts.line.product_id if facts.line is not None else None
+    return facts.background.product(product).replenish_after if product else None
+
+
+def _shop(name: str) -> Callable[[Facts], Any]:
+    return lambda facts: getattr(facts.background.shop(), name)
+
+
+_READERS: Mapping[tuple[str, str], Callable[[Facts], Any]] = {
+    ("customer", "lifetime"): lambda facts: facts.background.lifetime(),
+    ("customer", "segments"): lambda facts: facts.background.segments(),
+    ("customer", "fields"): lambda facts: facts.background.fields(),
+    ("line", "replenish_after"): _replenish_after,
+    **{("shop", name): _shop(name) for name in BEYOND["shop"]},
+}
+
+
+def beyond(facts: Facts, root: str, rest: list[str]) -> tuple[Any, list[str]] | None:
+    """The value such a path begins with and what is left of it; `None` for a path that leads nowhere beyond."""
+    if root == "consent":
+        return _consent(facts, rest)
+    reader = _READERS.get((root, rest[0])) if rest else None
+    return (reader(facts), rest[1:]) if reader is not None else None
+
+
+def _consent(facts: Facts, rest: list[str]) -> tuple[Any, list[str]] | None:
+    if not rest:
+        return None
+    named = len(rest) > 1 and rest[1] in PURPOSES
+    purpose = Purpose.of(rest[1]) if named else Purpose.MARKETING
+    return facts.background.consent(Channel.of(rest[0]), purpose), rest[2 if named else 1 :]
