@@ -78,11 +78,11 @@ class Composer:
         )
         if recipient.medium != "email":
             short = str(effect.request.get("short") or template)
-            parts = self._renderer.parts(short, self._view(tx, case, links))
+            parts = self._renderer.parts(short, self._view(tx, case, links, short))
             return Composed(parts.text.strip().encode(), parts.subject)
         rendered = self._renderer.render(
             template,
-            self._view(tx, case, links, recommends=self._renderer.mentions(template, "recommendations")),
+            self._view(tx, case, links, template),
             key=key,
             sender=case.settings.sender,
             reply_to=case.settings.reply_to or shop.support_email,
@@ -93,7 +93,7 @@ class Composer:
         )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
 
-    def _view(self, tx: Tx, case: Case, links: dict[str, str], *, recommends: bool) -> MessageView:
+    def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.
         from flows.render.context import MessageView
 
@@ -103,6 +103,7 @@ class Composer:
         named = case.facts.event.get("product_id", "")
         wanted = [product_id for product_id in (*(line.product_id for line in lines), named) if product_id]
         products = entities.products(tx, case.shop.id, wanted) if wanted else {}
+        recommends = theirs is case.situation and self._renderer.mentions(template, "recommendations")
         return MessageView(
             shop=case.shop,
             locale=choose_locale(case.recipient.locale, case.shop.locale),
@@ -121,6 +122,6 @@ class Composer:
             line=next((line for line in lines if theirs.line and line.id == theirs.line.id), None),
             checkout=theirs.checkout,
             product=products.get(named),
-            recommendations=suggest(tx, case.facts) if recommends and theirs is case.situation else (),
+            recommendations=suggest(tx, case.facts) if recommends else (),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
         )
