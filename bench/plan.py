@@ -16,7 +16,8 @@ from bench.systems import Floor, Stock, System
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate.
+    """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate,
+    `sleepers` the runs asleep, a database each.
 
     `repeats` bounds how many disturbed stretches and rounds are taken again in the whole run.
     """
@@ -34,6 +35,7 @@ class Plan:
     repeats: int = 24
     kill_rates: tuple[int, ...] = (200, 2000)
     kills: int = 3
+    sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
 
 
 FULL = Plan()
@@ -50,6 +52,7 @@ QUICK = Plan(
     burst_seconds=0.0,
     kill_rates=(200,),
     kills=1,
+    sleepers=(10_000, 100_000),
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, kill, memory, receiver, render
+from bench.phases import backtest, e2e, floors, kill, memory, receiver, render, sleepers
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -27,6 +27,7 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "kill": kill.run,
     "memory": memory.run,
     "backtest": backtest.run,
+    "sleepers": sleepers.run,
 }
 ON_DEMAND = frozenset({"backtest"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""

@@ -133,7 +133,9 @@ class Carrier:
             due = effects.due(tx, now, min(self._size, SEND))
             waiting = self._kiitos.outbox.in_order([one for one in due if (one.shop_id, one.id) in admitted])
             self._kiitos.outbox.foresee(tx, waiting)
-            found = (self._kiitos.outbox.prepare(tx, effect, now) for effect in waiting)
+            found = (
+                self._kiitos.outbox.prepare(tx, effect, now, repeatable_for(self._kiitos, effect)) for effect in waiting
+            )
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
                 self._pictures.note(tx, ready.effect)

@@ -52,6 +52,7 @@ from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
 from flows.records import RECORD, record
+from flows.repeating import forgotten, known_still
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
 from flows.telling import NOTIFY, compose_note, person_of
@@ -97,14 +98,20 @@ class Outbox:
             key=lambda each: -catalog.priority(each.shop_id, each.flow_id) if each.purpose.needs_consent else -101,
         )
 
-    def prepare(self, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
-        """T4 for one due effect: `None` when policy deferred or dropped it, or its run ended."""
+    def prepare(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float = 0.0) -> Prepared | None:
+        """T4 for one due effect: `None` when policy deferred or dropped it, its run ended, or it may not be repeated.
+
+        `idempotent_for` is how many seconds its channel knows a repetition for the same message.
+        """
         if not effect.run_id:
             return self._prepare_fetch(tx, effect, now)
         run = runs.get(tx, effect.shop_id, effect.run_id)
         by_hand = effect.result.get(BY_HAND)
         if run is None or (run.status.ended and not by_hand):
             self._drop(tx, effect, now, "run_ended", "the run had ended")
+            return None
+        if not by_hand and forgotten(effect, now, idempotent_for):
+            self._doubt(tx, effect, now, f"{effect.reason}; too late to repeat it without sending it twice")
             return None
         settings = self._runner.catalog.settings(effect.shop_id)
         stored = shops.get(tx, effect.shop_id)
@@ -276,7 +283,11 @@ class Outbox:
             case Rejected(code=code, text=text, bad_address=bad_address):
                 if bad_address and prepared.message is not None and effect.kind == "message":
                     self._blame(tx, effect, prepared.message.recipient, now)
-                self.fail(tx, effect, now, code, text)
+                if effect.tainted and not bad_address:
+                    # The repetition was refused; what was said of the first attempt nobody heard.
+                    self._doubt(tx, effect, now, f"not repeated: {code}: {text}")
+                else:
+                    self.fail(tx, effect, now, code, text)
             case Retry(text=text, after=after):
                 self.again(tx, effect, now, text, after)
             case Unknown(text=text):
@@ -306,13 +317,17 @@ class Outbox:
     def unknown(self, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
         """Nobody can say whether it was carried out: see the rule in this module's head."""
         first = effect.first_try_at or now
-        inside = (now - first).total_seconds() < 0.9 * idempotent_for
+        inside = known_still(first, now, idempotent_for)
         once_more = effect.kind != "message" or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
         if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
             pause = timedelta(seconds=1 if effect.kind == "message" else 15 * 2 ** min(effect.attempts, 8))
             effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
             self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
             return
+        self._doubt(tx, effect, now, text)
+
+    def _doubt(self, tx: Tx, effect: Effect, now: datetime, text: str) -> None:
+        """It may have arrived and is not tried again; the run goes on as if it had."""
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
         self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
 
@@ -369,6 +384,10 @@ class Outbox:
         reason: str,
         detail: Mapping[str, str] | None = None,
     ) -> None:
+        if effect.tainted and effect.kind == "message":
+            # "Not sent" would be a guess: an earlier attempt may have arrived.
+            self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
+            return
         effects.settle(
             tx,
             effect.shop_id,

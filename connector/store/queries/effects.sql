@@ -85,9 +85,9 @@ UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, don
 WHERE shop_id = :shop_id AND effect_id = :effect_id AND status <> 'sent'
 
 -- effect_defer --
--- Put off without having tried.
-UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, reason = :reason
-WHERE shop_id = :shop_id AND effect_id = :effect_id AND status IN ('pending', 'sending')
+-- Put off without having tried. What another worker has begun meanwhile is its own: put back, it would be sent twice.
+UPDATE effects SET due_at = :due_at, reason = :reason
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending'
 
 -- effect_release --
 -- What waited for one thing need not wait any longer.

@@ -1,0 +1,72 @@
+"""Rules that are not asked, or understood wrongly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connector import clockwatch
+from connector.store import consents
+from flows import outbox, policy, situation
+from tests.swarm.bugs.planting import Bug, Plant, wrap
+from tests.swarm.house import House
+
+
+def without(rule: str) -> Plant:
+    """The rule of that name is not asked."""
+
+    def plant(patch: pytest.MonkeyPatch, house: House) -> None:
+        kept = tuple(each for each in policy._RULES if each.__name__ != rule)
+        assert len(kept) == len(policy._RULES) - 1
+        patch.setattr(policy, "_RULES", kept)
+
+    return plant
+
+
+def asked_when_decided(patch: pytest.MonkeyPatch, house: House) -> None:
+    """Consent is asked for the first attempt and believed at every later one."""
+    real = outbox.check
+
+    def check(effect: Any, facts: Any, person: Any, now: Any) -> Any:
+        return policy.Allow() if effect.attempts or effect.reason else real(effect, facts, person, now)
+
+    patch.setattr(outbox, "check", check)
+
+
+def oldest_consent_wins(patch: pytest.MonkeyPatch, house: House) -> None:
+    def weight(row: Any, purpose: Any) -> Any:
+        return row["purpose"] == purpose.value, -row["seq"]
+
+    patch.setattr(consents, "_weight", weight)
+
+
+def opt_out_stops_receipts(patch: pytest.MonkeyPatch, house: House) -> None:
+    patch.setattr(policy, "_blocks", lambda *_: True)
+
+
+def any_clock_is_believed(patch: pytest.MonkeyPatch, house: House) -> None:
+    patch.setattr(clockwatch.ClockWatch, "trusted", lambda self: True)
+
+
+def addresses_as_typed(patch: pytest.MonkeyPatch, house: House) -> None:
+    """An address is looked for in the form it was typed, a capital letter at its head."""
+    wrap(
+        patch,
+        situation.suppressions,
+        "find",
+        lambda real, tx, shop_id, key, channel: real(tx, shop_id, key.capitalize(), channel),
+    )
+
+
+BUGS = (
+    Bug("consent is not asked", without("_consent")),
+    Bug("suppressions are not asked", without("_suppressed")),
+    Bug("an undone purchase is not asked about", without("_undone")),
+    Bug("nothing is too late", without("_too_late")),
+    Bug("asked only once", asked_when_decided),
+    Bug("the oldest consent wins", oldest_consent_wins),
+    Bug("an opt-out stops receipts", opt_out_stops_receipts),
+    Bug("any clock is believed", any_clock_is_believed),
+    Bug("addresses are compared as typed", addresses_as_typed),
+)

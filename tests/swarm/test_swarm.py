@@ -1,0 +1,26 @@
+"""Thousands of seeded lives on the real engine, store, runner, outbox and policy, and not one fault in them.
+
+    make swarm SEEDS=50000                        with progress; FIRST=2000 begins there
+    python -m tests.swarm.search --seed 17        one life again, with its story
+
+KIITOS_SWARM_SEEDS and KIITOS_SWARM_FIRST choose others for this test.
+"""
+
+from __future__ import annotations
+
+import os
+
+from tests.swarm.plan import TROUBLES
+from tests.swarm.search import search, told
+
+SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", "2000"))
+FIRST = int(os.environ.get("KIITOS_SWARM_FIRST", "0"))
+
+
+def test_no_life_has_a_fault() -> None:
+    found = search(FIRST, SEEDS)
+    assert not told(found)
+    assert found.lives == SEEDS
+    # What was to be survived did happen, and there was something to lose.
+    assert {trouble for trouble in TROUBLES if not found.troubles[trouble]} == set()
+    assert found.letters > 4 * found.lives
