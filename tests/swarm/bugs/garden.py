@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if seed >= 0:
             known[bug.name] = seed
         print(f"{seed + 1 if seed >= 0 else f'not in {options.most}':>5}  {bug.name}: {fault}", flush=True)
-    KNOWN.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
+        KNOWN.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
     return int(len(known) < 0.95 * len(BUGS))
 
 
