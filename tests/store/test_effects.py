@@ -158,6 +158,15 @@ def test_putting_off_counts_no_attempt(store: Store) -> None:
     assert (found.status, found.due_at, found.reason, found.attempts) == (EffectStatus.PENDING, at(8), "quiet hours", 0)
 
 
+def test_what_another_worker_has_begun_is_not_put_off(store: Store) -> None:
+    """Put back to pending, untainted, it would be sent a second time (found by tests/swarm)."""
+    put(store, effect())
+    begin(store)
+    with store.work.transaction() as tx:
+        effects.defer(tx, SHOP, "r1:ask", at(8), "platform_unreachable")
+    assert get(store).status is EffectStatus.SENDING
+
+
 def test_what_a_person_got(store: Store) -> None:
     put(store, *(effect(str(n)) for n in range(3)))
     for n in range(3):

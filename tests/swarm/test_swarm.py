@@ -13,7 +13,7 @@ import os
 from tests.swarm.plan import TROUBLES
 from tests.swarm.search import search, told
 
-SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", "2000"))
+SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", "400"))
 FIRST = int(os.environ.get("KIITOS_SWARM_FIRST", "0"))
 
 
