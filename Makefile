@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill tokens-search bench lock clean
+.PHONY: help setup demo test lint kill tokens-search swarm bench lock clean
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -37,6 +37,9 @@ kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=3
 
 tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)
 	@KIITOS_TOKEN_LIVES=$${KIITOS_TOKEN_LIVES:-10000} $(RUN)/pytest -q -s tests/tokens/test_search.py $(ARGS)
+
+swarm: setup           ## seeded lives of two shops in which everything goes wrong (SEEDS=50000 FIRST=0)
+	@$(RUN)/python -m tests.swarm.search --seeds $${SEEDS:-2000} --first $${FIRST:-0} $(ARGS)
 
 bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
 	@$(RUN)/python -m bench $(ARGS)

@@ -21,7 +21,7 @@ from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.reconciliation.reconciler import TASKS, Reconciler
 from connector.registry import PLATFORMS, Registry
-from connector.store import deliveries, effects, runs
+from connector.store import deliveries, effects, runs, wakeups
 from connector.store.db import Tx
 from connector.store.sqlite import driver
 from connector.store.store import Store
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LIBRARY = ("order_confirmation", "delivery_updates", "review_request", "referral_invite", "referral_reward")
-OWN = ("care", "tips", "club")
+OWN = ("care", "tips", "club", "miss")
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 """When the shops were connected: everything of a life is news."""
 TEMPLATE = """---
@@ -164,9 +164,9 @@ class House:
         return worker
 
     def next_due(self) -> datetime | None:
-        """When a delivery, a run or an effect is due next."""
+        """When a delivery, a run, an effect or a wake-up is due next."""
         with self.store.work.read() as tx:
-            times = (deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx))
+            times = (deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), wakeups.next_due(tx))
         return min((at for at in times if at is not None), default=None)
 
     def new_reconciler(self) -> Reconciler:

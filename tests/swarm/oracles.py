@@ -49,6 +49,7 @@ DOUBTS = ("mail lost before", "mail lost after", "died at a mail", "died at a co
 LATEST = timedelta(hours=48)
 PATIENCE = timedelta(hours=2)
 """For back-off: the last attempt before the limit may be so much later."""
+SILENCE = timedelta(days=20)
 NEWS_AGE = timedelta(days=3)
 
 
@@ -231,6 +232,26 @@ def _care_is_late(life: Life, true: TrueOrder, letter: Letter) -> Iterator[str]:
         yield f"{letter}: should have come at {due:%m-%d %H:%M}"
 
 
+def missed_who_is_here(life: Life) -> Iterator[str]:
+    """Nobody hears "we miss you" within twenty days of an order that was known; nor twice without one in between."""
+    for letter in life.post.letters:
+        if letter.template != "miss_you":
+            continue
+        theirs = [true for true in life.orders.values() if _is_of(true, letter)]
+        for true in theirs:
+            known = life.recorded.get((letter.shop_id, true.order.id, "order.created"))
+            if known is not None and known.commit <= letter.decided and letter.at - true.order.placed_at < SILENCE:
+                yield f"{letter}: {true.number} was ordered at {true.order.placed_at:%m-%d %H:%M}"
+        earlier = sum(other.what[:3] == letter.what[:3] and other.at < letter.at for other in life.post.letters)
+        if earlier >= len(theirs):
+            yield f"{letter}: came {earlier + 1} times for {len(theirs)} orders"
+
+
+def _is_of(true: TrueOrder, letter: Letter) -> bool:
+    """Whether the order was ever the person's whose letter it is, under whichever address."""
+    return true.shop_id == letter.shop_id and letter.address.endswith(true.person.email)
+
+
 # -- in the end ---
 
 
@@ -291,6 +312,7 @@ ORACLES: tuple[Callable[[Life], Iterator[str]], ...] = (
     after_a_no,
     too_often,
     at_another_time,
+    missed_who_is_here,
     left_open,
     not_as_told,
     more_doubt_than_cause,

@@ -52,6 +52,8 @@ class Letter:
             return (self.template, self.code)
         if self.template in ("referral_invite", "club_hello"):
             return (self.template, self.shop_id, self.address)
+        if self.template == "miss_you":
+            return (self.template, self.shop_id, self.address, f"{self.at:%Y-%m-%d}")
         return (self.template, self.number, self.tracking)
 
     def __str__(self) -> str:
