@@ -78,7 +78,7 @@ class Life:
         self._count = itertools.count()
         self._open: dict[int, list[Letter]] = {}
         self._busy: list[int] = []
-        self._mortal = True
+        self.mortal = True
         self._unread = False
         house.lead(self)
         self.clock, self.post, self.store = house.clock, house.post, house.store
@@ -166,7 +166,7 @@ class Life:
         return False
 
     def may_die(self, where: str) -> None:
-        if self.depth and self._mortal and not self.skew and self.goes(where):
+        if self.depth and self.mortal and self.goes(where):
             raise Crash(where)
 
     def meanwhile(self) -> None:
@@ -197,7 +197,7 @@ class Life:
     def committed(self) -> None:
         """After each commit that changed something: what of it must from now on be respected?"""
         self.commits += 1
-        if self._mortal:
+        if self.mortal:
             self._open.get(self.depth, []).clear()
         for shop_id, _, kind, order_id, customer_id, subject_id in self.house.connection.execute(_STOPS).fetchall():
             self._record((shop_id, subject_id if kind.startswith("shipment.") else order_id or customer_id, kind))
@@ -276,11 +276,11 @@ class Life:
             self._visit(link[0].decode(), {"rating-p-a": "4"}, None)
 
     def _visit(self, path: str, form: dict[str, str], status: int | None) -> None:
-        mortal, self._mortal = self._mortal, False  # the page is another process, and not the one that dies here
+        mortal, self.mortal = self.mortal, False  # the page is another process, and not the one that dies here
         try:
             answer = self.house.client.post(path, data=form)
         finally:
-            self._mortal = mortal
+            self.mortal = mortal
         if status is not None and answer.status_code != status:
             self.fault(f"{path.rpartition('/')[0]} answered {answer.status_code}")
 

@@ -79,6 +79,8 @@ def said_twice(life: Life) -> Iterator[str]:
     for letter in life.post.letters:
         groups[letter.what].append(letter)
     for letters in groups.values():
+        if _has_two_addresses(life, letters[0]):
+            continue
         for before, again in pairwise(letters):
             if again.marketing:
                 yield f"{again}: the marketing class was repeated (first {before.at:%m-%d %H:%M})"
@@ -86,6 +88,13 @@ def said_twice(life: Life) -> Iterator[str]:
                 yield f"{again}: repeated although its first acceptance was known ({before.at:%m-%d %H:%M})"
         if len(letters) > 2:
             yield f"{letters[0]}: came {len(letters)} times"
+
+
+def _has_two_addresses(life: Life, letter: Letter) -> bool:
+    """Whether it is for a customer who corrected an address: to a flow about customers that is another person, and both
+    may by then be written to at the right one."""
+    about_people = letter.template in ("referral_invite", "club_hello")
+    return about_people and any(_is_of(true, letter) and true.told("corrected") for true in life.orders.values())
 
 
 def codes_twice(life: Life) -> Iterator[str]:

@@ -103,6 +103,7 @@ def _jump(life: Life) -> None:
     """The clock is wrong for some minutes, by hours or a year. Workers that were awake must not believe it."""
     if life.now < life.down_until:
         return
+    life.mortal = False  # a worker that begins under a wrong clock cannot know better
     for number in range(len(life.workers)):
         life.act(number)
     right = life.clock.now()
@@ -114,6 +115,7 @@ def _jump(life: Life) -> None:
         life.act(number)
     life.clock.set(right)
     life.skew = timedelta()
+    life.mortal = True
 
 
 def react(life: Life, letter: Letter) -> None:
