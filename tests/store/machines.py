@@ -288,6 +288,12 @@ class RunsMachine(Machine):
         self.paper: dict[str, Run] = {}
         self.seen: list[Run] = []
 
+    @initialize(order=st.sampled_from(["501", "502"]))
+    def begins(self, order: str) -> None:
+        for name in ("a", "b"):
+            self.enters(name, name, order)
+            self.is_read(name)
+
     @rule(name=names, key=names, order=st.sampled_from(["501", "502"]))
     def enters(self, name: str, key: str, order: str) -> None:
         one = run(name, entry_key=key, order_id=order, subject_id=order, created_at=self.now, wake_at=None)

@@ -71,5 +71,5 @@ def test_a_store_that_is_broken_on_purpose_is_noticed(name: str, monkeypatch: py
             assert broken.old in query.sql
             monkeypatch.setitem(known, broken.query, replace(query, sql=query.sql.replace(broken.old, broken.new)))
     with pytest.raises(AssertionError):
-        run_machine(broken.machine, store, 100, [Phase.generate])  # nobody reads the shortest
+        run_machine(broken.machine, store, 200, [Phase.generate])  # nobody reads the shortest
     store.close()
