@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 LONGEST = timedelta(days=330)
+PATIENCE = 60
+"""Rounds, a minute each, in which nobody does what is due."""
 SOON = timedelta(seconds=2)
 """How long a webhook takes: what a shop says at one moment comes together, and is taken in together."""
 _STOPS = """SELECT shop_id, event_key, kind, order_id, customer_id, subject_id FROM events WHERE kind IN (
@@ -80,6 +82,7 @@ class Life:
         self._busy: list[int] = []
         self.mortal = True
         self._unread = False
+        self._idle = 0
         house.lead(self)
         self.clock, self.post, self.store = house.clock, house.post, house.store
         self.workers = [house.new_worker() for _ in range(WORKERS)]
@@ -128,8 +131,13 @@ class Life:
 
     def _work(self) -> None:
         """One worker does a round. One that has nothing to do although something is due waits a little."""
-        if not self.act(self.chance.pick(range(WORKERS))) and self._overdue():
-            self.clock.advance(timedelta(seconds=60))
+        if self.act(self.chance.pick(range(WORKERS))) or not self._overdue():
+            self._idle = 0
+            return
+        self._idle += 1
+        if self._idle > PATIENCE:
+            raise StoreUnavailable("something is due, and nobody does it")
+        self.clock.advance(timedelta(seconds=60))
 
     def _overdue(self) -> bool:
         due = self.house.next_due()
@@ -144,8 +152,8 @@ class Life:
         self._busy.append(number)
         try:
             tick = self.workers[number].tick()
-            if self.depth == 1 and not tick.deliveries:
-                self._unread = False
+            if not self.workers[number].watch.holding:
+                self._unread = False  # a round takes in far more than a life can have waiting
             return bool(tick)
         except Crash:
             for letter in self._open[self.depth]:
