@@ -332,7 +332,7 @@ def sent_before_sending(patch: pytest.MonkeyPatch) -> None:
 
 def unknown_is_tried_again(patch: pytest.MonkeyPatch) -> None:
     """What nobody knows is simply sent again, marketing too, and nothing looks once more before it leaves."""
-    patch.setattr(outbox, "_forgotten", lambda *_: False)
+    patch.setattr(outbox, "forgotten", lambda *_: False)
 
     def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
         effects.retry(tx, effect.shop_id, effect.id, now, now, text, tainted=True)

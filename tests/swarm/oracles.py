@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from connector.explain import Line, explain
 from connector.store import entities
-from flows import policy
 from tests.swarm.plan import PEOPLE, SHOPS, Person
 from tests.swarm.post import ANSWERS, Letter
 from tests.swarm.shop import TrueOrder
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from tests.swarm.life import Life
 
 CAP = timedelta(hours=16)
+SLOWEST = timedelta(days=5)
+"""The distance to somebody who never reacts."""
 UNDONE = ("order.cancelled", "refund.created", "return.requested")
 STOPPED_BY: dict[str, tuple[str, ...]] = {
     "order_confirmation": ("order.cancelled",),
@@ -149,8 +150,6 @@ def _parcel(letter: Letter) -> str:
 
 def too_often(life: Life) -> Iterator[str]:
     """One letter of the marketing class in sixteen hours, over both shops. Answers are none."""
-    if not hasattr(policy, "_capped"):
-        return
     by_person: dict[str, list[Letter]] = defaultdict(list)
     for letter in life.post.letters:
         if letter.marketing and letter.template not in ANSWERS:
@@ -234,7 +233,7 @@ def _care_is_late(life: Life, true: TrueOrder, letter: Letter) -> Iterator[str]:
     if letter.at > due + LATEST + life.down_for + PATIENCE:
         yield f"{letter}: {letter.at - due} too late"
     nobody_wrote = not any(
-        other.marketing and other.address == letter.address and timedelta() < letter.at - other.at < 2 * CAP
+        other.marketing and other.address == letter.address and timedelta() < letter.at - other.at < SLOWEST
         for other in life.post.letters
     )
     if life.plan.calm and nobody_wrote and letter.at > due + timedelta(minutes=15):

@@ -155,9 +155,11 @@ class Ordering:
             self._later(0.1, 40, self._pay)
         if chance.roll(0.1):
             self._later(0.02, 3, self._correct)
-        if chance.roll(0.28):
+        if chance.roll(0.4):
             self._later(
-                0.01, chance.pick((1, 60, 600)), chance.pick((self._cancel, self._refund, self._refund, self._return))
+                0.01,
+                chance.pick((1, 60, 200, 500)),
+                chance.pick((self._cancel, self._refund, self._refund, self._return)),
             )
         parts = chance.pick((1, 1, 1, 2))
         for letter in "ab"[:parts]:

@@ -19,7 +19,7 @@ from tests.swarm.house import House
 
 def unknown_is_repeated(patch: pytest.MonkeyPatch, house: House) -> None:
     """Whatever the class: what may have arrived is sent again, and nothing looks again before it leaves."""
-    patch.setattr(outbox, "_forgotten", lambda *_: False)
+    patch.setattr(outbox, "forgotten", lambda *_: False)
     patch.setattr(
         Outbox,
         "unknown",
