@@ -266,7 +266,7 @@ class OutboxMachine(Machine):
             (one.purpose is Purpose.TRANSACTIONAL for one in ready), reverse=True
         ), "receipts do not come first"
         assert {one.id for one in due} == {one.id for one in ready}
-        assert len(lost) == sum(until is not None and until < self.now for until in sending)
+        assert len(lost) == sum(until is not None and until <= self.now for until in sending)
         assert following == min([*(one.due_at for one in waiting), *filter(None, sending)], default=None)
         for name, one in self.paper.items():
             kept: Any = stored[name]

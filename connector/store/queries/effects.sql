@@ -51,8 +51,8 @@ SELECT * FROM effects WHERE status = 'pending' AND priority = :priority AND due_
 ORDER BY due_at LIMIT :limit {skip_locked}
 
 -- effect_expired --
--- Sending began and nobody told the end.
-SELECT * FROM effects WHERE status = 'sending' AND lease_until < :now ORDER BY lease_until LIMIT :limit {skip_locked}
+-- Sending began and nobody told the end. From the lease's very end on: the cap counts it as being sent until then.
+SELECT * FROM effects WHERE status = 'sending' AND lease_until <= :now ORDER BY lease_until LIMIT :limit {skip_locked}
 
 -- effect_contents_of --
 -- Frozen contents by a JSON list of ids.
