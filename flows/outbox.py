@@ -43,7 +43,6 @@ from flows.addressing import Recipient, derive_token
 from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
 from flows.definition import Flow
-from flows.facts import Facts
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.guards import GuardResult
@@ -52,7 +51,7 @@ from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
 from flows.records import RECORD, record
-from flows.repeating import forgotten, known_still
+from flows.repeating import forgotten, known_still, no_longer_true
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
 from flows.telling import NOTIFY, compose_note, person_of
@@ -99,10 +98,8 @@ class Outbox:
         )
 
     def prepare(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float = 0.0) -> Prepared | None:
-        """T4 for one due effect: `None` when policy deferred or dropped it, its run ended, or it may not be repeated.
-
-        `idempotent_for` is how many seconds its channel knows a repetition for the same message.
-        """
+        """T4 for one due effect: `None` when policy deferred or dropped it, its run ended, or it may not be repeated
+        (its channel knows a repetition for `idempotent_for` seconds)."""
         if not effect.run_id:
             return self._prepare_fetch(tx, effect, now)
         run = runs.get(tx, effect.shop_id, effect.run_id)
@@ -135,7 +132,7 @@ class Outbox:
         way = way_of(tx, effect, facts, settings, shop, situation, self._salt, now)
         if way.effect.channel != effect.channel and effect.kind == "message":
             effect = self._choose(tx, way, now)
-        stale = None if by_hand else _no_longer_true(flow, effect, facts)
+        stale = None if by_hand else no_longer_true(flow, effect, facts)
         if stale is not None:
             self._drop_stale(tx, effect, stale, now)
             return None
@@ -181,7 +178,7 @@ class Outbox:
         if (end := given_up(effect, now)) is not None:
             self.fail(tx, effect, now, end.code, end.text)
             return None
-        stale = None if effect.result.get(BY_HAND) else _no_longer_true(flow, effect, case.facts)
+        stale = None if effect.result.get(BY_HAND) else no_longer_true(flow, effect, case.facts)
         if stale is not None:
             self._drop_stale(tx, effect, stale, now)
             return None
@@ -284,7 +281,6 @@ class Outbox:
                 if bad_address and prepared.message is not None and effect.kind == "message":
                     self._blame(tx, effect, prepared.message.recipient, now)
                 if effect.tainted and not bad_address:
-                    # The repetition was refused; what was said of the first attempt nobody heard.
                     self._doubt(tx, effect, now, f"not repeated: {code}: {text}")
                 else:
                     self.fail(tx, effect, now, code, text)
@@ -327,7 +323,7 @@ class Outbox:
         self._doubt(tx, effect, now, text)
 
     def _doubt(self, tx: Tx, effect: Effect, now: datetime, text: str) -> None:
-        """It may have arrived and is not tried again; the run goes on as if it had."""
+        """An earlier attempt may have arrived, and it is not repeated: "not sent" would be a guess. The run goes on."""
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
         self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
 
@@ -385,7 +381,6 @@ class Outbox:
         detail: Mapping[str, str] | None = None,
     ) -> None:
         if effect.tainted and effect.kind == "message":
-            # "Not sent" would be a guess: an earlier attempt may have arrived.
             self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
             return
         effects.settle(
@@ -408,11 +403,3 @@ class Outbox:
         key = email_key(recipient) if channel is Channel.EMAIL else recipient
         if key is not None:
             suppressions.add(tx, effect.shop_id, key, channel, "all", "hard_bounce", now)
-
-
-def _no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:
-    """The guard of the effect's step that held when it was decided and does not hold now, as after a long outage."""
-    if effect.tainted or flow.index(effect.step_id) is None:
-        return None
-    results = (guard.evaluate(facts) for guard in flow.step(effect.step_id).when)
-    return next((result for result in results if not result.passed), None)

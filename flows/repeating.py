@@ -1,10 +1,14 @@
-"""Whether a message that may have arrived may still be repeated: only while its channel knows it by its key. Pure."""
+"""Whether what was decided earlier may still leave: a repetition only while its channel knows the message by its key,
+any message only while what it was decided for holds. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from connector.model import Effect, Purpose
+from flows.definition import Flow
+from flows.facts import Facts
+from flows.guards import GuardResult
 
 _MARGIN = 0.9
 """For the provider's clock, and for the way there."""
@@ -20,3 +24,11 @@ def forgotten(effect: Effect, now: datetime, idempotent_for: float) -> bool:
     the channel knows the message no more: it would be sent twice."""
     repeats = effect.kind == "message" and effect.tainted and effect.purpose is not Purpose.TRANSACTIONAL
     return repeats and not known_still(effect.first_try_at or now, now, idempotent_for)
+
+
+def no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:
+    """The guard of the effect's step that held when it was decided and does not hold now, as after a long outage."""
+    if effect.tainted or flow.index(effect.step_id) is None:
+        return None
+    results = (guard.evaluate(facts) for guard in flow.step(effect.step_id).when)
+    return next((result for result in results if not result.passed), None)

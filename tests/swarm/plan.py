@@ -118,5 +118,5 @@ def draw(chance: Chance) -> Plan:
         dead=frozenset({PEOPLE[0].email}) if not calm and chance.roll(0.08) else frozenset(),
         outages=0 if calm else chance.pick((0, 0, 0, 1, 2)),
         jumps=0 if calm else chance.pick((0, 0, 0, 0, 1)),
-        post_closes=not calm and chance.roll(0.1),
+        post_closes=not calm and chance.roll(0.2),
     )

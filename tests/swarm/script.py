@@ -233,11 +233,14 @@ class Ordering:
         if chance.roll(0.06):
             self._later(0.1, 20, lambda: self._resend(letter, parts))
             return
+        if chance.roll(0.08):  # lost on the way, or broken on arrival
+            self._later(260, 560, lambda: self._resend(letter, parts))
         steps = [status for status in ON_THE_WAY if chance.roll(0.4)]
-        if chance.roll(0.15):
+        missed = chance.roll(0.2)
+        if missed:
             steps.append(ShipmentStatus.ATTEMPTED)
         if chance.roll(0.9):
-            steps.append(ShipmentStatus.DELIVERED if chance.roll(0.93) else ShipmentStatus.FAILED)
+            steps.append(ShipmentStatus.DELIVERED if chance.roll(0.5 if missed else 0.95) else ShipmentStatus.FAILED)
         self._go_on(parcel.id, steps)
 
     def _go_on(self, parcel_id: str, steps: list[ShipmentStatus]) -> None:

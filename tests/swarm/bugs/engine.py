@@ -12,7 +12,7 @@ import pytest
 from connector.contracts import Woke
 from connector.model import RunStatus
 from connector.store import runs
-from flows import daytime, engine, facts, outbox, runner, situation
+from flows import daytime, engine, facts, outbox, runner
 from flows.zones import residence
 from tests.swarm.bugs.planting import Bug, reword, wrap
 from tests.swarm.house import House
@@ -99,12 +99,12 @@ def flow_guards_not_asked(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def step_guards_not_asked(patch: pytest.MonkeyPatch, house: House) -> None:
     patch.setattr(engine._Walk, "_admitted", lambda *_: True)
-    patch.setattr(outbox, "_no_longer_true", lambda *_: None)
+    patch.setattr(outbox, "no_longer_true", lambda *_: None)
 
 
 def news_that_is_old_is_told(patch: pytest.MonkeyPatch, house: House) -> None:
     """What held when a message was decided is taken to hold when it leaves."""
-    patch.setattr(outbox, "_no_longer_true", lambda *_: None)
+    patch.setattr(outbox, "no_longer_true", lambda *_: None)
 
 
 def told_twice(patch: pytest.MonkeyPatch, house: House) -> None:
@@ -126,10 +126,6 @@ def the_shops_own_ten_o_clock(patch: pytest.MonkeyPatch, house: House) -> None:
     patch.setattr(facts, "residence", lambda shop, order, customer: residence(shop, None, None))
 
 
-def reviews_unseen(patch: pytest.MonkeyPatch, house: House) -> None:
-    wrap(patch, situation, "derive", lambda real, *given: replace(real(*given), reviewed_at=None))
-
-
 BUGS = (
     Bug("the entry key has no subject", entry_key_without_subject),
     Bug("guests are other people each time", guests_are_others),
@@ -147,5 +143,4 @@ BUGS = (
     Bug("the same news is told twice", told_twice),
     Bug("summer time comes a day late", summer_time_a_day_late),
     Bug("the shop's ten o'clock, not the person's", the_shops_own_ten_o_clock),
-    Bug("reviews are not seen", reviews_unseen),
 )
