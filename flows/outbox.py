@@ -25,15 +25,7 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import (
-    Channel,
-    Effect,
-    EffectStatus,
-    Purpose,
-    Run,
-    ShopStatus,
-    email_key,
-)
+from connector.model import Channel, Effect, EffectStatus, Purpose, Run, ShopStatus, email_key
 from connector.standing import FLOW_HELD, tell_of_flow
 from connector.store import effects, pace, runs, shops, suppressions
 from connector.store.db import Tx

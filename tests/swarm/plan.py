@@ -116,7 +116,7 @@ def draw(chance: Chance) -> Plan:
         window=chance.pick((0.0, 0.0, 900.0)),
         orders=chance.pick((1, 2, 2, 3)),
         dead=frozenset({PEOPLE[0].email}) if not calm and chance.roll(0.08) else frozenset(),
-        outages=0 if calm else chance.pick((0, 0, 0, 1, 2)),
+        outages=0 if calm else chance.pick((0, 0, 1)),
         jumps=0 if calm else chance.pick((0, 0, 0, 0, 1)),
         post_closes=not calm and chance.roll(0.2),
     )

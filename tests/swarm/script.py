@@ -88,7 +88,7 @@ def _say(life: Life, shop_id: str, person: Person, yes: bool) -> None:
 def _go_down(life: Life) -> None:
     """Nobody works for a while."""
     life.troubles["outage"] += 1
-    until = life.now + life.chance.between(0.3, life.chance.pick((2, 20, 40)))
+    until = life.now + life.chance.between(0.3, life.chance.pick((2, 20, 40, 90)))
     life.down_for += until - max(life.now, min(life.down_until, until))
     life.down_until = max(life.down_until, until)
 
