@@ -29,6 +29,8 @@ ROUTES = {
     "pages.friend": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
+    "pages.task": {"GET", "HEAD"},
+    "pages.task_post": {"POST"},
     "pages.proxy": {"GET", "HEAD"},
 }
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -66,7 +68,7 @@ def test_other_methods_are_405_with_the_allowed_ones(app: Flask) -> None:
                 assert answer.status_code == 405, (method, path)
                 assert set(answer.headers["Allow"].split(", ")) == methods
                 refused += 1
-    assert refused == 6 + 5 + 5 + 5 + 5 + 6
+    assert refused == 6 + 5 + 5 + 5 + 5 + 5 + 6
 
 
 def assert_guarded(answer: object, where: str) -> None:
@@ -191,8 +193,11 @@ def fields(text: str) -> set[str]:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
-    used = set(re.findall(r"[\"']((?:review|unsubscribe|survey|referral|data|gone|problem)\.\w+)[\"']", sources))
+    used = set(re.findall(r"[\"']((?:review|unsubscribe|survey|task|referral|data|gone|problem)\.\w+)[\"']", sources))
     composed = {f"review.{state}" for state in ("thanks", "again", "none")} | {"survey.thanks", "survey.again"}
+    outcomes = ("approved", "refused")
+    composed |= {f"task.{outcome}_{how}" for outcome in outcomes for how in ("by", "alone")}
+    composed |= {f"task.otherwise.{outcome}" for outcome in outcomes}
     purposes = {key for key in strings("en") if key.startswith("purpose.")}
     files = {path.name for path in PAGES.glob("templates/*.html")}
     assert used - files | composed | purposes == set(strings("en"))
