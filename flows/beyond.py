@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from connector.model import Channel, Purpose
 from flows.lifetime import Lifetime
+from flows.recommending import candidates
 
 if TYPE_CHECKING:
     from flows.facts import Facts
 
 BEYOND: Mapping[str, Mapping[str, Any]] = {
-    "customer": {"lifetime": Lifetime, "segments": tuple[str, ...], "fields": Mapping[str, str]},
+    "customer": {
+        "lifetime": Lifetime,
+        "segments": tuple[str, ...],
+        "fields": Mapping[str, str],
+        "recommendations": int,
+    },
     "shop": {
         "repeat_gap_days": int | None,
         "repeat_gap": timedelta | None,
@@ -33,7 +39,7 @@ BEYOND: Mapping[str, Mapping[str, Any]] = {
 }
 """Root, name, type: what a root has beside the members of its class."""
 ROOTS_BEYOND = frozenset({*BEYOND, "consent"})
-COUNTED = ("customer.lifetime.rfm", "line.replenish_after")
+COUNTED = ("customer.lifetime.rfm", "customer.recommendations", "line.replenish_after")
 """Beginnings of paths whose values are counted over the shop's whole history, beside the shop's own."""
 PURPOSES = ("marketing", "review", "referral", "loyalty")
 
@@ -51,6 +57,14 @@ def _replenish_after(facts: Facts) -> timedelta | None:
     return facts.background.product(product).replenish_after if product else None
 
 
+def _recommendations(facts: Facts) -> int:
+    """How many products the shop's history puts beside those of the order, and the person does not have."""
+    order = facts.order
+    seeds = [line.product_id for line in order.lines if line.product_id and line.current_quantity != 0] if order else []
+    figures = {product: facts.background.product(product) for product in seeds}
+    return len(candidates(seeds, figures, {*seeds, *facts.background.lifetime().products}))
+
+
 def _shop(name: str) -> Callable[[Facts], Any]:
     return lambda facts: getattr(facts.background.shop(), name)
 
@@ -59,6 +73,7 @@ _READERS: Mapping[tuple[str, str], Callable[[Facts], Any]] = {
     ("customer", "lifetime"): lambda facts: facts.background.lifetime(),
     ("customer", "segments"): lambda facts: facts.background.segments(),
     ("customer", "fields"): lambda facts: facts.background.fields(),
+    ("customer", "recommendations"): _recommendations,
     ("line", "replenish_after"): _replenish_after,
     **{("shop", name): _shop(name) for name in BEYOND["shop"]},
 }

@@ -217,8 +217,16 @@ def facts_of(
         step_id="",
         salt=salt,
         guides=guides,
+        product_tags=_tags(tx, shop, situation.order) if any(guide.tags for guide in guides) else {},
         background=acquaintance(tx, shop, situation.order, situation.customer, now) if tx is not None else BLANK,
     )
+
+
+def _tags(tx: Tx | None, shop: Shop, order: Order | None) -> dict[str, tuple[str, ...]]:
+    """The tags of what was ordered, by product id: only shops whose guides go by tags pay for the look."""
+    wanted = [line.product_id for line in order.lines if line.product_id] if order else []
+    known = entities.products(tx, shop.id, wanted) if tx is not None and wanted else {}
+    return {product_id: product.tags for product_id, product in known.items()}
 
 
 def person(

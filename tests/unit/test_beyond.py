@@ -11,12 +11,12 @@ import pytest
 
 from connector.errors import ConfigError
 from connector.model import Channel, ConsentState, Money, Purpose
-from flows.background import BLANK, Background, ProductFigures, Said, ShopFigures
+from flows.background import BLANK, Background, Companion, ProductFigures, Said, ShopFigures
 from flows.beyond import is_counted
 from flows.guards import parse_guard
 from flows.lifetime import Lifetime, RfmClass
 from flows.paths import Kind, path_type
-from tests.engine.world import facts
+from tests.engine.world import facts, line, order
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -183,3 +183,31 @@ def test_a_span_is_shown_as_it_is_written() -> None:
     result = parse_guard("customer.lifetime.interval < 30d").evaluate(replace(facts(), background=Known()))
     assert (result.saw, result.wanted) == ("20d", "30d")
     assert timedelta(days=20) == Known().lifetime().interval
+
+
+class Neighbours(Known):
+    """A shop whose history puts two products beside the mug; one of them is theirs already."""
+
+    def lifetime(self) -> Lifetime:
+        return replace(super().lifetime(), products=("p-owned",))
+
+    def product(self, product_id: str) -> ProductFigures:
+        assert product_id == "p-mug"
+        pairs = ("p-owned", "p-new")
+        return ProductFigures(companions=tuple(Companion(product_id=each, together=9, lift=2.0) for each in pairs))
+
+
+@pytest.mark.parametrize(
+    ("text", "background", "passed"),
+    [
+        ("customer.recommendations == 1", Neighbours(), True),
+        ("customer.recommendations >= 2", Neighbours(), False),
+        ("customer.recommendations == 0", BLANK, True),
+    ],
+)
+def test_what_could_be_recommended_is_counted_without_what_they_have(
+    text: str, background: Background, passed: bool
+) -> None:
+    bought = order(lines=(line(product_id="p-mug"),))
+    assert parse_guard(text).evaluate(replace(facts(order=bought), background=background)).passed is passed
+    assert is_counted("customer.recommendations")
