@@ -179,9 +179,12 @@ def drop_arming(tx: Tx, shop_id: str, flow_id: str) -> None:
     tx.run("arming_drop", shop_id=shop_id, flow_id=flow_id)
 
 
+_PAGES = {"orders": "arming_orders", "customers": "arming_customers", "checkouts": "arming_checkouts"}
+
+
 def page(tx: Tx, source: str, shop_id: str, after_id: str, limit: int) -> list[str]:
     """Ids of `orders`, `customers` or `checkouts`, in their order."""
-    rows = tx.all(f"arming_{source}", shop_id=shop_id, after_id=after_id, limit=limit)
+    rows = tx.all(_PAGES[source], shop_id=shop_id, after_id=after_id, limit=limit)
     return [row["id"] for row in rows]
 
 

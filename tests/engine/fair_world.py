@@ -73,6 +73,7 @@ class FairWorld:
         self._config = parse_config(self._document(limits or {}, flows), folder / "app.toml", {"KEY": _KEY})
         self.kiitos = self.another(store)
         self.sent: list[Sent] = []
+        self.repeatable = 0.0  # seconds for which the channel knows a repetition
         self._count = 0
         self._greet()
 
@@ -101,7 +102,7 @@ class FairWorld:
             "schema": 1,
             "app": {"master_key": {"env": "KEY"}},
             "channels": {"mail": {"kind": "memory"}},
-            "defaults": {"email": "mail", "soft_opt_in": ["marketing"], "limits": dict(limits)},
+            "defaults": {"email": "mail", "sms": "mail", "soft_opt_in": ["marketing"], "limits": dict(limits)},
             "clients": {
                 "c": {"shops": {name: {**shop, "domain": f"{name}.example"} for name in ("north", "south")}},
                 "other": {"shops": {"east": {**shop, "domain": "east.example"}}},
@@ -121,6 +122,7 @@ class FairWorld:
                     customer=Customer(
                         id=f"p{number}",
                         email=address(number),
+                        phone=f"+35840123456{number}",
                         default_address=Address(country=COUNTRIES[number % len(COUNTRIES)]),
                         updated_at=START,
                     ),
@@ -177,11 +179,13 @@ class FairWorld:
         with worker.store.work.transaction() as tx:
             due = worker.outbox.in_order(effects.due(tx, now, limit))
             worker.outbox.foresee(tx, due)
-            prepared = [ready for one in due if (ready := worker.outbox.prepare(tx, one, now)) is not None]
+            prepared = [
+                ready for one in due if (ready := worker.outbox.prepare(tx, one, now, self.repeatable)) is not None
+            ]
         with worker.store.work.transaction() as tx:
             for ready in prepared:
                 assert ready.message is not None
-                worker.outbox.record(tx, ready, Accepted(key=ready.message.key), now, 0.0)
+                worker.outbox.record(tx, ready, Accepted(key=ready.message.key), now, self.repeatable)
         self.sent += [Sent(now, ready.effect) for ready in prepared]
         return len(prepared)
 

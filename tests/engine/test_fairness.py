@@ -368,6 +368,7 @@ def test_a_pause_holds_and_a_resumed_flow_goes_on(make: Callable[..., FairWorld]
 def test_a_message_whose_outcome_is_unknown_counts_and_is_not_put_off(make: Callable[..., FairWorld]) -> None:
     """Repeating it inside the provider's window is harmless, hours later it would be a second message."""
     world = make()
+    world.repeatable = 3600.0
     first = world.want(Wanted(START, SHOPS[0], "low", 0))
     waiting = world.effect(first)
     with world.store.work.transaction() as tx:

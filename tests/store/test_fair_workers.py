@@ -31,23 +31,25 @@ def make(tmp_path: Path, open_store: Callable[[], Store]) -> Iterator[Callable[.
         yield one
 
 
-def meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each worker has looked when the other has, if the database lets both look."""
+def meet(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    """Each worker has looked when the other has, if the database lets both look: for so many seconds they wait."""
     both, reached = threading.Barrier(2), pace.reached
 
     def look_and_wait(*asked: Any) -> list[pace.Contact]:
         found = reached(*asked)
         with suppress(threading.BrokenBarrierError):
-            both.wait(0.5)
+            both.wait(patience)
         return found
 
     monkeypatch.setattr(pace, "reached", look_and_wait)
 
 
-def send_side_by_side(world: FairWorld, workers: list[Kiitos], monkeypatch: pytest.MonkeyPatch) -> int:
+def send_side_by_side(
+    world: FairWorld, workers: list[Kiitos], monkeypatch: pytest.MonkeyPatch, patience: float = 0.5
+) -> int:
     """One message each, at the same moment; how many left."""
     with monkeypatch.context() as patch:
-        meet(patch)
+        meet(patch, patience)
         assert together(2, lambda index: world.tick(1, workers[index])) == []
     return len(world.sent)
 
@@ -87,7 +89,8 @@ def test_without_holding_the_slot_both_would_send(
         with without_rendering():
             world = FairWorld(tmp_path, stores[0], {"daily": 1})
             story(world)
-            assert send_side_by_side(world, [world.kiitos, world.another(stores[1])], monkeypatch) == 2
+            workers = [world.kiitos, world.another(stores[1])]
+            assert send_side_by_side(world, workers, monkeypatch, patience=20) == 2
     finally:
         for store in stores:
             store.close()
