@@ -230,7 +230,7 @@ class OutboxMachine(Machine):
         with self.store.work.transaction() as tx:
             effects.defer(tx, SHOP, name, self.now + due, "quiet hours")
         known = self.paper.get(name)
-        if known is not None and known.status is EffectStatus.PENDING:
+        if known is not None and known.status is EffectStatus.PENDING and known.due_at <= self.now + due:
             self.paper[name] = replace(known, due_at=self.now + due)
 
     @rule(name=few, status=st.sampled_from([EffectStatus.SENT, EffectStatus.FAILED, EffectStatus.UNCERTAIN]))

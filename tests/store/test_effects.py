@@ -168,6 +168,16 @@ def test_what_another_worker_has_begun_is_not_put_off(store: Store) -> None:
     assert get(store).status is EffectStatus.SENDING
 
 
+def test_what_a_server_wished_for_later_is_not_brought_forward(store: Store) -> None:
+    """By another worker that could not ask the shop meanwhile (found by tests/swarm)."""
+    put(store, effect())
+    begin(store)
+    with store.work.transaction() as tx:
+        effects.retry(tx, SHOP, "r1:ask", at(0), at(3), "450 later")
+        effects.defer(tx, SHOP, "r1:ask", at(1), "platform_unreachable")
+    assert (get(store).due_at, get(store).reason) == (at(3), "450 later")
+
+
 def test_what_a_person_got(store: Store) -> None:
     put(store, *(effect(str(n)) for n in range(3)))
     for n in range(3):

@@ -85,9 +85,10 @@ UPDATE effects SET status = 'pending', due_at = :due_at, lease_until = NULL, don
 WHERE shop_id = :shop_id AND effect_id = :effect_id AND status <> 'sent'
 
 -- effect_defer --
--- Put off without having tried. What another worker has begun meanwhile is its own: put back, it would be sent twice.
+-- Put off without having tried. What another worker did meanwhile stands: begun and put back it would be sent twice, and
+-- what a server wished for later would come too soon.
 UPDATE effects SET due_at = :due_at, reason = :reason
-WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending'
+WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending' AND due_at <= :due_at
 
 -- effect_release --
 -- What waited for one thing need not wait any longer.
