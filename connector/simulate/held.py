@@ -181,7 +181,8 @@ class HeldTx(Tx):
                 names = list(changed[0])
                 marks = ", ".join("?" * len(names))
                 statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"
-                self._cursor.executemany(statement, [tuple(row.values()) for row in changed])
+                # By name: a row that SQLite changed has its columns in the table's order, one of a twin in its own.
+                self._cursor.executemany(statement, [tuple(row[name] for name in names) for row in changed])
 
     def _outdate(self, touched: Iterable[str]) -> None:
         for table in touched:

@@ -358,9 +358,9 @@ def effect_due(t: Tables, a: Args) -> list[Row]:
     return due[: a["limit"]]
 
 
-@_reads("effect_expired", "07c7faeee4bb")
+@_reads("effect_expired", "7ed7b9adf839")
 def effect_expired(t: Tables, a: Args) -> list[Row]:
-    lost = [row for row in t.sending.values() if row["lease_until"] < a["now"]]
+    lost = [row for row in t.sending.values() if row["lease_until"] <= a["now"]]
     lost.sort(key=lambda row: row["lease_until"])
     return lost[: a["limit"]]
 
@@ -393,11 +393,10 @@ def effect_settle(t: Tables, a: Args) -> int:
     return 1
 
 
-@_writes("effect_defer", "f8a8a1690098")
+@_writes("effect_defer", "68e35690d91b")
 def effect_defer(t: Tables, a: Args) -> int:
     known = t.rows["effects"].get(a["effect_id"])
-    if known is None or known["status"] not in ("pending", "sending"):
+    if known is None or known["status"] != "pending" or known["due_at"] > a["due_at"]:
         return 0
-    row = known | {"status": "pending", "due_at": a["due_at"], "lease_until": None, "reason": a["reason"]}
-    t.put("effects", a["effect_id"], row)
+    t.put("effects", a["effect_id"], known | {"due_at": a["due_at"], "reason": a["reason"]})
     return 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connector.errors import ConfigError
 from connector.model import Channel, ConsentState, EventKind
+from connector.simulate import twins
 from connector.simulate.story import Moment
 from connector.testing.histories import Habits, History
 from flows import engine, policy
@@ -83,6 +84,19 @@ def test_flows_that_wait_for_time_and_lines_too(seed: int, tmp_path: Path) -> No
     theirs = without_subject(really(book, [moment for person in people for moment in person], window(200)))
     assert ours == theirs
     assert {each[1] for each in ours} == {"winback", "anniversary", "care"}
+
+
+@pytest.mark.parametrize("query", ["effect_defer", "effect_settle", "run_save"])
+def test_a_query_without_its_twin_costs_time_and_nothing_else(
+    query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite then changes rows that twins made before and change again."""
+    for name, text in WAITING.items():
+        (tmp_path / name).write_text(text)
+    book, people = playbook(WAITING, folder=tmp_path), past(1)
+    ours = essence(looked_back(book, people, window(200)).deeds)
+    monkeypatch.delitem(twins.WRITES, query)
+    assert essence(looked_back(book, people, window(200)).deeds) == ours
 
 
 def test_flows_wait_for_one_another_as_they_do_there(tmp_path: Path) -> None:
