@@ -260,7 +260,15 @@ class Outbox:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
         sender = case.settings.sender
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
-        message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
+        message = Message(
+            key=key,
+            channel=effect.channel or "email",
+            sender=sender,
+            recipient=address,
+            content=content,
+            purpose=effect.purpose,
+            shop_id=effect.shop_id,
+        )
         return Prepared(effect=effect, run=case.run, message=message)
 
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:

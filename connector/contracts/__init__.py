@@ -36,7 +36,17 @@ from connector.contracts.catching_up import (
     MarkPage,
     Snapshot,
 )
-from connector.contracts.channel import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts.channel import (
+    Accepted,
+    Channel,
+    ChecksChannel,
+    LooksUp,
+    Message,
+    Outcome,
+    Rejected,
+    Retry,
+    Unknown,
+)
 from connector.contracts.connecting import (
     Begun,
     ChecksConnection,
@@ -105,6 +115,7 @@ __all__ = [
     "Begun",
     "Backfills",
     "Channel",
+    "ChecksChannel",
     "ChecksConnection",
     "CodesRef",
     "CodesRequest",
@@ -146,6 +157,7 @@ __all__ = [
     "LinksToShop",
     "ListsChanges",
     "ListsOrders",
+    "LooksUp",
     "ManagesWebhooks",
     "Mark",
     "MarkPage",

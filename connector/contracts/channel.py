@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from connector.clock import Clock
+from connector.contracts.connecting import Finding
+from connector.model import Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,8 @@ class Message:
     """One message for one recipient, rendered and frozen before the first attempt.
 
     `key` is the effect's own key: a provider's idempotency key, and the local part of the Message-ID.
-    `content` holds the finished bytes (for e-mail the MIME message with CRLF line ends).
+    `content` holds the finished bytes (for e-mail the MIME message with CRLF line ends). `purpose` chooses a provider's
+    stream where it parts order mail from advertising; `shop_id` is whose account limits count.
     """
 
     key: str
@@ -24,6 +28,8 @@ class Message:
     recipient: str
     content: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    purpose: Purpose = Purpose.TRANSACTIONAL
+    shop_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +104,23 @@ class Channel(ABC):
 
     def close(self) -> None:  # noqa: B027 - channels without connections need not write one
         """Give back connections. Idempotent."""
+
+
+class LooksUp(ABC):
+    """A channel whose provider can be asked, after the fact, whether it took a message."""
+
+    @abstractmethod
+    def look_up(self, message: Message, since: datetime) -> Accepted | None:
+        """The acceptance of `message`, tried first at `since`; `None` when the provider certainly has none.
+
+        Raises `Transient` when nobody can say yet, `Refused` when the provider will not tell.
+        """
+
+
+class ChecksChannel(ABC):
+    """A channel that can say, without writing to anybody, whether it would work."""
+
+    @abstractmethod
+    def check(self, sender: str) -> Iterator[Finding]:
+        """Findings about credentials, limits and the sender's standing, one as soon as it is known. Raises nothing for
+        a provider that refuses or cannot be reached: that is a finding."""
