@@ -38,6 +38,7 @@ from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.guards import GuardResult
+from flows.heard import unheard
 from flows.media import Way, way_of
 from flows.parting import parting
 from flows.policy import AT_WORK, check
@@ -137,7 +138,8 @@ class Outbox:
             facts=facts,
             recipient=way.recipient,
         )
-        if not self._let_pass(tx, case, self._weigh(tx, case, way.person, now), now):
+        silent = None if by_hand else unheard(tx, flow, case, self._salt, now)
+        if not self._let_pass(tx, case, silent or self._weigh(tx, case, way.person, now), now):
             return None
         once_only = effect.kind == "message" and not effect.tainted and not by_hand
         if once_only and (before := told_already(tx, run, effect)):
@@ -260,15 +262,8 @@ class Outbox:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
         sender = case.settings.sender
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
-        message = Message(
-            key=key,
-            channel=effect.channel or "email",
-            sender=sender,
-            recipient=address,
-            content=content,
-            purpose=effect.purpose,
-            shop_id=effect.shop_id,
-        )
+        message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
+        message = replace(message, purpose=effect.purpose, shop_id=effect.shop_id)
         return Prepared(effect=effect, run=case.run, message=message)
 
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:

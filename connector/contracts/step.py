@@ -138,7 +138,8 @@ class Step(ABC):
 
     `capabilities` are the adapter classes a shop's platform must have, checked when flows load; `instead` names step
     types that come near where one is lacking, the best first. `costly` says that it costs the merchant money or cannot
-    be taken back: its order is fetched afresh before. `transactional_only` is for what leaves out consent.
+    be taken back: its order is fetched afresh before. `told_in_message`: what it makes is worth nothing to a customer
+    who does not hear of it. `transactional_only` is for what leaves out consent.
     `paths()` and `templates()` name what the step refers to, so that loading can check it.
     """
 
@@ -146,6 +147,7 @@ class Step(ABC):
     capabilities: ClassVar[tuple[type[ABC], ...]] = ()
     instead: ClassVar[tuple[str, ...]] = ()
     costly: ClassVar[bool] = False
+    told_in_message: ClassVar[bool] = False
     transactional_only: ClassVar[bool] = False
 
     @abstractmethod

@@ -52,6 +52,7 @@ class CreateDiscount(Step):
     do: ClassVar[str] = "create_discount"
     capabilities: ClassVar[tuple[type[ABC], ...]] = (CreatesDiscounts,)
     costly: ClassVar[bool] = True
+    told_in_message: ClassVar[bool] = True
     instead: ClassVar[tuple[str, ...]] = ("issue_gift_card", "issue_store_credit")
 
     percent: Decimal | None = None

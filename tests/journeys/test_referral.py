@@ -213,13 +213,13 @@ def test_shopify_a_reward_that_could_not_be_made_is_no_reward(world: World, tell
 
 
 def test_shopify_the_advocate_unsubscribed_meanwhile(world: World, tells: Tells) -> None:
-    """Nobody is written to who said no; why is told to who asks about the advocate."""
+    """Nobody is written to who said no, and no code is made that nobody hears of; why is told to who asks."""
     code = invited(world)
     world.shopify.place_order([(LAMP, 1)], FRIEND, discount_code=code)
     world.wait(days=3)
     unsubscribe(world, ADVOCATE)
     world.wait(days=40)
-    assert "referral_reward not sent: suppressed" in tells(world)
+    assert "create_discount not sent: suppressed" in tells(world)
 
 
 def test_shopify_the_shared_code_is_made_once_though_answers_were_lost(world: World) -> None:
