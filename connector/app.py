@@ -14,6 +14,7 @@ from connector.calling import Caller, keep_secrets
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
 from connector.contracts import Access, Channel, Message
+from connector.contracts.channel_events import ENVELOPE, HOOK_PREFIX
 from connector.credentials import Credentials, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
@@ -31,6 +32,7 @@ from flows.catalog import Catalog
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
 from flows.runner import Runner
+from webhooks.doors import event_urls
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -93,7 +95,7 @@ class Kiitos:
         """The shop's channel for e-mail or another medium; one instance a name, built on first use."""
         name = shop.email_channel if medium == "email" else shop.channels[medium]
         if name not in self._channels:
-            table = dict(self.config.channels[name])
+            table = {key: value for key, value in self.config.channels[name].items() if not key.startswith(ENVELOPE)}
             kind = str(table.pop("kind"))
             self._channels[name] = self.registry.channel(kind).from_settings(table, self.clock)
         return self._channels[name]
@@ -124,6 +126,10 @@ class Kiitos:
 
     def hook_url(self, shop: ShopSettings) -> str:
         return f"{self.config.app.base_url}/hooks/{shop.shop.platform}/{self.endpoint_key(shop)}"
+
+    def event_urls(self) -> dict[str, str]:
+        """Where the providers of the configured channels tell what became of messages, by channel."""
+        return event_urls(self.config, self.registry, self.salt)
 
     def refresh(self) -> bool:
         """Take in stores that were connected, changed or removed since, and flows that were applied; True when there
@@ -193,6 +199,9 @@ class Kiitos:
                 key = self.app_hook_url(platform).rpartition("/")[2]
                 shops.put_endpoint(tx, key, platform, app_owner(platform), None, now)
                 self.credentials.sync_app(tx, platform, app, now)
+            for name, url in self.event_urls().items():
+                key = url.rpartition("/")[2]
+                shops.put_endpoint(tx, key, f"{HOOK_PREFIX}{name}", f"channel:{name}", None, now)
             for shop_id, settings in self.config.shops.items():
                 stored = shops.get(tx, shop_id)
                 shop = settings.shop
@@ -372,12 +381,14 @@ def create_app(kiitos: Kiitos) -> Flask:
     from flask import Flask
 
     from connector import pages
-    from webhooks.receiver import Receiver, mount_receiver
+    from webhooks.receiver import Receiver, doors_of, mount_receiver
     from webhooks.settings import ReceiverSettings
 
     app = Flask("kiitos", static_folder=None)
     settings = ReceiverSettings(max_body=kiitos.config.app.max_body, queue_rows=kiitos.config.app.queue)
-    mount_receiver(app, Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings))
+    doors = doors_of(kiitos.config.channels, kiitos.event_urls(), kiitos.registry, kiitos.clock)
+    receiver = Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings, doors=doors)
+    mount_receiver(app, receiver)
     app.extensions["kiitos"] = kiitos
     pages.register(app)
     return app

@@ -1,4 +1,4 @@
-"""One POST to a server nobody vouches for: bounded in time and size, never redirected, never repeated here.
+"""One request to a server nobody vouches for: bounded in time and size, never redirected, never repeated here.
 
 `connector.http` speaks to platforms; this speaks to endpoints a merchant named and to chats. Whoever answers slowly, at
 great length or not at all costs `LIMIT` seconds and `LARGEST` bytes, no more: a timer cuts the connection, whatever it
@@ -52,6 +52,30 @@ def post(
 
     No error quotes the address: a chat's is a credential.
     """
+    sent = {"Content-Type": "application/json", **headers}
+    return _exchange("POST", url, body, sent, now, private_addresses=private_addresses, limit=limit)
+
+
+def fetch(url: str, *, now: datetime, private_addresses: bool = False, limit: float = LIMIT) -> bytes:
+    """What is at a public address: a provider's certificate, its confirmation. Raises `Transient` and `Refused`."""
+    answer = _exchange("GET", url, None, {}, now, private_addresses=private_addresses, limit=limit)
+    if answer.status >= 500 or answer.status == 429:
+        raise Transient(f"answered {answer.status}", retry_after=answer.retry_after)
+    if answer.status != 200:
+        raise Refused(f"answered {answer.status}", provider_code=str(answer.status))
+    return answer.body
+
+
+def _exchange(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    now: datetime,
+    *,
+    private_addresses: bool,
+    limit: float,
+) -> Answer:
     cutter = _Cutter(limit)
     session = requests.Session()
     session.trust_env = not private_addresses  # a proxy of the operator's stands before the world, not their own house
@@ -60,11 +84,11 @@ def post(
     session.mount("https://", cutter.watch(adapter))
     session.mount("http://", adapter)
     # Nothing compressed: what is read is counted as it comes, and a bomb stays small.
-    sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity", **headers}
+    sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
     try:
         with cutter, session:
-            response = session.post(
-                url, data=body, headers=sent, timeout=(_CONNECT, limit), allow_redirects=False, stream=True
+            response = session.request(
+                method, url, data=body, headers=sent, timeout=(_CONNECT, limit), allow_redirects=False, stream=True
             )
             return Answer(response.status_code, _read(response, cutter), retry_after(response.headers, now))
     except requests.exceptions.ConnectTimeout as error:

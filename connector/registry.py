@@ -14,11 +14,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from connector.contracts import Channel, PlatformAdapter, Step
+from connector.contracts.channel_events import ChannelEvents
 from connector.errors import ConfigError, near
 from connector.telling import Merchant
 
 PLATFORMS = "kiitos.platforms"
 CHANNELS = "kiitos.channels"
+CHANNEL_EVENTS = "kiitos.channel_events"
 STEPS = "kiitos.steps"
 
 
@@ -37,6 +39,7 @@ class Registry:
         self._extra = dict(extra or {})
         self._source = source or (lambda group: entry_points(group=group))
         self._adapters: dict[str, PlatformAdapter] = {}
+        self._events: dict[str, ChannelEvents] = {}
         self._points: dict[str, list[EntryPoint]] = {}
 
     def _group(self, group: str) -> list[EntryPoint]:
@@ -78,6 +81,12 @@ class Registry:
     def channel(self, name: str) -> type[Channel]:
         """The class of a channel. Raises `ConfigError` with a near match."""
         return self._load(CHANNELS, name, Channel)
+
+    def channel_events(self, name: str) -> ChannelEvents:
+        """What reads a provider's events; one instance a registry. Raises `ConfigError` with a near match."""
+        if name not in self._events:
+            self._events[name] = self._load(CHANNEL_EVENTS, name, ChannelEvents)()
+        return self._events[name]
 
     def step(self, name: str) -> type[Step]:
         """The class of a step type. Raises `ConfigError` with a near match."""

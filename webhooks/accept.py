@@ -6,6 +6,9 @@ Order: method, encoding and size (before the body is read) → endpoint → sign
     413  body above `max_body`                          415  Content-Encoding other than identity
     503  cannot be stored now; Retry-After is set       200  stored (or stored before, or a handshake)
 
+Events of a channel's provider come in by the same door (`webhooks.doors`) under the name `channel.NAME`; they belong to
+the channel's account, which several shops may share. Only theirs may be asked with GET (Meta's handshake).
+
 A delivery for an app-wide key from a shop we do not know is stored and answered 200, in quarantine under the app's
 owner: the redaction request of a shop comes 48 h after its uninstallation, and a 401 would lose it for good.
 A bad signature is 401, for WooCommerce too, although the shop switches a webhook off after seven failures
@@ -24,7 +27,8 @@ from typing import TypeVar
 from connector.clock import Clock
 from connector.codec import encode_text
 from connector.contracts import Handshake, Inbound, Verified
-from connector.errors import ConfigError, WebhookRejected
+from connector.contracts.channel_events import HOOK_PREFIX
+from connector.errors import ConfigError, Transient, WebhookRejected
 from connector.log import get_log
 from connector.metrics import Metrics
 from connector.store.inbox import NewDelivery, kept_headers
@@ -60,6 +64,7 @@ TOO_LARGE = Answer(413, b"too large")
 ENCODED = Answer(415, b"content-encoding not supported")
 UNSIGNED = Answer(401, b"not accepted")
 UNAVAILABLE = Answer(503, b"try again", _RETRY)
+NOT_YET = Answer(503, b"not ready to verify", _RETRY)
 
 
 # A decision is a generator: it yields where it needs the directory read again, is sent whether that succeeded, and
@@ -86,7 +91,7 @@ class Acceptor:
         parts = path.split("/")
         if len(parts) != 4 or parts[1] != "hooks" or not parts[2] or not parts[3]:
             return UNKNOWN
-        if method != "POST":
+        if method != "POST" and not (method == "GET" and parts[2].startswith(HOOK_PREFIX)):
             return NOT_POST
         if "content-encoding" in headers and not _plain(headers["content-encoding"]):
             return ENCODED
@@ -100,20 +105,26 @@ class Acceptor:
             entry = self._entry(parts[2], parts[3])
         return entry or UNKNOWN
 
-    def judge(self, entry: Entry, headers: Headers, body: bytes) -> Decision[NewDelivery | Answer]:
+    def judge(
+        self, entry: Entry, headers: Headers, body: bytes, query: str = "", method: str = "POST"
+    ) -> Decision[NewDelivery | Answer]:
         """What the whole request decides: the verified delivery to store, or the answer to one that is not stored."""
         if len(body) > self.settings.max_body:
             return TOO_LARGE
-        found = self._verify(entry, headers, body)
-        if found is UNSIGNED and self._directory.stale():  # the secret may just have been rotated
+        inbound = Inbound(headers, body, query, method)
+        found = self._verify(entry, inbound)
+        # The secret may just have been rotated; a certificate is fetched where the directory is read.
+        if found is NOT_YET or (found is UNSIGNED and self._directory.stale()):
             yield
             newer = self._entry(entry.endpoint.platform, entry.endpoint.key)
             if isinstance(newer, Entry):
-                entry, found = newer, self._verify(newer, headers, body)
+                entry, found = newer, self._verify(newer, inbound)
         if isinstance(found, Answer):
             return found
+        if method != "POST":
+            return NOT_POST
         shop, quarantine = entry.endpoint.shop, found.quarantine
-        if shop is None:
+        if shop is None and not entry.account:
             domain = (found.shop_domain or "").lower()
             shop = self._directory.shop(entry.endpoint.platform, domain)
             if shop is None:
@@ -141,13 +152,15 @@ class Acceptor:
         except ConfigError:
             return UNAVAILABLE
 
-    def _verify(self, entry: Entry, headers: Headers, body: bytes) -> Verified | Answer:
+    def _verify(self, entry: Entry, inbound: Inbound) -> Verified | Answer:
         platform = entry.endpoint.platform
         try:
-            found = entry.adapter.verify(Inbound(headers, body), entry.endpoint)
+            found = entry.adapter.verify(inbound, entry.endpoint)
         except WebhookRejected as rejected:
             log.info("rejected", platform=platform, reason=rejected.reason, owner_id=entry.owner_id)
             return UNSIGNED
+        except Transient:
+            return NOT_YET
         except Exception as error:  # verify is total by contract: a broken plug-in costs a retry, no delivery
             log.exception("verify_raised", error, platform=platform)
             return UNAVAILABLE
@@ -197,16 +210,16 @@ class Acceptor:
 
     # -- both together ----------------------------------------------------------------------------------------------
 
-    def accept(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:
+    def accept(self, platform: str, key: str, headers: Headers, body: bytes, query: str = "") -> Answer:
         """The answer to a POST whose body is at hand. Returns only when its row is durable."""
         entry = self.run(self.admit("POST", f"/hooks/{platform}/{key}", headers))
         if isinstance(entry, Answer):
             return self.count(None, entry)
-        return self.settle(entry, headers, body)
+        return self.settle(entry, headers, body, query)
 
-    def settle(self, entry: Entry, headers: Headers, body: bytes) -> Answer:
+    def settle(self, entry: Entry, headers: Headers, body: bytes, query: str = "", method: str = "POST") -> Answer:
         """The answer to an admitted request whose body is at hand."""
-        found = self.run(self.judge(entry, headers, body))
+        found = self.run(self.judge(entry, headers, body, query, method))
         return self.count(entry, found if isinstance(found, Answer) else self.store(found))
 
     async def accept_soon(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from connector.clock import Clock
 from connector.contracts import Endpoint, PlatformAdapter
+from connector.contracts.channel_events import HOOK_PREFIX
 from connector.credentials import SIGNING_SECRETS, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
@@ -23,6 +24,7 @@ from connector.secrets import Vault
 from connector.store import shops
 from connector.store.db import Tx
 from connector.store.store import Store
+from webhooks.doors import Doors
 from webhooks.settings import ReceiverSettings
 
 log = get_log("webhooks.directory")
@@ -32,12 +34,14 @@ log = get_log("webhooks.directory")
 class Entry:
     """One hook key: the endpoint as adapters see it, its adapter, and who owns its secrets.
 
-    `owner_id` is a shop id, or `app:<name>` for a key shared by all shops of an app.
+    `owner_id` is a shop id, or `app:<name>` for a key shared by all shops of an app. `account`: the key of a channel,
+    whose owner is `channel:<name>` and no shop.
     """
 
     endpoint: Endpoint = field(repr=False)
     adapter: PlatformAdapter = field(repr=False)
     owner_id: str
+    account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,20 @@ class Directory:
     """
 
     def __init__(
-        self, store: Store, vault: Vault, registry: Registry, clock: Clock, settings: ReceiverSettings | None = None
+        self,
+        store: Store,
+        vault: Vault,
+        registry: Registry,
+        clock: Clock,
+        settings: ReceiverSettings | None = None,
+        doors: Doors | None = None,
     ) -> None:
         self._store = store
         self._vault = vault
         self._registry = registry
         self._clock = clock
         self._settings = settings or ReceiverSettings()
+        self._doors = doors
         self._snapshot = _Snapshot({}, frozenset(), {})
         self._began = float("-inf")
         self._asked: list[Future[bool]] = []
@@ -106,6 +117,8 @@ class Directory:
     def refresh(self) -> None:
         """Read everything again. Raises `StoreUnavailable`; the old snapshot then stays."""
         self._began = self._clock.monotonic()
+        if self._doors is not None:
+            self._doors.certificates.bring()
         entries: dict[str, Entry] = {}
         broken: set[str] = set()
         with self._store.work.read() as tx:
@@ -124,7 +137,7 @@ class Directory:
                     broken.add(row.key)
                     continue
                 endpoint = Endpoint(key=row.key, platform=row.platform, secrets=signing, shop=shop)
-                entries[row.key] = Entry(endpoint, adapter, row.owner_id)
+                entries[row.key] = Entry(endpoint, adapter, row.owner_id, row.platform.startswith(HOOK_PREFIX))
         by_domain = {(shop.platform, shop.domain.lower()): shop for shop in known.values()}
         self._snapshot = _Snapshot(entries, frozenset(broken), by_domain)
 
@@ -138,6 +151,8 @@ class Directory:
 
     def _adapter(self, platform: str) -> PlatformAdapter | None:
         try:
+            if platform.startswith(HOOK_PREFIX):
+                return self._doors.door(platform) if self._doors is not None else None
             return self._registry.platform(platform)
         except ConfigError as error:
             log.exception("platform_missing", error, platform=platform)

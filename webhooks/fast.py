@@ -70,7 +70,8 @@ class FastPath:
         if isinstance(body, Answer):
             answer = body
         else:
-            found = await acceptor.run_soon(acceptor.judge(entry, headers, body))
+            query = scope.get("query_string", b"").decode("latin-1")
+            found = await acceptor.run_soon(acceptor.judge(entry, headers, body, query, scope["method"]))
             # Freed here, where they were made and are at hand: the writer's thread runs on another core.
             del headers
             scope["headers"] = ()

@@ -6,18 +6,24 @@ Both roads ask `webhooks.accept`. The Flask view needs any WSGI server and no ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from connector import telling
 from connector.clock import Clock
 from connector.metrics import Metrics
+from connector.posting import fetch
 from connector.registry import Registry
 from connector.secrets import Vault
 from connector.store.store import Store
 from webhooks.accept import TIMED_OUT, TOO_LARGE, UNSIGNED, Acceptor, Answer
+from webhooks.certificates import Certificates
 from webhooks.checkpoint import Checkpointer
 from webhooks.directory import Directory
+from webhooks.doors import Doors
 from webhooks.settings import ReceiverSettings
 from webhooks.writer import DeliveryWriter
 
@@ -39,11 +45,12 @@ class Receiver:
         clock: Clock,
         settings: ReceiverSettings | None = None,
         metrics: Metrics | None = None,
+        doors: Doors | None = None,
     ) -> None:
         self.store = store
         self.settings = settings or ReceiverSettings()
         self.metrics = metrics or Metrics()
-        self.directory = Directory(store, vault, registry, clock, self.settings)
+        self.directory = Directory(store, vault, registry, clock, self.settings, doors)
         self.writer = DeliveryWriter(store, clock, self.settings, self.metrics)
         self.checkpointer = Checkpointer(store, self.writer, clock, self.settings, self.metrics)
         self.acceptor = Acceptor(self.directory, self.writer, clock, self.settings, self.metrics)
@@ -63,6 +70,13 @@ class Receiver:
         self.writer.close()
         self.checkpointer.close()
         self.directory.close()
+
+
+def doors_of(
+    channels: Mapping[str, Mapping[str, Any]], urls: Mapping[str, str], registry: Registry, clock: Clock
+) -> Doors:
+    """The doors of the configured channels, with certificates fetched from the public web."""
+    return Doors(channels, urls, registry, clock, Certificates(lambda url: fetch(url, now=clock.now())))
 
 
 def hooks_blueprint(receiver: Receiver) -> Blueprint:
@@ -119,7 +133,8 @@ def _answer(receiver: Receiver, incoming: Request, path: str) -> Answer:
         return acceptor.count(entry, TOO_LARGE)
     except (ClientDisconnected, OSError):
         return acceptor.count(entry, TIMED_OUT)
-    return acceptor.settle(entry, headers, body)
+    query = incoming.query_string.decode("latin-1")
+    return acceptor.settle(entry, headers, body, query, incoming.method)
 
 
 def _response(answer: Answer) -> Response:

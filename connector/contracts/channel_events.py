@@ -15,6 +15,11 @@ from typing import ClassVar
 
 from connector.contracts.platform import Handshake, Inbound, Verified
 
+HOOK_PREFIX = "channel."
+"""What the name of a channel has before it where platforms' names stand: `/hooks/channel.mail/KEY`."""
+ENVELOPE = "webhook_"
+"""Keys of a channel's table that begin so are for reading its events and are not shown to the channel that sends."""
+
 
 class ChannelEventKind(StrEnum):
     """What became of a message (facts/messaging.md 2.4)."""
@@ -67,15 +72,16 @@ class ChannelEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventEndpoint:
-    """Where a provider's events arrive. `url` is the public address it was told (Twilio signs it); `settings` is the
-    channel's table of app.toml, with its secrets."""
+    """Where a provider's events arrive. `url` is the public address it was told, without the query (Twilio signs both);
+    `settings` is the channel's table of app.toml, with its secrets."""
 
     url: str
     settings: Mapping[str, object] = field(repr=False)
 
 
 Fetch = Callable[[str], bytes]
-"""Fetches a public https address, bounded; raises `Transient` or `Refused`."""
+"""A document at a public https address, as far as it is at hand; raises `Transient` while it is not. The caller then
+sees to it and asks `verify` again, so check everything else first."""
 
 
 class ChannelEvents(ABC):
@@ -90,3 +96,11 @@ class ChannelEvents(ABC):
     @abstractmethod
     def read(self, verified: Verified, body: bytes) -> Sequence[ChannelEvent]:
         """Every event of the request. Raises `MalformedPayload`; what it does not know becomes `OTHER`."""
+
+
+class ConfirmsSubscription(ABC):
+    """Events whose provider asks once, in a signed message, that an address be fetched before it tells anything."""
+
+    @abstractmethod
+    def confirmation(self, verified: Verified, body: bytes) -> str | None:
+        """The https address to fetch for this message; `None` for all others. Raises `MalformedPayload`."""

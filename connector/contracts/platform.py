@@ -20,10 +20,16 @@ from connector.model import Event, Money, Shop
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A request as it arrived: header names lower-cased, repeated headers as a list in order, body untouched."""
+    """A request as it arrived: header names lower-cased, repeated headers as a list in order, body untouched.
+
+    `query` is what stood behind the `?`, undecoded: a channel's provider signs it (Twilio) or asks with it (`method`
+    GET, Meta's handshake). Platforms send neither.
+    """
 
     headers: Mapping[str, Sequence[str]]
     body: bytes
+    query: str = ""
+    method: str = "POST"
 
     def one(self, name: str) -> str | None:
         """The value of a header that is present exactly once; `None` when it is absent.
