@@ -7,7 +7,17 @@ that starts applies the files itself; with `"by_hand"` only `kiitos flows apply`
 from connector.changes.adopting import adopt, shops_adrift, targets_of
 from connector.changes.applying import Applied, Refused, apply_shop
 from connector.changes.files import Fault, Files, read_files
-from connector.changes.planning import Choices, FlowChange, Plan, Position, ShopPlan, make_plan, read_choices
+from connector.changes.planning import (
+    Choices,
+    FlowChange,
+    Orphan,
+    Plan,
+    Position,
+    ShopPlan,
+    find_orphans,
+    make_plan,
+    read_choices,
+)
 from connector.changes.targets import Target, target_of_files, target_of_state
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "Fault",
     "Files",
     "FlowChange",
+    "Orphan",
     "Plan",
     "Position",
     "Refused",
@@ -23,6 +34,7 @@ __all__ = [
     "Target",
     "adopt",
     "apply_shop",
+    "find_orphans",
     "make_plan",
     "read_choices",
     "read_files",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from connector.changes.targets import Target, document
 from connector.errors import ConfigError, near
-from connector.model import RunStatus
+from connector.model import RunStatus, ShopStatus
 from connector.store import flows as flow_store
-from connector.store import runs
+from connector.store import runs, shops
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.store.db import Tx
 from flows.difference import differences
@@ -143,11 +143,31 @@ class ShopPlan:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A shop that runs flows and stands in no file: nobody goes on there until it is put back. `runs` are waiting."""
+
+    shop_id: str
+    flows: tuple[str, ...]
+    runs: int
+    people: int
+
+    @property
+    def line(self) -> str:
+        """What it means, and the two ways out."""
+        waiting = f"{self.people} people in flight wait" if self.runs else "nobody is in flight"
+        return (
+            f"{self.shop_id} is in no file: its {len(self.flows)} flows rest and {waiting}; "
+            f"put its table back, or end it with: kiitos shops remove {self.shop_id}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would happen, shop by shop."""
+    """What would happen, shop by shop. `orphans` are shops that no file names any more; nothing is done to them."""
 
     shops: tuple[ShopPlan, ...]
+    orphans: tuple[Orphan, ...] = ()
 
     @property
     def changed(self) -> tuple[ShopPlan, ...]:
@@ -169,6 +189,20 @@ class Plan:
 def make_plan(tx: Tx, targets: Sequence[Target], states: Mapping[str, AppliedState], choices: Choices) -> Plan:
     """Compare what runs with what is to run. Reads only."""
     return Plan(tuple(_shop(tx, target, states.get(target.shop_id), choices) for target in targets))
+
+
+def find_orphans(tx: Tx, states: Mapping[str, AppliedState], known: Collection[str]) -> tuple[Orphan, ...]:
+    """Shops with applied flows that are not `known`, but for those whose merchant removed the app."""
+    found = []
+    for shop_id in sorted(set(states) - set(known)):
+        shop = shops.get(tx, shop_id)
+        flows = tuple(flow.flow_id for flow in states[shop_id].flows if flow.enabled)
+        if not flows or shop is None or shop.status is ShopStatus.UNINSTALLED:
+            continue
+        standing = runs.positions(tx, shop_id)
+        counts = (sum(each.runs for each in standing), sum(each.people for each in standing))
+        found.append(Orphan(shop_id=shop_id, flows=flows, runs=counts[0], people=counts[1]))
+    return tuple(found)
 
 
 def _version(entry: AppliedFlow | None) -> str:

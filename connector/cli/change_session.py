@@ -29,14 +29,19 @@ class Session:
     store: Store | None
     targets: Sequence[Target]
     states: Mapping[str, AppliedState]
+    known: frozenset[str] | None = None
+    """Every shop that a file names, where all were asked for: only then can one be missing."""
 
     def plan(self, targets: Sequence[Target], choices: Choices) -> Plan:
-        from connector.changes import Plan, ShopPlan, make_plan
+        from connector.changes import Plan, ShopPlan, find_orphans, make_plan
 
         if self.store is None:  # no database yet: everything is new
             return Plan(tuple(ShopPlan(target=each, state=0, changes=_all_new(each, choices)) for each in targets))
         with self.store.work.read() as tx:
-            return make_plan(tx, targets, self.states, choices)
+            found = make_plan(tx, targets, self.states, choices)
+            if self.known is None:
+                return found
+            return Plan(found.shops, find_orphans(tx, self.states, self.known))
 
 
 def _all_new(target: Target, choices: Choices) -> Any:
@@ -72,8 +77,10 @@ def open_session(app: App, client: str | None, shop: str | None, *, acting: bool
         if store is not None:
             with store.work.read() as tx:
                 states = applied.newest(tx)
-        targets = _chosen(targets_of(files, Sources()), client, shop)
-        yield Session(files=files, store=store, targets=targets, states=states)
+        all_targets = targets_of(files, Sources())
+        known = frozenset(each.shop_id for each in all_targets) if client is None and shop is None else None
+        targets = _chosen(all_targets, client, shop)
+        yield Session(files=files, store=store, targets=targets, states=states, known=known)
     finally:
         for each in opened:
             each.close()

@@ -17,7 +17,7 @@ from connector.cli.change_session import (
     where_options,
 )
 from connector.cli.context import App, json_option, print_json, print_table
-from connector.cli.plan_text import drift_json, plan_json, print_plan
+from connector.cli.plan_text import drift_json, orphans_json, plan_json, print_plan
 from connector.store import applied
 from connector.store.applied import AppliedState
 
@@ -151,14 +151,16 @@ def drift(app: App, client: str | None, shop: str | None, as_json: bool) -> None
         found = session.plan(session.targets, choices_of(session.files, (), ()))
     adrift = shops_adrift(found)
     if as_json:
-        print_json(drift_json(adrift))
+        print_json(drift_json(adrift) + orphans_json(found.orphans))
     else:
         for each in adrift:
             flows = ", ".join(f"{change.flow_id} {change.change}" for change in each.changes)
             click.echo(f"{each.shop_id}: {flows or '; '.join(each.target.faults)}")
-        if not adrift:
+        for orphan in found.orphans:
+            click.echo(orphan.line)
+        if not (adrift or found.orphans):
             click.echo(f"{len(found.shops)} shops run what the files say")
-    if adrift:
+    if adrift or found.orphans:
         raise click.exceptions.Exit(1)
 
 

@@ -10,14 +10,24 @@ import click
 from connector.cli.context import print_table
 
 if TYPE_CHECKING:
-    from connector.changes import FlowChange, Plan, ShopPlan
+    from connector.changes import FlowChange, Orphan, Plan, ShopPlan
 
 _NAMED = 3
 """So many shops of a group are named; who wants all reads the table above or the JSON."""
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    return {"digest": plan.digest() if plan.changed else "", "shops": [_shop_json(shop) for shop in plan.shops]}
+    return {
+        "digest": plan.digest() if plan.changed else "",
+        "shops": [_shop_json(shop) for shop in plan.shops],
+        "orphans": orphans_json(plan.orphans),
+    }
+
+
+def orphans_json(orphans: Sequence[Orphan]) -> list[dict[str, Any]]:
+    return [
+        {"shop": each.shop_id, "flows": list(each.flows), "runs": each.runs, "people": each.people} for each in orphans
+    ]
 
 
 def drift_json(shops: Sequence[ShopPlan]) -> list[dict[str, Any]]:
@@ -71,6 +81,8 @@ def print_plan(plan: Plan, command: str) -> None:
         click.secho(f"refused: {shop.shop_id}", fg="red")
         for line in shop.refusals:
             click.echo(f"  {line}")
+    for orphan in plan.orphans:
+        click.secho(orphan.line, fg="yellow")
     changed, refused = len(plan.changed), len(plan.refused)
     rest = len(plan.shops) - changed - refused
     click.echo(f"{changed} shops change, {refused} are refused, {rest} run what they should")

@@ -357,3 +357,18 @@ def test_history_is_kept_for_long(app: Path) -> None:
     assert {flow.origin["file"] for flow in state.flows} == {"defaults"}
     assert all(flow.templates for flow in state.flows)
     kiitos.close()
+
+
+def test_a_shop_that_no_file_names_is_told_with_its_people(tmp_path: Path) -> None:
+    app = write(tmp_path / "app.toml", MAIN, "acme-second")
+    assert run(app, "apply", "--yes").exit_code == 0
+    put_in_flight(app)
+    assert told(app, "plan")["orphans"] == []
+    write(app, "acme-second")
+    (orphan,) = told(app, "plan")["orphans"]
+    assert (orphan["shop"], orphan["runs"], orphan["people"]) == (MAIN, 2, 2)
+    assert f"{MAIN} is in no file" in run(app, "plan").output
+    assert told(app, "drift", code=1)[-1]["shop"] == MAIN
+    assert told(app, "plan", "--shop", "acme-second")["orphans"] == [], "who asks about one shop hears of that one"
+    write(app, MAIN, "acme-second")
+    assert told(app, "plan")["orphans"] == []
