@@ -1,4 +1,5 @@
-"""What the platform orders us to do, whatever flows say: stop after an uninstall, forget, look an object up again."""
+"""What the platform orders us to do, whatever flows say: stop after an uninstall, forget, join two accounts, look an
+object up again."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from connector.clock import from_text, to_text
 from connector.credentials import forget_secrets
 from connector.log import get_log
 from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, ShopStatus
-from connector.store import effects, scopes, shops
+from connector.store import effects, merging, scopes, shops
 from connector.store.db import Tx
 from flows import forgetting
 
@@ -29,6 +30,8 @@ def obey(tx: Tx, salt: bytes, shop_id: str, event: Event, now: datetime) -> None
         forget_secrets(tx, shop_id)
     if event.kind in (EventKind.DATA_REQUESTED, EventKind.SHOP_REDACTED):
         forgetting.ask_for(tx, salt, shop_id, event, now)
+    if event.kind == EventKind.CUSTOMER_MERGED and event.data.get("kept") and event.data.get("merged"):
+        merging.merge(tx, shop_id, event.data["kept"], event.data["merged"])
     if event.kind == EventKind.RESOURCE_RECHECK and event.data.get("resource") == "order" and event.data.get("id"):
         effects.queue(tx, fetch_effect(shop_id, event.data["id"], event.key, now))
 

@@ -40,7 +40,7 @@ from flows.reacting import SIGNS_OF_LIFE, note_sign
 from flows.reviews import late_publication
 from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look_at_run
-from flows.subjects import REPEATED, entry_key, next_number, stays_out, subjects_of
+from flows.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
 from flows.triggers import arming
 
 log = get_log("runner")
@@ -248,6 +248,9 @@ class Runner:
             self._begin(tx, flow, event, subject, facts, sight, next_number(before))
             return
         earlier = sight.entry(flow.id, entry_key(flow, event, subject, person), subject)
+        if earlier is None and flow.reentry == "once" and is_account(subject):
+            # Their address was corrected since: the key, made of it, is another, and they are the same person.
+            earlier = sight.latest(flow.id, subject, person)
         if earlier is not None and flow.reentry != "restart":
             if earlier.order_id != event.order_id:
                 # A customer's later order: without a word here nobody could say why it led to nothing.

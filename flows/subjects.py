@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connector.errors import ConfigError
-from connector.model import Event, Order, Ref, Run, email_key, guest_id
+from connector.model import GUEST_PREFIX, Event, Order, Ref, Run, email_key, guest_id
 
 if TYPE_CHECKING:
     from flows.definition import Flow
@@ -71,6 +71,11 @@ def _shipment_of(event: Event) -> Ref | None:
 def person_name(customer_id: str | None, email_key: str | None) -> str:
     """One person, by a digest of the address where there is one: a guest who registers later is the same."""
     return f"person/{_digest(email_key)}" if email_key else f"customer/{customer_id}"
+
+
+def is_account(subject: Ref) -> bool:
+    """Whether it is a customer with an account at the platform, and not a guest known by an address only."""
+    return subject.kind == "customer" and not subject.id.startswith(GUEST_PREFIX)
 
 
 def entry_key(flow: Flow, event: Event, subject: Ref, email_key: str | None = None, number: int = 1) -> str:

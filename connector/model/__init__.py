@@ -28,11 +28,12 @@ from connector.model.order import (
     ShippedLine,
     TaxLine,
 )
-from connector.model.party import Address, Consent, Customer, Shop, email_key, guest_id
+from connector.model.party import GUEST_PREFIX, Address, Consent, Customer, Shop, email_key, guest_id
 from connector.model.purchase import Buyer, Purchase, buyer_of, purchase_of
 from connector.model.run import Effect, EffectStatus, Run, RunStatus
 
 __all__ = [
+    "GUEST_PREFIX",
     "Address",
     "AppliedDiscount",
     "Buyer",

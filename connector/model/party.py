@@ -37,9 +37,13 @@ def email_key(email: str | None) -> str | None:
     return f"{local}@{domain}"
 
 
+GUEST_PREFIX = "guest-"
+"""What the ids of people without an account begin with."""
+
+
 def guest_id(email_key: str) -> str:
     """What stands for the id of somebody without an account: a digest of their address, which it does not show."""
-    return f"guest-{hashlib.sha256(email_key.encode()).hexdigest()[:20]}"
+    return f"{GUEST_PREFIX}{hashlib.sha256(email_key.encode()).hexdigest()[:20]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,6 +251,19 @@ def run_by_entry(t: Tables, a: Args) -> list[Row]:
     return [t.rows["runs"][run_id]] if run_id is not None else []
 
 
+@_reads("run_latest_entries", "b32f36222249")
+def run_latest_entries(t: Tables, a: Args) -> list[Row]:
+    subject, email = (a["subject_kind"], a["subject_id"]), a["email_key"]
+    found = (
+        row
+        for row in t.rows["runs"].values()
+        if row["flow_id"] == a["flow_id"]
+        and not row["entry_key"].startswith("refused/")
+        and ((row["subject_kind"], row["subject_id"]) == subject or row["email_key"] == email is not None)
+    )
+    return _in_order(found)[::-1][:5]
+
+
 @_reads("run_due", "5785b9d5e9e6")
 def run_due(t: Tables, a: Args) -> list[Row]:
     due = sorted((at, run_id) for run_id, at in t.asleep.items() if at <= a["now"])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import StoreCollision
+from connector.model import Customer
+from connector.rehearsal.life import Life
 from connector.store.store import Store
 from flows import runner
-from tests.engine.shop import DAY, START, Shop
+from tests.engine.shop import DAY, SHOP, START, Shop
 
 LENGTH = 3
 """Days a run takes."""
@@ -117,3 +120,29 @@ def test_a_wrong_rule_is_noticed(shop: Shop, name: str, monkeypatch: pytest.Monk
     except StoreCollision:  # two entries under one key: noticed by the store itself
         return
     assert found != expected('{ every = "30d" }', BUSY)
+
+
+def ordered(shop: Shop, number: int, account: str | None, email: str) -> None:
+    """An order of an account under the address it had that day."""
+    events = Life(shop.kiitos.config.shop(SHOP).shop, {}).order(str(number), shop.clock.now())
+    buyer = Customer(id=account, email=email)
+    placed = [
+        replace(each, customer_id=account, order=replace(each.order, customer=buyer, email=email))
+        for each in events
+        if each.order is not None
+    ]
+    shop.happen(placed)
+
+
+@pytest.mark.parametrize(
+    ("account", "entries"), [("c1", 1), (None, 2)], ids=["one account", "two guests as far as anybody knows"]
+)
+def test_once_means_the_person_though_the_address_was_corrected(shop: Shop, account: str | None, entries: int) -> None:
+    shop.begin_anew()
+    (shop.folder / "mine.toml").write_text(STEPS.format(name="mine", reentry='"once"'), "utf-8")
+    worker = shop.open(mine="")
+    ordered(shop, 1, account, "aino@exmaple.test")
+    shop.pass_until(worker, START + 10 * DAY)
+    ordered(shop, 2, account, "aino@example.test")
+    shop.pass_until(worker, START + 20 * DAY)
+    assert len(shop.told()) == entries
