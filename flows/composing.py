@@ -106,7 +106,7 @@ class Composer:
         recommends = theirs is case.situation and self._renderer.mentions(template, "recommendations")
         return MessageView(
             shop=case.shop,
-            locale=choose_locale(case.recipient.locale, case.shop.locale),
+            locale=choose_locale(case.recipient.locale, case.shop.locale, available=self._renderer.languages()),
             timezone=case.shop.timezone,
             order=theirs.order,
             customer=theirs.customer,

@@ -113,5 +113,5 @@ def _digest(sources: Sources, name: str, language: str) -> str:
         source = sources.load(name, language)
     except TemplateError:
         return "faulty"
-    parts = (source.subject, source.preheader, source.html.text, source.text.text if source.text else "")
+    parts = (source.subject.text, source.preheader.text, source.html.text, source.text.text if source.text else "")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from liquid.template import BoundTemplate
@@ -24,6 +25,7 @@ from flows.render.samples import samples
 from flows.render.sources import Flat, Source
 from flows.render.strings import Strings
 
+_BOTH = frozenset({"five_lines", "guest", "hostile"})
 _FIXED = re.compile(r"\{\{\s*(lang|dir|align|align_end)\s*\}\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
@@ -74,11 +76,14 @@ class Prepared:
         self.where = source.where
         self.strings = strings
         self._source = source
-        self._subject = _Piece(_one_line(source.subject, source.where, 2), liquid.TEXT, source.where, strings)
-        self._preheader = _Piece(_one_line(source.preheader, source.where, 3), liquid.TEXT, source.where, strings)
+        self._subject = _Piece(source.subject, liquid.TEXT, source.where, strings)
+        self._preheader = _Piece(source.preheader, liquid.TEXT, source.where, strings)
         self._mjml = _Piece(source.html, liquid.HTML, source.where)
         self._text = _Piece(source.text, liquid.TEXT, source.where, strings) if source.text else None
-        self._html = self._precompile(source)
+
+    @cached_property
+    def _html(self) -> _Piece | None:
+        return self._precompile(self._source)
 
     @property
     def precompiled(self) -> bool:
@@ -97,6 +102,14 @@ class Prepared:
         text = to_text(html) if self._text is None else tidy(_CONTROL.sub("", self._text.render(context)))
         return Parts(subject, preheader, html, text)
 
+    def render_by_rule(self, context: dict[Any, Any]) -> Parts:
+        """The same without making it fast first: for one look at a template. Raises `TemplateError`."""
+        context["subject"] = subject = _line(self._subject.interpret(context))
+        context["preheader"] = preheader = _line(self._preheader.interpret(context))
+        html = self.html_by_rule(context)
+        text = to_text(html) if self._text is None else tidy(_CONTROL.sub("", self._text.interpret(context)))
+        return Parts(subject, preheader, html, text)
+
     def render_leniently(self, context: dict[Any, Any]) -> Parts:
         """All parts with missing names left out, interpreted. Raises `TemplateError` for any other fault."""
         source, where = self._source, self.where
@@ -104,8 +117,8 @@ class Prepared:
         def text(flat: Flat) -> str:
             return _CONTROL.sub("", _Piece(flat, liquid.LENIENT_TEXT, where).interpret(context))
 
-        context["subject"] = subject = _line(text(_one_line(source.subject, where, 2)))
-        context["preheader"] = preheader = _line(text(_one_line(source.preheader, where, 3)))
+        context["subject"] = subject = _line(text(source.subject))
+        context["preheader"] = preheader = _line(text(source.preheader))
         html = mjml.to_html(_Piece(source.html, liquid.LENIENT_HTML, where).interpret(context), where)
         return Parts(subject, preheader, html, tidy(text(source.text)) if source.text else to_text(html))
 
@@ -147,17 +160,14 @@ class Prepared:
 
     def _sample_contexts(self) -> list[dict[Any, Any]]:
         contexts = []
-        for view in samples().values():
-            for purpose in (Purpose.TRANSACTIONAL, Purpose.MARKETING):
+        for name, view in samples().items():
+            # Purposes differ in the foot of the message, which every sample shares.
+            for purpose in (Purpose.TRANSACTIONAL, Purpose.MARKETING) if name in _BOTH else (Purpose.TRANSACTIONAL,):
                 context = template_context(replace(view, purpose=purpose), self.language, self.strings)
                 context["subject"] = _line(self._subject.interpret(context))
                 context["preheader"] = _line(self._preheader.interpret(context))
                 contexts.append(context)
         return contexts
-
-
-def _one_line(text: str, where: str, line: int) -> Flat:
-    return Flat(text, ((where, line),))
 
 
 def _line(text: str) -> str:

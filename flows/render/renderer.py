@@ -9,7 +9,7 @@ Liquid runs before MJML. Shipped and merchants' templates go the same way; see `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,6 @@ from flows.render.locales import FALLBACK, match_language
 from flows.render.mime import Letter, build
 from flows.render.prepared import Parts, Prepared
 from flows.render.sources import Sources
-from flows.render.strings import load_strings
 
 _KEPT_CHOICES = 10_000
 
@@ -50,6 +49,7 @@ class Renderer:
         self._sources = Sources(directory)
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._languages: dict[tuple[str | None, ...], str] = {}
+        self._spoken: tuple[str, ...] = ()
         self._mentions: dict[tuple[str, str], bool] = {}
         self._lock = Lock()
 
@@ -57,8 +57,11 @@ class Renderer:
         """Every template that exists in the fallback language."""
         return self._sources.names(FALLBACK)
 
-    def languages(self) -> list[str]:
-        return self._sources.languages()
+    def languages(self) -> Sequence[str]:
+        """Languages messages may be written in."""
+        if not self._spoken:
+            self._spoken = tuple(self._sources.languages())
+        return self._spoken
 
     def language(self, template: str, *locales: str | None) -> str:
         """The language a template is written in for the first of `locales` that has it; whole, never half.
@@ -67,12 +70,16 @@ class Renderer:
         """
         known = self._languages.get((template, *locales))
         if known is None:
-            available = [name for name in self._sources.languages() if self._sources.has(template, name)]
+            available = [name for name in self.languages() if self._sources.has(template, name)]
             found = (match_language(locale, available) for locale in locales)
             known = next(filter(None, found), FALLBACK)
             if len(self._languages) < _KEPT_CHOICES:  # locales come from outside
                 self._languages[(template, *locales)] = known
         return known
+
+    def shipped(self, template: str, language: str) -> bool:
+        """Whether nothing of it is anybody's but ours."""
+        return self._sources.shipped(template, language)
 
     def mentions(self, template: str, words: str) -> bool:
         """Whether a template says `words` (`links.survey`) in any language: what few need is not made for all."""
@@ -89,7 +96,7 @@ class Renderer:
         if found is None:
             with self._lock:
                 source = self._sources.load(template, language)
-                found = Prepared(source, load_strings(self._sources.directory, language))
+                found = Prepared(source, self._sources.strings(language))
                 self._prepared[template, language] = found
         return found
 
@@ -158,6 +165,7 @@ class Renderer:
             for key in [key for key in self._prepared if key[0] == name]:
                 del self._prepared[key]
             self._languages.clear()
+            self._spoken = ()
         return check_template(self._sources, name, locale, self.prepared)
 
 

@@ -1,139 +1,291 @@
-"""Template files: where they lie, their front matter, and their shared pieces.
+"""Template files: where they lie, their front matter, their texts and their shared pieces.
 
-    flows/templates/<lang>/<name>.mjml.liquid     HTML, beginning with a front matter of two lines:
+    <folder>/<name>.mjml.liquid            the structure, for all languages; `{% text 'title' %}` is put in from
+    <folder>/<lang>/texts.json             the texts of one language, by template (`flows.render.texts`)
+    <folder>/<lang>/<name>.mjml.liquid     a template of its own for one language, with a front matter of two lines:
         ---
         subject: Order {{ order.number }} is confirmed
         preheader: We have received it.
         ---
-    flows/templates/<lang>/<name>.txt.liquid      the text part (made from the HTML when there is none)
-    flows/templates/<lang>/strings.json           short texts for the `t` filter
-    flows/templates/shared/<piece>.mjml.liquid    `{% include 'shared/<piece>' %}`; .txt.liquid in text parts
+    <folder>/.../<name>.html.liquid        the same as raw HTML, without MJML
+    <folder>/.../<name>.txt.liquid         the text part beside it (made from the HTML when there is none)
+    <folder>/<lang>/strings.json           short texts for the `t` filter
+    <folder>/shared/<piece>.mjml.liquid    `{% render 'piece' %}`; .txt.liquid in text parts
 
-Pieces are put in as text before anything is parsed: the template Liquid and MJML see is one flat text, and no
-template can load a file while it renders.
+A shop has folders of its own and the shipped one (flows/templates) behind them; the first that has a file wins, texts
+and strings key by key. Pieces and texts are put in before anything is parsed: the template Liquid and MJML see is one
+flat text, and no template can load a file while it renders.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from connector.errors import TemplateError, near
+from flows.render.locales import FALLBACK
+from flows.render.strings import FILE as STRINGS
+from flows.render.strings import Strings, load_strings
+from flows.render.texts import Span, Table, as_html, as_plain, keys_in, put_in, read_texts
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
-_INCLUDE = re.compile(r"^[ \t]*\{%-?\s*include\s+'([a-z0-9_/]+)'\s*-?%\}[ \t]*$")
+_PIECE = re.compile(r"^[ \t]*\{%-?\s*(?:include|render)\s+'([a-z0-9_/]+)'\s*-?%\}[ \t]*$")
+_MISUSED = re.compile(r"\{%-?\s*(include|render)\b")
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _MAX_DEPTH = 5
 HTML_SUFFIX = ".mjml.liquid"
+RAW_SUFFIX = ".html.liquid"
 TEXT_SUFFIX = ".txt.liquid"
+SHIPPED = Path(__file__).parent.parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A template with its pieces put in. `places[i]` is the file and line that line i + 1 came from."""
+    """A template with its pieces put in. `places[i]` is the file and line that line i + 1 came from; `spans[i]` the
+    texts that were put into it."""
 
     text: str
     places: tuple[tuple[str, int], ...]
+    spans: tuple[tuple[Span, ...], ...] = ()
 
     def locate(self, error: TemplateError) -> TemplateError:
         """The same error, naming the file and line the author wrote."""
         if not 0 < error.line <= len(self.places):
             return error
         where, line = self.places[error.line - 1]
+        column = error.column
         plain = error.message.removeprefix(f"{error.where}:{error.line}:{error.column}: ")
-        return TemplateError(plain, where=where, line=line, column=error.column)
+        for start, end, grown, text in self.spans[error.line - 1] if self.spans else ():
+            if start < error.column <= end:
+                return TemplateError(plain, where=text)
+            column -= grown if error.column > end else 0
+        return TemplateError(plain, where=where, line=line, column=column)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One template in one language, as written."""
+    """One template in one language, as written. `raw`: HTML without MJML."""
 
     name: str
     language: str
-    subject: str
-    preheader: str
+    subject: Flat
+    preheader: Flat
     html: Flat
     text: Flat | None
+    where: str
+    raw: bool = False
 
-    @property
-    def where(self) -> str:
-        return f"{self.language}/{self.name}{HTML_SUFFIX}"
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A file that holds a template."""
+
+    folder: Path
+    where: str
+    suffix: str
 
 
 class Sources:
-    """The templates of a directory."""
+    """The templates of `own` folders, the first before the next, and of `directory` (the shipped ones) behind them."""
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self.directory = directory or Path(__file__).parent.parent / "templates"
+    def __init__(self, directory: Path | None = None, own: Sequence[Path] = ()) -> None:
+        self.directory = directory or SHIPPED
+        self.folders = (*own, self.directory)
 
     def languages(self) -> list[str]:
-        """Languages that have their own texts."""
-        return sorted(path.parent.name for path in self.directory.glob("*/strings.json"))
+        """Languages whose short texts are whole: each of the fallback's has its own."""
+        found = {path.parent.name for folder in self.folders for path in folder.glob(f"*/{STRINGS}")}
+        needed = set(self._string_keys(FALLBACK))
+        return sorted(language for language in found if needed <= set(self._string_keys(language)))
 
     def names(self, language: str) -> list[str]:
         """Templates written in a language."""
-        found = (self.directory / language).glob(f"*{HTML_SUFFIX}")
-        return sorted(path.name.removesuffix(HTML_SUFFIX) for path in found)
+        found = {
+            path.name.removesuffix(suffix)
+            for folder in self.folders
+            for suffix in (HTML_SUFFIX, RAW_SUFFIX)
+            for place in (folder, folder / language)
+            for path in place.glob(f"*{suffix}")
+        }
+        return sorted(name for name in found if self.has(name, language))
 
     def has(self, name: str, language: str) -> bool:
-        return bool(_NAME.fullmatch(name)) and (self.directory / language / f"{name}{HTML_SUFFIX}").is_file()
+        """Whether a template is written in a language, whole: no text of it is missing."""
+        place = self._place(name, language)
+        return place is not None and not self.missing(name, language)
+
+    def missing(self, name: str, language: str) -> list[tuple[str, str]]:
+        """Texts the template asks for and the language lacks: (template, key), in the order they are asked for."""
+        texts = self.texts(language)
+        asked = dict.fromkeys(self.asked(name, language))
+        return [(owner, key) for owner, key in asked if key not in texts.get(owner, {})]
+
+    def asked(self, name: str, language: str) -> list[tuple[str, str]]:
+        """The texts a template shows: (template, key)."""
+        place = self._place(name, language)
+        if place is None:
+            return []
+        stem = place.where.removesuffix(place.suffix)
+        pair = (place.where, f"{stem}{TEXT_SUFFIX}")
+        sources = [self._read_in(place.folder, where) or "" for where in pair]
+        front = _FRONT.match(sources[0])
+        # Without a front matter they come from the texts too.
+        heads = [] if front else [(name, "subject"), (name, "preheader")]
+        return [*heads, *(asked for source in sources for asked in keys_in(source, name))]
 
     def mentions(self, name: str, word: str) -> bool:
         """Whether a template speaks of `word` in any language. One that cannot be read is found at fault elsewhere."""
-        return any(word in text for language in self.languages() for text in self._texts(name, language))
+        return any(word in text for language in self.languages() for text in self._texts_of(name, language))
 
-    def _texts(self, name: str, language: str) -> list[str]:
+    def texts(self, language: str) -> Table:
+        """All texts of a language, by template. Raises `TemplateError` for a file that cannot be read."""
+        return read_texts(self.folders, language)
+
+    def strings(self, language: str) -> Strings:
+        """The language's short texts. Raises `TemplateError`."""
+        return load_strings(self.folders, language)
+
+    def shipped(self, name: str, language: str) -> bool:
+        """Whether nothing of a template is anybody's but ours."""
+        place = self._place(name, language)
+        mine = [folder for folder in self.folders if folder != SHIPPED]
+        touched = any((folder / language).is_dir() or (folder / "shared").is_dir() for folder in mine)
+        return not touched and place is not None and place.folder == SHIPPED
+
+    def load(self, name: str, language: str) -> Source:
+        """Read a template. Raises `TemplateError` for a missing file, piece or text and for wrong front matter."""
+        if not (_NAME.fullmatch(name) and _LANGUAGE.fullmatch(language)):
+            raise TemplateError("a template's name is small letters, digits and underscores", where=name[:64])
+        place = self._place(name, language)
+        if place is None:
+            where = f"{language}/{name}{HTML_SUFFIX}"
+            raise TemplateError(f"there is no such template{near(name, self.names(language))}", where=where)
+        raw = self._read_in(place.folder, place.where) or ""
+        front = _FRONT.match(raw)
+        fields = _front_fields(front[1], place.where) if front else {}
+        body_line = raw.count("\n", 0, front.end()) if front else 0
+        flattener = _Flattener(self, name, language)
+        html = flattener.flatten(raw[front.end() :] if front else raw, place.where, place.suffix, body_line)
+        text_where = place.where.removesuffix(place.suffix) + TEXT_SUFFIX
+        text = self._read_in(place.folder, text_where)
+        return Source(
+            name=name,
+            language=language,
+            subject=self._head("subject", fields, flattener, place.where, 2),
+            preheader=self._head("preheader", fields, flattener, place.where, 3),
+            html=html,
+            text=None if text is None else flattener.flatten(text, text_where, TEXT_SUFFIX, 0),
+            where=place.where if "/" in place.where else f"{language}/{place.where}",
+            raw=place.suffix == RAW_SUFFIX,
+        )
+
+    def piece(self, where: str) -> str | None:
+        """A shared piece, from the first folder that has it."""
+        return next((text for folder in self.folders if (text := self._read_in(folder, where)) is not None), None)
+
+    def _head(self, key: str, fields: dict[str, str], flattener: _Flattener, where: str, line: int) -> Flat:
+        written = fields.get(key)
+        if written is not None:
+            return Flat(written, ((where, line),))
+        if fields:
+            if key == "subject":
+                raise TemplateError(
+                    "begin with --- / subject: ... / preheader: ... / ---", where=where, line=1, column=1
+                )
+            return Flat("", ((where, line),))
+        texts = flattener.texts.get(flattener.name, {})
+        if key not in texts:
+            message = f"begin with --- / subject: ... / preheader: ... / --- (there is no text '{key}' either)"
+            raise TemplateError(message, where=where, line=1, column=1)
+        return Flat(as_plain(texts[key]), ((f"{flattener.language}/texts.json {flattener.name}.{key}", 1),))
+
+    def _place(self, name: str, language: str) -> _Place | None:
+        """The file of a template: for each folder the language's own before the one for all."""
+        if not _NAME.fullmatch(name) or not _LANGUAGE.fullmatch(language):
+            return None
+        for folder in self.folders:
+            for stem in (f"{language}/{name}", name):
+                for suffix in (HTML_SUFFIX, RAW_SUFFIX):
+                    if (folder / f"{stem}{suffix}").is_file():
+                        return _Place(folder, f"{stem}{suffix}", suffix)
+        return None
+
+    def _texts_of(self, name: str, language: str) -> list[str]:
         try:
             source = self.load(name, language)
         except TemplateError:
             return []
-        return [source.subject, source.preheader, source.html.text, source.text.text if source.text else ""]
+        text = source.text.text if source.text else ""
+        return [source.subject.text, source.preheader.text, source.html.text, text]
 
-    def load(self, name: str, language: str) -> Source:
-        """Read a template. Raises `TemplateError` for a missing file or piece and for wrong front matter."""
-        if not (_NAME.fullmatch(name) and _LANGUAGE.fullmatch(language)):
-            raise TemplateError("a template's name is small letters, digits and underscores", where=name[:64])
-        where = f"{language}/{name}{HTML_SUFFIX}"
-        raw = self._read(where)
-        if raw is None:
-            raise TemplateError(f"there is no such template{near(name, self.names(language))}", where=where)
-        front = _FRONT.match(raw)
-        fields = _front_fields(front[1], where) if front else {}
-        body_line = raw.count("\n", 0, front.end()) if front else 0
-        html = self._flatten(raw[front.end() :] if front else raw, where, HTML_SUFFIX, body_line)
-        if not fields.get("subject"):
-            raise TemplateError("begin with --- / subject: ... / preheader: ... / ---", where=where, line=1, column=1)
-        text_where = f"{language}/{name}{TEXT_SUFFIX}"
-        text = self._read(text_where)
-        flat_text = None if text is None else self._flatten(text, text_where, TEXT_SUFFIX, 0)
-        return Source(name, language, fields["subject"], fields.get("preheader", ""), html, flat_text)
+    def _string_keys(self, language: str) -> Sequence[str]:
+        try:
+            return self.strings(language).keys
+        except TemplateError:
+            return ()
 
-    def _read(self, where: str) -> str | None:
-        path = self.directory / where
+    @staticmethod
+    def _read_in(folder: Path, where: str) -> str | None:
+        path = folder / where
         try:
             return path.read_text("utf-8").replace("\r\n", "\n") if path.is_file() else None
         except (OSError, UnicodeDecodeError) as error:
             raise TemplateError("the file cannot be read as UTF-8", where=where) from error
 
-    def _flatten(self, text: str, where: str, suffix: str, offset: int, depth: int = 0) -> Flat:
+
+@lru_cache(maxsize=256)
+def sources_of(own: tuple[Path, ...]) -> Sources:
+    """The shipped templates behind a shop's own folders; one object for all shops with the same folders."""
+    return Sources(own=own)
+
+
+class _Flattener:
+    """Puts pieces and texts into one template of one language."""
+
+    def __init__(self, sources: Sources, name: str, language: str) -> None:
+        self.sources = sources
+        self.name = name
+        self.language = language
+        self.texts = sources.texts(language)
+
+    def flatten(self, text: str, where: str, suffix: str, offset: int, depth: int = 0) -> Flat:
         lines: list[str] = []
         places: list[tuple[str, int]] = []
+        spans: list[tuple[Span, ...]] = []
+        shape: Callable[[str], str] = as_plain if suffix == TEXT_SUFFIX else as_html
         for number, line in enumerate(text.split("\n"), start=1 + offset):
-            match = _INCLUDE.match(line)
+            match = _PIECE.match(line)
             if not match:
-                lines.append(line)
+                _refuse_misuse(line, where, number)
+                written, inside = put_in(line, self.name, self.texts, self.language, shape, where, number)
+                lines.append(written)
                 places.append((where, number))
+                spans.append(inside)
                 continue
-            piece = self._read(f"{match[1]}{suffix}")
-            if piece is None or depth >= _MAX_DEPTH:
-                fault = "pieces are nested too deeply" if piece is not None else f"there is no piece '{match[1]}'"
-                raise TemplateError(fault, where=where, line=number, column=1)
-            flat = self._flatten(piece.removesuffix("\n"), f"{match[1]}{suffix}", suffix, 0, depth + 1)
+            flat = self._piece(match[1], where, suffix, number, depth)
             lines.extend(flat.text.split("\n"))
             places.extend(flat.places)
-        return Flat("\n".join(lines), tuple(places))
+            spans.extend(flat.spans)
+        return Flat("\n".join(lines), tuple(places), tuple(spans))
+
+    def _piece(self, name: str, where: str, suffix: str, number: int, depth: int) -> Flat:
+        path = (name if "/" in name else f"shared/{name}") + suffix
+        piece = self.sources.piece(path)
+        if piece is None or depth >= _MAX_DEPTH:
+            fault = "pieces are nested too deeply" if piece is not None else f"there is no piece '{name}' ({path})"
+            raise TemplateError(fault, where=where, line=number, column=1)
+        return self.flatten(piece.removesuffix("\n"), path, suffix, 0, depth + 1)
+
+
+def _refuse_misuse(line: str, where: str, number: int) -> None:
+    found = _MISUSED.search(line) if "{%" in line else None
+    if found:
+        message = f"a piece stands on a line of its own and takes nothing: {{% {found[1]} 'name' %}}"
+        raise TemplateError(message, where=where, line=number, column=found.start() + 1)
 
 
 def _front_fields(text: str, where: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from connector.errors import TemplateError, near
 from flows.render.locales import parse_locale
 
+FILE = "strings.json"
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -76,12 +77,26 @@ def _flatten(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, s
     return entries
 
 
-@lru_cache(maxsize=64)
-def load_strings(directory: Path, language: str) -> Strings:
-    """Read a language's texts. Raises `TemplateError` when the file is missing or no JSON."""
-    path = directory / language / "strings.json"
-    where = f"{language}/strings.json"
+def load_strings(folders: Sequence[Path], language: str) -> Strings:
+    """A language's texts, the first folder's before the later ones', key by key. Raises `TemplateError` when none of
+    them has any, or one is no JSON."""
+    stamps = []
+    for folder in folders:
+        path = folder / language / FILE
+        if path.is_file():
+            stamps.append((path, path.stat().st_mtime_ns))
+    return _load(tuple(stamps), language)
+
+
+@lru_cache(maxsize=256)
+def _load(stamps: tuple[tuple[Path, int], ...], language: str) -> Strings:
+    where = f"{language}/{FILE}"
+    merged: dict[str, object] = {}
     try:
-        return Strings(language, json.loads(path.read_text("utf-8")), where)
-    except (OSError, ValueError) as error:
+        for path, _ in reversed(stamps):
+            merged.update(_flatten(json.loads(path.read_text("utf-8"))))
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise TemplateError("the texts of this language cannot be read", where=where) from error
+    if not stamps:
+        raise TemplateError("the texts of this language cannot be read: there are none", where=where)
+    return Strings(language, merged, where)

@@ -29,7 +29,10 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
         for index, item in enumerate(flow.steps):
             for name in item.step.templates():
                 for language in tongues:
-                    if (name, language) not in seen:
+                    if renderer.language(name, language) != language:
+                        continue  # it is written in another language, whole
+                    # What ships was tried with every sample before it shipped.
+                    if (name, language) not in seen and not renderer.shipped(name, language):
                         seen.add((name, language))
                         faults.update((str(fault), None) for fault in renderer.check_template(name, language))
                     fault = _supply_fault(renderer, flow, index, name, language)
@@ -41,7 +44,9 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
 def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
     try:
         prepared = renderer.prepared(name, language)
-        prepared.render(template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings))
+        prepared.render_by_rule(
+            template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings)
+        )
     except TemplateError as error:
         return str(error)
     return ""

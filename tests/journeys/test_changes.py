@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -280,8 +281,10 @@ def test_another_text_of_a_template_is_a_difference_that_moves_nobody(house: Hou
     adopt(kiitos)
     house.ship(kiitos)
     folder = shutil.copytree(Sources().directory, tmp_path / "templates")
-    text = folder / "fi" / "review_request.txt.liquid"
-    text.write_text(text.read_text("utf-8") + "P.S.", "utf-8")
+    texts = folder / "fi" / "texts.json"
+    table = json.loads(texts.read_text("utf-8"))
+    table["review_request"]["title"] += " P.S."
+    texts.write_text(json.dumps(table), "utf-8")
     target = target_of_files(kiitos.config.shop(WOO), kiitos.catalog.flows(WOO), Sources(folder))
     with house.store.work.read() as tx:
         (plan,) = make_plan(tx, [target], applied.newest(tx), MOVING).shops

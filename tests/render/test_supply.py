@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -62,12 +63,11 @@ def test_the_library_gives_its_templates_what_they_need(name: str) -> None:
 
 
 def templates(folder: Path, addition: str) -> tuple[Renderer, Sources]:
-    """The shipped templates, with something added to the text of the confirmation in each language."""
+    """The shipped templates, with something added to the text of the confirmation."""
     directory = folder / "templates"
     shutil.copytree(Sources().directory, directory)
-    for language in LANGUAGES:
-        text = directory / language / "order_confirmation.txt.liquid"
-        text.write_text(text.read_text("utf-8") + addition, "utf-8")
+    text = directory / "order_confirmation.txt.liquid"
+    text.write_text(text.read_text("utf-8") + addition, "utf-8")
     return Renderer(directory), Sources(directory)
 
 
@@ -90,14 +90,27 @@ def test_what_a_flow_does_not_have_is_found(
     told = flow(OURS.format(purpose=purpose, template="order_confirmation", params=params, code=code))
     found = template_faults(renderer, [told], sources.languages())
     mine = [fault for fault in found if fault.startswith("flow ours: steps.mail: ")]
-    assert len(mine) == (len(LANGUAGES) if missing else 0), found
+    assert len(mine) == (1 if missing else 0), found  # the structure is all languages', and so is its fault
     assert all(missing in fault for fault in mine)
 
 
 def test_a_mistake_in_one_language_is_found(tmp_path: Path) -> None:
     renderer, sources = templates(tmp_path, "")
-    broken = tmp_path / "templates" / "fi" / "order_confirmation.txt.liquid"
-    broken.write_text(broken.read_text("utf-8") + "{{ order.nmber }}\n{% if order %}", "utf-8")
+    broken = tmp_path / "templates" / "fi" / "texts.json"
+    table = json.loads(broken.read_text("utf-8"))
+    table["order_confirmation"]["text_1"] += "{{ order.nmber }}"
+    broken.write_text(json.dumps(table), "utf-8")
     faults = template_faults(renderer, [library("order_confirmation")], sources.languages())
     assert faults
-    assert all("fi/order_confirmation" in fault for fault in faults), faults
+    assert all("fi/texts.json order_confirmation.text_1: " in fault for fault in faults), faults
+    assert any("did you mean 'number'?" in fault for fault in faults)
+
+
+def test_a_language_without_the_template_is_no_mistake(tmp_path: Path) -> None:
+    renderer, sources = templates(tmp_path, "")
+    texts = tmp_path / "templates" / "fi" / "texts.json"
+    table = json.loads(texts.read_text("utf-8"))
+    del table["order_confirmation"]["title"]
+    texts.write_text(json.dumps(table), "utf-8")
+    assert template_faults(renderer, [library("order_confirmation")], sources.languages()) == []
+    assert renderer.language("order_confirmation", "fi") == "en"
