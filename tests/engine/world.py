@@ -39,7 +39,7 @@ from flows.facts import Facts, Progress, ReferralFacts, event_facts
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "flows" / "library"
-TEMPLATES = frozenset(path.name.split(".")[0] for path in (ROOT / "flows" / "templates" / "en").glob("*.liquid"))
+TEMPLATES = frozenset(path.name.split(".")[0] for path in (ROOT / "flows" / "templates").glob("*.liquid"))
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SALT = b"a salt for tests only"
 
