@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.model import Customer, Order, Purpose, Shop, email_key
-from connector.store import entities, links, referrals
+from connector.store import entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.situation import Situation
 
@@ -47,7 +47,14 @@ def derive_token(salt: bytes, *parts: str, length: int = 26) -> str:
 
 
 def recipient_of(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient:
-    """Find the person. The advocate of a referral is found through the friend's order."""
+    """Find the person. The advocate of a referral is found through the friend's order. The language they chose on the
+    preference page goes before the order's."""
+    found = _recipient(tx, shop, to, situation)
+    chosen = preferences.get(tx, shop.id, found.email_key).locale
+    return replace(found, locale=chosen) if chosen else found
+
+
+def _recipient(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient:
     order, customer = situation.order, situation.customer
     if to == "advocate":
         return _advocate(tx, shop, order)
@@ -122,6 +129,8 @@ def links_for(
         recipient.key,
         purpose,
     )
+    # The same token: who may stop these messages may choose among them, and there is no second row to keep.
+    found["preferences"] = found["unsubscribe"].replace("/p/unsubscribe/", "/p/preferences/")
     if survey and order is not None:
         found["survey"] = page("survey", "survey", {"order": order.id}, order.id)
     if purpose is Purpose.REVIEW and order is not None:

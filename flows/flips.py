@@ -141,6 +141,7 @@ _POLICY: Mapping[str, str] = {
     "already_reviewed": "without the review of {reviewed_at} it would have gone out",
     "consent_withdrawn": "consent for {purpose} given after {consent_at} would have let it out",
     "no_consent": "a recorded yes for {purpose} would have let it out",
+    "paused_by_customer": "without the customer's pause until {paused_until} it would have gone out",
     "flow_paused": "with the flow running it would go out; it is held, not lost",
     "canary": "a share above {place} would have let it out (it is {canary}); it is held, not lost",
     "just_bought": "without {product} in a recent order it would have gone out",
@@ -158,7 +159,7 @@ _POLICY: Mapping[str, str] = {
     "run_ended": "a flow that was still under way would have sent it",
 }
 _NEVER_ASKED = "; so would '{purpose}' in soft_opt_in, where buyers were told at checkout"
-_AS_TIME = frozenset({"at", "reviewed_at", "consent_at", "reached_at", "opens"})
+_AS_TIME = frozenset({"at", "paused_until", "reviewed_at", "consent_at", "reached_at", "opens"})
 
 
 def policy_flip(code: str, seen: Mapping[str, str]) -> str:

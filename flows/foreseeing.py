@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.model import Channel, Effect, Order, email_key
-from connector.store import entities, privacy, runs, suppressions
+from connector.store import entities, preferences, privacy, runs, suppressions
 from connector.store.db import Tx
 
 
@@ -30,4 +30,5 @@ def _people(tx: Tx, salt: bytes, shop_id: str, orders: Sequence[Order]) -> None:
     entities.foresee_customers(tx, shop_id, dict.fromkeys(buyer.id for buyer in buyers if buyer.id))
     addresses = dict.fromkeys(key for order in orders if (key := email_key(order.email)) is not None)
     suppressions.foresee(tx, shop_id, addresses, Channel.EMAIL)
+    preferences.foresee(tx, shop_id, addresses)
     privacy.foresee(tx, shop_id, (privacy.key_of(salt, shop_id, "email", key) for key in addresses))

@@ -93,11 +93,11 @@ def _on(medium: str, known: Recipient, situation: Situation, shop: Shop) -> Reci
     """The recipient with the address of the medium."""
     if medium == "email":
         return known
-    phone = _phone(situation, shop) if medium in _BY_PHONE and known.of_order else None
+    phone = phone_of(situation, shop) if medium in _BY_PHONE and known.of_order else None
     return replace(known, address=phone, medium=medium)
 
 
-def _phone(situation: Situation, shop: Shop) -> str | None:
+def phone_of(situation: Situation, shop: Shop) -> str | None:
     """The person's number in E.164, the order's own first; a local one is read as their country writes it."""
     order, customer = situation.order, situation.customer
     place = (order.shipping_address or order.billing_address) if order is not None else None

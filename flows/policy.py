@@ -13,6 +13,7 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | order_cancelled, order_refunded, order_returned | the purchase was undone, marketing class | drop |
 | already_reviewed | asking for a review that exists | drop |
 | consent_withdrawn, no_consent | marketing class (facts/messaging.md 5.4) | drop |
+| paused_by_customer | the person asked to be left alone until a day | defer, drop where that is more than 48 h away |
 | flow_paused, canary | a person or an alarm paused the flow; the person is not among its first | hold |
 | just_bought, returned_product, out_of_stock | the message names such a product | drop |
 | saturated | so many messages were met with silence that this is the goodbye | drop |
@@ -176,6 +177,26 @@ def _consent(case: Case) -> Verdict | None:
     return Drop("no_consent", "no consent is recorded and the shop has no soft opt-in for this purpose", detail)
 
 
+def _paused_by_customer(case: Case) -> Verdict | None:
+    until = case.person.paused_until
+    if not case.message or not case.marketing or until is None or until <= case.now:
+        return None
+    detail = {"paused_until": to_text(until)}
+    if until - case.effect.created_at > LATEST_MARKETING:
+        return Drop("paused_by_customer", "the customer paused these messages for longer than it may wait", detail)
+    return Defer(until, "paused_by_customer", "the customer paused these messages for a while", detail)
+
+
+def lets_pass(person: Person, purpose: Purpose) -> bool:
+    """Whether the person's own standing (suppressions, consent) lets messages of the purpose through: what the rules
+    `suppressed`, `consent_withdrawn` and `no_consent` say, apart from any message."""
+    if any(_blocks(scope, reason, purpose) for scope, reason, _ in person.suppressions):
+        return False
+    if not purpose.needs_consent or person.consent is ConsentState.GRANTED:
+        return True
+    return person.consent is ConsentState.UNKNOWN and person.soft_opt_in
+
+
 def _too_late(case: Case) -> Verdict | None:
     limit = LATEST_MARKETING if case.marketing else LATEST_TRANSACTIONAL
     if case.fairness is not None:
@@ -206,5 +227,6 @@ _LAWFUL: tuple[Callable[[Case], Verdict | None], ...] = (
     _undone,
     _reviewed,
     _consent,
+    _paused_by_customer,
 )
 _FAIR: tuple[Callable[[Case], Verdict | None], ...] = (paused, canary, products, goodbye, distance, quiet, outranked)

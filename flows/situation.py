@@ -19,7 +19,7 @@ from connector.model import (
     Shop,
     email_key,
 )
-from connector.store import consents, entities, privacy, referrals, suppressions
+from connector.store import consents, entities, preferences, privacy, referrals, suppressions
 from connector.store.db import Tx
 from flows.about import CheckoutFacts, LineFacts, checkout_facts, line_facts
 from flows.acquaintance import acquaintance
@@ -262,5 +262,6 @@ def person(
         consent_at=row.at if row else None,
         suppressions=rows,
         soft_opt_in=purpose in soft_opt_in,
+        paused_until=preferences.get(tx, shop.id, key).paused_until,
         shop_status=shop.status,
     )

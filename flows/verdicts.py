@@ -17,6 +17,7 @@ class Person:
 
     `suppressions` are (scope, reason, at): scope `all`, `marketing` or a purpose; reason `unsubscribe`, `hard_bounce`,
     `complaint`, `manual` ... `soft_opt_in` is the merchant's word that buyers were told at checkout for this purpose.
+    Before `paused_until` the person wants none of the marketing class.
     """
 
     address_key: str | None = field(default=None, repr=False)
@@ -25,6 +26,7 @@ class Person:
     consent_at: datetime | None = None
     suppressions: tuple[tuple[str, str, datetime], ...] = ()
     soft_opt_in: bool = False
+    paused_until: datetime | None = None
     shop_status: ShopStatus = ShopStatus.ACTIVE
 
 

@@ -21,10 +21,12 @@ from connector.config.settings import (
     Config,
     ConnectedShop,
     ConnectSettings,
+    ConsentSettings,
     FlowSetting,
     FlowsSettings,
     ShopSettings,
     Source,
+    TrackingSettings,
 )
 from connector.errors import ConfigError, near
 from connector.model import Guide, Purpose, Shop
@@ -310,6 +312,8 @@ class _Reader:
             guides=guides,
             limits=read_limits(layered),
             channels={"email": channel, **media},
+            consenting=_consenting(layered),
+            tracking=_tracking(layered),
             endpoints=endpoints,
             people=people,
         )
@@ -351,6 +355,23 @@ class _Reader:
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )
+
+
+def _consenting(layered: Layered) -> ConsentSettings:
+    wanted = layered.get("double_opt_in", True)
+    return ConsentSettings(
+        signup=layered.get("signup", False),
+        double_opt_in=wanted if isinstance(wanted, bool) else frozenset(wanted),
+        keep_ip=layered.get("consent_ip", False),
+    )
+
+
+def _tracking(layered: Layered) -> TrackingSettings:
+    return TrackingSettings(
+        clicks=layered.get("track_clicks", "marketing"),
+        opens=layered.get("track_opens", False),
+        url=str(layered.get("links_url", "")).rstrip("/"),
+    )
 
 
 def _shop(client_id: str, shop_id: str, layered: Layered) -> Shop:

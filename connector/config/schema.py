@@ -122,6 +122,12 @@ country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
 locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
 
 
+def double_opt_in(value: Any) -> str:
+    """Whether who signs up must confirm it by mail: everybody, nobody, or visitors of some countries."""
+    fits = isinstance(value, bool) or (isinstance(value, list) and not any(country(item) for item in value))
+    return "" if fits else 'should be true, false, or a list of countries such as ["DE", "AT"]'
+
+
 def costs(value: Any) -> str:
     """What a message of a channel costs, and the share of rewards that people use."""
     if not isinstance(value, Mapping):
@@ -188,6 +194,12 @@ SETTINGS: dict[str, Check] = {
     "logo_url": url,
     "accent_color": colour,
     "soft_opt_in": texts,
+    "double_opt_in": double_opt_in,
+    "signup": flag,
+    "consent_ip": flag,
+    "track_clicks": one_of("none", "marketing", "all"),
+    "track_opens": flag,
+    "links_url": url,
     "fetch_before_send": flag,
     "costs": costs,
     "guides": text,

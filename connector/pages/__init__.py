@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, request
 
-from connector.pages import connect, data, frame, proxy, referral, review, survey, task, unsubscribe
+from connector.pages import connect, data, frame, preferences, proxy, referral, review, survey, task, unsubscribe
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
@@ -20,7 +20,14 @@ def register(app: Flask) -> None:
     blueprint = Blueprint("pages", __name__, url_prefix=frame.PREFIX, template_folder="templates")
     blueprint.before_request(_limit_body)
     blueprint.before_request(_refresh)
-    kinds = (("unsubscribe", unsubscribe), ("review", review), ("survey", survey), ("task", task), ("data", data))
+    kinds = (
+        ("unsubscribe", unsubscribe),
+        ("preferences", preferences),
+        ("review", review),
+        ("survey", survey),
+        ("task", task),
+        ("data", data),
+    )
     for path, kind in kinds:
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)

@@ -54,6 +54,7 @@ class Application(Protocol):
     store: Store
     vault: Vault
     runner: Runner
+    salt: bytes
 
     def refresh(self) -> bool: ...
 

@@ -6,22 +6,19 @@ says nothing but `List-Unsubscribe=One-Click` and stops the whole marketing clas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Response, request
 
-from connector.model import Channel, Consent, ConsentState, Event, EventKind, Purpose, Ref, Shop
+from connector.model import Channel, Consent, Purpose, Shop
 from connector.pages.frame import application, find_link, gone, page, transact
 from connector.store import consents, shops, suppressions
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.suppressions import SuppressionRow
-from flows.consenting import tell_platform
+from flows.choices import EVERYTHING, Reachable, Said, reachable, state_before, tell, withdraw
 from flows.policy import UNSUBSCRIBE
 
-EVERYTHING = Purpose.MARKETING.value
-"""The scope that stops the whole marketing class (`flows.policy`)."""
 UNDO = "undo"
 STOPPED_HERE, RESUMED_HERE = "unsubscribe link", "unsubscribe page, undone"
 
@@ -98,66 +95,32 @@ def _standing(tx: Tx, link: LinkRow) -> Standing:
 
 
 def _stop(tx: Tx, link: LinkRow, scope: str) -> None:
-    rows = _rows(tx, link)
-    if any(row.reason == UNSUBSCRIBE and row.scope in (scope, EVERYTHING) for row in rows):
-        return
     app = application()
-    now, address, purpose = app.clock.now(), link.data["address"], Purpose.of(scope)
-    if not any(row.scope == scope for row in rows):
-        suppressions.add(tx, link.shop_id, address, _channel(link), scope, UNSUBSCRIBE, now)
-    consent = Consent(
-        channel=_channel(link),
-        purpose=purpose,
-        state=ConsentState.WITHDRAWN,
-        raw_state="unsubscribed",
-        at=now,
-        source=STOPPED_HERE,
-        address=address,
-    )
-    event = Event(
-        kind=EventKind.CONSENT_WITHDRAWN,
-        key=f"consent/{address}/{_channel(link)}/{purpose}/withdrawn/{app.clock.new_id()}",
-        subject=Ref("person", address),
-        at=now,
-        consent=consent,
-    )
-    app.runner.ingest(tx, link.shop_id, [event], now)
-    _tell(tx, link, consent)
+    said = Said(STOPPED_HERE, "unsubscribed")
+    withdraw(tx, app.runner, _who(tx, link), said, app.clock.now(), app.clock.new_id(), scope)
+
+
+def _who(tx: Tx, link: LinkRow) -> Reachable:
+    return reachable(tx, link.shop_id, _channel(link), link.data["address"])
 
 
 def _restart(tx: Tx, link: LinkRow) -> None:
     """Take back what was stopped from here. It makes no consent: what held before holds again, no more than that."""
-    now, address = application().clock.now(), link.data["address"]
+    app = application()
+    now, who = app.clock.now(), _who(tx, link)
     for row in _rows(tx, link):
         if row.reason != UNSUBSCRIBE or row.scope not in (EVERYTHING, link.data.get("purpose")):
             continue
-        suppressions.remove(tx, link.shop_id, address, _channel(link), row.scope)
+        suppressions.remove(tx, link.shop_id, who.address_key, who.channel, row.scope)
         purpose = Purpose.of(row.scope)
         before = Consent(
-            channel=_channel(link),
+            channel=who.channel,
             purpose=purpose,
-            state=_state_before(consents.history(tx, link.shop_id, address), purpose, _channel(link)),
+            state=state_before(tx, who, purpose, frozenset({STOPPED_HERE, RESUMED_HERE})),
             raw_state="resubscribed",
             at=now,
             source=RESUMED_HERE,
-            address=address,
+            address=who.address_key,
         )
         consents.record(tx, link.shop_id, before, now)
-        _tell(tx, link, before)
-
-
-def _tell(tx: Tx, link: LinkRow, consent: Consent) -> None:
-    """Let the shop know, so that its own newsletter stops too (or may go again)."""
-    app = application()
-    if app.runner.catalog.knows(link.shop_id):
-        tell_platform(tx, app.runner.catalog.adapter(link.shop_id), link.shop_id, consent, app.clock.now())
-
-
-def _state_before(history: Sequence[consents.ConsentRow], purpose: Purpose, channel: Channel) -> ConsentState:
-    """What the person had said before they used this page: about the purpose itself, else about marketing."""
-    others = [row for row in history if row.channel is channel and row.source not in (STOPPED_HERE, RESUMED_HERE)]
-    for wanted in (purpose, Purpose.MARKETING):
-        said = [row.state for row in others if row.purpose is wanted]
-        if said:
-            return said[-1]
-    return ConsentState.UNKNOWN
+        tell(tx, app.runner, link.shop_id, before, now)

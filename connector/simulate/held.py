@@ -32,7 +32,7 @@ _WORD = re.compile(r"\w+")
 _LASTING = frozenset(
     {
         *("order_get", "customer_get", "run_get", "run_of_order", "order_followers", "event_known"),
-        *("situation", "shop_get", "suppression_find", "erasure_any"),
+        *("situation", "shop_get", "suppression_find", "erasure_any", "preference_any"),
     }
 )
 

@@ -139,6 +139,28 @@ PLACES: tuple[Place, ...] = (
     ),
     Place("engagements", "person_engagements", "erase_engagements", "wipe_engagements", _words("address_key kind at")),
     Place(
+        "preferences",
+        "person_preferences",
+        "erase_preferences",
+        "wipe_preferences",
+        _words("address_key locale paused_until updated_at"),
+    ),
+    Place(
+        "clicks",
+        "person_clicks",
+        "erase_clicks",
+        "wipe_clicks",
+        _words("click_id effect_id url_id at verdict"),
+    ),
+    Place(
+        "short_links",
+        "person_short_links",
+        "erase_short_links",
+        "wipe_short_links",
+        _words("url owner"),
+        _words("url_id created_at"),
+    ),
+    Place(
         "suppressions",
         "person_suppressions",
         "erase_suppressions",

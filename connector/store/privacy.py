@@ -240,6 +240,12 @@ def foresee(tx: Tx, shop_id: str, keys: Iterable[str]) -> None:
             known[shop_id, row["erased_key"]] = from_text(row["at"])
 
 
+def asked_since(tx: Tx, shop_id: str, kind: str, subject_key: str, since: datetime) -> bool:
+    """Whether the same was asked about the same person since then."""
+    found = tx.one("privacy_asked_since", shop_id=shop_id, kind=kind, subject_key=subject_key, since=to_text(since))
+    return found is not None
+
+
 def anybody(tx: Tx, shop_id: str) -> bool:
     """Whether the shop ever forgot somebody."""
     known: dict[str, bool] = tx.recall("erasure_any")

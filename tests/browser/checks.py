@@ -71,9 +71,9 @@ NAMES = """
 TARGETS = """
 () => {
   const bad = [];
-  for (const e of document.querySelectorAll('button, .button, input, textarea, nav a, td a')) {
-    const box = ((e.labels ?? [])[0] && e.type === 'radio' ? e.labels[0] : e).getBoundingClientRect();
-    const least = e.matches('button, .button, input') ? 44 : 24;
+  for (const e of document.querySelectorAll('button, .button, input, select, textarea, nav a, td a')) {
+    const box = ((e.labels ?? [])[0] && ['radio', 'checkbox'].includes(e.type) ? e.labels[0] : e).getBoundingClientRect();
+    const least = e.matches('button, .button, input, select') ? 44 : 24;
     if (box.width && (box.height < least || box.width < 24)) bad.push(`${e.outerHTML.slice(0, 60)}: ${box.height}`);
   }
   return bad;
@@ -98,7 +98,7 @@ FOCUS = """
 
 CONTROLS = """
 () => {
-  const shown = [...document.querySelectorAll('a[href], button, input, textarea, iframe')]
+  const shown = [...document.querySelectorAll('a[href], button, input, select, textarea, iframe')]
     .filter(e => e.getClientRects().length);
   const groups = new Set(shown.filter(e => e.type === 'radio').map(e => e.name));
   return shown.filter(e => e.type !== 'radio').length + groups.size;

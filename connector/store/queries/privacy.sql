@@ -80,6 +80,11 @@ SELECT at, route FROM privacy_access WHERE shop_id = :shop_id AND request_id = :
 INSERT INTO erasures (shop_id, erased_key, at) VALUES (:shop_id, :erased_key, :at)
 ON CONFLICT (shop_id, erased_key) DO UPDATE SET at = excluded.at
 
+-- privacy_asked_since --
+-- Whether a request of the kind about the person was made lately.
+SELECT 1 AS found FROM privacy_requests
+WHERE shop_id = :shop_id AND kind = :kind AND subject_key = :subject_key AND received_at >= :since LIMIT 1
+
 -- erasure_any --
 -- Whether the shop has forgotten anybody: most have not, and then nothing more is asked.
 SELECT 1 AS found FROM erasures WHERE shop_id = :shop_id LIMIT 1
