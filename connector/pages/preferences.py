@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from babel.dates import format_date
 from flask import Response, request
+from markupsafe import Markup
 
 from connector.config import ShopSettings
 from connector.model import Channel, Purpose, Shop, email_key
@@ -240,7 +241,7 @@ def _page(sight: Sight, said: str = "") -> Response:
         said="" if said == "preferences.paused" else said,
         sections=sight.sections,
         purposes=CHOICES,
-        masked=masked,
+        shown=lambda who: Markup("<bdi>{}</bdi>").format(masked(who)),
         paused=format_date(until.astimezone(zone), "long", locale=sight.language) if until and paused else "",
         languages=[(code, NATIVE.get(code, code)) for code in languages()],
         chosen=sight.chosen.locale,

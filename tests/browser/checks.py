@@ -72,7 +72,8 @@ TARGETS = """
 () => {
   const bad = [];
   for (const e of document.querySelectorAll('button, .button, input, select, textarea, nav a, td a')) {
-    const box = ((e.labels ?? [])[0] && ['radio', 'checkbox'].includes(e.type) ? e.labels[0] : e).getBoundingClientRect();
+    const inLabel = (e.labels ?? [])[0] && ['radio', 'checkbox'].includes(e.type);
+    const box = (inLabel ? e.labels[0] : e).getBoundingClientRect();
     const least = e.matches('button, .button, input, select') ? 44 : 24;
     if (box.width && (box.height < least || box.width < 24)) bad.push(`${e.outerHTML.slice(0, 60)}: ${box.height}`);
   }

@@ -28,6 +28,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+KINDS = ("review", "unsubscribe", "preferences", "friend")
+"""Pages that a mail of each buyer leads to."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -90,7 +93,7 @@ def product_pages(world: World) -> dict[str, str]:
     url = world.serving.url
     found = {"gone": f"{url}/p/review/{'0' * 26}"}
     for buyer in (NORA, AINO):
-        for kind in ("review", "unsubscribe", "friend"):
+        for kind in KINDS:
             found[f"{kind}-{buyer.first_name}"] = url + link(world, buyer, kind)
         found[f"rated-{buyer.first_name}"] = f"{found[f'review-{buyer.first_name}']}?rating=4"
     return found

@@ -12,13 +12,13 @@ from connector.store import shops
 from connector.testing.fakes.people import MUG, Article
 from connector.testing.world import SHOPIFY
 from tests.browser.checks import CONTRAST, CONTROLS, NAMES, TARGETS, VIEWS, assert_good, opened, walk
-from tests.browser.conftest import Site
+from tests.browser.conftest import KINDS, Site
 from tests.pages.life import NORA, TWO, link, order_arrives, rows
 from tests.pages.test_strangers import PAYLOADS
 
 PAGES = [
     "gone",
-    *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in ("review", "rated", "unsubscribe", "friend")),
+    *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in (*KINDS, "rated")),
 ]
 
 
