@@ -8,11 +8,13 @@ is waiting for. Unless the operator says that the server is their own, only publ
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -37,6 +39,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def post(
@@ -53,12 +56,12 @@ def post(
     No error quotes the address: a chat's is a credential.
     """
     sent = {"Content-Type": "application/json", **headers}
-    return _exchange("POST", url, body, sent, now, private_addresses=private_addresses, limit=limit)
+    return _once("POST", url, body, sent, now, private_addresses=private_addresses, limit=limit)
 
 
 def fetch(url: str, *, now: datetime, private_addresses: bool = False, limit: float = LIMIT) -> bytes:
     """What is at a public address: a provider's certificate, its confirmation. Raises `Transient` and `Refused`."""
-    answer = _exchange("GET", url, None, {}, now, private_addresses=private_addresses, limit=limit)
+    answer = _once("GET", url, None, {}, now, private_addresses=private_addresses, limit=limit)
     if answer.status >= 500 or answer.status == 429:
         raise Transient(f"answered {answer.status}", retry_after=answer.retry_after)
     if answer.status != 200:
@@ -66,7 +69,7 @@ def fetch(url: str, *, now: datetime, private_addresses: bool = False, limit: fl
     return answer.body
 
 
-def _exchange(
+def _once(
     method: str,
     url: str,
     body: bytes | None,
@@ -76,29 +79,59 @@ def _exchange(
     private_addresses: bool,
     limit: float,
 ) -> Answer:
-    cutter = _Cutter(limit)
-    session = requests.Session()
-    session.trust_env = not private_addresses  # a proxy of the operator's stands before the world, not their own house
-    session.auth = _as_it_is
+    cutter = Cutter(limit)
     adapter: HTTPAdapter = HTTPAdapter(max_retries=0) if private_addresses else PublicOnly(max_retries=0)
-    session.mount("https://", cutter.watch(adapter))
+    # a proxy of the operator's stands before the world, not their own house
+    session = bare_session(cutter.watch(adapter), trust_env=not private_addresses)
+    with session:
+        return exchange(session, cutter, method, url, now=now, limit=limit, largest=LARGEST, data=body, headers=headers)
+
+
+def bare_session(adapter: HTTPAdapter, *, trust_env: bool) -> requests.Session:
+    """A session that adds nothing of its own: no .netrc, no cookies kept, nothing compressed (what is read is counted
+    as it comes, and a bomb stays small)."""
+    session = requests.Session()
+    session.trust_env = trust_env
+    session.auth = _as_it_is
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+    session.mount("https://", adapter)
     session.mount("http://", adapter)
-    # Nothing compressed: what is read is counted as it comes, and a bomb stays small.
-    sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+    return session
+
+
+def exchange(
+    session: requests.Session,
+    cutter: Cutter,
+    method: str,
+    url: str,
+    *,
+    now: datetime,
+    limit: float,
+    largest: int,
+    **options: Any,
+) -> Answer:
+    """One request and its answer, whatever its status; `options` are those of `requests.Session.request`.
+
+    Raises `Transient`, with `maybe_done` when it may have arrived: not when no connection came about; and `Refused`.
+    """
     try:
-        with cutter, session:
-            response = session.request(
-                method, url, data=body, headers=sent, timeout=(_CONNECT, limit), allow_redirects=False, stream=True
-            )
-            return Answer(response.status_code, _read(response, cutter), retry_after(response.headers, now))
+        with (
+            cutter,
+            session.request(
+                method, url, timeout=(_CONNECT, limit), allow_redirects=False, stream=True, **options
+            ) as response,
+        ):
+            body = _read(response, cutter, largest)
+            return Answer(response.status_code, body, retry_after(response.headers, now), response.headers)
     except requests.exceptions.ConnectTimeout as error:
         raise Transient("no connection in time") from error
     except requests.exceptions.Timeout as error:
         raise Transient("no answer in time", maybe_done=True) from error
     except requests.exceptions.ConnectionError as error:
-        began = not any(name in repr(error) for name in ("NewConnectionError", "NameResolutionError"))
+        never = cutter.unconnected or any(n in repr(error) for n in ("NewConnectionError", "NameResolutionError"))
         what = "no answer in time" if cutter.cut else "the connection failed"
-        raise Transient(what, maybe_done=began) from error
+        raise Transient(what, maybe_done=not never) from error
     except requests.exceptions.ChunkedEncodingError as error:
         raise Transient("no answer in time" if cutter.cut else "the answer broke off", maybe_done=True) from error
     except requests.exceptions.RequestException as error:
@@ -110,27 +143,29 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _read(response: requests.Response, cutter: _Cutter) -> bytes:
+def _read(response: requests.Response, cutter: Cutter, largest: int) -> bytes:
     """The answer's body, or its beginning. An answer cut short is none: its end could say anything."""
     parts, size = [], 0
     for part in response.iter_content(8 * 1024):
         parts.append(part)
         size += len(part)
-        if size > LARGEST:
+        if size > largest:
             break
     if cutter.cut:
         raise Transient("no answer in time", maybe_done=True)
-    return b"".join(parts)[:LARGEST]
+    return b"".join(parts)[:largest]
 
 
-class _Cutter:
-    """Shuts every connection of an adapter down after `limit` seconds, on whatever read it hangs."""
+class Cutter:
+    """Shuts every connection of an adapter down after `limit` seconds, on whatever read it hangs. For one call at a
+    time, and for as many as there are: kept connections stay watched. `unconnected`: this call made none."""
 
     def __init__(self, limit: float) -> None:
-        self._timer = threading.Timer(limit, self._shut)
-        self._timer.daemon = True
+        self._limit = limit
+        self._timer: threading.Timer | None = None
         self._open: list[socket.socket] = []
         self.cut = False
+        self.unconnected = False
 
     def watch(self, adapter: HTTPAdapter) -> HTTPAdapter:
         """Have the adapter's connections noted as they are made."""
@@ -139,7 +174,7 @@ class _Cutter:
         return adapter
 
     def _noting(self, kind: type[HTTPConnectionPool | HTTPSConnectionPool]) -> type[Any]:
-        sockets = self._open
+        cutter = self
 
         class Noting(kind):  # type: ignore[misc, valid-type]  # a pool of the scheme's own class
             def _new_conn(self) -> Any:
@@ -147,13 +182,20 @@ class _Cutter:
                 connect = connection.connect
 
                 def noted() -> None:
-                    connect()
-                    sockets.append(connection.sock)  # later the connection may have let go of it, not the answer
+                    with cutter._connecting():
+                        connect()
+                    cutter._open.append(connection.sock)  # later the connection may have let go of it, not the answer
 
                 connection.connect = noted
                 return connection
 
         return Noting
+
+    @contextlib.contextmanager
+    def _connecting(self) -> Iterator[None]:
+        self.unconnected = True
+        yield
+        self.unconnected = False
 
     def _shut(self) -> None:
         self.cut = True
@@ -163,9 +205,14 @@ class _Cutter:
             except OSError:
                 continue  # it had ended by itself
 
-    def __enter__(self) -> _Cutter:
+    def __enter__(self) -> Cutter:
+        self.cut = self.unconnected = False
+        self._open = [each for each in self._open if each.fileno() >= 0]
+        self._timer = threading.Timer(self._limit, self._shut)
+        self._timer.daemon = True
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from connector.clock import Clock
+from connector.contracts.channel_events import BounceKind
 from connector.contracts.connecting import Finding
 from connector.model import Purpose
 
@@ -42,21 +44,38 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The provider said no for good. `code` is its word (`550 5.1.1`); `bad_address` blames the recipient."""
+    """The provider said no for good. `code` is its word (`550 5.1.1`); `bad_address` blames the recipient.
+
+    `bounce` is whose fault it is, where the answer tells: the address is none, not now (full), the sender is refused.
+    """
 
     key: str
     code: str
     text: str
     bad_address: bool = False
+    bounce: BounceKind | None = None
+
+
+class Scope(StrEnum):
+    """What a refusal concerns: this message, the shop's sender at this provider, or the whole account there."""
+
+    MESSAGE = "message"
+    SHOP = "shop"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Certainly not accepted: try again, not before `after` seconds where the provider said so."""
+    """Certainly not accepted: try again, not before `after` seconds where the provider said so.
+
+    `scope` beyond the message (a key that is refused, a server that is down, a sender nobody verified) makes others
+    wait too, and lets a second provider take over.
+    """
 
     key: str
     text: str
     after: float | None = None
+    scope: Scope = Scope.MESSAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +84,15 @@ class Unknown:
 
     key: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many messages in so many seconds, evenly, and `burst` of them at once."""
+
+    messages: float
+    seconds: float = 1.0
+    burst: int = 1
 
 
 Outcome = Accepted | Rejected | Retry | Unknown
@@ -82,12 +110,16 @@ class Channel(ABC):
     `marks_wire` promises that `send_all` calls `on_wire` for each message before it can have been accepted. Then a
     killed worker leaves only those messages unknown that it had begun to complete; without the promise `on_wire` is
     never passed, and the whole batch is unknown.
+
+    `rate` is what an account of the provider may send where the operator says nothing else (`rate` in app.toml); all
+    workers keep it together.
     """
 
     name: ClassVar[str]
     medium: ClassVar[str]
     idempotent_for: ClassVar[float] = 0.0
     marks_wire: ClassVar[bool] = False
+    rate: ClassVar[Rate | None] = None
 
     @classmethod
     @abstractmethod
