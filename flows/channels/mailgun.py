@@ -50,7 +50,7 @@ class Mailgun(ApiEmail, LooksUp):
     def call_for(self, message: Message) -> Call:
         fields = [
             ("to", (None, ascii_address(message.recipient))),
-            ("message", ("message.eml", message.content, "message/rfc822")),
+            ("message", ("message.eml", message.content, "application/octet-stream")),
             (f"v:{TAG}", (None, message.key)),
             ("o:tag", (None, message.purpose.value)),
             ("o:tracking", (None, "no")),

@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from connector.clock import Clock
-from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Scope, Unknown
 from connector.contracts.channel import OnWire
+from connector.contracts.channel_events import BounceKind
 from connector.errors import Refused
 from connector.segments import Segmented
 from flows.render.mime import ascii_address, split_sender
@@ -30,6 +31,9 @@ _BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _ENHANCED = re.compile(r"\s*([245][.]\d{1,3}[.]\d{1,3})\b")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>]+>?")
 _SENDER_FAULTS = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
+_LEAVING = frozenset({421, 454})
+"""The server closes, or has had too much of us (SES: 454 Throttling)."""
+_BOUNCES = {"5.2.": BounceKind.SOFT, "5.7.": BounceKind.BLOCK}
 _SENDER_REFUSED = "the shop's sender was refused"
 
 
@@ -82,15 +86,19 @@ class Reply:
         """What a refusal means: 4xx again later, anything else no for good. Addresses are cut out of the text.
 
         A sender the server does not take is the operator's to put right, and no recipient's fault: again later.
+        Of the rest RFC 3463 tells whose fault it is: 5.1.x the address', 5.2.x a mailbox that is full or shut for now,
+        5.7.x ours (blocked, not authenticated).
         """
         plain = _ADDRESS.sub("<address>", self.text)[:200]
         if 400 <= self.code < 500:
-            return Retry(key=key, text=f"{self.code} {plain}")
+            scope = Scope.ACCOUNT if self.code in _LEAVING else Scope.SHOP if at_sender else Scope.MESSAGE
+            return Retry(key=key, text=f"{self.code} {plain}", scope=scope)
         if at_sender or self.enhanced in _SENDER_FAULTS:
-            return Retry(key=key, text=f"{_SENDER_REFUSED}: {self.code} {plain}")
+            return Retry(key=key, text=f"{_SENDER_REFUSED}: {self.code} {plain}", scope=Scope.SHOP)
         code = f"{self.code} {self.enhanced}".strip()
         bad = at_recipient and self.enhanced.startswith("5.1.")
-        return Rejected(key=key, code=code, text=plain, bad_address=bad)
+        bounce = BounceKind.HARD if bad else _BOUNCES.get(self.enhanced[:4])
+        return Rejected(key=key, code=code, text=plain, bad_address=bad, bounce=bounce)
 
 
 def envelope(message: Message) -> Envelope | Rejected | Retry:
@@ -98,11 +106,13 @@ def envelope(message: Message) -> Envelope | Rejected | Retry:
     try:
         sender = split_sender(message.sender)[1]
     except Refused:
-        return Retry(key=message.key, text=f"{_SENDER_REFUSED}: it is no address; set sender in app.toml")
+        text = f"{_SENDER_REFUSED}: it is no address; set sender in app.toml"
+        return Retry(key=message.key, text=text, scope=Scope.SHOP)
     try:
         recipient = ascii_address(message.recipient)
     except Refused as error:
-        return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True)
+        hard = BounceKind.HARD
+        return Rejected(key=message.key, code="bad_address", text=str(error), bad_address=True, bounce=hard)
     return Envelope(message.key, sender, recipient, _wire_form(message.content))
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connector.clock import ManualClock
-from connector.contracts import Accepted, Rejected, Retry, Unknown
+from connector.contracts import Accepted, Rejected, Retry, Scope, Unknown
+from connector.contracts.channel_events import BounceKind
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, Registry
 from flows.channels.smtp import Smtp
@@ -47,7 +48,11 @@ def test_a_refusal_belongs_to_its_message_alone(start, connect, pipelining):
     assert [type(found[key]) for key in "abcdefghi"] == [
         Accepted, Rejected, Accepted, Retry, Rejected, Retry, Rejected, Retry, Accepted,
     ]  # fmt: skip
-    assert found["b"] == Rejected(key="b", code="550 5.1.1", text="5.1.1 <address>: no such user", bad_address=True)
+    said = "5.1.1 <address>: no such user"
+    hard = Rejected(key="b", code="550 5.1.1", text=said, bad_address=True, bounce=BounceKind.HARD)
+    assert found["b"] == hard
+    assert [found[key].bounce for key in "eg"] == [BounceKind.SOFT, BounceKind.BLOCK]
+    assert [found[key].scope for key in "dfh"] == [Scope.MESSAGE, Scope.MESSAGE, Scope.SHOP]
     assert found["e"].code == "552 5.2.2"
     assert "aino" not in found["e"].text
     assert [found[key].bad_address for key in "eg"] == [False, False]
@@ -131,7 +136,7 @@ def test_an_idle_connection_the_server_closed_is_replaced_without_a_word(start, 
     server = start()
     channel = connect(server)
     assert [type(o) for o in channel.send_all([message("a")])] == [Accepted]
-    for session in channel._idle:
+    for session in channel._pool._idle:
         session._smtp.sock.shutdown(2)
     assert [type(o) for o in channel.send_all([message("b")])] == [Accepted]
     assert len(server.bodies) == 2
@@ -173,9 +178,8 @@ def test_a_sender_the_server_refuses_is_tried_again_and_blames_no_recipient(star
     server = start(pipelining=pipelining)
     batch = [message("a", sender="refused@example.com"), message("b")]
     found = {o.key: o for o in connect(server).send_all(batch)}
-    assert found["a"] == Retry(
-        key="a", text="the shop's sender was refused: 553 5.1.7 <address>: not a sender of this account"
-    )
+    said = "the shop's sender was refused: 553 5.1.7 <address>: not a sender of this account"
+    assert found["a"] == Retry(key="a", text=said, scope=Scope.SHOP)
     assert isinstance(found["b"], Accepted)
     assert len(server.bodies) == 1
 
@@ -240,7 +244,7 @@ def test_wrong_settings_name_their_key(settings, key):
 def test_a_url_says_it_all():
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     channel = Smtp.from_settings({"url": "smtps://us%40er:pa%2Fss@mail.example.com"}, clock)
-    server = channel._server
+    server = channel._pool.server
     assert (server.host, server.port, server.tls) == ("mail.example.com", 465, "ssl")
     assert (server.username, server.password) == ("us@er", "pa/ss")
     assert "pa/ss" not in repr(server)
