@@ -43,6 +43,8 @@ class Contract:
         body = request.body if isinstance(request.body, bytes) else str(request.body).encode()
         if kind == "application/json":
             return faults + list(self._strange(json.loads(body), schema, ""))
+        # OpenAPI 3.1 writes an uploaded file as a string; openapi-core hands the file's bytes to the schema.
+        faults = [each for each in faults if not (each.startswith("b'") and each.endswith("is not of type 'string'"))]
         fields = form_fields(Request("POST", path, (), {"content-type": str(request.headers["Content-Type"])}, body))
         faults += [f"{name!r} is a required property" for name in schema.get("required", ()) if name not in fields]
         known = schema["properties"]
