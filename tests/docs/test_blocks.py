@@ -48,6 +48,15 @@ def combined(fragment: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
+NAMED = (
+    "AURORA_CLIENT_ID",
+    "AURORA_CLIENT_SECRET",
+    "METSA_KEY",
+    "METSA_SECRET",
+    "POSTMARK_TOKEN",
+    "RESEND_KEY",
+)
+"""Variables that documents take for set."""
 FLOWS_PAGE = "docs/flows.md"
 STEP_TYPES = Registry().steps
 
@@ -153,6 +162,6 @@ def test_what_is_commented_out_in_app_toml_loads_too(tmp_path: Path) -> None:
     assert len(offered) >= 4
     for line in offered:
         text = text.replace(f"# {line}", line)
-    environment = dict.fromkeys(("AURORA_CLIENT_ID", "AURORA_CLIENT_SECRET", "METSA_KEY", "METSA_SECRET"), "x" * 40)
+    environment = dict.fromkeys(NAMED, "x" * 40)
     config = parse_config(tomllib.loads(text), tmp_path / "app.toml", environment)
     assert set(config.shops["demo-metsa"].secrets) >= {"consumer_key", "consumer_secret"}
