@@ -36,8 +36,6 @@ from flows.channels.side_by_side import side_by_side
 TAG = "kiitos"
 """The name under which every provider is given the message's key, to hand back in its events."""
 KEYS = frozenset({"kind", "api_key", "url", "connections", "timeout", "sender", "reply_to", "dkim_selector"})
-WEBHOOK = "webhook_"
-"""Keys that begin so belong to the reading of events."""
 WAIT_FOR_OPERATOR = 300.0
 """Seconds between two tries where somebody must put something right: a key, a plan, a sender."""
 _ADDRESS = re.compile(r"<?[^\s<>@\"'(]+@[^\s<>\"')]+>?")
@@ -79,7 +77,7 @@ class ApiEmail(Channel, ChecksChannel):
         """Keys: `api_key`, and `url`, `connections`, `timeout` and the provider's own. Raises `ConfigError`."""
         known = KEYS | cls.own_keys
         for key in settings:
-            if key not in known and not key.startswith(WEBHOOK):
+            if key not in known:
                 raise ConfigError(f"the {cls.name} channel has no such key{near(key, known)}", where=key)
         return cls(settings, clock)
 

@@ -55,7 +55,7 @@ class Ses(Channel, ChecksChannel):
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Ses:
         """Keys as in this module's head; `host`, `port`, `tls` where it is not SES' own. Raises `ConfigError`."""
         for key in settings:
-            if key not in _KEYS and not key.startswith("webhook_"):
+            if key not in _KEYS:
                 raise ConfigError(f"the ses channel has no such key{near(key, _KEYS)}", where=key)
         region = text(settings, "region")
         if not settings.get("host") and not _REGION.fullmatch(region):

@@ -27,8 +27,6 @@ _KEYS = frozenset(
     {"kind", "url", "host", "port", "username", "password", "tls", "connections", "per_domain", "timeout", "ca_file"}
     | {"sender", "reply_to"}  # of the message, not of the connection; allowed so that one table holds both
 )
-WEBHOOK = "webhook_"
-"""Keys that begin so belong to the reading of bounces."""
 
 
 class Smtp(Channel, ChecksChannel):
@@ -46,7 +44,7 @@ class Smtp(Channel, ChecksChannel):
         """Keys: `url` or `host`; `port`, `username`, `password`, `tls` (starttls, ssl, none), `connections` (1 to 16),
         `per_domain`, `timeout` (seconds), `ca_file` (PEM of an own authority). Raises `ConfigError` naming the key."""
         for key in settings:
-            if key not in _KEYS and not key.startswith(WEBHOOK):
+            if key not in _KEYS:
                 raise ConfigError(f"no such key{near(key, _KEYS)}", where=key)
         server = server_of({**_from_url(text(settings, "url")), **{k: v for k, v in settings.items() if k != "url"}})
         connections = number(settings, "connections", 1, 1, 16)

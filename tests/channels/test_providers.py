@@ -374,7 +374,3 @@ def test_settings_of_one_provider(make):
 
 def test_all_are_registered():
     assert {*NAMES, "ses", "smtp"} <= set(Registry().names(CHANNELS))
-
-
-def test_events_secrets_stand_in_the_same_table(make):
-    assert make("resend", webhook_secret="whsec_x")

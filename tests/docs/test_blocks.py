@@ -71,7 +71,7 @@ def whole(keys: str) -> str:
 
 def load(document: dict[str, Any], folder: Path) -> None:
     """As `kiitos config check` does, without a database. Raises `ConfigError` with every fault."""
-    config = parse_config(document, folder / "app.toml", {})
+    config = parse_config(document, folder / "app.toml", dict.fromkeys(NAMED, "x" * 40))
     Catalog(config, Registry(), frozenset(Sources().names("en")))
 
 
