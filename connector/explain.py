@@ -15,7 +15,7 @@ from connector import codec
 from connector.clock import to_text
 from connector.errors import MalformedPayload
 from connector.model import Effect, EffectStatus, Order, Run, email_key
-from connector.store import deliveries, effects, entities, events, inbox, referrals, runs
+from connector.store import deliveries, effects, entities, events, inbox, referrals, runs, wakeups
 from connector.store import flows as flow_store
 from connector.store.db import Tx
 from connector.store.store import Store
@@ -73,7 +73,26 @@ def _of_person(tx: Tx, shop_id: str, who: str, address: str) -> Story:
     orders = entities.orders_of(tx, shop_id, address)
     followed = _runs_of(tx, shop_id, address, orders)
     story = _story(tx, shop_id, who, orders, followed)
-    return replace(story, lines=_with_others(tx, story, followed, address)) if orders or followed else story
+    if not (orders or followed):
+        return story
+    planned = _planned(tx, shop_id, address, orders)
+    return replace(story, lines=(*_with_others(tx, story, followed, address), *planned))
+
+
+def _planned(tx: Tx, shop_id: str, address: str, orders: Sequence[Order]) -> list[Line]:
+    """What flows will look at the person for by themselves (a birthday, a silence): not yet is no silence."""
+    account = next((order.customer.id for order in orders if order.customer and order.customer.id), None)
+    rows = [row for row in wakeups.of_person(tx, shop_id, address, account) if row.due_at is not None]
+    return [
+        Line(
+            at=row.due_at or row.moment,
+            what="planned",
+            text=f"'{row.flow_id}' looks at them then, and may begin",
+            flow=row.flow_id,
+            detail={"counted_from": row.origin, "subject": str(row.subject)},
+        )
+        for row in sorted(rows, key=lambda row: row.moment)
+    ]
 
 
 def _of_order(tx: Tx, shop_id: str, who: str) -> Story:

@@ -41,6 +41,12 @@ def note(tx: Tx, shop_id: str, arrived: Iterable[Event], now: datetime, *, quiet
         standings.touch(tx, shop_id, buyer, now, quiet=quiet)
 
 
+def note_buyer(tx: Tx, shop_id: str, buyer: Buyer, now: datetime) -> None:
+    """Mark one person of whom we wrote something down ourselves: segments may ask about it."""
+    if buyer:
+        standings.touch(tx, shop_id, buyer, now, quiet=False)
+
+
 def _named(tx: Tx, shop_id: str, event: Event) -> Iterator[Buyer]:
     if event.kind in _NO_NEWS:
         return

@@ -49,7 +49,6 @@ from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
 from flows.telling import NOTIFY, compose_note, person_of
 from flows.told import told_already
-from flows.triggers import arming
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 
 LEASE = timedelta(minutes=5)
@@ -193,7 +192,7 @@ class Outbox:
         except Refused as error:
             self.error(tx, case.effect, now, error)
         else:
-            arming.of_run(tx, self._runner.catalog, case.run, now)
+            self._runner.follow_record(tx, case.run, case.facts, now)
             self.done(tx, case.effect, now, values)
 
     def _freeze_note(self, tx: Tx, case: Case, flow: Flow, now: datetime) -> Prepared | None:

@@ -15,6 +15,7 @@ from connector.clock import Clock, to_text
 from connector.contracts import Arrived, Signal, Woke
 from connector.log import get_log
 from connector.model import (
+    Buyer,
     ConsentState,
     Effect,
     EffectStatus,
@@ -176,6 +177,13 @@ class Runner:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:
             self._programmes.performed(tx, run, effect, values, now)
+
+    def follow_record(self, tx: Tx, run: Run, facts: Facts, now: datetime) -> None:
+        """A record of ours about the run's person was written: dates and segments of theirs may hang on it."""
+        arming.of_run(tx, self.catalog, run, now)
+        if self.catalog.segments(run.shop_id):
+            customer_id = (facts.customer.id if facts.customer else None) or run.customer_id
+            membership.note_buyer(tx, run.shop_id, Buyer(email_of(facts) or run.email_key, customer_id), now)
 
     def flow_of(self, tx: Tx, run: Run) -> Flow:
         return self.catalog.version(tx, run.shop_id, run.flow_id, run.version)

@@ -97,6 +97,7 @@ def _mark(line: Line) -> str:
         "effect.pending": ("wait", "blue"),
         "effect.held": ("held", "yellow"),
         "never_started": ("not ", "yellow"),
+        "planned": ("plan", "blue"),
     }.get(line.what, ("    ", "white"))
     return click.style(word, fg=colour)
 

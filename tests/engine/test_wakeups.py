@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.explain import explain
 from connector.model import Customer, Event, Ref
 from connector.store import entities, runs, wakeups
 from connector.store.store import Store
@@ -69,6 +70,21 @@ def test_a_record_of_ours_moves_what_is_counted_from_it(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_explain_tells_what_is_still_to_come(shop: Shop) -> None:
+    """Who asks why nothing came hears that it is not yet the day."""
+    worker = shop.open(silent=SILENCE)
+    shop.order(1, "aino")
+    worker.drain()
+    story = explain(shop.store, SHOP, "aino@example.test")
+    assert story is not None
+    (line,) = [line for line in story.lines if line.what == "planned"]
+    assert (line.flow, line.at - START) == ("silent", 60 * DAY)
+    shop.pass_until(worker, START + 61 * DAY)
+    story = explain(shop.store, SHOP, "aino@example.test")
+    assert story is not None
+    assert not [line for line in story.lines if line.what == "planned"]
+
+
 def test_an_edited_trigger_makes_them_anew(shop: Shop) -> None:
     worker = shop.open(quiet=SILENCE)
     for number in range(5):
