@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 
 from connector.clock import to_text
@@ -20,6 +21,7 @@ _CONSENT = {
 }
 
 _NOWHERE = Address()
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def read_address(payload: common.MaybeAddress) -> Address | None:
@@ -60,6 +62,7 @@ def read_customer(payload: common.Customer | None, topic: str, path: str = "cust
         created_at=time(payload.created_at),
         updated_at=time(payload.updated_at),
         default_address=read_address(payload.default_address),
+        birthday=found if (found := text(payload.birthday)) and _DATE.fullmatch(found) else None,
     )
 
 

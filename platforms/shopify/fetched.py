@@ -181,7 +181,8 @@ def _shipped(line: Node) -> dict[str, Any]:
 
 
 def customer_words(customer: Node | None) -> dict[str, Any] | None:
-    """A customer in the words of the webhooks."""
+    """A customer in the words of the webhooks. `birthday` is no word of theirs: Shopify's standard metafield for it,
+    `facts.birth_date` (https://shopify.dev/docs/apps/build/custom-data/metafields/list-of-standard-definitions)."""
     if not customer:
         return None
     spent = _inner(customer, "amountSpent")
@@ -199,6 +200,7 @@ def customer_words(customer: Node | None) -> dict[str, Any] | None:
         "currency": spent.get("currencyCode"),
         "created_at": customer.get("createdAt"),
         "updated_at": customer.get("updatedAt"),
+        "birthday": _inner(customer, "birthday").get("value"),
     }
 
 

@@ -178,3 +178,34 @@ def test_an_odd_order_of_years_ago_keeps_no_other_out(old_town: Town) -> None:
     old_town.live(minutes=5)
     assert old_town.missing() == [f"{WOO}/{odd['id']}"]
     assert old_town.reports(WOO, "backfill")[0]["faults"] == 1
+
+
+def test_a_birthday_is_read_and_no_webhook_without_it_takes_it_away(towns: Towns) -> None:
+    """Shopify's customer webhooks carry no metafields; back-fill and poll ask for the standard one."""
+    town = towns(settled=False)
+    town.shopify.weather.lose = 1.0
+    born = town.shopify.create_customer(Buyer(first_name="Aino", last_name="A", email="aino@example.test"))
+    later = town.shopify.create_customer(Buyer(first_name="Eero", last_name="E", email="eero@example.test"))
+    town.shopify.set_birthday(born, "1990-03-12")
+    read_all(town)
+    assert birthdays(town, born, later) == ["1990-03-12", None]
+    town.live(minutes=20)
+    town.shopify.set_birthday(later, "1985-12-24")
+    town.live(minutes=40)
+    assert birthdays(town, born, later) == ["1990-03-12", "1985-12-24"]
+    town.shopify.weather.lose = 0.0
+    town.shopify.announce(
+        ["customers/update"], {**born, "first_name": "Aino Maria", "updated_at": town.shopify.stamp()}
+    )
+    town.live(minutes=5)
+    assert birthdays(town, born, later) == ["1990-03-12", "1985-12-24"]
+    with town.kiitos.store.work.read() as tx:
+        found = entities.customer(tx, SHOPIFY, str(born["id"]))
+    assert found is not None
+    assert found.first_name == "Aino Maria", "the webhook itself was taken in"
+
+
+def birthdays(town: Town, *customers: dict[str, Any]) -> list[str | None]:
+    with town.kiitos.store.work.read() as tx:
+        found = [entities.customer(tx, SHOPIFY, str(each["id"])) for each in customers]
+    return [each.birthday if each else "unknown" for each in found]

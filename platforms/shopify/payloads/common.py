@@ -67,6 +67,7 @@ class Customer(msgspec.Struct):
     created_at: str | None = None
     updated_at: str | None = None
     default_address: MaybeAddress = None
+    birthday: str | None = None
 
 
 class DiscountCode(msgspec.Struct):

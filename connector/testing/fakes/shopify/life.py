@@ -75,6 +75,21 @@ class ShopLife(ShopState):
                 self.set_consent(row, "subscribed", event_id=event)
             return row
 
+    def set_birthday(self, customer: Json, date: str) -> None:
+        """The standard metafield `facts.birth_date`, as an account page or another app writes it; `customers/update`,
+        which does not carry it."""
+        with self.lock:
+            slot = (f"gid://shopify/Customer/{customer['id']}", "facts", "birth_date")
+            self.metafields[slot] = {
+                "id": f"gid://shopify/Metafield/{self.next_id('Metafield')}",
+                "namespace": "facts",
+                "key": "birth_date",
+                "value": date,
+                "type": "date",
+            }
+            customer["updated_at"] = self.stamp()
+            self.announce(["customers/update"], customer)
+
     def set_consent(
         self,
         customer: Json,
