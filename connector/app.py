@@ -96,8 +96,9 @@ class Kiitos:
         name = shop.email_channel if medium == "email" else shop.channels[medium]
         if name not in self._channels:
             table = {key: value for key, value in self.config.channels[name].items() if not key.startswith(ENVELOPE)}
-            kind = str(table.pop("kind"))
-            self._channels[name] = self.registry.channel(kind).from_settings(table, self.clock)
+            kind = self.registry.channel(str(table.pop("kind")))
+            told = {"events_url": self.event_urls().get(name, "")} if kind.told_where else {}
+            self._channels[name] = kind.from_settings(told | table, self.clock)
         return self._channels[name]
 
     def channel_of(self, shop: ShopSettings, message: Message) -> Channel:

@@ -77,9 +77,11 @@ class Composer:
             survey=self._renderer.mentions(template, "links.survey"),
         )
         if recipient.medium != "email":
+            # Here and not above: most shops send nothing but mail.
+            from flows.forms import compose
+
             short = str(effect.request.get("short") or template)
-            parts = self._renderer.parts(short, self._view(tx, case, links, short))
-            return Composed(parts.text.strip().encode(), parts.subject)
+            return compose(self._renderer, case, short, self._view(tx, case, links, short))
         rendered = self._renderer.render(
             template,
             self._view(tx, case, links, template),

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.config import ShopSettings
-from connector.model import Channel, Effect, Shop
+from connector.model import Channel, Effect, Purpose, Shop
 from connector.store.db import Tx
 from flows.addressing import Recipient, recipient_of
 from flows.facts import Facts
-from flows.policy import check
+from flows.policy import UNSUBSCRIBE, check
 from flows.situation import Situation, person
 from flows.verdicts import Drop, Person
 
 NO_CHANNEL = "no_channel"
+NO_TEMPLATE = "no_template"
 _PERSONAL = frozenset({"no_address", "suppressed", "consent_withdrawn", "no_consent"})
 """Rules about the person on this channel: another channel may be open."""
 _BY_PHONE = frozenset({"sms", "whatsapp"})
@@ -71,6 +72,19 @@ def way_of(
     return way
 
 
+def sender_of(settings: ShopSettings, medium: str) -> str:
+    """Whom a message comes from; empty where the channel itself says it."""
+    return {"email": settings.sender, "sms": settings.sms_sender}.get(medium, "")
+
+
+def blame(purpose: Purpose, objected: bool) -> tuple[str, str]:
+    """Scope and reason of the suppression after a refusal that is about the person. What was refused is what ends: a
+    provider that lets no advertising through any more may still take an order message."""
+    if not objected:
+        return "all", "hard_bounce"
+    return ("marketing", UNSUBSCRIBE) if purpose.needs_consent else ("all", "stop")
+
+
 def _media_of(effect: Effect) -> tuple[str, ...]:
     if effect.tainted:
         return (effect.channel or "email",)
@@ -85,8 +99,16 @@ def _closed(way: Way, facts: Facts, settings: ShopSettings, now: datetime) -> st
     medium = way.effect.channel or "email"
     if medium != "email" and medium not in settings.channels:
         return NO_CHANNEL
+    if medium == "whatsapp" and not _is_approved(way.effect, settings):
+        return NO_TEMPLATE
     verdict = check(way.effect, facts, way.person, now)
     return verdict.code if isinstance(verdict, Drop) and verdict.code in _PERSONAL else ""
+
+
+def _is_approved(effect: Effect, settings: ShopSettings) -> bool:
+    """Whether Meta approved a template for this message."""
+    template = str(effect.request.get("short") or effect.request.get("template", ""))
+    return template in (settings.layered.get("whatsapp_templates") or {})
 
 
 def _on(medium: str, known: Recipient, situation: Situation, shop: Shop) -> Recipient:

@@ -39,7 +39,7 @@ from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.guards import GuardResult
 from flows.heard import unheard
-from flows.media import Way, way_of
+from flows.media import Way, blame, sender_of, way_of
 from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
@@ -259,7 +259,7 @@ class Outbox:
             content, subject, address = composed.content, composed.subject, case.recipient.address or ""
             if composed.fault:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
-        sender = case.settings.sender
+        sender = sender_of(case.settings, effect.channel or "email")
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
         message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
         message = replace(message, purpose=effect.purpose, shop_id=effect.shop_id)
@@ -271,9 +271,9 @@ class Outbox:
         match outcome:
             case Accepted(provider_id=provider_id):
                 self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
-            case Rejected(code=code, text=text, bad_address=bad_address):
-                if bad_address and prepared.message is not None and effect.kind == "message":
-                    self._blame(tx, effect, prepared.message.recipient, now)
+            case Rejected(code=code, text=text, bad_address=bad_address, objected=objected):
+                if (bad_address or objected) and prepared.message is not None and effect.kind == "message":
+                    self._blame(tx, effect, prepared.message.recipient, objected, now)
                 if effect.tainted and not bad_address:
                     self._doubt(tx, effect, now, f"not repeated: {code}: {text}")
                 else:
@@ -392,8 +392,8 @@ class Outbox:
         if effect.run_id:
             runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
 
-    def _blame(self, tx: Tx, effect: Effect, recipient: str, now: datetime) -> None:
+    def _blame(self, tx: Tx, effect: Effect, recipient: str, objected: bool, now: datetime) -> None:
         channel = Channel.of(effect.channel or "email")
         key = email_key(recipient) if channel is Channel.EMAIL else recipient
         if key is not None:
-            suppressions.add(tx, effect.shop_id, key, channel, "all", "hard_bounce", now)
+            suppressions.add(tx, effect.shop_id, key, channel, *blame(effect.purpose, objected), now)

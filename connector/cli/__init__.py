@@ -35,6 +35,7 @@ COMMANDS = {
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
     "simulate": "connector.cli.simulate",
+    "sms": "connector.cli.sms",
     "tasks": "connector.cli.tasks",
     "worker": "connector.cli.serve",
 }

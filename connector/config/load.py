@@ -34,7 +34,7 @@ from connector.model import Guide, Purpose, Shop
 CONNECTED = "connected"
 """The layer of what a platform told when its store was connected."""
 SHORTEST_PASSPHRASE = 16
-MEDIA = ("sms", "whatsapp", "push")
+MEDIA = ("sms", "whatsapp", "push", "print")
 """Kinds of messages beside e-mail that a shop may have a channel for."""
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|B)?")
 
@@ -316,6 +316,8 @@ class _Reader:
             tracking=_tracking(layered),
             endpoints=endpoints,
             people=people,
+            sms_sender=get("sms_sender", ""),
+            sms_parts=get("sms_parts", 8),
         )
 
     def guides(self, where: str, named: str | None) -> tuple[Guide, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.telling import event_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
@@ -128,24 +129,6 @@ def double_opt_in(value: Any) -> str:
     return "" if fits else 'should be true, false, or a list of countries such as ["DE", "AT"]'
 
 
-def costs(value: Any) -> str:
-    """What a message of a channel costs, and the share of rewards that people use."""
-    if not isinstance(value, Mapping):
-        return f"should be a table, not {_kind(value)}"
-    for key, item in value.items():
-        if key == "reward_use":
-            if isinstance(item, bool) or not isinstance(item, int | float) or not 0 <= item <= 1:
-                return f"{key} should be a share between 0 and 1, such as 0.2"
-        elif key not in _PAID_CHANNELS:
-            return f"no channel '{key}'{near(key, (*_PAID_CHANNELS, 'reward_use'))}"
-        elif not isinstance(item, str) or not _PRICE.fullmatch(item):
-            return f'{key} should be an amount, such as "0.07 EUR"'
-    return ""
-
-
-_PAID_CHANNELS = ("email", "sms", "whatsapp", "push", "print")
-_PRICE = re.compile(r"\d+(\.\d+)? [A-Z]{3}")
-
 colour = shaped(r"#[0-9a-fA-F]{6}", "a colour such as #1f5c4d")
 
 
@@ -180,6 +163,10 @@ SETTINGS: dict[str, Check] = {
     "sms": text,
     "whatsapp": text,
     "push": text,
+    "print": text,
+    "sms_sender": sms_sender,
+    "sms_parts": sms_parts,
+    "whatsapp_templates": table,
     "endpoints": table,
     "people": table,
     "sender": text,
@@ -382,6 +369,7 @@ def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check])
 def _check_settings(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
     faults = check_table(where, value, keys)
     faults += _check_parties(where, value)
+    faults += whatsapp_faults(f"{where}whatsapp_templates.", value.get("whatsapp_templates", {}))
     limits = value.get("limits", {})
     faults += _check_limits(f"{where}limits.", limits) if isinstance(limits, Mapping) else []
     flows = value.get("flows", {})

@@ -154,7 +154,8 @@ class ShopSettings:
 
     `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
     `guides` are the merchant's texts about products, from the folder the layers name.
-    `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it.
+    `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it. `sms_sender` is the number or
+    name the shop's texts come from, empty for the channel's own; a text may take `sms_parts` SMS.
     """
 
     shop: Shop
@@ -176,6 +177,8 @@ class ShopSettings:
     people: Mapping[str, PersonSettings] = field(default_factory=dict)
     consenting: ConsentSettings = ConsentSettings()
     tracking: TrackingSettings = TrackingSettings()
+    sms_sender: str = ""
+    sms_parts: int = 8
 
     @property
     def segments(self) -> Mapping[str, Sequence[str]]:

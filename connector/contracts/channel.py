@@ -44,7 +44,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The provider said no for good. `code` is its word (`550 5.1.1`); `bad_address` blames the recipient.
+    """The provider said no for good. `code` is its word (`550 5.1.1`); `bad_address` blames the recipient's address;
+    `objected`: the person told the sender to stop.
 
     `bounce` is whose fault it is, where the answer tells: the address is none, not now (full), the sender is refused.
     """
@@ -54,6 +55,7 @@ class Rejected:
     text: str
     bad_address: bool = False
     bounce: BounceKind | None = None
+    objected: bool = False
 
 
 class Scope(StrEnum):
@@ -113,6 +115,9 @@ class Channel(ABC):
 
     `rate` is what an account of the provider may send where the operator says nothing else (`rate` in app.toml); all
     workers keep it together.
+
+    `told_where`: each message names the address of its events, so `from_settings` is given `events_url`, the public one
+    of the channel, where the operator set none.
     """
 
     name: ClassVar[str]
@@ -120,6 +125,7 @@ class Channel(ABC):
     idempotent_for: ClassVar[float] = 0.0
     marks_wire: ClassVar[bool] = False
     rate: ClassVar[Rate | None] = None
+    told_where: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

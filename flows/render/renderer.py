@@ -22,6 +22,7 @@ from flows.render.headers import check_headers
 from flows.render.locales import FALLBACK, match_language
 from flows.render.mime import Letter, build
 from flows.render.prepared import Parts, Prepared
+from flows.render.small import SmallForms
 from flows.render.sources import Sources
 
 _KEPT_CHOICES = 10_000
@@ -51,6 +52,7 @@ class Renderer:
         self._languages: dict[tuple[str | None, ...], str] = {}
         self._spoken: tuple[str, ...] = ()
         self._mentions: dict[tuple[str, str], bool] = {}
+        self._small = SmallForms(self._sources)
         self._lock = Lock()
 
     def names(self) -> list[str]:
@@ -107,6 +109,15 @@ class Renderer:
         if view.purpose.needs_consent:
             _require_unsubscribe(parts, view, prepared.where)
         return parts
+
+    def small(self, template: str, kind: str, view: MessageView, *locales: str | None) -> str | None:
+        """A template's form for another medium (`sms`, `push`, `print`), in the first of `locales` it is written in;
+        `None` where it has none at all. Raises `TemplateError`."""
+        return self._small.render(template, kind, view, *locales)
+
+    def expression(self, source: str, view: MessageView, language: str, where: str) -> str:
+        """A piece of Liquid from the settings, as text. Raises `TemplateError`."""
+        return self._small.expression(source, view, language, where)
 
     def render(
         self,

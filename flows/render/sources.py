@@ -40,6 +40,7 @@ _MAX_DEPTH = 5
 HTML_SUFFIX = ".mjml.liquid"
 RAW_SUFFIX = ".html.liquid"
 TEXT_SUFFIX = ".txt.liquid"
+_PLAIN = frozenset({TEXT_SUFFIX, ".sms.liquid", ".push.liquid"})
 SHIPPED = Path(__file__).parent.parent / "templates"
 
 
@@ -228,6 +229,22 @@ class Sources:
         except TemplateError:
             return ()
 
+    def small(self, name: str, language: str, kind: str) -> Flat | None:
+        """A template's form for another medium (`<lang>/<name>.sms.liquid`), `None` where it has none."""
+        if not (_NAME.fullmatch(name) and _LANGUAGE.fullmatch(language)):
+            raise TemplateError("a template's name is small letters, digits and underscores", where=name[:64])
+        suffix = f".{kind}.liquid"
+        where = f"{language}/{name}{suffix}"
+        raw = self.piece(where)
+        return None if raw is None else _Flattener(self, name, language).flatten(raw, where, suffix, 0)
+
+    def small_languages(self, name: str, kind: str) -> list[str]:
+        """The languages a template has that form in."""
+        if not _NAME.fullmatch(name):
+            return []
+        found = (path.parent.name for folder in self.folders for path in folder.glob(f"*/{name}.{kind}.liquid"))
+        return sorted({language for language in found if _LANGUAGE.fullmatch(language)} - {"shared"})
+
     @staticmethod
     def _read_in(folder: Path, where: str) -> str | None:
         path = folder / where
@@ -256,7 +273,7 @@ class _Flattener:
         lines: list[str] = []
         places: list[tuple[str, int]] = []
         spans: list[tuple[Span, ...]] = []
-        shape: Callable[[str], str] = as_plain if suffix == TEXT_SUFFIX else as_html
+        shape: Callable[[str], str] = as_plain if suffix in _PLAIN else as_html
         for number, line in enumerate(text.split("\n"), start=1 + offset):
             match = _PIECE.match(line)
             if not match:

@@ -12,8 +12,9 @@ import pytest
 
 from connector.cli import PLUGINS, cli
 from connector.contracts import Channel, PlatformAdapter, Step
+from connector.contracts.channel_events import ChannelEvents
 from connector.errors import ConfigError
-from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
+from connector.registry import CHANNEL_EVENTS, CHANNELS, PLATFORMS, STEPS, Registry
 from tests.docs.documents import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -24,17 +25,20 @@ POINTS = [(group, name) for group, points in GROUPS.items() for name in points i
 def load(registry: Registry, group: str, name: str) -> type[Any]:
     if group == PLATFORMS:
         return type(registry.platform(name))
+    if group == CHANNEL_EVENTS:
+        return type(registry.channel_events(name))
     return registry.channel(name) if group == CHANNELS else registry.step(name)
 
 
 def test_groups_are_the_ones_the_registry_reads() -> None:
-    assert set(GROUPS) == {PLATFORMS, CHANNELS, STEPS, PLUGINS}
+    assert set(GROUPS) == {PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS, PLUGINS}
 
 
 @pytest.mark.parametrize(("group", "name"), POINTS)
 def test_each_plug_in_loads(group: str, name: str) -> None:
     found = load(Registry(), group, name)
-    assert issubclass(found, {PLATFORMS: PlatformAdapter, CHANNELS: Channel, STEPS: Step}[group])
+    kinds = {PLATFORMS: PlatformAdapter, CHANNELS: Channel, CHANNEL_EVENTS: ChannelEvents, STEPS: Step}
+    assert issubclass(found, kinds[group])
     assert f"{found.__module__}:{found.__qualname__}".startswith(GROUPS[group][name].partition(":")[0])
 
 
@@ -55,7 +59,7 @@ def test_each_command_is_found(name: str) -> None:
     assert found.callback.__module__ == GROUPS[PLUGINS][name].partition(":")[0]
 
 
-@pytest.mark.parametrize("group", [PLATFORMS, CHANNELS, STEPS])
+@pytest.mark.parametrize("group", [PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS])
 def test_an_unknown_name_is_refused(group: str) -> None:
     with pytest.raises(ConfigError, match="is installed"):
         load(Registry(), group, "no-such-thing")
