@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
-from connector.contracts.channel import OnWire
+from connector.contracts.channel import OnWire, Scope
 from connector.errors import ConfigError, Refused, Transient, near
 from connector.posting import Answer, post
 
@@ -77,7 +77,7 @@ class Posted(Channel):
             return Retry(key=key, text=f"not begun ({type(error).__name__})")
         except Transient as error:
             told = f"{self.provider}: {error.message}"
-            return Unknown(key=key, text=told) if error.maybe_done else Retry(key=key, text=told)
+            return Unknown(key=key, text=told) if error.maybe_done else Retry(key=key, text=told, scope=Scope.ACCOUNT)
         except Refused as error:
             return Rejected(key=key, code=error.provider_code or error.code, text=error.message)
         return self._outcome(message, answer)
@@ -94,12 +94,17 @@ def outcome_of_status(provider: str, key: str, status: int, after: float | None)
     """What a status alone says. A failure of the server's may have come after it took the message."""
     text = f"{provider} answered {status}"
     if status in (401, 403):
-        return Retry(key=key, text=f"{text}: check the credentials of the channel", after=after or ACCOUNT_PAUSE)
+        return account_refused(key, f"{text}: check the credentials of the channel", after)
     if status in (500, 502, 504):
         return Unknown(key=key, text=text)
     if status in (408, 409, 425, 429) or status >= 500:
-        return Retry(key=key, text=text, after=after)
+        return Retry(key=key, text=text, after=after, scope=Scope.ACCOUNT)
     return Rejected(key=key, code=str(status), text=text)
+
+
+def account_refused(key: str, text: str, after: float | None = None) -> Retry:
+    """The account itself: nothing goes out until somebody puts it right, and nothing is dropped."""
+    return Retry(key=key, text=text, after=after or ACCOUNT_PAUSE, scope=Scope.ACCOUNT)
 
 
 def read_object(body: bytes) -> Mapping[str, Any]:

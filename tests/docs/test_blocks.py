@@ -51,10 +51,16 @@ def combined(fragment: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 NAMED = (
     "AURORA_CLIENT_ID",
     "AURORA_CLIENT_SECRET",
+    "ELKS_PASSWORD",
+    "ELKS_USERNAME",
     "METSA_KEY",
     "METSA_SECRET",
     "POSTMARK_TOKEN",
     "RESEND_KEY",
+    "TWILIO_AUTH_TOKEN",
+    "WHATSAPP_APP_SECRET",
+    "WHATSAPP_TOKEN",
+    "WHATSAPP_VERIFY_TOKEN",
 )
 """Variables that documents take for set."""
 FLOWS_PAGE = "docs/flows.md"

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from connector.clock import Clock
-from connector.contracts import Accepted, Message, Outcome, Rejected, Retry
+from connector.contracts import Accepted, Message, Outcome, Rejected
 from connector.contracts.channel import LooksUp
 from connector.errors import AuthExpired, ConfigError, Refused, Transient
 from connector.http import Http
 from connector.posting import Answer
-from flows.channels.posted import ACCOUNT_PAUSE, Call, Posted, basic, known_keys, read_object, text_of, with_key
+from flows.channels.posted import Call, Posted, account_refused, basic, known_keys, read_object, text_of, with_key
 
 API = "https://api.46elks.com"
 _KEYS = ("username", "password", "from", "events_url", "events_user", "events_password", "api_url")
@@ -74,7 +74,7 @@ class Elks46(Posted, LooksUp):
         del told
         if answer.status == 403:
             text = "46elks answered 403: the account may not send, or has no credit left"
-            return Retry(key=message.key, text=text, after=answer.retry_after or ACCOUNT_PAUSE)
+            return account_refused(message.key, text, answer.retry_after)
         if answer.status != 400:
             return None
         blames = _BAD_NUMBER.search(answer.body) is not None

@@ -16,7 +16,7 @@ from connector.clock import Clock
 from connector.contracts import Message, Outcome, Rejected, Retry
 from connector.errors import ConfigError
 from connector.posting import Answer
-from flows.channels.posted import ACCOUNT_PAUSE, Call, Posted, known_keys, text_of
+from flows.channels.posted import Call, Posted, account_refused, known_keys, text_of
 
 API = "https://graph.facebook.com"
 VERSION = "v23.0"
@@ -85,5 +85,5 @@ class WhatsApp(Posted):
         if code in BUSY:
             return Retry(key=message.key, text=text, after=answer.retry_after or _BUSY_PAUSE)
         if code in ACCOUNT or answer.status == 401:
-            return Retry(key=message.key, text=f"{text}: check the account and its token", after=ACCOUNT_PAUSE)
+            return account_refused(message.key, f"{text}: check the account and its token")
         return Rejected(key=message.key, code=code, text=text, objected=code == OBJECTED)
