@@ -38,8 +38,8 @@ from flows.render.strings import Strings
 
 VARIABLES = (
     "shop", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
-    "recipient_name", "first_name", "locale", "lang", "timezone", "dir", "align", "align_end", "subject", "preheader",
-    "event", "line", "checkout", "product", "recommendations", "guides",
+    "recipient_name", "first_name", "greeting_name", "locale", "lang", "timezone", "dir", "align", "align_end",
+    "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides",
 )  # fmt: skip
 DEFAULT_ACCENT = "#1f5c4d"
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
@@ -109,6 +109,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,
         "first_name": (clean(customer.first_name) if customer else None) or recipient,
+        "greeting_name": _greeting_name(language, customer, view.order) or recipient,
         "locale": view.locale,
         "lang": language,
         "timezone": view.timezone,
@@ -116,6 +117,19 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "subject": "",
         "preheader": "",
     }
+
+
+def _greeting_name(language: str, customer: Customer | None, order: Order | None) -> str | None:
+    """How a person is addressed in the language: by first name; in German by the whole name (Sie), in Japanese by the
+    family name (before 様), facts/messaging.md section 6. `None` when it is not known."""
+    place = (order.shipping_address or order.billing_address) if order else None
+    named: Customer | Address | None = customer if customer and (customer.first_name or customer.last_name) else place
+    if named is None:
+        return None
+    first, last = clean(named.first_name), clean(named.last_name)
+    if language == "ja":
+        return last or first
+    return " ".join(filter(None, (first, last))) or None if language == "de" else first
 
 
 def sides(language: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ same outputs between the same control tags. Who uses its result must also compar
 from __future__ import annotations
 
 import re
+import unicodedata
 from xml.parsers import expat
 
 from mjml import mjml2html
@@ -61,6 +62,8 @@ ELEMENTS = frozenset(
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _MARK = re.compile(r"<!--kq7x(\d+)z-->|kq7x(\d+)z")
 _BETWEEN = re.compile(r">\s+<")
+_ESCAPED = re.compile(r"\\u\{([0-9a-f]{1,5})\}")
+_JOINERS = "\u200c\u200d\u200e\u200f"
 _SPACES = re.compile(r"\s+")
 
 
@@ -69,9 +72,16 @@ def to_html(mjml: str, where: str) -> str:
     check(mjml, where)
     try:
         # Without its list of fonts MJML adds no link to Google: opening a mail must not tell a third party.
-        return str(mjml2html(mjml, fonts={}))
+        html = str(mjml2html(mjml, fonts={}))
     except ValueError as error:
         raise TemplateError(f"MJML: {str(error)[:120]}", where=where) from error
+    return _ESCAPED.sub(_unescaped, html) if "\\u{" in html else html
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """mjml-python 1.4.2 writes the title into `aria-label` as Rust would: Arabic vowel signs become `\\u{64f}`."""
+    sign = chr(int(found[1], 16))
+    return sign if sign in _JOINERS or unicodedata.category(sign).startswith("M") else found[0]
 
 
 def check(mjml: str, where: str) -> None:

@@ -83,6 +83,10 @@ class Renderer:
         """Whether nothing of it is anybody's but ours."""
         return self._sources.shipped(template, language)
 
+    def texts(self, template: str, language: str) -> Mapping[str, str]:
+        """A template's own texts in a language, by key; empty where it is not written in it."""
+        return self._sources.texts(language).get(template, {})
+
     def mentions(self, template: str, words: str) -> bool:
         """Whether a template says `words` (`links.survey`) in any language: what few need is not made for all."""
         known = self._mentions.get((template, words))
