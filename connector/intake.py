@@ -11,10 +11,13 @@ from connector import telling
 from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
-from connector.errors import ConfigError, MalformedPayload, StoreCollision, StoreUnavailable
+from connector.contracts.channel_events import HOOK_PREFIX, ChannelEvent
+from connector.errors import ConfigError, MalformedPayload, Refused, StoreCollision, StoreUnavailable, Transient
+from connector.hearing import EARLY, UNKNOWN_CHANNEL, Hearing
 from connector.log import get_log
 from connector.model import Event, Run
 from connector.store import deliveries, privacy, runs
+from connector.store.channel_events import account_of
 from connector.store.db import Tx
 from connector.store.deliveries import Claimed, Finished
 from connector.store.inbox import Delivery
@@ -50,12 +53,17 @@ def again_if_moved(work: Callable[[], T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A delivery and what it tells, or how it `ended` unread, or what is wrong with it (code, text)."""
+    """A delivery and what it tells, or how it `ended` unread, or what is wrong with it (code, text).
+
+    `heard` is what a channel's provider told of messages; `again` that it will be looked at once more if it must.
+    """
 
     delivery: Delivery
     events: Sequence[Event]
     ended: Finished | None = None
     fault: tuple[str, str] | None = None
+    heard: Sequence[ChannelEvent] | None = None
+    again: bool = False
 
 
 class Intake:
@@ -65,6 +73,7 @@ class Intake:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
+        self._hearing = Hearing(kiitos)
         self._welcomed = False
 
     def take_in(self) -> int:
@@ -91,14 +100,18 @@ class Intake:
         with self._store.work.transaction() as tx:
             for shop_id in self._kiitos.config.shops:
                 deliveries.replay_all(tx, shop_id, UNKNOWN_SHOP, self._clock.now())
+            for channel in self._kiitos.config.channels:
+                deliveries.replay_all(tx, account_of(channel), UNKNOWN_CHANNEL, self._clock.now())
         self._welcomed = True
 
     def _take_in_batch(self, batch: Sequence[Claimed]) -> None:
         try:
-            read = [self._read(item.delivery) for item in batch]
+            read = [self._read(item) for item in batch]
             again_if_moved(lambda: self._together(read))
         except StoreUnavailable:
             raise
+        except Transient as error:  # a subscription could not be confirmed: only such deliveries ask anybody
+            self._one_by_one(batch, error.code, error.message)
         except Exception as error:
             # One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost.
             if len(batch) > 1:
@@ -108,10 +121,20 @@ class Intake:
             log.exception("delivery_failed", error, shop_id=batch[0].delivery.shop_id, delivery_id=batch[0].delivery.id)
             self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
 
-    def _read(self, delivery: Delivery) -> _Read:
-        """What a delivery says. Pure: outside the transaction, which holds others up."""
+    def _one_by_one(self, batch: Sequence[Claimed], code: str, text: str) -> None:
+        if len(batch) == 1:
+            self._give_back(batch[0], code, text)
+            return
+        for item in batch:
+            self._take_in_batch([item])
+
+    def _read(self, item: Claimed) -> _Read:
+        """What a delivery says. Outside the transaction, which holds others up."""
+        delivery = item.delivery
         if delivery.quarantine:
             return _Read(delivery, (), Finished(delivery.shop_id, delivery.id, "quarantined", delivery.quarantine))
+        if delivery.platform.startswith(HOOK_PREFIX):
+            return self._read_channel(item)
         if not self._kiitos.catalog.knows(delivery.shop_id):
             text = "the shop is not in app.toml; put it back and restart, or connect it: this is taken again"
             return _Read(delivery, (), fault=(UNKNOWN_SHOP, text))
@@ -124,6 +147,16 @@ class Intake:
                 events = [telling.check_event(event, self._kiitos.config.events) for event in events]
             return _Read(delivery, events)
         except MalformedPayload as error:
+            return _Read(delivery, (), fault=(error.code, error.message))
+
+    def _read_channel(self, item: Claimed) -> _Read:
+        delivery = item.delivery
+        if not self._hearing.knows(delivery):
+            text = "the channel is not in app.toml; put it back and restart: this is taken again"
+            return _Read(delivery, (), fault=(UNKNOWN_CHANNEL, text))
+        try:
+            return _Read(delivery, (), heard=self._hearing.read(delivery), again=item.attempts == 1)
+        except (MalformedPayload, ConfigError, Refused) as error:
             return _Read(delivery, (), fault=(error.code, error.message))
 
     def _together(self, batch: Sequence[_Read]) -> None:
@@ -146,11 +179,24 @@ class Intake:
             return None
         if item.ended is not None:
             return item.ended
+        if item.heard is not None:
+            return self._hear(tx, item, item.heard, now)
         if without_forgotten(tx, self._kiitos.salt, delivery.shop_id, item.events) is None:
             privacy.late(tx, delivery.shop_id, now)
             return Finished(delivery.shop_id, delivery.id, "ignored", deliveries.ERASED)
         count = self._kiitos.runner.ingest(tx, delivery.shop_id, item.events, now, delivery.id)
         return Finished(delivery.shop_id, delivery.id, "done" if item.events else "ignored", f"{count} new")
+
+    def _hear(self, tx: Tx, item: _Read, heard: Sequence[ChannelEvent], now: datetime) -> Finished | None:
+        """What a channel's provider told. One that finds no message may be early: it is looked at once more."""
+        delivery = item.delivery
+        matched, unmatched = self._hearing.take_in(tx, delivery, heard, now, last=not item.again)
+        if unmatched and item.again:
+            text = "its message is not known (yet); it is looked at once more"
+            deliveries.fail(tx, delivery.shop_id, delivery.id, now, "EARLY", text, now + EARLY)
+            return None
+        note = f"{matched} of messages, {unmatched} unknown" if unmatched else f"{matched} of messages"
+        return Finished(delivery.shop_id, delivery.id, "done" if heard else "ignored", note)
 
     def _give_back(self, item: Claimed, code: str, text: str) -> None:
         now = self._clock.now()

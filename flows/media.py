@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.config import ShopSettings
-from connector.model import Channel, Effect, Purpose, Shop
+from connector.model import Channel, Effect, Shop
 from connector.store.db import Tx
 from flows.addressing import Recipient, recipient_of
 from flows.facts import Facts
-from flows.policy import UNSUBSCRIBE, check
+from flows.policy import check
 from flows.situation import Situation, person
 from flows.verdicts import Drop, Person
 
@@ -75,14 +75,6 @@ def way_of(
 def sender_of(settings: ShopSettings, medium: str) -> str:
     """Whom a message comes from; empty where the channel itself says it."""
     return {"email": settings.sender, "sms": settings.sms_sender}.get(medium, "")
-
-
-def blame(purpose: Purpose, objected: bool) -> tuple[str, str]:
-    """Scope and reason of the suppression after a refusal that is about the person. What was refused is what ends: a
-    provider that lets no advertising through any more may still take an order message."""
-    if not objected:
-        return "all", "hard_bounce"
-    return ("marketing", UNSUBSCRIBE) if purpose.needs_consent else ("all", "stop")
 
 
 def _media_of(effect: Effect) -> tuple[str, ...]:

@@ -25,9 +25,9 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import Channel, Effect, EffectStatus, Purpose, Run, ShopStatus, email_key
+from connector.model import Effect, EffectStatus, Purpose, Run, ShopStatus
 from connector.standing import FLOW_HELD, tell_of_flow
-from connector.store import effects, pace, runs, shops, suppressions
+from connector.store import effects, pace, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
@@ -36,10 +36,11 @@ from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
+from flows.fate import CAME_BACK, learn
 from flows.foreseeing import foresee
 from flows.guards import GuardResult
 from flows.heard import unheard
-from flows.media import Way, blame, sender_of, way_of
+from flows.media import Way, sender_of, way_of
 from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
@@ -47,6 +48,7 @@ from flows.records import RECORD, record
 from flows.repeating import forgotten, known_still, no_longer_true
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
+from flows.suppressing import blame
 from flows.telling import NOTIFY, compose_note, person_of
 from flows.told import told_already
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
@@ -203,8 +205,7 @@ class Outbox:
             self.error(tx, effect, now, error)
             return None
         sent = told.message
-        begun = (effect.shop_id, effect.id, now, now + LEASE, sent.recipient, sent.sender, told.subject, sent.content)
-        effects.take(tx, Beginning(*begun))
+        effects.take(tx, effects.beginning(effect, sent, told.subject, now, now + LEASE))
         return Prepared(effect=effect, run=case.run, message=sent)
 
     def _let_pass(self, tx: Tx, case: Case, verdict: Verdict, now: datetime) -> bool:
@@ -260,9 +261,9 @@ class Outbox:
             if composed.fault:
                 self._note(tx, effect, now, "template_fault", {"why": composed.fault})
         sender = sender_of(case.settings, effect.channel or "email")
-        effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, address, sender, subject, content))
         message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
         message = replace(message, purpose=effect.purpose, shop_id=effect.shop_id)
+        effects.take(tx, effects.beginning(effect, message, subject, now, now + LEASE))
         return Prepared(effect=effect, run=case.run, message=message)
 
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
@@ -273,7 +274,7 @@ class Outbox:
                 self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
             case Rejected(code=code, text=text, bad_address=bad_address, objected=objected):
                 if (bad_address or objected) and prepared.message is not None and effect.kind == "message":
-                    self._blame(tx, effect, prepared.message.recipient, objected, now)
+                    blame(tx, effect, prepared.message.recipient, objected, now)
                 if effect.tainted and not bad_address:
                     self._doubt(tx, effect, now, f"not repeated: {code}: {text}")
                 else:
@@ -305,16 +306,18 @@ class Outbox:
         effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text)
 
     def unknown(self, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
-        """Nobody can say whether it was carried out: see the rule in this module's head."""
+        """Nobody can say whether it was carried out: see the rule in this module's head. Unless its provider already
+        told: an event may overtake the answer, or outlive the worker that waited for it."""
+        if (sent := learn(tx, effect, now)) is not None:
+            return self.done(tx, effect, now, {}) if sent else self.fail(tx, effect, now, *CAME_BACK)
         first = effect.first_try_at or now
         inside = known_still(first, now, idempotent_for)
         once_more = effect.kind != "message" or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
         if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
             pause = timedelta(seconds=1 if effect.kind == "message" else 15 * 2 ** min(effect.attempts, 8))
             effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
-            self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
-            return
-        self._doubt(tx, effect, now, text)
+            return self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
+        return self._doubt(tx, effect, now, text)
 
     def _doubt(self, tx: Tx, effect: Effect, now: datetime, text: str) -> None:
         """An earlier attempt may have arrived, and it is not repeated: "not sent" would be a guess. The run goes on."""
@@ -391,9 +394,3 @@ class Outbox:
     def _note(self, tx: Tx, effect: Effect, now: datetime, what: str, detail: Mapping[str, str]) -> None:
         if effect.run_id:
             runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
-
-    def _blame(self, tx: Tx, effect: Effect, recipient: str, objected: bool, now: datetime) -> None:
-        channel = Channel.of(effect.channel or "email")
-        key = email_key(recipient) if channel is Channel.EMAIL else recipient
-        if key is not None:
-            suppressions.add(tx, effect.shop_id, key, channel, *blame(effect.purpose, objected), now)

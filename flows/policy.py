@@ -8,7 +8,7 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | shop_paused | a person paused the shop | defer 15 min |
 | order_unknown | the order has not arrived yet | defer 15 min, drop after 24 h |
 | no_address | nobody to write to | drop |
-| suppressed | hard bounce, complaint, opt-out (an opt-out never stops transactional mail) | drop |
+| suppressed | hard bounce, complaint, opt-out (`flows.suppressing`; an opt-out never stops transactional mail) | drop |
 | test_order | a test order, marketing class (a merchant trying the shop wants to see the confirmation) | drop |
 | order_cancelled, order_refunded, order_returned | the purchase was undone, marketing class | drop |
 | already_reviewed | asking for a review that exists | drop |
@@ -53,6 +53,12 @@ AT_WORK = "at_work"
 
 UNSUBSCRIBE = "unsubscribe"
 """The one reason of a suppression that leaves transactional mail alone; bounces, complaints and the like do not."""
+HARD_BOUNCE, COMPLAINT, SOFT_BOUNCE = "hard_bounce", "complaint", "soft_bounce"
+SOFT_HOLD = timedelta(days=14)
+"""How long a mailbox that was full again and again gets no marketing; order mail is tried, its server decides."""
+REQUIRED_BY_LAW = frozenset({"order_confirmation"})
+"""Templates that go out past a complaint: a contract made at a distance must be confirmed on a durable medium
+(directive 2011/83/EU article 8(7))."""
 REDACTED = "redacted"
 """The person was forgotten. Who orders again later is a customer for that order, and hears of it."""
 
@@ -125,15 +131,25 @@ def _suppressed(case: Case) -> Verdict | None:
     for scope, reason, at in case.person.suppressions:
         order = case.facts.order
         came_back = reason == REDACTED and not case.marketing and order is not None and order.placed_at > at
-        if not came_back and _blocks(scope, reason, case.effect.purpose):
+        held = reason != SOFT_BOUNCE or case.now < at + SOFT_HOLD
+        if not came_back and held and _blocks(scope, reason, case.effect.purpose, _template(case)):
             detail = {"scope": scope, "reason": reason, "at": to_text(at)}
             return Drop("suppressed", f"the address is on the suppression list ({reason})", detail)
     return None
 
 
-def _blocks(scope: str, reason: str, purpose: Purpose) -> bool:
-    """A bounce or complaint blocks everything, an opt-out its own purpose or all of the marketing class."""
-    if (reason != UNSUBSCRIBE and scope in ("all", "")) or reason in ("hard_bounce", "complaint"):
+def _template(case: Case) -> str:
+    return str(case.effect.request.get("template", ""))
+
+
+def _blocks(scope: str, reason: str, purpose: Purpose, template: str = "") -> bool:
+    """A bounce blocks everything, a complaint what the law does not ask for, an opt-out its own purpose or all of the
+    marketing class, a mailbox that was full three times the marketing class for a while."""
+    if reason == SOFT_BOUNCE:
+        return purpose.needs_consent
+    if reason == COMPLAINT:
+        return purpose.needs_consent or template not in REQUIRED_BY_LAW
+    if (reason != UNSUBSCRIBE and scope in ("all", "")) or reason == HARD_BOUNCE:
         return True
     return purpose.needs_consent and scope in ("all", "", "marketing", str(purpose))
 

@@ -32,12 +32,12 @@ _PARAM = re.compile(r"(?<=\s)\$(\w+)\s*\Z")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "shipment": ("shipment",),
-    "order": ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount"),
-    "line_item": ("order", "shipment", "refund", "return", "review", "survey", "discount"),
+    "order": ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount", "message"),
+    "line_item": ("order", "shipment", "refund", "return", "review", "survey", "discount", "message"),
     "checkout": ("checkout",),
     "customer": (
         *("order", "shipment", "refund", "return", "review", "survey", "referral", "customer", "consent", "checkout"),
-        *("segment", "points", "tier", "product"),
+        *("segment", "points", "tier", "product", "message"),
     ),
 }
 _ANCHORED: Mapping[str, tuple[str, ...]] = {

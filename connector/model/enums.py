@@ -144,7 +144,8 @@ class ShopStatus(OpenEnum):
 class EventKind(OpenEnum):
     """What can happen. Platform adapters emit the first groups; `order.shipped`, `order.delivered` and the
     programme events are derived by us (`flows.derive`), the reached, silent and abandoned ones by wake-ups
-    (`flows.triggers`). A merchant's own kinds (`custom.NAME`) are plain text and may be used wherever a kind is."""
+    (`flows.triggers`), those of messages told by the providers of channels (`flows.afterwards`). A merchant's own kinds
+    (`custom.NAME`) are plain text and may be used wherever a kind is."""
 
     ORDER_CREATED = "order.created"
     ORDER_UPDATED = "order.updated"
@@ -214,6 +215,12 @@ class EventKind(OpenEnum):
     POINTS_EXPIRING = "points.expiring"
     PRODUCT_PRICE_CHANGED = "product.price_changed"
     PRODUCT_BACK_IN_STOCK = "product.back_in_stock"
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_BOUNCED = "message.bounced"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_COMPLAINED = "message.complained"
+    MESSAGE_CLICKED = "message.clicked"
+    MESSAGE_REPLIED = "message.replied"
     OTHER = "other"
 
     @classmethod

@@ -39,7 +39,7 @@ COLUMNS: dict[str, frozenset[str]] = {
         "effects": (
             "shop_id effect_id run_id flow_id version step_id kind purpose priority request status due_at created_at"
             " order_id channel attempts tainted lease_until first_try_at done_at recipient recipient_key sender subject"
-            " provider_id reason result"
+            " provider_id reason result message_key"
         ),
         "journal": "seq shop_id run_id at step_id what detail",
         "engagements": "shop_id address_key kind at",

@@ -321,7 +321,7 @@ def journal_put(t: Tables, a: Args) -> int:
 
 # -- effects ---------------------------------------------------------------------------------------------------------
 
-_EFFECT = tuple(COLUMNS["effects"])
+_EFFECT = tuple(name for name in COLUMNS["effects"] if name != "message_key")  # given when it is begun
 _NO_CONTENT = {"encoding": None, "content": None}
 
 
@@ -329,7 +329,7 @@ _NO_CONTENT = {"encoding": None, "content": None}
 def effect_put(t: Tables, a: Args) -> int:
     if a["effect_id"] in t.rows["effects"]:
         return 0
-    t.put("effects", a["effect_id"], {name: a[name] for name in _EFFECT})
+    t.put("effects", a["effect_id"], {"message_key": None, **{name: a[name] for name in _EFFECT}})
     return 1
 
 
@@ -378,13 +378,13 @@ def effect_expired(t: Tables, a: Args) -> list[Row]:
     return lost[: a["limit"]]
 
 
-@_writes("effect_begin", "83cadc622e61")
+@_writes("effect_begin", "12cd9a149b6e")
 def effect_begin(t: Tables, a: Args) -> int:
     known = t.rows["effects"].get(a["effect_id"])
     if known is None or known["status"] != "pending":
         return 0
     row = dict(known)
-    for name in ("lease_until", "recipient", "recipient_key", "sender", "subject"):
+    for name in ("lease_until", "recipient", "recipient_key", "sender", "subject", "message_key"):
         row[name] = a[name]
     first = a["now"] if known["first_try_at"] is None else known["first_try_at"]
     row.update(status="sending", attempts=known["attempts"] + 1, first_try_at=first)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from connector import codec
 from connector.clock import from_text, to_text
+from connector.contracts import Message
 from connector.model import Effect, EffectStatus, Purpose, Run, email_key
 from connector.store.contents import pack_content, unpack_content
 from connector.store.db import Row, Tx
@@ -30,6 +31,7 @@ class Beginning(NamedTuple):
     sender: str = ""
     subject: str = ""
     content: bytes | None = None
+    message_key: str | None = None
 
 
 class Settlement(NamedTuple):
@@ -204,6 +206,12 @@ def take(tx: Tx, beginning: Beginning) -> None:
         _freeze(tx, beginning.shop_id, beginning.effect_id, beginning.content)
 
 
+def beginning(effect: Effect, message: Message, subject: str, now: datetime, lease_until: datetime) -> Beginning:
+    """What `take` keeps of a message that is about to be sent: its key finds it again in what its provider tells."""
+    frozen = (message.recipient, message.sender, subject, message.content, message.key)
+    return Beginning(effect.shop_id, effect.id, now, lease_until, *frozen)
+
+
 def _begun(b: Beginning) -> dict[str, Any]:
     return {
         "shop_id": b.shop_id,
@@ -214,6 +222,7 @@ def _begun(b: Beginning) -> dict[str, Any]:
         "recipient_key": _recipient_key(b.recipient),
         "sender": b.sender,
         "subject": b.subject,
+        "message_key": b.message_key,
     }
 
 

@@ -46,11 +46,21 @@ PLACES: tuple[Place, ...] = (
         _words("encoding"),
     ),
     Place(
+        "channel_events",
+        "person_channel_events",
+        "erase_channel_events",
+        "wipe_channel_events",
+        _words("effect_id event_id recipient said url delivery_id code"),
+        _words("channel kind at recorded_at raw_kind bounce by_machine"),
+    ),
+    Place(
         "effects",
         "person_effects",
         None,  # a row at a time, under an id made by chance: see `erase`
         "wipe_effects",
-        _words("effect_id run_id request order_id recipient recipient_key subject provider_id reason result"),
+        _words(
+            "effect_id run_id request order_id recipient recipient_key subject provider_id reason result message_key"
+        ),
         _words(
             "flow_id version step_id kind purpose priority status due_at created_at channel attempts tainted"
             " lease_until first_try_at done_at sender"

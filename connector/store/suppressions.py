@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.clock import from_text, to_text
@@ -65,3 +65,23 @@ def remove(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str)
         "suppression_remove", shop_id=shop_id, address_key=address_key, channel=channel.value, scope=str(scope)
     )
     return changed == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A row of a shop's whole list. An `address_key` that begins with `#` is the hash of somebody forgotten."""
+
+    address_key: str = field(repr=False)
+    channel: Channel
+    scope: str
+    reason: str
+    at: datetime
+
+
+def of_shop(tx: Tx, shop_id: str, reason: str = "", channel: str = "", limit: int = 1_000_000) -> list[Suppression]:
+    """All of a shop's, newest first, or those of one reason or channel."""
+    rows = tx.all("suppressions_of_shop", shop_id=shop_id, reason=reason, channel=channel, limit=limit)
+    return [
+        Suppression(row["address_key"], Channel.of(row["channel"]), row["scope"], row["reason"], from_text(row["at"]))
+        for row in rows
+    ]

@@ -63,7 +63,7 @@ WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:ids))
 -- The intent is committed before the call.
 UPDATE effects SET status = 'sending', attempts = attempts + 1, lease_until = :lease_until,
   first_try_at = COALESCE(first_try_at, :now), recipient = :recipient, recipient_key = :recipient_key,
-  sender = :sender, subject = :subject
+  sender = :sender, subject = :subject, message_key = :message_key
 WHERE shop_id = :shop_id AND effect_id = :effect_id AND status = 'pending'
 
 -- effect_freeze --

@@ -214,6 +214,15 @@ DELETE FROM wakeups WHERE shop_id = :shop_id AND (
   OR customer_id IN (SELECT value FROM {json_texts}(:customers))
   OR (subject_kind = 'checkout' AND subject_id IN (SELECT value FROM {json_texts}(:checkouts))))
 
+-- person_channel_events --
+-- What became of what was sent to them, and what they answered.
+SELECT * FROM channel_events
+WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:effects))
+
+-- erase_channel_events --
+-- What became of what was sent to them, and what they answered.
+DELETE FROM channel_events WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:effects))
+
 -- erase_contents --
 -- The messages themselves.
 DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:effects))
@@ -221,7 +230,7 @@ DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (SELECT va
 -- erase_effect --
 -- What is left says that something of this kind was done on this day, under an id made by chance.
 UPDATE effects SET effect_id = :new_id, run_id = '', request = '{{}}', order_id = NULL, recipient = '',
-  recipient_key = '', subject = '', provider_id = '', reason = '', result = '{{}}',
+  recipient_key = '', subject = '', provider_id = '', reason = '', result = '{{}}', message_key = NULL,
   status = CASE WHEN status IN ('pending', 'sending', 'held') THEN 'skipped' ELSE status END, lease_until = NULL
 WHERE shop_id = :shop_id AND effect_id = :effect_id
 

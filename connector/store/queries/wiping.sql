@@ -50,6 +50,11 @@ DELETE FROM events WHERE shop_id = :shop_id AND event_key IN (
 DELETE FROM consents WHERE shop_id = :shop_id AND seq IN (
   SELECT seq FROM consents WHERE shop_id = :shop_id LIMIT :limit)
 
+-- wipe_channel_events --
+-- Of one shop. Several events may be of one effect: all of those go.
+DELETE FROM channel_events WHERE shop_id = :shop_id AND effect_id IN (
+  SELECT effect_id FROM channel_events WHERE shop_id = :shop_id LIMIT :limit)
+
 -- wipe_suppressions --
 -- Of one shop.
 DELETE FROM suppressions WHERE shop_id = :shop_id
