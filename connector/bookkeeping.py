@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from connector import codec
@@ -45,6 +46,12 @@ RECOMMENDATIONS = "recommendations"
 """The variable of templates that needs the count."""
 
 
+@cache
+def recommends(template: str) -> bool:
+    """Whether one of our templates shows recommendations: read once a process, or each worker would read them all."""
+    return Sources().mentions(template, RECOMMENDATIONS)
+
+
 @dataclass
 class _Count:
     """One shop's count under way, in this worker's memory."""
@@ -68,7 +75,6 @@ class Bookkeeping:
         self._planned = False
         self._busy: frozenset[str] = frozenset()
         self._counts: dict[str, _Count] = {}
-        self._templates: dict[str, bool] = {}
 
     def look_again(self) -> None:
         """The configuration has changed: shops may have other segments."""
@@ -120,12 +126,7 @@ class Bookkeeping:
     def _counted(self, shop_id: str) -> bool:
         catalog = self._kiitos.catalog
         sent = (name for flow in catalog.flows(shop_id) for item in flow.steps for name in item.step.templates())
-        return catalog.counts(shop_id) or any(self._recommends(name) for name in sent)
-
-    def _recommends(self, template: str) -> bool:
-        if template not in self._templates:
-            self._templates[template] = Sources().mentions(template, RECOMMENDATIONS)
-        return self._templates[template]
+        return catalog.counts(shop_id) or any(recommends(name) for name in sent)
 
     def _with_segments(self, tx: Tx, row: ShopRow) -> ShopRow:
         wanted = {segment.name: segment.digest for segment in self._kiitos.catalog.segments(row.shop_id)}

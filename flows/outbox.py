@@ -297,7 +297,11 @@ class Outbox:
     def again(self, tx: Tx, effect: Effect, now: datetime, text: str, after: float | None) -> None:
         """Certainly not done: put it back, with exponential back-off and jitter, not before the other side's wish."""
         if effect.attempts + 1 >= MAX_ATTEMPTS:
-            self.fail(tx, effect, now, "GAVE_UP", f"{MAX_ATTEMPTS} attempts; the last said: {text}")
+            given_up = f"{MAX_ATTEMPTS} attempts; the last said: {text}"
+            if effect.tainted and effect.kind == "message":
+                self._doubt(tx, effect, now, f"not repeated: GAVE_UP: {given_up}")
+            else:
+                self.fail(tx, effect, now, "GAVE_UP", given_up)
             return
         pause = min(timedelta(seconds=15 * 2 ** min(effect.attempts, 10)), _BACKOFF_CAP)
         pause *= 0.5 + self._clock.random() / 2

@@ -320,8 +320,12 @@ class Runner:
         """Store the end of a run, and drop what it had put in the outbox and was not sent."""
         self._keep(tx, transition, run, now)
         for effect in effects.of_run(tx, run.shop_id, run.id):
-            if effect.status in (EffectStatus.PENDING, EffectStatus.HELD):
-                effects.settle(tx, run.shop_id, effect.id, now, EffectStatus.SKIPPED, reason=f"cancelled: {kind}")
+            if effect.status not in (EffectStatus.PENDING, EffectStatus.HELD):
+                continue
+            status, reason = EffectStatus.SKIPPED, f"cancelled: {kind}"
+            if effect.tainted and effect.kind == "message":  # an earlier attempt may have arrived
+                status, reason = EffectStatus.UNCERTAIN, f"{effect.reason}; not repeated: {reason}"
+            effects.settle(tx, run.shop_id, effect.id, now, status, reason=reason)
 
     def _advance(self, tx: Tx, run: Run, signal: Signal | None, situation: Situation, now: datetime) -> None:
         flow = self.flow_of(tx, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from connector.store.store import Store
 from connector.testing.world import SHOPIFY
 from connector.worker import Worker
 from flows.channels.memory import Memory
+from flows.outbox import MAX_ATTEMPTS
 from tests.engine.world import START, event, order
 from tests.journeys.bare import OBLIGING, build_bare
 
@@ -24,6 +26,7 @@ id = "ask"
 title = "Ask at once"
 trigger = "order.created"
 purpose = "review"
+cancel_on = ["order.cancelled"]
 
 [[steps]]
 id = "ask"
@@ -118,6 +121,24 @@ def test_what_may_have_arrived_and_is_not_repeated_is_uncertain_not_unsent(shop:
     found = shop.effect()
     assert found.status is EffectStatus.UNCERTAIN
     assert "suppressed" in found.reason
+
+
+def test_what_may_have_arrived_is_not_unsent_because_the_order_is_cancelled(shop: Shop) -> None:
+    """Found by the swarm, seed 371 of 22 November 2026."""
+    with shop.store.work.transaction() as tx:
+        gone = event("order.cancelled", order=order())
+        shop.kiitos.runner.ingest(tx, SHOPIFY, [gone], shop.clock.now())
+    found = shop.effect()
+    assert found.status is EffectStatus.UNCERTAIN
+    assert found.reason == "the answer was lost; not repeated: cancelled: order.cancelled"
+
+
+def test_giving_up_says_nothing_of_the_first_attempt(shop: Shop) -> None:
+    effect = replace(shop.effect(), attempts=MAX_ATTEMPTS)
+    with shop.store.work.transaction() as tx:
+        shop.kiitos.outbox.again(tx, effect, shop.clock.now(), "450 later", None)
+    assert shop.effect().status is EffectStatus.UNCERTAIN
+    assert "GAVE_UP" in shop.effect().reason
 
 
 def test_a_refused_repetition_says_nothing_of_the_first(shop: Shop) -> None:

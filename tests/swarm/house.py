@@ -1,7 +1,7 @@
 """The product as lives are led in it: built once, its empty database kept and put back before each life.
 
 Receiver and page views are the product's own code without their sockets; flows are those of the library and of
-`tests/swarm/flows`; templates say only what the mail server must read (`tests.swarm.post`).
+`tests/swarm/flows`; templates say only what the mail server must read (`tests.swarm.stationery`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sqlite_utils
+
 from connector.app import Kiitos, build, create_app
 from connector.clock import ManualClock
 from connector.config import parse_config
@@ -23,14 +25,14 @@ from connector.reconciliation.reconciler import TASKS, Reconciler
 from connector.registry import PLATFORMS, Registry
 from connector.store import deliveries, effects, runs, wakeups
 from connector.store.db import Tx
-from connector.store.sqlite import driver
+from connector.store.sqlite import Sqlite, driver
 from connector.store.store import Store
 from connector.worker import Worker
 from flows.catalog import Catalog
-from flows.render.renderer import Renderer
 from tests.swarm.plan import SHOPS
 from tests.swarm.post import Post
 from tests.swarm.shop import PLATFORM, SwarmPlatform
+from tests.swarm.stationery import Hand, write_templates
 
 if TYPE_CHECKING:
     from tests.swarm.life import Life
@@ -38,23 +40,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LIBRARY = ("order_confirmation", "delivery_updates", "review_request", "referral_invite", "referral_reward")
 OWN = ("care", "tips", "club", "miss")
+RENDERED = 8
+"""In every eighth life letters are rendered; in the others a quick hand writes them."""
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 """When the shops were connected: everything of a life is news."""
-TEMPLATE = """---
-subject: swarm {name} {number}|{tracking}|{code}
-preheader: .
----
-<mjml><mj-body><mj-section><mj-column><mj-text>
-{{% if links.review %}}<a href="{{{{ links.review }}}}">review</a>{{% endif %}}
-{{% if links.unsubscribe %}}<a href="{{{{ links.unsubscribe }}}}">stop</a>{{% endif %}}
-</mj-text></mj-column></mj-section></mj-body></mjml>
-"""
-TEXT = (
-    "{% if links.review %}{{ links.review }}{% endif %}\n{% if links.unsubscribe %}{{ links.unsubscribe }}{% endif %}\n"
-)
-_NUMBER = "{% if order %}{{ order.number }}{% endif %}"
-_TRACKING = "{% if shipment %}{% for one in shipment.trackings %}{{ one.number }}{% endfor %}{% endif %}"
-_WITH_CODE = ("review_thanks", "referral_invite", "referral_reward")
 
 
 def _nothing() -> None:
@@ -63,17 +52,6 @@ def _nothing() -> None:
 
 def _none_done() -> int:
     return 0
-
-
-def write_templates(folder: Path, names: frozenset[str]) -> None:
-    """One that names its step, its order, its parcel and its code, for each name."""
-    (folder / "en").mkdir()
-    (folder / "en" / "strings.json").write_text("{}", "utf-8")
-    for name in names:
-        code = "{{ steps.code.code }}" if name in _WITH_CODE else ""
-        text = TEMPLATE.format(name=name, number=_NUMBER, tracking=_TRACKING, code=code)
-        (folder / "en" / f"{name}.mjml.liquid").write_text(text, "utf-8")
-        (folder / "en" / f"{name}.txt.liquid").write_text(TEXT, "utf-8")
 
 
 def _document(flows: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +92,36 @@ def _document(flows: dict[str, Any]) -> dict[str, Any]:
 _ENVIRON = {"KEY": "k1=" + base64.b64encode(b"swarm master key, 32 bytes long!").decode(), "TOKEN": "swarm-token"}
 
 
+class Memory(Sqlite):
+    """A database of this process alone. What a crash leaves is decided above it, by what was committed."""
+
+    def __init__(self) -> None:
+        super().__init__("life.db")
+
+    def open(self) -> sqlite_utils.Database:
+        raw = driver.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=1024)
+        raw.execute("PRAGMA foreign_keys=ON").fetchall()
+        return sqlite_utils.Database(raw, execute_plugins=False)
+
+
+class Emptying:
+    """Puts a database's rows back as they are now. Its schema stays, and with it every statement SQLite has planned."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        self._rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}
+
+    def do(self) -> None:
+        execute = self._connection.execute
+        execute("BEGIN")
+        for name, rows in self._rows.items():
+            execute(f"DELETE FROM {name}")
+            for row in rows:
+                execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
+        execute("COMMIT")
+
+
 class House:
     """Where lives are led, one after the other. `lead` puts everything back first."""
 
@@ -121,7 +129,8 @@ class House:
         self.clock = ManualClock(BEFORE)
         self.post = Post()
         self.registry = Registry(extra={(PLATFORMS, PLATFORM): SwarmPlatform})
-        self.store = Store.open("sqlite://:memory:")
+        self.store = Store(Memory(), Memory())
+        self.store._prepare(migrate=True, check=False)
         self.kiitos = self._build()
         self.client = create_app(self.kiitos).test_client()
         self.reconciler = self.new_reconciler()
@@ -132,7 +141,7 @@ class House:
                     self.kiitos.catalog.pin(tx, shop_id, flow, BEFORE)
         self.reconciler.plan()
         Worker(self.kiitos).housekeeping.work()
-        self._empty = [self._copy(database) for database in (self.store.work, self.store.inbox)]
+        self._empty = [Emptying(database._session().connection) for database in (self.store.work, self.store.inbox)]
         self._real = self.store.work.transaction
         self.store.work.transaction = self._transaction  # type: ignore[method-assign]
 
@@ -148,7 +157,7 @@ class House:
         names = frozenset(_template_names(config.directory))
         self._folder = tempfile.TemporaryDirectory(prefix="kiitos-swarm-")
         write_templates(Path(self._folder.name), names)
-        kiitos.renderer = Renderer(Path(self._folder.name))
+        kiitos.renderer = self.hand = Hand(Path(self._folder.name))
         kiitos.config, kiitos.catalog = config, Catalog(config, self.registry, names)
         kiitos.runner.catalog = kiitos.catalog
         kiitos.use_channel("post", self.post)
@@ -177,16 +186,12 @@ class House:
     def connection(self) -> Any:
         return self.store.work._session().connection
 
-    def _copy(self, database: Any) -> Any:
-        copy = driver.connect(":memory:")
-        database._session().connection.backup(copy)
-        return copy
-
     def lead(self, life: Life) -> None:
         """An empty database, an empty post, the life's own clock."""
         self.life = life
-        for database, empty in zip((self.store.work, self.store.inbox), self._empty, strict=True):
-            empty.backup(database._session().connection)
+        self.hand.quick = life.seed % RENDERED != 0
+        for emptying in self._empty:
+            emptying.do()
         self.clock.__init__(life.plan.start, life.seed)  # type: ignore[misc]
         self.post.__init__()  # type: ignore[misc]
         self.post.idempotent_for = life.plan.window  # type: ignore[misc]

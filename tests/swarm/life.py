@@ -11,7 +11,6 @@ import contextlib
 import heapq
 import itertools
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from tests.swarm import script
 from tests.swarm.plan import Chance, draw
 from tests.swarm.post import Letter
 from tests.swarm.shop import PLATFORM, TrueOrder
+from tests.swarm.stationery import review_link
 
 if TYPE_CHECKING:
     from tests.swarm.house import House
@@ -42,7 +42,6 @@ _STOPS = """SELECT shop_id, event_key, kind, order_id, customer_id, subject_id F
 'order.cancelled', 'order.deleted', 'refund.created', 'return.requested', 'shipment.cancelled', 'shipment.returned',
 'shipment.out_for_delivery', 'shipment.attempted', 'shipment.failed', 'shipment.delivered',
 'review.submitted', 'consent.withdrawn', 'order.paid', 'order.created')"""
-_REVIEW = re.compile(rb"/p/review/\w+")
 
 
 class Crash(BaseException):
@@ -72,7 +71,8 @@ class Life:
         self.said: list[Sequence[Event]] = []
         self.acknowledged: list[tuple[str, Sequence[Event]]] = []
         self.recorded: dict[tuple[str, str, str], Recorded] = {}
-        self.commits = self.depth = 0
+        self.commits = self.depth = self._events = 0
+        self._stood: dict[tuple[str, str], str] = {}
         self.skew = timedelta()
         self.down_until = self.post_closed_until = self.plan.start
         self.down_for = timedelta()
@@ -107,8 +107,8 @@ class Life:
         try:
             while self.now < end and (due := self._next()) is not None:
                 self._pass_to(due)
-                self._happen()
-                if self.now >= self.down_until:
+                nothing = not self._happen()
+                if self.now >= self.down_until and (nothing or self._unread or self._overdue()):
                     self._work()
         except StoreUnavailable as error:
             self.fault(f"the store gave up: {error.message}")
@@ -125,9 +125,13 @@ class Life:
         if due > self.now:
             self.clock.advance(due - self.now)
 
-    def _happen(self) -> None:
+    def _happen(self) -> bool:
+        """What people and shops do now; whether there was anything."""
+        did = False
         while self._todo and self._todo[0][0] <= self.now:
             heapq.heappop(self._todo)[2]()
+            did = True
+        return did
 
     def _work(self) -> None:
         """One worker does a round. One that has nothing to do although something is due waits a little."""
@@ -214,10 +218,22 @@ class Life:
         self.commits += 1
         if self.mortal:
             self._open.get(self.depth, []).clear()
-        for shop_id, _, kind, order_id, customer_id, subject_id in self.house.connection.execute(_STOPS).fetchall():
-            self._record((shop_id, subject_id if kind.startswith("shipment.") else order_id or customer_id, kind))
-        for row in self.house.connection.execute("SELECT shop_id, address_key, reason FROM suppressions").fetchall():
+        execute = self.house.connection.execute
+        ((events,),) = execute("SELECT count(*) FROM events").fetchall()
+        if events != self._events:
+            self._events = events
+            self._look_at_orders(execute("SELECT shop_id, order_id, updated_at FROM orders").fetchall())
+            for shop_id, _, kind, order_id, customer_id, subject_id in execute(_STOPS).fetchall():
+                self._record((shop_id, subject_id if kind.startswith("shipment.") else order_id or customer_id, kind))
+        for row in execute("SELECT shop_id, address_key, reason FROM suppressions").fetchall():
             self._record(row)
+
+    def _look_at_orders(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """What is stored of an order is never older than what was stored of it."""
+        for shop_id, order_id, at in rows:
+            if at < self._stood.get((shop_id, order_id), ""):
+                self.fault(f"order {order_id} went back to how it was at {at}")
+            self._stood[shop_id, order_id] = at
 
     def _record(self, key: tuple[str, str, str]) -> None:
         if key not in self.recorded:
@@ -286,9 +302,9 @@ class Life:
             self._visit(letter.stop_link, {"List-Unsubscribe": "One-Click"}, 200)
 
     def review(self, letter: Letter) -> None:
-        link = _REVIEW.search(letter.content)
-        if link is not None:
-            self._visit(link[0].decode(), {"rating-p-a": "4"}, None)
+        link = review_link(letter.content)
+        if link:
+            self._visit(link, {"rating-p-a": "4"}, None)
 
     def _visit(self, path: str, form: dict[str, str], status: int | None) -> None:
         mortal, self.mortal = self.mortal, False  # the page is another process, and not the one that dies here

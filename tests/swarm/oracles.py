@@ -32,7 +32,7 @@ STOPPED_BY: dict[str, tuple[str, ...]] = {
     "care_one": UNDONE,
     "care_two": UNDONE,
     "tips_one": UNDONE,
-    "tips_two": (*UNDONE, "review.submitted"),
+    "tips_two": UNDONE,
     "club_hello": UNDONE,
 }
 PARCEL_NEWS = {
@@ -51,6 +51,8 @@ LATEST = timedelta(hours=48)
 PATIENCE = timedelta(hours=2)
 """For back-off: the last attempt before the limit may be so much later."""
 SILENCE = timedelta(days=20)
+BEGUN = timedelta(hours=6)
+"""When the wait that follows a letter has begun, whatever became of the letter's outcome."""
 NEWS_AGE = timedelta(days=3)
 
 
@@ -114,11 +116,29 @@ def codes_twice(life: Life) -> Iterator[str]:
 
 
 def after_a_no(life: Life) -> Iterator[str]:
-    for letter in life.post.letters:
+    for letter in (*life.post.letters, *life.post.bounced):
         for reason, key in (*_noes(life, letter), *_newer(life, letter)):
             known = life.recorded.get(key)
             if known is not None and known.commit <= letter.decided:
                 yield f"{letter}: sent although {reason} had been recorded ({known.at:%m-%d %H:%M})"
+
+
+def blamed_without_cause(life: Life) -> Iterator[str]:
+    """Only an address that there is none of is never written to again."""
+    for (_, address, reason), known in life.recorded.items():
+        if reason == "hard_bounce" and address not in life.plan.dead:
+            yield f"{address} is blamed since {known.at:%m-%d %H:%M}, and there is nothing wrong with it"
+
+
+def told_after_answer(life: Life) -> Iterator[str]:
+    """What goes on when nobody answers within four days: an answer that came while it was waited for stops it."""
+    for letter in life.post.letters:
+        asked = [one.at for one in life.post.letters if one.template == "tips_one" and one.number == letter.number]
+        answered = life.recorded.get((letter.shop_id, f"id-{letter.number}", "review.submitted"))
+        if letter.template != "tips_two" or not asked or answered is None or answered.commit > letter.decided:
+            continue
+        if answered.at > asked[-1] + BEGUN:
+            yield f"{letter}: sent although a review had been recorded ({answered.at:%m-%d %H:%M})"
 
 
 def _noes(life: Life, letter: Letter) -> Iterator[tuple[str, tuple[str, str, str]]]:
@@ -247,6 +267,8 @@ def missed_who_is_here(life: Life) -> Iterator[str]:
             continue
         theirs = [true for true in life.orders.values() if _is_of(true, letter)]
         for true in theirs:
+            if true.is_of_guest and true.order.email != letter.address:
+                continue  # a guest who corrected the address is somebody else to whoever hears of it only afterwards
             known = life.recorded.get((letter.shop_id, true.order.id, "order.created"))
             if known is not None and known.commit <= letter.decided and letter.at - true.order.placed_at < SILENCE:
                 yield f"{letter}: {true.number} was ordered at {true.order.placed_at:%m-%d %H:%M}"
@@ -318,6 +340,8 @@ ORACLES: tuple[Callable[[Life], Iterator[str]], ...] = (
     said_twice,
     codes_twice,
     after_a_no,
+    blamed_without_cause,
+    told_after_answer,
     too_often,
     at_another_time,
     missed_who_is_here,

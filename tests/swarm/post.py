@@ -74,6 +74,7 @@ class Post(Channel):
         self.keys: dict[str, datetime] = {}
         self.closed_until: dict[tuple[str, ...], datetime] = {}
         self.refused: set[tuple[str, ...]] = set()
+        self.bounced: list[Letter] = []
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Post:
@@ -96,6 +97,7 @@ class Post(Channel):
         if life.goes("mail later"):
             return self._put_off(message, letter)
         if letter.address in life.plan.dead:
+            self.bounced.append(letter)
             return Rejected(key=message.key, code="550", text="no such user", bad_address=True)
         if life.goes("mail refused"):
             self.refused.add(letter.what)

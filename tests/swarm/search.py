@@ -6,6 +6,7 @@ A failing seed is printed with the command that leads its life again, and nothin
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from connector.worker import COLLECT_AFTER
 from tests.swarm.house import House
 from tests.swarm.life import Life
 from tests.swarm.oracles import check
@@ -92,12 +94,20 @@ def _parts(batches: list[range], processes: int) -> Iterator[Found]:
         yield from map(lead_all, batches)
         return
     # Spawned, not forked: the parent may have threads and an open database.
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_quiet) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_settle_in) as pool:
         yield from pool.imap_unordered(lead_all, batches)
 
 
 def _quiet() -> None:
     logging.disable(logging.CRITICAL)  # thousands of deaths are logged otherwise
+
+
+def _settle_in() -> None:
+    """A process of lives alone, as a worker is (`Worker.run`): what the house is made of is not looked through again."""
+    _quiet()
+    house()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
 
 
 def again(seed: int) -> str:

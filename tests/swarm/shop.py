@@ -75,6 +75,11 @@ class TrueOrder:
     def number(self) -> str:
         return self.order.number
 
+    @property
+    def is_of_guest(self) -> bool:
+        """Whether it was placed without an account."""
+        return self.order.customer is None or self.order.customer.id is None
+
     def told(self, kind: str, tracking: str = "") -> list[datetime]:
         """When this became so."""
         return [at for what, which, at in self.story if what == kind and which == tracking]
