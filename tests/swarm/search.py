@@ -103,7 +103,7 @@ def _quiet() -> None:
 
 
 def _settle_in() -> None:
-    """A process of lives alone, as a worker is (`Worker.run`): what the house is made of is not looked through again."""
+    """For a process of lives alone, as a worker does (`Worker.run`): the house is not looked through for garbage."""
     _quiet()
     house()
     gc.freeze()
