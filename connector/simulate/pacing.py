@@ -81,7 +81,7 @@ def engagement_note(t: Tables, a: Args) -> int:
     return 1
 
 
-READS["pace_reached"] = Twin("540df280e6aa", pace_reached)
+READS["pace_reached"] = Twin("a4038d9690a7", pace_reached)
 READS["pace_sign"] = Twin("050527d39e71", pace_sign)
 READS["pace_rivals"] = Twin("027b6bcc3f32", pace_rivals)
 READS["pace_begun"] = Twin("66017f0993e4", pace_begun)

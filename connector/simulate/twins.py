@@ -114,7 +114,7 @@ def order_get(t: Tables, a: Args) -> list[Row]:
     return _one(t.rows["orders"].get(a["order_id"]))
 
 
-@_reads("order_of_email", "53795c82c223")
+@_reads("order_of_email", "6b027ca1ce2a")
 def order_of_email(t: Tables, a: Args) -> list[Row]:
     theirs = [row for row in t.rows["orders"].values() if row["email_key"] == a["email_key"] and not row["deleted"]]
     if a["email_key"] is None:
@@ -264,7 +264,7 @@ def run_latest_entries(t: Tables, a: Args) -> list[Row]:
     return _in_order(found)[::-1][:5]
 
 
-@_reads("run_due", "5785b9d5e9e6")
+@_reads("run_due", "40ce93aa2e2b")
 def run_due(t: Tables, a: Args) -> list[Row]:
     due = sorted((at, run_id) for run_id, at in t.asleep.items() if at <= a["now"])
     return [t.rows["runs"][run_id] for _, run_id in due[: a["limit"]]]
@@ -364,14 +364,14 @@ def effect_told_of_subject(t: Tables, a: Args) -> list[Row]:
     return [{"request": effect["request"], "event": run["event"]} for effect, run in told]
 
 
-@_reads("effect_due", "699ac251c795")
+@_reads("effect_due", "731252cce3e7")
 def effect_due(t: Tables, a: Args) -> list[Row]:
     due = [row for row in t.pending.values() if row["priority"] == a["priority"] and row["due_at"] <= a["now"]]
     due.sort(key=lambda row: row["due_at"])
     return due[: a["limit"]]
 
 
-@_reads("effect_expired", "7ed7b9adf839")
+@_reads("effect_expired", "1a96151cdd7c")
 def effect_expired(t: Tables, a: Args) -> list[Row]:
     lost = [row for row in t.sending.values() if row["lease_until"] <= a["now"]]
     lost.sort(key=lambda row: row["lease_until"])

@@ -66,6 +66,7 @@ class Life:
         self.faults: list[str] = []
         self.troubles: Counter[str] = Counter()
         self.orders: dict[tuple[str, str], TrueOrder] = {}
+        self.orderings: dict[tuple[str, str], script.Ordering] = {}
         self.codes: dict[str, dict[str, DiscountRequest]] = {}
         self.published: set[tuple[str, str]] = set()
         self.said: list[Sequence[Event]] = []
@@ -194,7 +195,7 @@ class Life:
     def _hurry(self) -> None:
         """What would have happened within hours, and its webhook, come just now."""
         for _ in range(3):
-            if self._todo and self._todo[0][0] < self.now + timedelta(hours=6) and self.chance.roll(0.7):
+            if self._todo and self._todo[0][0] < self.now + timedelta(hours=6) and self.chance.roll(0.85):
                 heapq.heappop(self._todo)[2]()
 
     @contextlib.contextmanager
@@ -244,6 +245,9 @@ class Life:
         if self.skew:
             self.fault(f"{letter}: sent while the clock was wrong by {self.skew}")
         script.react(self, letter)
+
+    def put_off(self, letter: Letter) -> None:
+        script.wait(self, letter)
 
     # -- what shops and customers do ---
 

@@ -72,7 +72,7 @@ class Post(Channel):
     def __init__(self) -> None:
         self.letters: list[Letter] = []
         self.keys: dict[str, datetime] = {}
-        self.closed_until: dict[tuple[str, ...], datetime] = {}
+        self.closed_until: dict[str, datetime] = {}
         self.refused: set[tuple[str, ...]] = set()
         self.bounced: list[Letter] = []
 
@@ -90,7 +90,7 @@ class Post(Channel):
         life.may_die("died at a mail")
         if on_wire is not None:
             on_wire(message.key)
-        if life.now < self.closed_until.get(letter.what, life.now):
+        if life.now < self.closed_until.get(message.key, life.now):
             life.fault(f"{letter}: tried again before the server wished")
         if life.now < life.post_closed_until:
             return Retry(key=message.key, text="421 closed")
@@ -111,7 +111,8 @@ class Post(Channel):
     def _put_off(self, message: Message, letter: Letter) -> Outcome:
         after = self.life.chance.pick((None, 60.0, 1800.0))
         if after is not None:
-            self.closed_until[letter.what] = self.life.now + timedelta(seconds=after)
+            self.closed_until[message.key] = self.life.now + timedelta(seconds=after)
+        self.life.put_off(letter)
         return Retry(key=message.key, text="450 later", after=after)
 
     def _accept(self, message: Message, letter: Letter) -> Outcome:

@@ -88,7 +88,7 @@ def _say(life: Life, shop_id: str, person: Person, yes: bool) -> None:
 def _go_down(life: Life) -> None:
     """Nobody works for a while."""
     life.troubles["outage"] += 1
-    until = life.now + life.chance.between(0.3, life.chance.pick((2, 20, 40, 90)))
+    until = life.now + life.chance.between(0.3, life.chance.pick(life.plan.longest))
     life.down_for += until - max(life.now, min(life.down_until, until))
     life.down_until = max(life.down_until, until)
 
@@ -96,7 +96,7 @@ def _go_down(life: Life) -> None:
 def _close_post(life: Life) -> None:
     """The mail server takes nothing for days."""
     life.troubles["mail server down"] += 1
-    life.post_closed_until = life.now + life.chance.between(1, 70)
+    life.post_closed_until = life.now + life.chance.between(*life.plan.closed_for)
 
 
 def _jump(life: Life) -> None:
@@ -121,10 +121,25 @@ def _jump(life: Life) -> None:
 def react(life: Life, letter: Letter) -> None:
     """Some customers act on what they read."""
     later = life.now + life.chance.between(0.01, 90)
+    ordering = life.orderings.get((letter.shop_id, letter.number))
+    if ordering is not None and letter.template == life.plan.quarrel and life.chance.roll(0.8):
+        life.at(life.now + life.chance.between(0, life.plan.rush), ordering.undo)
     if letter.stop_link and life.chance.roll(0.06):
         life.at(later, lambda: life.stop(letter))
     if letter.template in ("review_request", "review_reminder") and life.chance.roll(0.35):
         life.at(later, lambda: life.review(letter))
+
+
+def wait(life: Life, letter: Letter) -> None:
+    """While a letter waits to be taken, what it tells of goes on."""
+    ordering = life.orderings.get((letter.shop_id, letter.number))
+    if ordering is None or letter.template != life.plan.quarrel:
+        return
+    soon = life.now + life.chance.between(0, life.plan.rush)
+    if letter.tracking:
+        life.at(soon, lambda: ordering.arrive(letter.tracking))
+    else:
+        life.at(soon, ordering.undo)
 
 
 class Ordering:
@@ -148,6 +163,7 @@ class Ordering:
         guest = chance.roll(0.3)
         self.true = new_order(self.shop_id, self.number, person, life.now, guest=guest, code=code)
         life.orders[self.shop_id, self.true.order.id] = self.true
+        life.orderings[self.shop_id, self.true.number] = self
         if chance.roll(0.75):
             self._pay()
         else:
@@ -156,11 +172,7 @@ class Ordering:
         if chance.roll(0.1):
             self._later(0.02, 3, self._correct)
         if chance.roll(0.4):
-            self._later(
-                0.01,
-                chance.pick((1, 60, 200, 500)),
-                chance.pick((self._cancel, self._refund, self._refund, self._return)),
-            )
+            self._later(0.01, chance.pick((1, 60, 200, 500)), self.undo)
         parts = chance.pick((1, 1, 1, 2))
         for letter in "ab"[:parts]:
             self._later(1, 80, lambda letter=letter: self._ship(letter, parts))  # type: ignore[misc]
@@ -192,6 +204,10 @@ class Ordering:
             now = self.life.now.replace(microsecond=0)
             self.true.change(self.life.now, "order.cancelled", status=OrderStatus.CANCELLED, cancelled_at=now)
             self._tell()
+
+    def undo(self) -> None:
+        """The customer, or the merchant, wants it no more."""
+        self.life.chance.pick((self._cancel, self._refund, self._refund, self._return))()
 
     def _refund(self) -> None:
         if self.over or self.true.order.paid_at is None or self.true.refunds:
@@ -243,13 +259,20 @@ class Ordering:
             steps.append(ShipmentStatus.DELIVERED if chance.roll(0.5 if missed else 0.95) else ShipmentStatus.FAILED)
         self._go_on(parcel.id, steps)
 
+    def arrive(self, tracking: str) -> None:
+        """The parcel is there sooner than anybody thought."""
+        for parcel in self.true.parcels.values():
+            if parcel.tracking_numbers[0] == tracking and parcel.status in (ShipmentStatus.SHIPPED, *ON_THE_WAY):
+                self._set(parcel.id, ShipmentStatus.DELIVERED)
+
     def _go_on(self, parcel_id: str, steps: list[ShipmentStatus]) -> None:
         if steps:
             self._later(0.005, 40, lambda: self._reach(parcel_id, steps[0], steps[1:]))
 
     def _reach(self, parcel_id: str, status: ShipmentStatus, rest: list[ShipmentStatus]) -> None:
-        self._set(parcel_id, status)
-        self._go_on(parcel_id, rest)
+        if self.true.parcels[parcel_id].status is not ShipmentStatus.DELIVERED:
+            self._set(parcel_id, status)
+            self._go_on(parcel_id, rest)
 
     def _set(self, parcel_id: str, status: ShipmentStatus) -> None:
         known = self.true.parcels[parcel_id]
