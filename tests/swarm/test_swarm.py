@@ -13,7 +13,8 @@ import os
 from tests.swarm.plan import TROUBLES
 from tests.swarm.search import search, told
 
-SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", "400"))
+IN_CI = 2000
+SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", str(IN_CI)))
 FIRST = int(os.environ.get("KIITOS_SWARM_FIRST", "0"))
 
 
