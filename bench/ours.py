@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import ClassVar
@@ -52,6 +54,35 @@ class Ours(systems.System):
 
     def keys(self, where: Path) -> set[str]:
         return {str(key) for (key,) in systems.query(where / "inbox.db", self.inbox_keys)}
+
+
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """Reading, rendering, building and sending, apart and whole. Each begins with a delivery's body; what the
+    steps before it make of that is made once and kept."""
+
+    read: Callable[[bytes], object]
+    render: Callable[[bytes], object]
+    build: Callable[[bytes], bytes]
+    whole: Callable[[bytes], bytes]
+    send: Callable[[Iterable[bytes]], int]
+
+
+@contextmanager
+def mailer(port: int) -> Iterator[Mailer]:
+    """The product's own renderer and SMTP channel, over one connection to a server on this machine."""
+    from bench import ours_render
+
+    steps = ours_render.steps()
+    with ours_render.posting(port) as send:
+        yield Mailer(steps["normalise"], steps["parts"], steps["mime"], steps["whole"], send)  # type: ignore[arg-type]
+
+
+def first_message_ms(body: bytes) -> float:
+    """Milliseconds a renderer with empty caches needs for its first message."""
+    from bench import ours_render
+
+    return ours_render.first_ms(body)
 
 
 def render_steps() -> dict[str, Callable[[bytes], object]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bench import corpus
-from connector.contracts import Verified
+from connector.clock import SystemClock
+from connector.contracts import Accepted, Message, Verified
 from connector.model import Event, Order, Purpose, Shop
+from flows.channels.smtp import Smtp
 from flows.render.context import MessageView
 from flows.render.headers import headers_for
 from flows.render.mime import Letter, build
@@ -96,3 +100,35 @@ def steps() -> dict[str, Callable[[bytes], object]]:
         "mime": lambda body: build(letter_of(body)),
         "whole": lambda body: message(_order_of(normalise(body))),
     }
+
+
+@contextmanager
+def posting(port: int) -> Iterator[Callable[[Iterable[bytes]], int]]:
+    """Sends finished messages over the SMTP channel; how many were accepted. Raises `RuntimeError` when one was not."""
+    channel = Smtp.from_settings({"host": "127.0.0.1", "port": port, "tls": "none"}, SystemClock())
+
+    def send(contents: Iterable[bytes]) -> int:
+        messages = (
+            Message(key=f"m{number}", channel="email", sender=SENDER, recipient="a@example.com", content=content)
+            for number, content in enumerate(contents)
+        )
+        accepted = 0
+        for outcome in channel.send_all(messages):
+            if not isinstance(outcome, Accepted):
+                raise RuntimeError(f"the sink did not take a message: {outcome}")
+            accepted += 1
+        return accepted
+
+    try:
+        yield send
+    finally:
+        channel.close()
+
+
+def first_ms(body: bytes) -> float:
+    """Milliseconds from a new renderer to its first message: the template is read, compiled and proved."""
+    adapter, began = ShopifyAdapter(), time.monotonic()
+    order = _order_of(list(adapter.normalise(VERIFIED, body, SHOP)))
+    view = MessageView(shop=SHOP, locale="en", purpose=Purpose.TRANSACTIONAL, timezone=SHOP.timezone, order=order)
+    Renderer().parts(TEMPLATE, view)
+    return (time.monotonic() - began) * 1000

@@ -30,6 +30,7 @@ class Plan:
     open_rates: tuple[int, ...] = (500, 2000)
     open_seconds: float = 3.0
     orders: int = 2000
+    messages: int = 2000
     past_orders: int = 100_000
     burst_seconds: float = 5.0
     repeats: int = 24
@@ -47,6 +48,7 @@ QUICK = Plan(
     open_rates=(2000,),
     open_seconds=2.0,
     orders=1000,
+    messages=500,
     past_orders=4_000,
     repeats=8,
     burst_seconds=0.0,

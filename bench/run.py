@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, kill, memory, receiver, render, sleepers
+from bench.phases import backtest, e2e, floors, kill, memory, messages, receiver, render, sleepers
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -23,6 +23,7 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "receiver": receiver.fast,
     "slow": receiver.slow,
     "render": render.run,
+    "messages": messages.run,
     "e2e": e2e.run,
     "kill": kill.run,
     "memory": memory.run,

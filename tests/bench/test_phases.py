@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from bench.generator import Load
-from bench.phases import e2e, kill, receiver
+from bench.mail import Sink
+from bench.phases import e2e, kill, messages, receiver
 from bench.plan import Bench
 from bench.sampling import VoidRun, measure_once
 from bench.systems import Floor, System
@@ -94,3 +96,25 @@ def test_losses_and_repeats_are_told_apart() -> None:
     mailed = ["order-000000@example.com", "order-000000@example.com", "order-000002@example.com"]
     assert kill.compare(acknowledged, {"a", "b"}, mailed) == (1, 1, 1)
     assert kill.compare(acknowledged, {"a", "b"}, None) == (1, 0, 0)
+
+
+def few_messages(bench_of: Make, pretender: type[System]) -> Bench:
+    bench = bench_of(pretender())
+    bench.plan = replace(bench.plan, messages=20, rounds=1)
+    return bench
+
+
+def test_messages_are_counted_where_they_arrive(bench_of: Make, pretender: type[System]) -> None:
+    bench = few_messages(bench_of, pretender)
+    messages.run(bench)
+    assert all((bench.results.value(f"messages.{part}.cpu_us") or 0) > 0 for part in (*messages.PARTS, "in_one_go"))
+
+
+def test_a_sink_that_loses_one_voids_the_phase(
+    bench_of: Make, pretender: type[System], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = few_messages(bench_of, pretender)
+    arrived = Sink.delivered
+    monkeypatch.setattr(Sink, "delivered", lambda self: arrived(self)[1:])
+    with pytest.raises(VoidRun, match="59 arrived"):
+        messages.run(bench)
