@@ -14,6 +14,7 @@ from connector.config import Config, FlowSetting, ShopSettings
 from connector.contracts import PlatformAdapter, Step
 from connector.errors import ConfigError, Refused, near
 from connector.log import get_log
+from connector.model import EventKind
 from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
@@ -273,6 +274,11 @@ class Catalog:
             places[flow.id] = place
             known[flow.id] = setting
             flows.append(flow)
+        if settings.consenting.signup and not any(EventKind.SIGNUP_REQUESTED in flow.trigger for flow in flows):
+            faults.append(
+                f"{self._config.path.name}: {_place(settings, 'signup')}: needs a flow that asks for confirmation; "
+                'write flows.opt-in = { file = "opt_in" }'
+            )
         return flows
 
     def _load(self, settings: ShopSettings, setting: FlowSetting) -> Flow:

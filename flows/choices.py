@@ -64,14 +64,16 @@ def reachable(tx: Tx, shop_id: str, channel: Channel, address_key: str) -> Reach
     return Reachable(shop_id=shop_id, channel=channel, address_key=address_key, customer_id=customer_id)
 
 
-def choices_of(tx: Tx, shop: Shop, who: Reachable, soft_opt_in: frozenset[Purpose], salt: bytes) -> list[Choice]:
+def choices_of(
+    tx: Tx, shop: Shop, who: Reachable, soft_opt_in: frozenset[Purpose], salt: bytes, now: datetime
+) -> list[Choice]:
     """How each purpose stands, by the rules that policy asks when a message leaves."""
     found = []
     for purpose in CHOICES:
         seen = person(tx, shop, who.address_key, who.customer_id, purpose, soft_opt_in, salt, channel=who.channel)
         by_others = tuple(row for row in seen.suppressions if row[1] != UNSUBSCRIBE)
         yes = replace(seen, consent=ConsentState.GRANTED, suppressions=by_others)
-        found.append(Choice(purpose, lets_pass(seen, purpose), not lets_pass(yes, purpose)))
+        found.append(Choice(purpose, lets_pass(seen, purpose, now), not lets_pass(yes, purpose, now)))
     return found
 
 
@@ -135,8 +137,10 @@ def decide(
     said: Said,
     now: datetime,
     nonce: str,
+    at: datetime | None = None,
 ) -> None:
-    """Write decisions into the ledger, let flows see them, and tell the platform what it has a place for."""
+    """Write decisions into the ledger, let flows see them, and tell the platform what it has a place for. `at` is when
+    the person decided, where that was not now."""
     arrived = []
     for purpose, yes in chosen.items():
         state = ConsentState.GRANTED if yes else ConsentState.WITHDRAWN
@@ -145,7 +149,7 @@ def decide(
             purpose=purpose,
             state=state,
             raw_state=said.raw_state,
-            at=now,
+            at=at or now,
             source=said.source,
             address=who.address_key,
             evidence=said.evidence,
@@ -155,7 +159,7 @@ def decide(
                 kind=EventKind.CONSENT_GRANTED if yes else EventKind.CONSENT_WITHDRAWN,
                 key=f"consent/{who.address_key}/{who.channel}/{purpose}/{state}/{nonce}",
                 subject=Ref("person", who.address_key),
-                at=now,
+                at=at or now,
                 consent=consent,
             )
         )

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from flows.render.renderer import Renderer
 
 
+CONFIRM = "confirm"
+"""In the data of a sign-up's event: the token of the page where it is confirmed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One effect that policy allowed, with everything that was looked up to decide it."""
@@ -76,6 +80,8 @@ class Composer:
             now=now,
             survey=self._renderer.mentions(template, "links.survey"),
         )
+        if (token := case.facts.event.get(CONFIRM)) is not None:
+            links[CONFIRM] = f"{self._base_url}/p/{CONFIRM}/{token}"
         if recipient.medium != "email":
             # Here and not above: most shops send nothing but mail.
             from flows.forms import compose

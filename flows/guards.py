@@ -64,6 +64,8 @@ _ALLOWED: Mapping[Kind, tuple[str, ...]] = {
 
 CUSTOM_PREFIX = "custom."
 """A merchant's own event kinds begin so; every other kind must be one of `EventKind`."""
+OPENED = "message.opened"
+"""What providers tell and nothing may be made of (facts/messaging.md section 5.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,8 @@ def _check_words(path: str, op: str, value: Any, found: PathType) -> None:
 
 def check_kind(kind: str) -> None:
     """Raise `ConfigError` with a near match unless `kind` is an `EventKind` or begins with `custom.`."""
+    if kind == OPENED:
+        raise ConfigError(f"no flow goes by '{OPENED}': machines open mail too (Apple's for everybody); use a click")
     known = [str(item) for item in EventKind if item is not EventKind.OTHER]
     if kind not in known and not str(kind).startswith(CUSTOM_PREFIX):
         hint = near(str(kind), known) or f" (a kind of your own begins with '{CUSTOM_PREFIX}')"

@@ -35,7 +35,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import to_text
-from connector.model import ConsentState, Effect, Purpose, ShopStatus
+from connector.model import ConsentState, Effect, EventKind, Purpose, ShopStatus
 from flows.facts import Facts
 from flows.fairness import budget, canary, distance, goodbye, limited, outranked, paused, products, quiet, told
 from flows.verdicts import Allow, Case, Defer, Drop, Fairness, Hold, Person, Verdict
@@ -131,11 +131,26 @@ def _suppressed(case: Case) -> Verdict | None:
     for scope, reason, at in case.person.suppressions:
         order = case.facts.order
         came_back = reason == REDACTED and not case.marketing and order is not None and order.placed_at > at
-        held = reason != SOFT_BOUNCE or case.now < at + SOFT_HOLD
+        came_back = came_back or (reason == REDACTED and _signed_up_since(case, at))
+        held = _holds(reason, at, case.now)
         if not came_back and held and _blocks(scope, reason, case.effect.purpose, _template(case)):
             detail = {"scope": scope, "reason": reason, "at": to_text(at)}
             return Drop("suppressed", f"the address is on the suppression list ({reason})", detail)
     return None
+
+
+def _signed_up_since(case: Case, forgotten_at: datetime) -> bool:
+    """Whether somebody who was forgotten asked to hear from the shop again: may be asked to confirm that, and then
+    has said yes."""
+    if not case.marketing:
+        return case.facts.event.get("kind") == EventKind.SIGNUP_REQUESTED and case.effect.created_at > forgotten_at
+    said = case.person.consent_at
+    return case.person.consent is ConsentState.GRANTED and said is not None and said > forgotten_at
+
+
+def _holds(reason: str, at: datetime, now: datetime) -> bool:
+    """Whether an entry still stands: a mailbox that was full is tried again after a while."""
+    return reason != SOFT_BOUNCE or now < at + SOFT_HOLD
 
 
 def _template(case: Case) -> str:
@@ -203,10 +218,10 @@ def _paused_by_customer(case: Case) -> Verdict | None:
     return Defer(until, "paused_by_customer", "the customer paused these messages for a while", detail)
 
 
-def lets_pass(person: Person, purpose: Purpose) -> bool:
+def lets_pass(person: Person, purpose: Purpose, now: datetime) -> bool:
     """Whether the person's own standing (suppressions, consent) lets messages of the purpose through: what the rules
     `suppressed`, `consent_withdrawn` and `no_consent` say, apart from any message."""
-    if any(_blocks(scope, reason, purpose) for scope, reason, _ in person.suppressions):
+    if any(_holds(reason, at, now) and _blocks(scope, reason, purpose) for scope, reason, at in person.suppressions):
         return False
     if not purpose.needs_consent or person.consent is ConsentState.GRANTED:
         return True

@@ -37,7 +37,7 @@ _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "checkout": ("checkout",),
     "customer": (
         *("order", "shipment", "refund", "return", "review", "survey", "referral", "customer", "consent", "checkout"),
-        *("segment", "points", "tier", "product", "message"),
+        *("segment", "points", "tier", "product", "message", "signup"),
     ),
 }
 _ANCHORED: Mapping[str, tuple[str, ...]] = {

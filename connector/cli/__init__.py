@@ -22,6 +22,7 @@ COMMANDS = {
     "backtest": "connector.cli.backtest",
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",
+    "consent": "connector.cli.consent",
     "customers": "connector.cli.customers",
     "deliveries": "connector.cli.deliveries",
     "endpoints": "connector.cli.endpoints",

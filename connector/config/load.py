@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.config import schema
+from connector.config.consenting import read_consenting, read_tracking
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
@@ -21,12 +22,10 @@ from connector.config.settings import (
     Config,
     ConnectedShop,
     ConnectSettings,
-    ConsentSettings,
     FlowSetting,
     FlowsSettings,
     ShopSettings,
     Source,
-    TrackingSettings,
 )
 from connector.errors import ConfigError, near
 from connector.model import Guide, Purpose, Shop
@@ -312,8 +311,8 @@ class _Reader:
             guides=guides,
             limits=read_limits(layered),
             channels={"email": channel, **media},
-            consenting=_consenting(layered),
-            tracking=_tracking(layered),
+            consenting=read_consenting(layered),
+            tracking=read_tracking(layered),
             endpoints=endpoints,
             people=people,
             sms_sender=get("sms_sender", ""),
@@ -357,23 +356,6 @@ class _Reader:
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )
-
-
-def _consenting(layered: Layered) -> ConsentSettings:
-    wanted = layered.get("double_opt_in", True)
-    return ConsentSettings(
-        signup=layered.get("signup", False),
-        double_opt_in=wanted if isinstance(wanted, bool) else frozenset(wanted),
-        keep_ip=layered.get("consent_ip", False),
-    )
-
-
-def _tracking(layered: Layered) -> TrackingSettings:
-    return TrackingSettings(
-        clicks=layered.get("track_clicks", "marketing"),
-        opens=layered.get("track_opens", False),
-        url=str(layered.get("links_url", "")).rstrip("/"),
-    )
 
 
 def _shop(client_id: str, shop_id: str, layered: Layered) -> Shop:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from connector.config.consenting import double_opt_in
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.telling import event_faults
 from connector.contracts.step import parse_span
@@ -121,14 +122,6 @@ def one_of(*words: str) -> Check:
 currency = shaped(r"[A-Z]{3}", "an ISO 4217 code in capitals, such as EUR")
 country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
 locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
-
-
-def double_opt_in(value: Any) -> str:
-    """Whether who signs up must confirm it by mail: everybody, nobody, or visitors of some countries."""
-    fits = isinstance(value, bool) or (isinstance(value, list) and not any(country(item) for item in value))
-    return "" if fits else 'should be true, false, or a list of countries such as ["DE", "AT"]'
-
-
 colour = shaped(r"#[0-9a-fA-F]{6}", "a colour such as #1f5c4d")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.telling import schemas
@@ -119,36 +120,6 @@ class PersonSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentSettings:
-    """How people say yes in a shop. `signup`: there is a page for it. `double_opt_in`: they confirm it by mail; all, or
-    those of some countries (ISO 3166). `keep_ip`: a keyed hash of the visitor's address is kept as evidence."""
-
-    signup: bool = False
-    double_opt_in: bool | frozenset[str] = True
-    keep_ip: bool = False
-
-    def must_confirm(self, country: str | None) -> bool:
-        """Whether a visitor of the country confirms by mail; one of no known country does wherever anybody does."""
-        if isinstance(self.double_opt_in, bool):
-            return self.double_opt_in
-        return bool(self.double_opt_in) and (country is None or country in self.double_opt_in)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackingSettings:
-    """What is learnt of messages that were read. `clicks` is `none`, `marketing` (the whole class but order messages)
-    or `all`; `url` is where short links begin, empty for the application's own address."""
-
-    clicks: str = "marketing"
-    opens: bool = False
-    url: str = ""
-
-    def follows(self, purpose: Purpose) -> bool:
-        """Whether clicks on a message of the purpose are told apart."""
-        return self.clicks == "all" or (self.clicks == "marketing" and purpose.needs_consent)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopSettings:
     """One shop with all layers resolved. `secrets` maps a credential's name to its value; `api_url` is for tests.
 
@@ -175,8 +146,8 @@ class ShopSettings:
     channels: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
     people: Mapping[str, PersonSettings] = field(default_factory=dict)
-    consenting: ConsentSettings = ConsentSettings()
-    tracking: TrackingSettings = TrackingSettings()
+    consenting: ConsentSettings = field(default_factory=ConsentSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
     sms_sender: str = ""
     sms_parts: int = 8
 

@@ -221,6 +221,7 @@ class EventKind(OpenEnum):
     MESSAGE_COMPLAINED = "message.complained"
     MESSAGE_CLICKED = "message.clicked"
     MESSAGE_REPLIED = "message.replied"
+    SIGNUP_REQUESTED = "signup.requested"
     OTHER = "other"
 
     @classmethod

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, request
 
-from connector.pages import connect, data, frame, preferences, proxy, referral, review, survey, task, unsubscribe
+from connector.pages import (
+    confirm,
+    connect,
+    data,
+    frame,
+    preferences,
+    proxy,
+    referral,
+    review,
+    signup,
+    survey,
+    task,
+    unsubscribe,
+)
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
@@ -23,6 +36,8 @@ def register(app: Flask) -> None:
     kinds = (
         ("unsubscribe", unsubscribe),
         ("preferences", preferences),
+        ("signup", signup),
+        ("confirm", confirm),
         ("review", review),
         ("survey", survey),
         ("task", task),

@@ -130,7 +130,7 @@ def _sections(tx: Tx, link: LinkRow, shop: Shop, settings: ShopSettings) -> list
 
 
 def _choices(tx: Tx, shop: Shop, who: Reachable, settings: ShopSettings) -> tuple[Choice, ...]:
-    return tuple(choices_of(tx, shop, who, settings.soft_opt_in, application().salt))
+    return tuple(choices_of(tx, shop, who, settings.soft_opt_in, application().salt, application().clock.now()))
 
 
 # -- what can be done --------------------------------------------------------------------------------------------------

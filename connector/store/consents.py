@@ -102,6 +102,54 @@ def _weight(row: Row, purpose: Purpose) -> tuple[bool, str, int]:
     return row["purpose"] == purpose.value, row["at"], row["seq"]
 
 
+@dataclass(frozen=True, slots=True)
+class Unfounded:
+    """A message of the marketing class that should not have left; `at` is when it did."""
+
+    shop_id: str
+    effect_id: str
+    flow_id: str
+    purpose: str
+    channel: str
+    at: datetime
+    why: str
+
+
+def unfounded(tx: Tx, shop_id: str = "") -> list[Unfounded]:
+    """Every message that was sent without a ground, of one shop or all; empty where the invariant holds."""
+    return [
+        Unfounded(
+            row["shop_id"],
+            row["effect_id"],
+            row["flow_id"],
+            row["purpose"],
+            row["channel"] or "email",
+            from_text(row["at"]),
+            _why(row),
+        )
+        for row in tx.all("consent_unfounded", shop_id=shop_id)
+    ]
+
+
+def _why(row: Row) -> str:
+    if row["stopped"]:
+        return "the address was on the suppression list"
+    if row["refused"]:
+        return "the customer had said no for another address"
+    return f"what was recorded was '{row['said']}'" if row["said"] else "nothing was recorded, and no soft opt-in"
+
+
+def sent(tx: Tx, shop_id: str = "") -> int:
+    """How many messages that need a ground went out, or may have."""
+    row = tx.one("consent_sent", shop_id=shop_id)
+    return int(row["total"]) if row else 0
+
+
+def page(tx: Tx, shop_id: str, after: int, limit: int) -> list[ConsentRow]:
+    """The ledger of a shop in the order it was written, from after an entry on."""
+    return [_entry(row) for row in tx.all("consent_page", shop_id=shop_id, after=after, limit=limit)]
+
+
 def history(tx: Tx, shop_id: str, address_key: str) -> list[ConsentRow]:
     """Every entry for the address, by the time of the decision."""
     return [_entry(row) for row in tx.all("consent_history", shop_id=shop_id, address_key=address_key)]

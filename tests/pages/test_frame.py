@@ -20,6 +20,10 @@ from tests.pages.life import NORA, asked, client, link, with_base_url
 
 PAGES = Path(__file__).parents[2] / "connector" / "pages"
 ROUTES = {
+    "pages.signup": {"GET", "HEAD"},
+    "pages.signup_post": {"POST"},
+    "pages.confirm": {"GET", "HEAD"},
+    "pages.confirm_post": {"POST"},
     "pages.preferences": {"GET", "HEAD"},
     "pages.preferences_post": {"POST"},
     "pages.unsubscribe": {"GET", "HEAD"},
@@ -70,7 +74,7 @@ def test_other_methods_are_405_with_the_allowed_ones(app: Flask) -> None:
                 assert answer.status_code == 405, (method, path)
                 assert set(answer.headers["Allow"].split(", ")) == methods
                 refused += 1
-    assert refused == 6 + 6 * 5 + 6
+    assert refused == 6 + 8 * 5 + 6
 
 
 def assert_guarded(answer: object, where: str) -> None:

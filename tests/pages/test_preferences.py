@@ -57,7 +57,7 @@ def standing(world: World, address: str) -> dict[str, bool]:
     shop = kiitos.catalog.settings(SHOPIFY).shop
     with kiitos.store.work.read() as tx:
         who = reachable(tx, SHOPIFY, Channel.EMAIL, address)
-        return {str(c.purpose): c.allowed for c in choices_of(tx, shop, who, TOLD, kiitos.salt)}
+        return {str(c.purpose): c.allowed for c in choices_of(tx, shop, who, TOLD, kiitos.salt, kiitos.clock.now())}
 
 
 def save(*purposes: str) -> dict[str, str]:

@@ -1,0 +1,141 @@
+"""The sign-up page of a shop: one field and one box. The shop's own page may post the same form to it.
+
+It says the same to everybody, whether the address is known or not; forms that machines filled in are thanked and
+forgotten; and it is asked only so often.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from flask import Response, request
+
+from connector.config import ShopSettings
+from connector.errors import Refused
+from connector.model import EventKind, email_key
+from connector.pages.evidence import evidence
+from connector.pages.frame import application, gone, language_of, languages, page, strings, transact
+from connector.store.db import Tx
+from flows.render.locales import match_language, parse_locale
+from flows.render.mime import ascii_address
+from flows.signing_up import SignUp, sign_up, signup_token
+
+LONGEST = 254
+"""Characters of an address (RFC 5321 section 4.5.3.1)."""
+WINDOW = 600.0
+"""Seconds in which one place may sign up `OF_ONE` addresses, and all of them together `OF_ALL` in one shop."""
+OF_ONE, OF_ALL = 10, 300
+TRAP = "website"
+"""A field no person sees. Whoever fills it in is a machine."""
+
+
+class Crowd:
+    """How many signed up lately, in this process."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], list[float]] = {}
+        self._guard = threading.Lock()
+
+    def lets(self, shop_id: str, place: str, now: float) -> bool:
+        with self._guard:
+            if len(self._seen) > OF_ALL * 10:
+                self._seen = {key: times for key, times in self._seen.items() if now - times[-1] < WINDOW}
+            for key, most in (((shop_id, ""), OF_ALL), ((shop_id, place), OF_ONE)):
+                times = [at for at in self._seen.get(key, ()) if now - at < WINDOW]
+                if len(times) >= most:
+                    return False
+                self._seen[key] = [*times, now]
+            return True
+
+
+_crowd = Crowd()
+
+
+def show(token: str) -> Response:
+    settings = _settings(token)
+    return gone() if settings is None else _page(settings)
+
+
+def act(token: str) -> Response:
+    settings = _settings(token)
+    if settings is None:
+        return gone()
+    app, address = application(), request.form.get("email", "").strip()[: LONGEST + 1]
+    if request.form.get(TRAP):
+        return _thank(settings, confirm=_must_confirm(settings))
+    problem = "signup.address" if not _is_address(address) else "" if request.form.get("agree") else "signup.agree"
+    if problem:
+        return _page(settings, 422, problem, address)
+    if not _crowd.lets(settings.shop.id, request.remote_addr or "", app.clock.monotonic()):
+        return _page(settings, 429, "signup.slow", address)
+    language = _language(settings)
+    shown = strings(language)["signup.consent"].format(shop=settings.shop.name)
+    asked = SignUp(
+        shop_id=settings.shop.id,
+        address=address,
+        address_key=email_key(address) or "",
+        locale=language,
+        evidence=evidence(shown, language, settings),
+    )
+    confirm = _must_confirm(settings)
+
+    def take(tx: Tx) -> None:
+        sign_up(tx, app.runner, app.salt, asked, confirm=confirm, now=app.clock.now(), nonce=app.clock.new_id())
+
+    transact(take)
+    return _thank(settings, confirm=confirm)
+
+
+def _settings(token: str) -> ShopSettings | None:
+    """The shop whose page it is, as long as it has one and a flow that asks for confirmation."""
+    app = application()
+    for settings in app.config.shops.values():
+        if settings.consenting.signup and signup_token(app.salt, settings.shop.id) == token:
+            asks = app.runner.catalog.knows(settings.shop.id) and app.runner.catalog.triggered_by(
+                settings.shop.id, EventKind.SIGNUP_REQUESTED
+            )
+            return settings if asks else None
+    return None
+
+
+def _is_address(text: str) -> bool:
+    if len(text) > LONGEST or email_key(text) is None:
+        return False
+    try:
+        return "." in ascii_address(text).rpartition("@")[2]
+    except Refused:
+        return False
+
+
+def _must_confirm(settings: ShopSettings) -> bool:
+    """By the country the visitor's browser names (`de-AT`): what the address is known for must not show."""
+    wanted = (parse_locale(value) for value in request.accept_languages.values())
+    country = next((locale.territory for locale in wanted if locale is not None and locale.territory), None)
+    return settings.consenting.must_confirm(country)
+
+
+def _language(settings: ShopSettings) -> str:
+    """What the page was asked for in (`?lang=`, or a field), the visitor's own, the shop's."""
+    asked = request.values.get("lang", "")[:35]
+    browser = [value for value in request.accept_languages.values() if match_language(value, languages())]
+    return language_of(asked, *browser, settings.shop.locale)
+
+
+def _thank(settings: ShopSettings, *, confirm: bool) -> Response:
+    said = "signup.mailed" if confirm else "signup.done"
+    return page("signup.html", settings.shop, _language(settings), said=said)
+
+
+def _page(settings: ShopSettings, status: int = 200, problem: str = "", address: str = "") -> Response:
+    return page(
+        "signup.html",
+        settings.shop,
+        _language(settings),
+        status,
+        said="",
+        problem=problem,
+        address=address,
+        agreed=bool(request.form.get("agree")),
+        language=_language(settings),
+        trap=TRAP,
+    )
