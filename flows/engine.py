@@ -74,7 +74,7 @@ def admits(flow: Flow, facts: Facts) -> list[GuardResult]:
 def refusal(flow: Flow, facts: Facts) -> GuardResult | None:
     """What the first guard of the flow that fails found; `None` when the run may start."""
     bound = changed(facts, params=_texts(flow))
-    return next((guard.evaluate(bound) for guard in flow.when if not guard.holds(bound)), None)
+    return next(filter(None, (guard.failure(bound) for guard in flow.when)), None)
 
 
 def start(
@@ -187,6 +187,7 @@ class _Walk:
         self.step = run.step
         self.outcomes = run.outcomes
         self.journal: list[JournalEntry] = []
+        self._last: Facts | None = None
 
     def awaits(self, signal: Arrived) -> bool:
         """Whether the step the run stands at waits for this very event."""
@@ -205,10 +206,10 @@ class _Walk:
                 self._note(item.id, "passed", {"why": "done before the flow was changed"})
                 self.step += 1
                 continue
-            facts = self._facts_at(item)
-            if signal is None and not self._admitted(item, facts):
+            if signal is None and not self._admitted(item):
                 self.step += 1
                 continue
+            facts = self._facts_at(item)
             decision = item.step.start(facts) if signal is None else item.step.resume(facts, signal)
             signal = None
             decision = self._without_past_wait(item, facts, decision)
@@ -219,15 +220,22 @@ class _Walk:
         return self._end(RunStatus.COMPLETED, "", "completed", "")
 
     def _facts_at(self, item: FlowStep) -> Facts:
-        run = self.run
-        return changed(
-            self.facts, run_id=run.id, event=run.event, params=self.params, steps=self.outcomes, step_id=item.id
-        )
+        """The facts as this step and its guards see them."""
+        found, run = self._last, self.run
+        if found is None or found.steps is not self.outcomes or found.step_id != item.id:
+            found = self._last = changed(
+                self.facts, run_id=run.id, event=run.event, params=self.params, steps=self.outcomes, step_id=item.id
+            )
+        return found
 
-    def _admitted(self, item: FlowStep, facts: Facts) -> bool:
+    def _admitted(self, item: FlowStep) -> bool:
+        if not item.when:
+            return True
+        # Which step asks is nothing to a guard, and a copy for each of those that are passed over is a third of all.
+        facts = self._last if self._last is not None and self._last.steps is self.outcomes else self._facts_at(item)
         for guard in item.when:
-            if not guard.holds(facts):
-                found = guard.evaluate(facts)
+            found = guard.failure(facts)
+            if found is not None:
                 seen = {"path": found.path, "op": found.op, "wanted": found.wanted, "saw": found.saw}
                 self._note(item.id, "skipped", seen)
                 return False

@@ -97,10 +97,10 @@ class Facts:
 
     def get(self, path: str) -> Any:
         """The value at a guard path, `None` where anything on the way is missing."""
-        root, *rest = path.split(".")
-        far = beyond(self, root, rest) if root in ROOTS_BEYOND else None
-        value, rest = far if far is not None else (getattr(self, root, None) if root in ROOTS else None, rest)
-        for name in rest:
+        root, rest = _parted(path)
+        far = beyond(self, root, [*rest]) if root in ROOTS_BEYOND else None
+        value, left = far if far is not None else (getattr(self, root, None) if root in ROOTS else None, rest)
+        for name in left:
             value = _member(value, name)
         return value
 
@@ -140,6 +140,12 @@ ROOTS = (
     *("guide", "params", "steps", "consent", "now"),
 )
 """The first words of guard paths."""
+
+
+@lru_cache(maxsize=4096)
+def _parted(path: str) -> tuple[str, tuple[str, ...]]:
+    root, *rest = path.split(".")
+    return root, tuple(rest)
 
 
 @lru_cache(maxsize=256)

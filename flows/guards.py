@@ -96,8 +96,14 @@ class Guard:
         return GuardResult(passed, self.path, self.op, shown(self.literal), shown(value))
 
     def holds(self, facts: StepContext) -> bool:
-        """Only whether it passes: most do, and nobody reads the texts of those."""
         return _holds(self.kind, self.op, facts.get(self.path), self.literal, facts.now)
+
+    def failure(self, facts: StepContext) -> GuardResult | None:
+        """What it found where it does not pass, else `None`: most pass, and nobody reads the texts of those."""
+        value = facts.get(self.path)
+        if _holds(self.kind, self.op, value, self.literal, facts.now):
+            return None
+        return GuardResult(False, self.path, self.op, shown(self.literal), shown(value))
 
 
 def parse_guard(

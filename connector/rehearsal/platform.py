@@ -6,6 +6,7 @@ import inspect
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from connector.contracts import ACTING, CAPABILITIES, Access, Endpoint, Inbound, PlatformAdapter, Verified
@@ -74,7 +75,10 @@ def _value(promised: type, item: Any, given: Sequence[Any], number: int) -> Any:
     for each in given:
         if hasattr(each, item.name):
             return getattr(each, item.name)
-    return _answer(get_type_hints(promised)[item.name], given, number)
+    return _answer(_hints(promised)[item.name], given, number)
+
+
+_hints = cache(get_type_hints)  # a look back over a year asks some ten thousand times
 
 
 def _able() -> type[Recording]:
