@@ -25,6 +25,7 @@ from connector.log import get_log
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, call, perform
 from connector.pictures import Pictures
+from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
@@ -197,7 +198,7 @@ class Carrier:
             if self._clock.now() >= limit or item.message is None:
                 return
             handed.append(item)
-            yield item.message
+            yield addressed(self._kiitos, item.message)
 
     def _outcomes(self, channel: Channel, messages: Iterator[Message]) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
@@ -249,6 +250,7 @@ class Carrier:
                 runs.know(tx, unmoved.pop())
             for item in items:
                 self._kiitos.outbox.record(tx, item, _outcome_of(item, outcomes), now, window)
+                forget_gone(tx, item.effect.shop_id, _outcome_of(item, outcomes))
 
     def _perform(self, item: Prepared) -> None:
         """Carry out a platform effect, or a call, and record it."""

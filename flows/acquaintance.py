@@ -41,7 +41,7 @@ class Acquaintance(Background):
         return customer_fields.of(self._tx, self._shop.id, self._buyer.customer_id, self._buyer.email_key)
 
     def consent(self, channel: Channel, purpose: Purpose) -> Said:
-        key = self._buyer.email_key if channel is Channel.EMAIL else self._phone
+        key = self._buyer.email_key if channel.by_email else self._phone
         if not (key or self._buyer.customer_id):
             return Said()
         # An account without an address on this channel: only what it decided itself counts, never the empty address.

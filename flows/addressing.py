@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connector.model import Customer, Order, Purpose, Shop, email_key
+from connector.model import Channel, Customer, Order, Purpose, Shop, email_key
 from connector.store import entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.situation import Situation
@@ -36,7 +36,7 @@ class Recipient:
     @property
     def key(self) -> str | None:
         """The address in the form consent and suppressions know it."""
-        return self.email_key if self.medium == "email" else self.address
+        return self.email_key if Channel.of(self.medium).by_email else self.address
 
 
 def derive_token(salt: bytes, *parts: str, length: int = 26) -> str:
@@ -107,20 +107,24 @@ def links_for(
     salt: bytes,
     now: datetime,
     survey: bool = False,
+    push: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
-    template asks for the survey's page, which no purpose has by itself."""
+    template asks for the survey's page, which no purpose has by itself, and `push` likewise for the notifications'."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
         found["order_status"] = order.status_url
-    if not purpose.needs_consent or recipient.key is None:
-        return found
 
     def page(kind: str, path: str, data: dict[str, str], *parts: str) -> str:
         token = derive_token(salt, "link", shop.id, kind, *parts)
         links.put(tx, shop.id, token, kind, {**data, "locale": recipient.locale or shop.locale}, now)
         return f"{base_url}/p/{path}/{token}"
+
+    if push and recipient.email_key is not None and recipient.medium == "email":
+        found["push"] = page("push", "push", {"address": recipient.email_key}, recipient.email_key)
+    if not purpose.needs_consent or recipient.key is None:
+        return found
 
     found["unsubscribe"] = page(
         "unsubscribe",

@@ -59,7 +59,7 @@ class Choice:
 
 def reachable(tx: Tx, shop_id: str, channel: Channel, address_key: str) -> Reachable:
     """The address with whose account it is."""
-    known = entities.customer_by_email(tx, shop_id, address_key) if channel is Channel.EMAIL else None
+    known = entities.customer_by_email(tx, shop_id, address_key) if channel.by_email else None
     customer_id = known.id if known is not None else None
     return Reachable(shop_id=shop_id, channel=channel, address_key=address_key, customer_id=customer_id)
 

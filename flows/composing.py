@@ -79,6 +79,7 @@ class Composer:
             salt=self._salt,
             now=now,
             survey=self._renderer.mentions(template, "links.survey"),
+            push=self._renderer.mentions(template, "links.push"),
         )
         if (token := case.facts.event.get(CONFIRM)) is not None:
             links[CONFIRM] = f"{self._base_url}/p/{CONFIRM}/{token}"

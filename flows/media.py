@@ -12,6 +12,7 @@ from datetime import datetime
 
 from connector.config import ShopSettings
 from connector.model import Channel, Effect, Shop
+from connector.store import push_subscriptions
 from connector.store.db import Tx
 from flows.addressing import Recipient, recipient_of
 from flows.facts import Facts
@@ -24,6 +25,9 @@ NO_TEMPLATE = "no_template"
 _PERSONAL = frozenset({"no_address", "suppressed", "consent_withdrawn", "no_consent"})
 """Rules about the person on this channel: another channel may be open."""
 _BY_PHONE = frozenset({"sms", "whatsapp"})
+_SOFT = frozenset({"email", "sms", "print"})
+"""Media that buyers may be written to unasked where the merchant says so (ePrivacy Art. 13(2), and by post); WhatsApp's
+own rules and a browser's permission ask for a yes (facts/messaging.md section 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,13 @@ def way_of(
     passed: dict[str, str] = {}
     media = _media_of(effect)
     for medium in media:
-        there = _on(medium, known, situation, shop)
+        there = _on(tx, medium, known, situation, shop)
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
             there = replace(there, address=effect.recipient)
         if medium != "email" and medium not in settings.channels:
             there = replace(there, address=None)
-        opted = settings.soft_opt_in
+        opted = settings.soft_opt_in if medium in _SOFT else frozenset()
         who = person(
             tx, shop, there.address, there.customer_id, effect.purpose, opted, salt, channel=Channel.of(medium)
         )
@@ -103,10 +107,14 @@ def _is_approved(effect: Effect, settings: ShopSettings) -> bool:
     return template in (settings.layered.get("whatsapp_templates") or {})
 
 
-def _on(medium: str, known: Recipient, situation: Situation, shop: Shop) -> Recipient:
-    """The recipient with the address of the medium."""
+def _on(tx: Tx, medium: str, known: Recipient, situation: Situation, shop: Shop) -> Recipient:
+    """The recipient with the address of the medium. A browser's is secret: there the person's own stands for it."""
     if medium == "email":
         return known
+    if medium == "push":
+        key = known.email_key
+        reached = key is not None and push_subscriptions.known(tx, shop.id, key)
+        return replace(known, address=key if reached else None, medium=medium)
     phone = phone_of(situation, shop) if medium in _BY_PHONE and known.of_order else None
     return replace(known, address=phone, medium=medium)
 

@@ -12,7 +12,6 @@ from datetime import datetime
 
 from connector.model import (
     Buyer,
-    Channel,
     Customer,
     Event,
     EventKind,
@@ -56,7 +55,7 @@ def _named(tx: Tx, shop_id: str, event: Event) -> Iterator[Buyer]:
     if event.customer is not None:
         yield Buyer(event.customer.email_key, event.customer.id)
     if event.consent is not None:
-        email = event.consent.address if event.consent.channel is Channel.EMAIL else None
+        email = event.consent.address if event.consent.channel.by_email else None
         yield Buyer(email_key(email), event.consent.customer_id)
     if event.kind in (EventKind.CUSTOMER_TAGGED, EventKind.CUSTOMER_UNTAGGED):
         yield Buyer(None, event.customer_id)

@@ -244,7 +244,7 @@ def person(
 
     Somebody who was forgotten is known by the keyed hash of their address (`salt`): their objection goes on.
     """
-    kind, key = ("email", email_key(address)) if channel is Channel.EMAIL else ("phone", address)
+    kind, key = ("email", email_key(address)) if channel.by_email else ("phone", address)
     if key is None:
         return Person(shop_status=shop.status)
     stopped = suppressions.find(tx, shop.id, key, channel)

@@ -32,6 +32,7 @@ COMMANDS = {
     "keys": "connector.cli.keys",
     "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
+    "push": "connector.cli.push",
     "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",

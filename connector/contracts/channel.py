@@ -36,10 +36,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The provider has taken responsibility. `provider_id` is its own name for the message."""
+    """The provider has taken responsibility. `provider_id` is its own name for the message; `gone` are those of the
+    recipient's browsers (ids) that take nothing any more."""
 
     key: str
     provider_id: str = ""
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Rejected:
     bad_address: bool = False
     bounce: BounceKind | None = None
     objected: bool = False
+    gone: tuple[str, ...] = ()
 
 
 class Scope(StrEnum):

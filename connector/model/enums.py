@@ -114,6 +114,11 @@ class Channel(OpenEnum):
     PLATFORM = "platform"
     OTHER = "other"
 
+    @property
+    def by_email(self) -> bool:
+        """Whether a person is known by their e-mail address here, though it need not be where the message goes."""
+        return self in (Channel.EMAIL, Channel.PUSH, Channel.PRINT)
+
 
 class Purpose(OpenEnum):
     """Why a message is sent. It binds consent, headers, caps and quiet hours (design section 4)."""

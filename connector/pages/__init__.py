@@ -16,6 +16,7 @@ from connector.pages import (
     frame,
     preferences,
     proxy,
+    push,
     referral,
     review,
     signup,
@@ -42,12 +43,18 @@ def register(app: Flask) -> None:
         ("survey", survey),
         ("task", task),
         ("data", data),
+        ("push", push),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
+    for name, script in (("worker", push.worker), ("snippet", push.snippet)):
+        blueprint.add_url_rule(f"/push/{name}.js", f"push_{name}", script, methods=["GET"])
+    rule = "/push/order/<key>/<order_id>"
+    blueprint.add_url_rule(rule, "push_order", push.show_order, methods=["GET"], provide_automatic_options=False)
+    blueprint.add_url_rule(rule, "push_order_post", push.act_order, methods=["POST"], provide_automatic_options=False)
     rule = "/proxy/<key>/<what>"
     blueprint.add_url_rule(rule, "proxy", proxy.answer, methods=["GET"], provide_automatic_options=False)
     app.register_blueprint(blueprint)

@@ -179,6 +179,11 @@ def let_frame(origins: Sequence[str]) -> None:
     g.framed_by = " ".join(origins)
 
 
+def let_script() -> None:
+    """Allow the page's own script, its service worker and its request back to us; everything else stays forbidden."""
+    g.scripted = True
+
+
 def _ours() -> bool:
     return request.path.startswith(GUARDED)
 
@@ -191,7 +196,7 @@ def _protect(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers[name] = value
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src {style}; img-src data:; "
+        f"default-src 'none'; style-src {style}; img-src data:; {_scripts(style)}"
         "form-action 'self'; base-uri 'none'; frame-ancestors " + (framed_by or "'none'")
     )
     if framed_by:
@@ -199,6 +204,10 @@ def _protect(response: Response) -> Response:
     if application().config.app.base_url.startswith("https:"):
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
+
+
+def _scripts(nonce: str) -> str:
+    return f"script-src {nonce}; worker-src 'self'; connect-src 'self'; " if g.get("scripted") else ""
 
 
 def _explain(error: HTTPException) -> BaseResponse | HTTPException:

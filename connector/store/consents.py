@@ -54,12 +54,12 @@ def address_of(tx: Tx, shop_id: str, consent: Consent) -> str:
     if address is None and consent.customer_id is not None:
         owner = entities.customer(tx, shop_id, consent.customer_id)
         if owner is not None:
-            address = owner.email if consent.channel is Channel.EMAIL else owner.phone
+            address = owner.email if consent.channel.by_email else owner.phone
     return _address_key(address, consent.channel)
 
 
 def _address_key(address: str | None, channel: Channel) -> str:
-    if channel is Channel.EMAIL:
+    if channel.by_email:
         return email_key(address) or ""
     return "".join((address or "").split())
 

@@ -188,6 +188,14 @@ PLACES: tuple[Place, ...] = (
         _words("event_key kind subject_kind subject_id order_id at recorded_at delivery_id"),
     ),
     Place(
+        "push_subscriptions",
+        "person_push",
+        "erase_push",
+        "wipe_push_subscriptions",
+        _words("subscription_id email_key sealed"),
+        _words("created_at"),
+    ),
+    Place(
         "checkouts",
         None,
         "erase_checkouts",

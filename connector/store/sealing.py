@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from connector.secrets import Vault, key_id_of
-from connector.store import connecting, meta, shops
+from connector.store import connecting, meta, push_subscriptions, shops
 from connector.store.db import Tx
 
 SALT = "salt"
@@ -17,7 +17,7 @@ SALT_PLACE = "meta|salt"
 
 
 def keys_in_use(tx: Tx) -> dict[str, Counter[str]]:
-    """How many secrets are sealed under each key, by what they are (`credentials`, `salt`, `connect attempts`)."""
+    """How many secrets are sealed under each key, by what they are (`credentials`, `salt`, ...)."""
     found: dict[str, Counter[str]] = {}
     for what, sealed in _all(tx):
         found.setdefault(key_id_of(sealed), Counter())[what] += 1
@@ -29,7 +29,7 @@ def reseal(tx: Tx, vault: Vault, now: datetime) -> int:
 
     Raises `ConfigError` when the vault lacks a key that something is sealed under; then nothing was changed.
     """
-    changed = shops.rotate_secrets(tx, vault) + connecting.reseal(tx, vault)
+    changed = shops.rotate_secrets(tx, vault) + connecting.reseal(tx, vault) + push_subscriptions.reseal(tx, vault)
     salt = meta.get(tx, SALT)
     if salt is not None and not vault.is_current(salt):
         meta.put(tx, SALT, vault.encrypt(vault.decrypt(salt, SALT_PLACE), SALT_PLACE), now)
@@ -42,6 +42,8 @@ def _all(tx: Tx) -> Iterator[tuple[str, str]]:
         yield "credentials", value
     for value in connecting.sealed(tx):
         yield "connect attempts", value
+    for value in push_subscriptions.sealed(tx):
+        yield "push subscriptions", value
     salt = meta.get(tx, SALT)
     if salt is not None:
         yield "salt", salt

@@ -43,7 +43,9 @@ VARIABLES = (
 )  # fmt: skip
 DEFAULT_ACCENT = "#1f5c4d"
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
-LINKS = ("unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track", "confirm")
+LINKS = (
+    "unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track", "confirm", "push",
+)  # fmt: skip
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
