@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import Response, make_response, request
 
 from connector.config import ShopSettings
-from connector.destinations import check_url
 from connector.errors import Refused
 from connector.model import Channel, Purpose, Shop, email_key
 from connector.pages.evidence import evidence
@@ -38,7 +37,6 @@ from connector.store import entities, push_subscriptions, shops, suppressions
 from connector.store.db import Tx
 from connector.store.push_subscriptions import Subscription
 from flows.addressing import derive_token
-from flows.channels.webpush.vapid import Vapid
 from flows.choices import Said, decide, reachable, withdraw
 from flows.policy import UNSUBSCRIBE
 
@@ -163,11 +161,20 @@ def _read(told: Any) -> Subscription | None:
         return None
     if _bytes(point)[:1] != b"\x04" or len(_bytes(point)) != 65 or len(_bytes(auth)) != 16:
         return None
-    try:
-        check_url(endpoint)
-    except Refused:
+    if not _is_public(endpoint):
         return None
     return Subscription(endpoint=endpoint, p256dh=point, auth=auth)
+
+
+def _is_public(url: str) -> bool:
+    # Here and not above: a server at rest does without an HTTP client.
+    from connector.destinations import check_url
+
+    try:
+        check_url(url)
+    except Refused:
+        return False
+    return True
 
 
 def _bytes(text: str) -> bytes:
@@ -181,6 +188,8 @@ def _public_key(settings: ShopSettings) -> str:
     """Of the shop's push channel; empty where it has none."""
     table = application().config.channels.get(settings.channels.get("push", ""), {})
     private = table.get("private_key", "") if table.get("kind") == "webpush" else ""
+    from flows.channels.webpush.vapid import Vapid  # with its channel, which has an HTTP client
+
     return Vapid(private).public_key if private else ""
 
 
