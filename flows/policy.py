@@ -154,7 +154,8 @@ def _holds(reason: str, at: datetime, now: datetime) -> bool:
 
 
 def _template(case: Case) -> str:
-    return str(case.effect.request.get("template", ""))
+    """The mail's template; a text or a notification is never the one the law asks for."""
+    return str(case.effect.request.get("template", "")) if case.effect.channel in ("", "email") else ""
 
 
 def _blocks(scope: str, reason: str, purpose: Purpose, template: str = "") -> bool:
