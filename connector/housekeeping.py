@@ -1,10 +1,12 @@
-"""What belongs to no customer and no order: credentials kept alive, merchants told."""
+"""What runs beside the flows: credentials kept alive, merchants told, clicks judged."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from connector.app import Kiitos
+from connector.judging import Judge
+from connector.judging import next_due as judging_due
 from connector.notices import Notices
 from connector.store import connecting, notices, renewals
 from connector.store.db import Tx
@@ -21,6 +23,7 @@ class Housekeeping:
         self._clock = kiitos.clock
         self._tokens = kiitos.tokens
         self._notices = Notices(kiitos)
+        self._judge = Judge(kiitos)
         self._adopted = False
         self._sweep_at = float("-inf")
 
@@ -40,6 +43,7 @@ class Housekeeping:
         if due is not None and due <= self._clock.now():
             self._tokens.keep_alive()
             self._notices.tell()
+            self._judge.work()
 
     def _sweep(self) -> None:
         """Keys that a platform brought for an attempt nobody came back to are not kept any longer than it lasts."""
@@ -49,5 +53,5 @@ class Housekeeping:
 
 
 def next_due(tx: Tx) -> datetime | None:
-    times = (renewals.next_due(tx), notices.next_due(tx))
+    times = (renewals.next_due(tx), notices.next_due(tx), judging_due(tx))
     return min((at for at in times if at is not None), default=None)

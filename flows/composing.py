@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,11 +15,13 @@ from flows.addressing import Recipient, links_for, with_code
 from flows.facts import Facts
 from flows.render.headers import headers_for
 from flows.render.locales import choose_locale
+from flows.short_links import Shortener, marks_of
 from flows.situation import NOTHING, Situation
 from flows.suggestions import suggest
 
 if TYPE_CHECKING:
     from flows.render.context import MessageView
+    from flows.render.prepared import Parts
     from flows.render.renderer import Renderer
 
 
@@ -28,7 +31,8 @@ CONFIRM = "confirm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One effect that policy allowed, with everything that was looked up to decide it."""
+    """One effect that policy allowed, with everything that was looked up to decide it. `shorten` puts short links
+    in the place of long addresses in the text of a small message."""
 
     effect: Effect
     run: Run
@@ -37,6 +41,7 @@ class Case:
     situation: Situation
     facts: Facts
     recipient: Recipient
+    shorten: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Composer:
             from flows.forms import compose
 
             short = str(effect.request.get("short") or template)
+            links_of = self._shortener(tx, case, key, now)
+            case = replace(case, shorten=lambda text: links_of.text(text, shorter_only=True))
             return compose(self._renderer, case, short, self._view(tx, case, links, short))
         rendered = self._renderer.render(
             template,
@@ -99,8 +106,48 @@ class Composer:
             recipient_name=recipient.name,
             headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
             at=now,
+            trace=self._trace(tx, case, key, now),
         )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
+
+    def _trace(self, tx: Tx, case: Case, key: str, now: datetime) -> Callable[[Parts], Parts] | None:
+        """What puts short links into the finished parts, where the shop follows messages of this purpose."""
+        tracking = case.settings.tracking
+        opens = tracking.opens and case.effect.purpose.needs_consent
+        if not opens and not tracking.follows(case.effect.purpose):
+            return None
+        shortener = self._shortener(tx, case, key, now)
+
+        def trace(parts: Parts) -> Parts:
+            html, text = parts.html, parts.text
+            if tracking.follows(case.effect.purpose):
+                html, text = shortener.html(html), shortener.text(text)
+            return replace(parts, html=shortener.picture(html) if opens else html, text=text)
+
+        return trace
+
+    def _shortener(self, tx: Tx, case: Case, key: str, now: datetime) -> Shortener:
+        order, parcel, cart = case.situation.order, case.facts.shipment, case.situation.checkout
+        said = (value for values in case.facts.steps.values() for value in values.values())
+        return Shortener(
+            tx=tx,
+            shop_id=case.shop.id,
+            key=key,
+            salt=self._salt,
+            begin=case.settings.tracking.url or self._base_url,
+            ours=self._base_url,
+            owner=case.recipient.key or "",
+            marks=marks_of(
+                (
+                    *((order.id, order.number, order.status_url) if order is not None else ()),
+                    *((*parcel.tracking_urls, *parcel.tracking_numbers) if parcel is not None else ()),
+                    *((cart.url, cart.token) if cart is not None else ()),
+                    *(case.recipient.key, case.recipient.address),
+                    *said,
+                )
+            ),
+            now=now,
+        )
 
     def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.

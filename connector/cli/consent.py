@@ -46,7 +46,7 @@ def consent() -> None:
 @click.pass_obj
 def show(app: App, shop: str, address: str, as_json: bool) -> None:
     """Everything ADDRESS (an e-mail address or a number) ever said in SHOP. Exit code 1 when that is nothing."""
-    app.config.shop(shop)
+    app.kiitos.config.shop(shop)
     key = email_key(address) or "".join(address.split())
     with app.kiitos.store.work.read() as tx:
         found = consents.history(tx, shop, key)
@@ -84,7 +84,7 @@ def record(
     """Write into the ledger what ADDRESS said to SHOP elsewhere; the platform is told where it has a place for it."""
     from flows.choices import Reachable, Said, decide
 
-    app.config.shop(shop)
+    app.kiitos.config.shop(shop)
     kiitos, on = app.kiitos, Channel.of(channel)
     key = email_key(address) if on is Channel.EMAIL else "".join(address.split())
     if yes is None:
@@ -114,7 +114,7 @@ def import_(app: App, shop: str, file: Path, dry_run: bool) -> None:
     """
     from connector.consent_lists import BadRow, keep, read
 
-    app.config.shop(shop)
+    app.kiitos.config.shop(shop)
     now = app.kiitos.clock.now()
     with file.open(encoding="utf-8-sig", newline="") as source:
         found = read(source, file.name, now)
@@ -141,7 +141,7 @@ def export(app: App, shop: str, target: Path) -> None:
     """Write SHOP's whole ledger to a CSV file. It is personal data."""
     from connector.consent_lists import write
 
-    app.config.shop(shop)
+    app.kiitos.config.shop(shop)
     target.touch(mode=0o600)
     with target.open("w", encoding="utf-8", newline="") as out:
         total = write(app.kiitos.store, shop, out)
@@ -179,7 +179,7 @@ def prove(app: App, shop: str | None, as_json: bool) -> None:
     and the shop told its buyers at checkout (soft opt-in, as noted when it left). Exit code 1 when there are any.
     """
     if shop:
-        app.config.shop(shop)
+        app.kiitos.config.shop(shop)
     with app.kiitos.store.work.read() as tx:
         found, looked_at = consents.unfounded(tx, shop or ""), consents.sent(tx, shop or "")
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -11,7 +11,8 @@ from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.intake import again_if_moved
 from connector.model import Effect
-from connector.store import effects, entities, runs
+from connector.store import clicks, effects, entities, runs
+from connector.store.clicks import NEW, OPEN, PERSON, Click
 from connector.store.db import Tx
 from flows import repair
 
@@ -57,6 +58,7 @@ def show(app: App, shop: str, message: str, as_json: bool) -> None:
     with app.kiitos.store.work.read() as tx:
         effect = _find(app, tx, shop, message)
         journal = runs.journal_of(tx, shop, effect.run_id) if effect.run_id else []
+        followed = clicks.of_effect(tx, shop, message)
         told = _told(tx, effect)
     told |= {
         "recipient": effect.recipient,
@@ -68,10 +70,12 @@ def show(app: App, shop: str, message: str, as_json: bool) -> None:
         "attempts": str(effect.attempts),
         "may_have_arrived": "yes" if effect.tainted else "no",
         "first_try": to_text(effect.first_try_at) if effect.first_try_at else "",
+        "clicks": _followed(followed),
     }
     lines = [{"at": to_text(row.at), "step": row.step_id, "what": row.what, **row.detail} for row in journal]
     if as_json:
-        print_json({**told, "journal": lines})
+        visits = [{"at": to_text(one.at), "url": one.url, "verdict": one.verdict} for one in followed]
+        print_json({**told, "clicks": visits, "journal": lines})
         return
     for name, value in told.items():
         click.echo(f"{name.replace('_', ' '):<17}{value}")
@@ -126,6 +130,15 @@ def _find(app: App, tx: Tx, shop: str, message: str) -> Effect:
         click.echo(f"{shop} has no message '{message}'; `kiitos messages list` shows those that wait", err=True)
         raise click.exceptions.Exit(1)
     return effect
+
+
+def _followed(found: Sequence[Click]) -> str:
+    """How often links of a message were followed, and by whom as far as that can be told."""
+    people = sum(one.verdict == PERSON for one in found)
+    opened, waiting = sum(one.verdict == OPEN for one in found), sum(one.verdict == NEW for one in found)
+    machines = len(found) - people - opened - waiting
+    kinds = ((people, "by people"), (machines, "by machines"), (waiting, "not judged yet"), (opened, "perhaps opened"))
+    return ", ".join(f"{count} {kind}" for count, kind in kinds if count)
 
 
 def _told(tx: Tx, effect: Effect) -> dict[str, Any]:

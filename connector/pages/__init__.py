@@ -10,6 +10,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, request
 
 from connector.pages import (
+    clicks,
     confirm,
     connect,
     data,
@@ -59,6 +60,7 @@ def register(app: Flask) -> None:
     blueprint.add_url_rule(rule, "proxy", proxy.answer, methods=["GET"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.register_blueprint(connect.blueprint())
+    clicks.register(app)
     frame.guard(app)
 
 

@@ -29,7 +29,7 @@ from flows.render.locales import FALLBACK, direction, match_language
 from flows.runner import RunMoved, Runner
 
 PREFIX = "/p"
-GUARDED = (f"{PREFIX}/", "/connect")
+GUARDED = (f"{PREFIX}/", "/connect", "/c/")
 T = TypeVar("T")
 _TOKEN = re.compile(r"[0-9a-z]{16,64}")
 _CARD, _CARD_DARK, _INK, _INK_DARK = "#ffffff", "#202725", "#1d2421", "#eef2f0"

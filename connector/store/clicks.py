@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.clock import from_text, to_text
+from connector.model import Effect
 from connector.store.db import Tx
+from connector.store.effects import effect_of
 
+_KEY = 24
 MOST = 60
 """Clicks of one message that are kept: more teach nothing, and scanners are patient."""
-NEW, PERSON = "new", "person"
+NEW, PERSON, OPEN = "new", "person", "open"
+"""Verdicts: not judged yet, a person's click, a picture that was fetched: perhaps somebody looked (Apple's mail fetches
+all of them for everybody)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,13 @@ def keep(tx: Tx, shop_id: str, url_id: str, url: str, owner: str, now: datetime)
 def find(tx: Tx, url_id: str) -> ShortLink | None:
     row = tx.one("short_link_get", url_id=url_id)
     return ShortLink(row["shop_id"], row["url_id"], row["url"]) if row else None
+
+
+def message_of(tx: Tx, beginning: str) -> Effect | None:
+    """The message whose key begins so, without its content; `None` where there is none (any more), or two."""
+    rows = tx.all("click_message", low=beginning, high=beginning + "z" * _KEY)
+    found = [row for row in rows if row["message_key"].startswith(beginning)]
+    return effect_of(found[0]) if len(found) == 1 else None
 
 
 def put(tx: Tx, click: Click) -> None:

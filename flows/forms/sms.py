@@ -55,7 +55,7 @@ def compose(renderer: Renderer, case: Case, template: str, view: MessageView) ->
         text, subject = parts.text.strip(), parts.subject
     if case.effect.purpose.needs_consent:
         text = with_way_out(text, case, view)
-    text = fold(text)
+    text = fold(case.shorten(text) if case.shorten is not None else text)
     counted = segments(text)
     if counted.parts > case.settings.sms_parts:
         raise Refused(

@@ -9,7 +9,7 @@ Liquid runs before MJML. Shipped and merchants' templates go the same way; see `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -135,13 +135,17 @@ class Renderer:
         recipient_name: str,
         headers: Mapping[str, str],
         at: datetime,
+        trace: Callable[[Parts], Parts] | None = None,
     ) -> Rendered:
-        """The whole message. `headers` come from `headers_for`; `key` is the effect's, `at` goes into Date.
+        """The whole message. `headers` come from `headers_for`; `key` is the effect's, `at` goes into Date. `trace` may
+        change the finished parts (short links).
 
         Raises `TemplateError` (the template or its headers), `Refused` (an address that is none).
         """
         check_headers(view.purpose, headers, template)
         parts, fault = self._parts_or_lenient(template, view)
+        if trace is not None:
+            parts = trace(parts)
         letter = Letter(
             key=key,
             sender=sender,

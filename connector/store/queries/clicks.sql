@@ -7,6 +7,11 @@ ON CONFLICT (shop_id, url_id) DO NOTHING
 -- What the id in a short link stands for.
 SELECT shop_id, url_id, url FROM short_links WHERE url_id = :url_id
 
+-- click_message --
+-- The message whose key begins so. Keys are lower-case letters and digits, which every collation puts in this order.
+SELECT * FROM effects WHERE message_key >= :low AND message_key <= :high AND message_key IS NOT NULL
+ORDER BY message_key LIMIT 4
+
 -- click_put --
 -- Somebody followed a link, or something did. Beyond `most` of one message nothing is learnt from more.
 INSERT INTO clicks (shop_id, click_id, effect_id, url_id, at, verdict)
