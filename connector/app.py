@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.calling import Caller, keep_secrets
+from connector.channels import Channels
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
-from connector.contracts import Access, Channel, Message
-from connector.contracts.channel_events import ENVELOPE, HOOK_PREFIX
+from connector.contracts import Access, Channel
+from connector.contracts.channel_events import HOOK_PREFIX
 from connector.credentials import Credentials, app_owner
 from connector.errors import ConfigError
 from connector.log import get_log
@@ -31,6 +31,7 @@ from flows.applied import Held, load_applied
 from flows.catalog import Catalog
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
+from flows.routing import Routing
 from flows.runner import Runner
 from webhooks.doors import event_urls
 
@@ -64,7 +65,6 @@ class Kiitos:
     salt: bytes = field(repr=False)
     generation: int = 0
     applied: dict[str, int] = field(default_factory=dict)
-    _channels: dict[str, Channel] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
@@ -79,7 +79,19 @@ class Kiitos:
         from flows.outbox import Outbox
 
         composer = Composer(self.renderer, self.config.app.base_url, self.salt)
-        return Outbox(self.runner, composer, self.clock, salt=self.salt, base_url=self.config.app.base_url)
+        return Outbox(
+            self.runner,
+            composer,
+            self.clock,
+            salt=self.salt,
+            base_url=self.config.app.base_url,
+            routing=self.routing,
+        )
+
+    @cached_property
+    def routing(self) -> Routing:
+        """By which provider a message goes, and when."""
+        return Routing(self.channels.provider)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -92,29 +104,17 @@ class Kiitos:
         return Caller(self.store, self.vault, self.clock)
 
     def channel(self, shop: ShopSettings, medium: str = "email") -> Channel:
-        """The shop's channel for e-mail or another medium; one instance a name, built on first use."""
-        name = shop.email_channel if medium == "email" else shop.channels[medium]
-        if name not in self._channels:
-            table = {key: value for key, value in self.config.channels[name].items() if not key.startswith(ENVELOPE)}
-            kind = self.registry.channel(str(table.pop("kind")))
-            told = {"events_url": self.event_urls().get(name, "")} if kind.told_where else {}
-            self._channels[name] = kind.from_settings(told | table, self.clock)
-        return self._channels[name]
+        """The shop's first channel for e-mail or another medium; one instance a name, built on first use."""
+        return self.channels.named(shop.providers(medium)[0])
 
-    def channel_of(self, shop: ShopSettings, message: Message) -> Channel:
-        """What takes this very message: a chat of the merchant's people, or the shop's channel for its medium."""
-        if message.channel != "chat":
-            return self.channel(shop, message.channel)
-        person = shop.people[message.recipient]
-        name = f"chat {hashlib.sha256(person.chat.encode()).hexdigest()}"
-        if name not in self._channels:
-            table = {"url": person.chat, "style": person.style, "private_addresses": person.private_addresses}
-            self._channels[name] = self.registry.channel("chat").from_settings(table, self.clock)
-        return self._channels[name]
+    @cached_property
+    def channels(self) -> Channels:
+        """The configured channels."""
+        return Channels(lambda: self.config, self.registry, self.clock, self.event_urls)
 
     def use_channel(self, name: str, channel: Channel) -> None:
         """Put a channel in place of the configured one: simulation and tests."""
-        self._channels[name] = channel
+        self.channels.use(name, channel)
 
     def access(self, shop: ShopSettings) -> Access:
         """What an adapter needs to act for the shop, with credentials that work now. May ask the platform to renew
@@ -218,8 +218,7 @@ class Kiitos:
                         shops.put_secret(tx, self.vault, shop_id, name, value, now)
 
     def close(self) -> None:
-        for channel in self._channels.values():
-            channel.close()
+        self.channels.close()
         self.store.close()
 
 

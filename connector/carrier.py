@@ -22,6 +22,7 @@ from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, Sto
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
+from connector.looking_up import Asking
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, call, perform
 from connector.pictures import Pictures
@@ -31,7 +32,8 @@ from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs
 from flows.aside import CALL
-from flows.outbox import LEASE, Prepared
+from flows.outbox import LEASE
+from flows.outcomes import Prepared
 
 log = get_log("carrier")
 
@@ -60,6 +62,7 @@ class Carrier:
         self._ledger = ledger
         self._pictures = Pictures(kiitos)
         self._reconciler = Reconciler(kiitos)
+        self._asking = Asking(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
         self._tick_began = 0.0
@@ -108,7 +111,8 @@ class Carrier:
         known = [effect for effect in waiting if self._known(effect, now)]
         urgent = [effect for effect in known if not self._needs_look(effect)]
         chosen = urgent or [effect for effect in known if self._looked(effect, known, now)]
-        return frozenset((effect.shop_id, effect.id) for effect in chosen)
+        settled = self._asking.ask([effect for effect in chosen if effect.tainted], now, self._tick_began + LOOK_BUDGET)
+        return frozenset((effect.shop_id, effect.id) for effect in chosen) - settled
 
     def _known(self, effect: Effect, now: datetime) -> bool:
         """A shop missing from the configuration keeps what is its own until it is back."""
@@ -130,12 +134,13 @@ class Carrier:
     def _prepare_batch(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
         with self._store.work.transaction() as tx:
             for effect in effects.expired(tx, now, SEND):
-                self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, effect))
+                self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
             due = effects.due(tx, now, min(self._size, SEND))
             waiting = self._kiitos.outbox.in_order([one for one in due if (one.shop_id, one.id) in admitted])
             self._kiitos.outbox.foresee(tx, waiting)
             found = (
-                self._kiitos.outbox.prepare(tx, effect, now, repeatable_for(self._kiitos, effect)) for effect in waiting
+                self._kiitos.outbox.prepare(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
+                for effect in waiting
             )
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
@@ -182,7 +187,7 @@ class Carrier:
         for item in prepared:
             assert item.message is not None
             settings = self._kiitos.catalog.settings(item.effect.shop_id)
-            channel = self._kiitos.channel_of(settings, item.message)
+            channel = self._kiitos.channels.of(settings, item.message, item.provider)
             by_channel.setdefault(id(channel), (channel, []))[1].append(item)
         for channel, items in by_channel.values():
             handed: list[Prepared] = []
@@ -248,9 +253,11 @@ class Carrier:
         with self._store.work.transaction() as tx:
             while unmoved:  # as far as we know: when one did move, the transaction is taken again, and reads them
                 runs.know(tx, unmoved.pop())
-            for item in items:
-                self._kiitos.outbox.record(tx, item, _outcome_of(item, outcomes), now, window)
-                forget_gone(tx, item.effect.shop_id, _outcome_of(item, outcomes))
+            told = [(item, _outcome_of(item, outcomes)) for item in items]
+            self._kiitos.outbox.learn(tx, told, now)
+            for item, outcome in told:
+                self._kiitos.outbox.record(tx, item, outcome, now, window)
+                forget_gone(tx, item.effect.shop_id, outcome)
 
     def _perform(self, item: Prepared) -> None:
         """Carry out a platform effect, or a call, and record it."""

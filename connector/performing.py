@@ -16,7 +16,7 @@ from flows.aside import CALL
 from flows.attempts import Attempt, with_attempt
 from flows.consenting import CONSENT, write_consent
 from flows.obeying import FETCH
-from flows.outbox import Prepared
+from flows.outcomes import Prepared
 from flows.reviews import with_reviews
 
 _BEFORE = timedelta(hours=1)

@@ -11,7 +11,7 @@ from connector.intake import again_if_moved
 from connector.ledger import Attempt, Fate, Ledger
 from connector.log import get_log
 from connector.model import Effect, EffectStatus
-from connector.store import effects
+from connector.store import effects, providers
 from connector.store.db import Tx
 
 _LEASE_MARGIN = timedelta(seconds=30)
@@ -28,13 +28,15 @@ def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
             log.info("dead_worker_settled", dead=trace.worker, effects=settled)
 
 
-def repeatable_for(kiitos: Kiitos, effect: Effect) -> float:
-    """Seconds within which the effect's channel takes a repetition for the same message; 0 for platform effects."""
+def repeatable_for(kiitos: Kiitos, tx: Tx, effect: Effect) -> float:
+    """Seconds within which the effect's provider takes a repetition for the same message; 0 for platform effects."""
     if effect.kind != "message" or not kiitos.catalog.knows(effect.shop_id):
         return 0.0
-    settings, medium = kiitos.catalog.settings(effect.shop_id), effect.channel or "email"
-    known = medium == "email" or medium in settings.channels
-    return kiitos.channel(settings, medium).idempotent_for if known else 0.0
+    names = kiitos.catalog.settings(effect.shop_id).providers(effect.channel or "email")
+    name = (*names, "")[0]
+    if effect.attempts and (len(names) > 1 or effect.tainted):
+        name = providers.way_of(tx, effect.shop_id, effect.id).provider or name
+    return kiitos.channels.named(name).idempotent_for if name in kiitos.config.channels else 0.0
 
 
 def _settle(kiitos: Kiitos, left: Sequence[tuple[Attempt, Fate]]) -> int:
@@ -52,7 +54,7 @@ def _settle_one(kiitos: Kiitos, tx: Tx, attempt: Attempt, fate: Fate, now: datet
     elif fate is Fate.ACCEPTED:
         kiitos.outbox.done(tx, effect, now, {})
     else:
-        kiitos.outbox.expired(tx, effect, now, repeatable_for(kiitos, effect))
+        kiitos.outbox.expired(tx, effect, now, repeatable_for(kiitos, tx, effect))
     return True
 
 

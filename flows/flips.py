@@ -142,6 +142,8 @@ _POLICY: Mapping[str, str] = {
     "consent_withdrawn": "consent for {purpose} given after {consent_at} would have let it out",
     "no_consent": "a recorded yes for {purpose} would have let it out",
     "paused_by_customer": "without the customer's pause until {paused_until} it would have gone out",
+    "provider_rate": "with more room in the account of {provider} it would go out sooner ({why}; set rate in app.toml)",
+    "provider_down": "with {provider} answering it would go out ({why}); a second channel in email = [...] takes over",
     "flow_paused": "with the flow running it would go out; it is held, not lost",
     "canary": "a share above {place} would have let it out (it is {canary}); it is held, not lost",
     "just_bought": "without {product} in a recent order it would have gone out",

@@ -7,27 +7,17 @@ transactional mail, never for marketing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import Clock, from_text
-from connector.contracts import (
-    DOUBTFUL,
-    Accepted,
-    EffectDone,
-    EffectFailed,
-    EffectSkipped,
-    Message,
-    Outcome,
-    Rejected,
-    Retry,
-    Unknown,
-)
-from connector.errors import KiitosError, Refused, TemplateError
-from connector.model import Effect, EffectStatus, Purpose, Run, ShopStatus
+from connector.config import ShopSettings
+from connector.contracts import Message
+from connector.errors import Refused, TemplateError
+from connector.model import Effect, EffectStatus, ShopStatus
 from connector.standing import FLOW_HELD, tell_of_flow
-from connector.store import effects, pace, runs, shops
+from connector.store import effects, pace, providers, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
@@ -36,47 +26,42 @@ from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
-from flows.fate import CAME_BACK, learn
 from flows.foreseeing import foresee
-from flows.guards import GuardResult
 from flows.heard import unheard
 from flows.media import Way, sender_of, way_of
+from flows.outcomes import Outcomes, Prepared
 from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
 from flows.records import RECORD, record
 from flows.repeating import forgotten, known_still, no_longer_true
+from flows.routing import RATE, Go, Gone, Routing, Wait, shortly
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
-from flows.suppressing import blame
 from flows.telling import NOTIFY, compose_note, person_of
 from flows.told import told_already
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 
 LEASE = timedelta(minutes=5)
-MAX_ATTEMPTS = 400
-"""A guard only: policy drops what has become too late (7 days, marketing class 48 h) long before."""
-_BACKOFF_CAP = timedelta(hours=1)
-_DEATHS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """An effect in state `sending`, committed before the call. `message` is set for messages, `run` unless a fetch."""
+class Outbox(Outcomes):
+    """Decides, freezes and records. It never acts. `base_url` is where the pages behind a person's links are. Without
+    `routing` every message goes by its shop's first provider at once (a look back at a year)."""
 
-    effect: Effect
-    run: Run | None
-    message: Message | None = None
-
-
-class Outbox:
-    """Decides, freezes and records. It never acts. `base_url` is where the pages behind a person's links are."""
-
-    def __init__(self, runner: Runner, composer: Composes, clock: Clock, *, salt: bytes, base_url: str = "") -> None:
-        self._runner = runner
+    def __init__(
+        self,
+        runner: Runner,
+        composer: Composes,
+        clock: Clock,
+        *,
+        salt: bytes,
+        base_url: str = "",
+        routing: Routing | None = None,
+    ) -> None:
+        super().__init__(runner, clock, routing)
         self._composer = composer
         self._base_url = base_url
-        self._clock = clock
         self._salt = salt
 
     def foresee(self, tx: Tx, waiting: Sequence[Effect]) -> None:
@@ -101,7 +86,7 @@ class Outbox:
         if run is None or (run.status.ended and not by_hand):
             self._drop(tx, effect, now, "run_ended", "the run had ended")
             return None
-        if not by_hand and forgotten(effect, now, idempotent_for):
+        if not by_hand and self._too_often(tx, effect, now, idempotent_for):
             self._doubt(tx, effect, now, f"{effect.reason}; too late to repeat it without sending it twice")
             return None
         settings = self._runner.catalog.settings(effect.shop_id)
@@ -140,7 +125,8 @@ class Outbox:
             recipient=way.recipient,
         )
         silent = None if by_hand else unheard(tx, flow, case, self._salt, now)
-        if not self._let_pass(tx, case, silent or self._weigh(tx, case, way.person, now), now):
+        go = self._route(tx, effect, settings, now)
+        if go is None or not self._let_pass(tx, case, silent or self._weigh(tx, case, way.person, now), now):
             return None
         once_only = effect.kind == "message" and not effect.tainted and not by_hand
         if once_only and (before := told_already(tx, run, effect)):
@@ -149,7 +135,50 @@ class Outbox:
         if effect.kind != "message":
             effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE))
             return Prepared(effect=effect, run=run)
-        return self._freeze(tx, case, now)
+        if not self._set_out(tx, effect, settings, go, now):
+            return None
+        return self._freeze(tx, case, go, now)
+
+    def _too_often(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float) -> bool:
+        """A repetition that might be a second message: of the marketing class never, of order mail once."""
+        if forgotten(effect, now, idempotent_for):
+            return True
+        if (
+            effect.kind != "message"
+            or not effect.tainted
+            or known_still(effect.first_try_at or now, now, idempotent_for)
+        ):
+            return False
+        return providers.way_of(tx, effect.shop_id, effect.id).doubts > 1
+
+    def _route(self, tx: Tx, effect: Effect, settings: ShopSettings, now: datetime) -> Go | None:
+        """By which provider the message may go now; `None` when it waits for one, or has none any more."""
+        if effect.kind not in ("message", NOTIFY) or self._routing is None or effect.channel == "chat":
+            return Go("")
+        match self._routing.choose(tx, effect, settings, effect.channel or "email", now):
+            case Go() as go:
+                if go.passed and not effect.attempts:
+                    why = "; ".join(f"{name}: {reason}" for name, reason in go.passed.items())
+                    self._note(tx, effect, now, "provider", {"chosen": go.provider, "why": why})
+                return go
+            case Wait(until=until, rule=rule, detail=detail):
+                said = f"{rule}: {detail['provider']}: {detail['why']}"
+                if not effect.reason.startswith(f"{rule}: {detail['provider']}"):
+                    self._note(tx, effect, now, "deferred", {"rule": rule, **detail})
+                effects.defer(tx, effect.shop_id, effect.id, until, said)
+            case Gone(provider=provider):
+                text = f"{effect.reason}; not repeated: the channel '{provider}' it went by is not configured any more"
+                self._doubt(tx, effect, now, text)
+        return None
+
+    def _set_out(self, tx: Tx, effect: Effect, settings: ShopSettings, go: Go, now: datetime) -> bool:
+        """Spend the provider's share; otherwise the message is due again in a moment."""
+        if self._routing is None or not go.provider:
+            return True
+        if self._routing.take(tx, effect, settings, effect.channel or "email", go, now):
+            return True
+        effects.defer(tx, effect.shop_id, effect.id, shortly(now), f"{RATE}: another worker was first")
+        return False
 
     def _choose(self, tx: Tx, way: Way, now: datetime) -> Effect:
         """The message goes by another channel than the last time it was looked at; which one, and why, is kept."""
@@ -205,8 +234,12 @@ class Outbox:
             self.error(tx, effect, now, error)
             return None
         sent = told.message
+        by = replace(effect, channel=sent.channel)
+        go = self._route(tx, by, case.settings, now)
+        if go is None or not self._set_out(tx, by, case.settings, go, now):
+            return None
         effects.take(tx, effects.beginning(effect, sent, told.subject, now, now + LEASE))
-        return Prepared(effect=effect, run=case.run, message=sent)
+        return Prepared(effect=effect, run=case.run, message=sent, provider=go.provider)
 
     def _let_pass(self, tx: Tx, case: Case, verdict: Verdict, now: datetime) -> bool:
         """Do what policy says and keep its reason; True when the effect may happen."""
@@ -242,14 +275,14 @@ class Outbox:
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, effect.recipient))
         return Prepared(effect=effect, run=None)
 
-    def _freeze(self, tx: Tx, case: Case, now: datetime) -> Prepared | None:
+    def _freeze(self, tx: Tx, case: Case, go: Go, now: datetime) -> Prepared | None:
         """Render, keep the bytes, and mark the effect `sending`.
 
         What may have gone out once is repeated byte for byte. What certainly did not is rendered anew: meanwhile the
         customer may have corrected the address, and the parcel may have moved.
         """
         effect = case.effect
-        key = derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)
+        key = self._key(effect)
         content, subject, address = effect.content, effect.subject, effect.recipient
         if content is None or not effect.tainted:
             try:
@@ -264,137 +297,21 @@ class Outbox:
         message = Message(key=key, channel=effect.channel or "email", sender=sender, recipient=address, content=content)
         message = replace(message, purpose=effect.purpose, shop_id=effect.shop_id)
         effects.take(tx, effects.beginning(effect, message, subject, now, now + LEASE))
-        return Prepared(effect=effect, run=case.run, message=message)
+        return Prepared(effect=effect, run=case.run, message=message, provider=go.provider)
 
-    def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
-        """T5 for one message: store what the channel said and let the run go on."""
-        effect = prepared.effect
-        match outcome:
-            case Accepted(provider_id=provider_id):
-                self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)
-            case Rejected(code=code, text=text, bad_address=bad_address, objected=objected):
-                if (bad_address or objected) and prepared.message is not None and effect.kind == "message":
-                    blame(tx, effect, prepared.message.recipient, objected, now)
-                if effect.tainted and not bad_address:
-                    self._doubt(tx, effect, now, f"not repeated: {code}: {text}")
-                else:
-                    self.fail(tx, effect, now, code, text)
-            case Retry(text=text, after=after):
-                self.again(tx, effect, now, text, after)
-            case Unknown(text=text):
-                self.unknown(tx, effect, now, text, idempotent_for)
-
-    def done(self, tx: Tx, effect: Effect, now: datetime, values: Mapping[str, str], provider_id: str = "") -> None:
-        effects.settle(
-            tx, effect.shop_id, effect.id, now, EffectStatus.SENT, provider_id=provider_id, result=dict(values)
+    def frozen(self, effect: Effect) -> Message | None:
+        """The message as the last attempt had it; `None` where there was none."""
+        if effect.content is None or effect.kind != "message":
+            return None
+        return Message(
+            key=self._key(effect),
+            channel=effect.channel or "email",
+            sender=effect.sender,
+            recipient=effect.recipient,
+            content=effect.content,
+            purpose=effect.purpose,
+            shop_id=effect.shop_id,
         )
-        self._runner.settle(tx, effect, EffectDone(values), now)
 
-    def fail(self, tx: Tx, effect: Effect, now: datetime, code: str, text: str) -> None:
-        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.FAILED, reason=f"{code}: {text}")
-        self._runner.settle(tx, effect, EffectFailed(code, text), now)
-
-    def again(self, tx: Tx, effect: Effect, now: datetime, text: str, after: float | None) -> None:
-        """Certainly not done: put it back, with exponential back-off and jitter, not before the other side's wish."""
-        if effect.attempts + 1 >= MAX_ATTEMPTS:
-            given_up = f"{MAX_ATTEMPTS} attempts; the last said: {text}"
-            if effect.tainted and effect.kind == "message":
-                self._doubt(tx, effect, now, f"not repeated: GAVE_UP: {given_up}")
-            else:
-                self.fail(tx, effect, now, "GAVE_UP", given_up)
-            return
-        pause = min(timedelta(seconds=15 * 2 ** min(effect.attempts, 10)), _BACKOFF_CAP)
-        pause *= 0.5 + self._clock.random() / 2
-        if after is not None:
-            pause = max(pause, timedelta(seconds=after))
-        effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text)
-
-    def unknown(self, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
-        """Nobody can say whether it was carried out: see the rule in this module's head. Unless its provider already
-        told: an event may overtake the answer, or outlive the worker that waited for it."""
-        if (sent := learn(tx, effect, now)) is not None:
-            return self.done(tx, effect, now, {}) if sent else self.fail(tx, effect, now, *CAME_BACK)
-        first = effect.first_try_at or now
-        inside = known_still(first, now, idempotent_for)
-        once_more = effect.kind != "message" or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
-        if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
-            pause = timedelta(seconds=1 if effect.kind == "message" else 15 * 2 ** min(effect.attempts, 8))
-            effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
-            return self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
-        return self._doubt(tx, effect, now, text)
-
-    def _doubt(self, tx: Tx, effect: Effect, now: datetime, text: str) -> None:
-        """An earlier attempt may have arrived, and it is not repeated: "not sent" would be a guess. The run goes on."""
-        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
-        self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
-
-    def expired(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float) -> None:
-        """A worker died while this was `sending`: the same as an unknown outcome."""
-        self.unknown(tx, effect, now, "the worker stopped while sending", idempotent_for)
-
-    def unsent(self, tx: Tx, effect: Effect, now: datetime) -> None:
-        """A worker died while this was `sending`, and certainly before anything of it left: try again at once.
-
-        When workers keep dying at it, with pauses: they part the message that kills from its neighbours in the batch.
-        """
-        text = "the worker stopped before sending"
-        if effect.attempts > _DEATHS:
-            self.again(tx, effect, now, text, None)
-        else:
-            effects.retry(tx, effect.shop_id, effect.id, now, now, text)
-
-    def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
-        """A refusal that no retry will change."""
-        self.fail(tx, effect, now, getattr(error, "provider_code", "") or error.code, error.message)
-
-    def doubtful(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
-        """Perhaps done, and looking did not tell: never again by itself. A person sees it as `uncertain`; the run goes
-        on as after a failure, so that nobody is promised what they may not have."""
-        effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=error.message)
-        self._runner.settle(tx, effect, EffectFailed(DOUBTFUL, error.message), now)
-
-    def strand(self, tx: Tx, effect: Effect, now: datetime, outcome: Outcome | None = None) -> None:
-        """Something of ours broke around this effect: record what is certain, and end its run with the reason kept.
-
-        Without an outcome nothing was sent. The run does not go on, so that nobody hears a half-told story.
-        """
-        sent = isinstance(outcome, Accepted)
-        status = EffectStatus.SENT if sent else EffectStatus.UNCERTAIN if outcome else EffectStatus.FAILED
-        effects.settle(tx, effect.shop_id, effect.id, now, status, reason="" if sent else "INTERNAL: see the log")
-        if effect.run_id:
-            self._runner.strand(tx, effect.shop_id, effect.run_id, now)
-
-    def give_up(self, tx: Tx, effect: Effect, now: datetime, code: str, reason: str) -> None:
-        """A person decided against it."""
-        self._drop(tx, effect, now, code, reason)
-
-    def _drop_stale(self, tx: Tx, effect: Effect, stale: GuardResult, now: datetime) -> None:
-        reason = f"{stale.path} {stale.op} {stale.wanted}"
-        self._drop(tx, effect, now, "no_longer_true", reason, {"saw": str(stale.saw)})
-
-    def _drop(
-        self,
-        tx: Tx,
-        effect: Effect,
-        now: datetime,
-        code: str,
-        reason: str,
-        detail: Mapping[str, str] | None = None,
-    ) -> None:
-        if effect.tainted and effect.kind == "message":
-            self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
-            return
-        effects.settle(
-            tx,
-            effect.shop_id,
-            effect.id,
-            now,
-            EffectStatus.SKIPPED,
-            reason=f"{code}: {reason}",
-            result=dict(detail or {}),
-        )
-        self._runner.settle(tx, effect, EffectSkipped(code), now)
-
-    def _note(self, tx: Tx, effect: Effect, now: datetime, what: str, detail: Mapping[str, str]) -> None:
-        if effect.run_id:
-            runs.journal(tx, effect.shop_id, effect.run_id, now, effect.step_id, what, detail)
+    def _key(self, effect: Effect) -> str:
+        return derive_token(self._salt, "message", effect.shop_id, effect.id, length=24)

@@ -279,9 +279,7 @@ class _Reader:
             self.faults.append(f'{where}.platform: missing; write platform = "shopify" or "woocommerce"')
         if not (get("domain") or get("url")):
             self.faults.append(f"{where}: needs domain (Shopify) or url (WooCommerce)")
-        channel = get("email") or next(iter(channels), "")
-        if channel not in channels:
-            self.faults.append(f"{where}.email: no channel '{channel}'{near(str(channel), channels)}")
+        mailers = self.mailers(where, get("email"), channels)
         if not get("sender"):
             self.faults.append(f'{where}.sender: missing; write sender = "Shop name <hello@your-domain>"')
         purposes = frozenset(Purpose.of(word) for word in get("soft_opt_in", []))
@@ -301,7 +299,8 @@ class _Reader:
             layered=layered,
             flows=flows,
             secrets=secrets,
-            email_channel=channel,
+            email_channel=mailers[0],
+            email_fallbacks=mailers[1:],
             sender=get("sender"),
             reply_to=get("reply_to"),
             soft_opt_in=purposes,
@@ -310,7 +309,7 @@ class _Reader:
             endpoint_key=key,
             guides=guides,
             limits=read_limits(layered),
-            channels={"email": channel, **media},
+            channels={"email": mailers[0], **media},
             consenting=read_consenting(layered),
             tracking=read_tracking(layered),
             endpoints=endpoints,
@@ -330,6 +329,16 @@ class _Reader:
         if name not in self._guides:
             self._guides[name] = read_guides(folder, self.faults)
         return self._guides[name]
+
+    def mailers(self, where: str, named: str | list[str] | None, channels: Mapping[str, Any]) -> tuple[str, ...]:
+        """The channels for e-mail, the first one first; the next takes what the one before certainly did not."""
+        names = [named] if isinstance(named, str) else named or list(channels)[:1] or [""]
+        for name in names:
+            if name not in channels:
+                self.faults.append(f"{where}.email: no channel '{name}'{near(name, channels)}")
+        if len(set(names)) < len(names):
+            self.faults.append(f"{where}.email: a channel is named twice")
+        return tuple(names)
 
     def media(self, where: str, layered: Layered, channels: Mapping[str, Any]) -> dict[str, str]:
         """The channels for other kinds of messages than e-mail, as far as the shop has any."""

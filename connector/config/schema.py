@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from connector.config.consenting import double_opt_in
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
+from connector.config.rates import pace_faults
 from connector.config.telling import event_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
@@ -63,6 +64,11 @@ def weekdays(value: Any) -> str:
 def texts(value: Any) -> str:
     fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
     return "" if fits else f"should be a list of texts, not {_kind(value)}"
+
+
+def text_or_list(value: Any) -> str:
+    fits = isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(v, str) for v in value))
+    return "" if fits else f"should be a name, or a list of names, the first one first; not {_kind(value)}"
 
 
 def table(value: Any) -> str:
@@ -152,7 +158,7 @@ APP: dict[str, Check] = {
 }
 SETTINGS: dict[str, Check] = {
     "name": text,
-    "email": text,
+    "email": text_or_list,
     "sms": text,
     "whatsapp": text,
     "push": text,
@@ -304,6 +310,8 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
     for name, channel in document.get("channels", {}).items():
         if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
             faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')
+        else:
+            faults += pace_faults(f"channels.{name}", channel)
     faults += _check_parties("", document)
     faults += _check_settings("defaults.", document.get("defaults", {}), {**SETTINGS, "extends": text})
     for name, preset in document.get("presets", {}).items():

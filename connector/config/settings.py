@@ -125,8 +125,9 @@ class ShopSettings:
 
     `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
     `guides` are the merchant's texts about products, from the folder the layers name.
-    `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it. `sms_sender` is the number or
-    name the shop's texts come from, empty for the channel's own; a text may take `sms_parts` SMS.
+    `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it; `email_fallbacks` take, in
+    this order, what the one before certainly did not. `sms_sender` is the number or name the shop's texts come from,
+    empty for the channel's own; a text may take `sms_parts` SMS.
     """
 
     shop: Shop
@@ -150,6 +151,13 @@ class ShopSettings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     sms_sender: str = ""
     sms_parts: int = 8
+    email_fallbacks: tuple[str, ...] = ()
+
+    def providers(self, medium: str) -> tuple[str, ...]:
+        """The channels that carry a medium, the first one first; none where the shop has none."""
+        if medium == "email":
+            return (self.email_channel, *self.email_fallbacks)
+        return (self.channels[medium],) if medium in self.channels else ()
 
     @property
     def segments(self) -> Mapping[str, Sequence[str]]:

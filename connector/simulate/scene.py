@@ -37,7 +37,8 @@ from connector.store.store import Store
 from flows.catalog import Catalog
 from flows.composing import Case, Composed
 from flows.history import remember
-from flows.outbox import Outbox, Prepared
+from flows.outbox import Outbox
+from flows.outcomes import Prepared
 
 ROUNDS = 10_000
 """A flow that never comes to rest at one moment is a fault of ours: say so instead of turning for ever."""

@@ -45,6 +45,7 @@ PLACES: tuple[Place, ...] = (
         _words("effect_id content"),
         _words("encoding"),
     ),
+    Place("effect_ways", None, "erase_effect_ways", "wipe_effect_ways", _words("effect_id"), _words("provider doubts")),
     Place(
         "channel_events",
         "person_channel_events",
@@ -315,6 +316,14 @@ PLACES: tuple[Place, ...] = (
         _words("flow_id trigger_key state source after_id updated_at"),  # an id where a page ended, of nobody
     ),
     Place("objections", None, None, "wipe_objections", (), _words("objection_id flow_id kind at")),
+    Place(
+        "provider_breakers",
+        None,
+        None,
+        "wipe_provider_breakers",
+        (),
+        _words("provider failures open_until trying_until reason"),
+    ),
     Place("flow_pauses", None, None, "wipe_flow_pauses", (), _words("flow_id at reason")),
 )
 
@@ -322,6 +331,7 @@ WITHOUT_PEOPLE = frozenset(
     {
         *("meta", "shops", "endpoints", "credentials", "inbox_cursor", "privacy_access", "schema_ledger"),
         *("connected_shops", "connect_invites", "connect_attempts", "renewals", "notices"),
+        "provider_accounts",
     }
 )
 """Tables that hold nothing of customers. What they hold of a shop is removed with its connection."""

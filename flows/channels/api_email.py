@@ -35,7 +35,7 @@ from flows.channels.side_by_side import side_by_side
 
 TAG = "kiitos"
 """The name under which every provider is given the message's key, to hand back in its events."""
-KEYS = frozenset({"kind", "api_key", "url", "connections", "timeout", "sender", "reply_to", "dkim_selector"})
+KEYS = frozenset({"kind", "api_key", "url", "connections", "timeout", "sender", "reply_to"})
 WAIT_FOR_OPERATOR = 300.0
 """Seconds between two tries where somebody must put something right: a key, a plan, a sender."""
 _ADDRESS = re.compile(r"<?[^\s<>@\"'(]+@[^\s<>\"')]+>?")

@@ -32,7 +32,7 @@ from flows.channels.smtp_session import Server
 TAG = "kiitos"
 _KEYS = frozenset(
     {"kind", "region", "host", "port", "tls", "username", "password", "configuration_set", "ca_file"}
-    | {"connections", "timeout", "sender", "reply_to", "dkim_selector"}
+    | {"connections", "timeout", "sender", "reply_to"}
 )
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
