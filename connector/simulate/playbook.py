@@ -68,6 +68,7 @@ def of_shop(config: Config, shop_id: str, name: str = "app.toml") -> Playbook:
         settings,
         secrets={},
         email_channel=MEMORY_CHANNEL,
+        email_fallbacks=(),
         channels=dict.fromkeys(settings.channels, MEMORY_CHANNEL),
         fetch_before_send=False,
         api_url=None,
