@@ -27,7 +27,7 @@ class Resend(ApiEmail):
     name: ClassVar[str] = "resend"
     address: ClassVar[str] = "https://api.resend.com"
     idempotent_for: ClassVar[float] = 24 * 3600.0
-    rate: ClassVar[Rate | None] = Rate(2, 1, 2)
+    rate: ClassVar[Rate | None] = Rate(2, 1, 1)
 
     def credentials(self, api_key: str) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {api_key}"}
