@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from connector.config import ShopSettings
 from connector.contracts import Accepted, Outcome, Rate, Rejected, Retry, Scope, Unknown
+from connector.log import get_log
 from connector.model import Effect, Purpose
 from connector.store import providers
 from connector.store.db import Tx
@@ -27,7 +28,9 @@ _OPEN_FIRST, OPEN_MOST = timedelta(seconds=30), timedelta(minutes=15)
 TRYING = timedelta(minutes=5)
 """How long a message that tries may take: an effect's lease."""
 _SHORTLY = timedelta(seconds=1)
-RATE, DOWN, GONE = "provider_rate", "provider_down", "provider_gone"
+RATE, DOWN = "provider_rate", "provider_down"
+
+log = get_log("routing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,8 @@ class Routing:
             shop_id=shop_id, provider=name, failures=failures, open_until=until, reason=outcome.text[:300]
         )
         providers.fail(tx, breaker)
+        if until:
+            log.warning("provider_closed", provider=name, shop_id=shop_id, until=until, reason=breaker.reason)
 
     def _names(self, tx: Tx, effect: Effect, settings: ShopSettings, medium: str) -> Sequence[str]:
         """Whom to ask, in order. What may have been accepted has one provider, or none when that is gone."""

@@ -14,6 +14,7 @@ from connector.config import parse_config
 from connector.config.guides import read_guide
 from connector.errors import ConfigError
 from connector.registry import CHANNELS, PLATFORMS, STEPS, Registry
+from connector.testing.channels import STAGES
 from flows.catalog import Catalog, read_list
 from flows.definition import load_flow
 from flows.render.sources import Sources
@@ -100,7 +101,7 @@ def test_toml_loads(block: Block, tmp_path: Path) -> None:
     fragment = tomllib.loads(block.text)
     if "project" in fragment:
         groups = fragment["project"]["entry-points"]
-        assert set(groups) <= {PLATFORMS, CHANNELS, STEPS}
+        assert set(groups) <= {PLATFORMS, CHANNELS, STEPS, STAGES}
         return
     if set(fragment) == {"steps"}:  # some steps of a flow
         flow = f'id = "shown"\ntrigger = "order.paid"\npurpose = "review"\n{block.text}'

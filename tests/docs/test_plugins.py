@@ -15,6 +15,7 @@ from connector.contracts import Channel, PlatformAdapter, Step
 from connector.contracts.channel_events import ChannelEvents
 from connector.errors import ConfigError
 from connector.registry import CHANNEL_EVENTS, CHANNELS, PLATFORMS, STEPS, Registry
+from connector.testing.channels import STAGES, ChannelStage
 from tests.docs.documents import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -27,17 +28,25 @@ def load(registry: Registry, group: str, name: str) -> type[Any]:
         return type(registry.platform(name))
     if group == CHANNEL_EVENTS:
         return type(registry.channel_events(name))
+    if group == STAGES:
+        return next(each for each in entry_points(group=STAGES) if each.name == name).load()  # type: ignore[no-any-return]
     return registry.channel(name) if group == CHANNELS else registry.step(name)
 
 
 def test_groups_are_the_ones_the_registry_reads() -> None:
-    assert set(GROUPS) == {PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS, PLUGINS}
+    assert set(GROUPS) == {PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS, PLUGINS, STAGES}
 
 
 @pytest.mark.parametrize(("group", "name"), POINTS)
 def test_each_plug_in_loads(group: str, name: str) -> None:
     found = load(Registry(), group, name)
-    kinds = {PLATFORMS: PlatformAdapter, CHANNELS: Channel, CHANNEL_EVENTS: ChannelEvents, STEPS: Step}
+    kinds: dict[str, type[Any]] = {
+        PLATFORMS: PlatformAdapter,
+        CHANNELS: Channel,
+        CHANNEL_EVENTS: ChannelEvents,
+        STEPS: Step,
+        STAGES: ChannelStage,
+    }
     assert issubclass(found, kinds[group])
     assert f"{found.__module__}:{found.__qualname__}".startswith(GROUPS[group][name].partition(":")[0])
 

@@ -409,3 +409,72 @@ def test_a_provider_taken_out_of_the_configuration_is_not_replaced_for_what_is_i
 def test_faults_are_named_when_the_file_is_read(house: Make, more: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         house(**more)
+
+
+class Keyed(Moody):
+    """Knows keys for a quarter of an hour: a repetition is no second message."""
+
+    idempotent_for = 900.0
+
+    def send_all(self, messages: Any, on_wire: Any = None) -> Iterator[Outcome]:
+        for message in messages:
+            known = [each for each in self.messages if each.key == message.key]
+            yield from super().send_all([message], on_wire)
+            if known:
+                self.messages.pop()
+
+
+@pytest.mark.parametrize("flow", [ORDERS, ASKING], ids=["order", "marketing"])
+def test_the_window_is_that_of_the_provider_it_went_by(house: Make, flow: str) -> None:
+    life = house(flow, kinds={"backup": Keyed(silent)})
+    life.channels["main"].mood = down
+    life.orders(1)
+    life.worker.tick()
+    life.worker.tick()
+    backup = life.channels["backup"]
+    assert len(backup.tried) == 1
+    life.channels["main"].mood = None
+    backup.mood = None
+    life.until(minutes=5)
+    assert (len(backup.tried), len(backup.messages)) == (2, 1)
+    assert len(life.channels["main"].tried) == 1
+    assert life.statuses() == [EffectStatus.SENT]
+
+
+class Dies(Moody):
+    """Takes the message, and the worker is killed before it can say so."""
+
+    def send_all(self, messages: Any, on_wire: Any = None) -> Iterator[Outcome]:
+        for message in messages:
+            self.tried.append(message.key)
+            self.messages.append(message)
+            if len(self.tried) == 1:
+                raise SystemExit
+            yield Accepted(key=message.key)
+
+
+def test_a_worker_killed_at_the_second_provider_leaves_its_message_there(house: Make) -> None:
+    life = house(kinds={"backup": Dies()})
+    life.channels["main"].mood = down
+    life.orders(1)
+    with pytest.raises(SystemExit):
+        life.worker.drain()
+    life.channels["main"].mood = None
+    life.worker = Worker(life.kiitos)
+    life.clock.advance(timedelta(minutes=6))
+    life.until(minutes=5)
+    assert len(life.channels["main"].tried) == 1, "it never goes back to the first, which knows nothing of it"
+    assert len(life.channels["backup"].tried) == 2, "order mail once more, where it may be"
+    assert life.statuses() == [EffectStatus.SENT]
+
+
+def test_a_closed_provider_is_logged_with_its_reason(house: Make, caplog: pytest.LogCaptureFixture) -> None:
+    life = house(email="main")
+    life.channels["main"].mood = down
+    life.orders(1)
+    with caplog.at_level("WARNING"):
+        life.until(minutes=5)
+    logged = [record for record in caplog.records if record.getMessage().startswith("provider_closed")]
+    assert logged
+    assert "nobody there" in str(vars(logged[0]))
+    assert "aino" not in str(vars(logged[0]))
