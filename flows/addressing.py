@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connector.model import Channel, Customer, Order, Purpose, Shop, email_key
+from connector.model import Address, Channel, Customer, Order, Purpose, Shop, email_key
 from connector.store import entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.situation import Situation
@@ -20,7 +20,8 @@ _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]  # ten 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """The person behind `to = "customer" | "friend" | "advocate"`. `address` is as they typed it, `None` if unknown;
-    for another `medium` than e-mail a number in E.164. `of_order`: who ordered, and not an advocate."""
+    for another `medium` than e-mail a number in E.164. `of_order`: who ordered, and not an advocate. `postal`:
+    where a letter goes."""
 
     address: str | None = None
     name: str = ""
@@ -28,6 +29,7 @@ class Recipient:
     customer_id: str | None = None
     medium: str = "email"
     of_order: bool = False
+    postal: Address | None = None
 
     @property
     def email_key(self) -> str | None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.config import ShopSettings
-from connector.model import Channel, Effect, Shop
-from connector.store import push_subscriptions
+from connector.model import Address, Channel, Effect, Shop
+from connector.store import entities, push_subscriptions
 from connector.store.db import Tx
 from flows.addressing import Recipient, recipient_of
 from flows.facts import Facts
 from flows.policy import check
+from flows.postal import can_be_written_to
 from flows.situation import Situation, person
 from flows.verdicts import Drop, Person
 
@@ -115,8 +116,22 @@ def _on(tx: Tx, medium: str, known: Recipient, situation: Situation, shop: Shop)
         key = known.email_key
         reached = key is not None and push_subscriptions.known(tx, shop.id, key)
         return replace(known, address=key if reached else None, medium=medium)
+    if medium == "print":
+        place = _postal(tx, known, situation, shop)
+        return replace(known, address=known.email_key if place else None, medium=medium, postal=place)
     phone = phone_of(situation, shop) if medium in _BY_PHONE and known.of_order else None
     return replace(known, address=phone, medium=medium)
+
+
+def _postal(tx: Tx, known: Recipient, situation: Situation, shop: Shop) -> Address | None:
+    """Where a letter reaches the person: the order's buyer, who need not be where the parcel went; else the buyer of
+    their last order in the shop."""
+    key = known.email_key
+    if key is None or not known.of_order:
+        return None
+    orders = [situation.order] if situation.order is not None else entities.orders_of(tx, shop.id, key, limit=1)
+    places = (place for order in orders for place in (order.billing_address, order.shipping_address))
+    return next((place for place in places if can_be_written_to(place)), None)
 
 
 def phone_of(situation: Situation, shop: Shop) -> str | None:

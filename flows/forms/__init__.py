@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from flows.forms import push, sms, whatsapp
+from flows.forms import letter, push, sms, whatsapp
 
 if TYPE_CHECKING:
     from flows.composing import Case, Composed
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 Form = Callable[["Renderer", "Case", str, "MessageView"], "Composed"]
 
-FORMS: Mapping[str, Form] = {"sms": sms.compose, "whatsapp": whatsapp.compose, "push": push.compose}
+FORMS: Mapping[str, Form] = {
+    "sms": sms.compose,
+    "whatsapp": whatsapp.compose,
+    "push": push.compose,
+    "print": letter.compose,
+}
 
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:

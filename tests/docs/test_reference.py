@@ -99,8 +99,9 @@ def test_steps_that_documents_remove_exist() -> None:
 
 
 def declared() -> list[str]:
-    """Names of the run-time dependencies in pyproject.toml."""
-    lines = tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]
+    """Names of the run-time dependencies in pyproject.toml, those of the extra `print` included."""
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["print"]]
     return [re.split(r"[\[><=~; ]", line)[0] for line in lines]
 
 
