@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask import Response
+from markupsafe import Markup
 
 from connector.model import Channel
 from connector.pages.frame import application, find_link, gone, page, transact
-from connector.pages.preferences import masked
+from connector.pages.preferences import isolated
 from connector.store import shops
 from connector.store.db import Tx
 from connector.store.links import LinkRow
@@ -45,5 +46,5 @@ def act(token: str) -> Response:
     return page("confirm.html", shop, link.data.get("locale"), done=True, address=_shown(link))
 
 
-def _shown(link: LinkRow) -> str:
-    return masked(Reachable(shop_id=link.shop_id, channel=Channel.EMAIL, address_key=link.data["address"]))
+def _shown(link: LinkRow) -> Markup:
+    return isolated(Reachable(shop_id=link.shop_id, channel=Channel.EMAIL, address_key=link.data["address"]))

@@ -241,11 +241,16 @@ def _page(sight: Sight, said: str = "") -> Response:
         said="" if said == "preferences.paused" else said,
         sections=sight.sections,
         purposes=CHOICES,
-        shown=lambda who: Markup("<bdi>{}</bdi>").format(masked(who)),
+        shown=isolated,
         paused=format_date(until.astimezone(zone), "long", locale=sight.language) if until and paused else "",
         languages=[(code, NATIVE.get(code, code)) for code in languages()],
         chosen=sight.chosen.locale,
     )
+
+
+def isolated(who: Reachable) -> Markup:
+    """`masked`, apart from the direction of the text around it."""
+    return Markup("<bdi>{}</bdi>").format(masked(who))
 
 
 def masked(who: Reachable) -> str:

@@ -71,7 +71,8 @@ NAMES = """
 TARGETS = """
 () => {
   const bad = [];
-  for (const e of document.querySelectorAll('button, .button, input, select, textarea, nav a, td a')) {
+  const shown = 'button, .button, input:not([tabindex="-1"]), select, textarea, nav a, td a';
+  for (const e of document.querySelectorAll(shown)) {
     const inLabel = (e.labels ?? [])[0] && ['radio', 'checkbox'].includes(e.type);
     const box = (inLabel ? e.labels[0] : e).getBoundingClientRect();
     const least = e.matches('button, .button, input, select') ? 44 : 24;
@@ -99,7 +100,7 @@ FOCUS = """
 
 CONTROLS = """
 () => {
-  const shown = [...document.querySelectorAll('a[href], button, input, select, textarea, iframe')]
+  const shown = [...document.querySelectorAll('a[href], button, input:not([tabindex="-1"]), select, textarea, iframe')]
     .filter(e => e.getClientRects().length);
   const groups = new Set(shown.filter(e => e.type === 'radio').map(e => e.name));
   return shown.filter(e => e.type !== 'radio').length + groups.size;

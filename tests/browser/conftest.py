@@ -15,7 +15,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from connector.testing.demo.mailbox import Mail, mailbox, read_mail
 from connector.testing.demo.timeline import Timeline
 from connector.testing.fakes.shopify import FakeUnavailable
-from connector.testing.world import SHOPIFY, World
+from connector.testing.world import FLOWS, SHOPIFY, World
+from flows.signing_up import signup_token
 from tests.pages.life import AINO, NORA, START, link, order_arrives
 
 FLAGS = (
@@ -30,6 +31,10 @@ FLAGS = (
 
 KINDS = ("review", "unsubscribe", "preferences", "friend")
 """Pages that a mail of each buyer leads to."""
+SETTINGS = {
+    "signup": True,
+    "flows": {**{name: {"file": name.replace("-", "_")} for name in FLOWS}, "opt-in": {"file": "opt_in"}},
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,7 +76,7 @@ class Silent(WSGIRequestHandler):
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it."""
     try:
-        with World(tmp_path_factory.mktemp("browser"), START, unchecked=True) as world:
+        with World(tmp_path_factory.mktemp("browser"), START, settings=SETTINGS, unchecked=True) as world:
             order_arrives(world, NORA)
             order_arrives(world, AINO)
             world.wait(days=25)
@@ -92,6 +97,10 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def product_pages(world: World) -> dict[str, str]:
     url = world.serving.url
     found = {"gone": f"{url}/p/review/{'0' * 26}"}
+    for buyer, language in ((NORA, "en"), (AINO, "fi")):
+        found[f"signup-{buyer.first_name}"] = (
+            f"{url}/p/signup/{signup_token(world.kiitos.salt, SHOPIFY)}?lang={language}"
+        )
     for buyer in (NORA, AINO):
         for kind in KINDS:
             found[f"{kind}-{buyer.first_name}"] = url + link(world, buyer, kind)

@@ -18,7 +18,7 @@ from tests.pages.test_strangers import PAYLOADS
 
 PAGES = [
     "gone",
-    *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in (*KINDS, "rated")),
+    *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in (*KINDS, "rated", "signup")),
 ]
 
 
