@@ -119,8 +119,25 @@ def choose(
         # Of the class and of marketing alone the scope is one word: a no to marketing alone stands in the ledger.
         if not yes and purpose is not Purpose.MARKETING:
             suppressions.add(tx, who.shop_id, who.address_key, who.channel, purpose, UNSUBSCRIBE, now)
-    decide(tx, runner, who, chosen, said, now, nonce)
+    changed = {choice.purpose for choice in open_ if choice.allowed != chosen[choice.purpose]}
+    for purpose in chosen.keys() - changed:
+        # Said as well, and no news: nobody had enough of anything by leaving a box as it was.
+        consents.record(tx, who.shop_id, _entry(who, purpose, chosen[purpose], said, now), now)
+    decide(tx, runner, who, {purpose: chosen[purpose] for purpose in changed}, said, now, nonce)
     return True
+
+
+def _entry(who: Reachable, purpose: Purpose, yes: bool, said: Said, at: datetime) -> Consent:
+    return Consent(
+        channel=who.channel,
+        purpose=purpose,
+        state=ConsentState.GRANTED if yes else ConsentState.WITHDRAWN,
+        raw_state=said.raw_state,
+        at=at,
+        source=said.source,
+        address=who.address_key,
+        evidence=said.evidence,
+    )
 
 
 def _lift(tx: Tx, who: Reachable, rows: Iterable[SuppressionRow]) -> None:
@@ -143,26 +160,15 @@ def decide(
     the person decided, where that was not now."""
     arrived = []
     for purpose, yes in chosen.items():
-        state = ConsentState.GRANTED if yes else ConsentState.WITHDRAWN
-        consent = Consent(
-            channel=who.channel,
-            purpose=purpose,
-            state=state,
-            raw_state=said.raw_state,
-            at=at or now,
-            source=said.source,
-            address=who.address_key,
-            evidence=said.evidence,
+        consent = _entry(who, purpose, yes, said, at or now)
+        event = Event(
+            kind=EventKind.CONSENT_GRANTED if yes else EventKind.CONSENT_WITHDRAWN,
+            key=f"consent/{who.address_key}/{who.channel}/{purpose}/{consent.state}/{nonce}",
+            subject=Ref("person", who.address_key),
+            at=consent.at,
+            consent=consent,
         )
-        arrived.append(
-            Event(
-                kind=EventKind.CONSENT_GRANTED if yes else EventKind.CONSENT_WITHDRAWN,
-                key=f"consent/{who.address_key}/{who.channel}/{purpose}/{state}/{nonce}",
-                subject=Ref("person", who.address_key),
-                at=at or now,
-                consent=consent,
-            )
-        )
+        arrived.append(event)
     runner.ingest(tx, who.shop_id, arrived, now)
     for event in arrived:
         tell(tx, runner, who.shop_id, event.consent, now)

@@ -119,6 +119,21 @@ def test_only_review_requests_stopped_is_nothing_a_shop_knows(world: World) -> N
     assert (told(world, SHOPIFY), known_in(world, SHOPIFY)) == ([], "subscribed")
 
 
+@pytest.mark.parametrize(
+    ("boxes", "state", "words"), [(["referral"], "unsubscribed", 1), (["marketing"], "subscribed", 0)]
+)
+def test_the_preference_page_tells_what_changed_and_the_shop_knows(
+    world: World, boxes: list[str], state: str, words: int
+) -> None:
+    asked(world, SHOPIFY)
+    mail = read_mail(0, world.sink.to(str(AINO.email))[-1])
+    link = dict(mail.headers)["List-Unsubscribe"].strip("<>").replace("/unsubscribe/", "/preferences/")
+    form = {"do": "save", "email-shown": "1", **{f"email-{box}": "1" for box in boxes}}
+    requests.post(link, data=form, timeout=10).raise_for_status()
+    world.wait(days=1)
+    assert (known_in(world, SHOPIFY), len(told(world, SHOPIFY))) == (state, words)
+
+
 def test_a_shop_that_is_down_hears_of_it_later(world: World) -> None:
     asked(world, SHOPIFY)
     world.shopify.trouble(*[Trouble(status=503)] * 30)

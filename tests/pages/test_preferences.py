@@ -16,6 +16,7 @@ from connector.pages.frame import languages
 from connector.store import consents, links, preferences, privacy, suppressions
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
+from flows import policy
 from flows.choices import CHOICES, choices_of, reachable
 from tests.pages.life import NORA, START, asked, client, link, links_of, mails, order_arrives, rows, snapshot, subjects
 
@@ -131,6 +132,22 @@ def test_the_ledger_keeps_what_was_shown(shared: World, someone: tuple[str, str]
     assert told["language"] == "en"
     assert "What may Aurora Outdoor send you? (email) [x] review requests" in told["text"]
     assert "ip" not in told
+
+
+def objections(world: World) -> int:
+    return len(rows(world, "SELECT 1 FROM objections"))
+
+
+def test_who_adds_something_has_not_had_enough_and_who_stops_something_has(world: World) -> None:
+    path, visitor = centre(world), client(world)
+    visitor.post(path, data=save("review", "referral", "marketing"))
+    assert (objections(world), rows(world, "SELECT kind FROM events WHERE kind LIKE 'consent%'")) == (
+        0,
+        [("consent.granted",)],
+    )
+    world.clock.advance(timedelta(minutes=1))
+    visitor.post(path, data=save("referral", "marketing"))
+    assert objections(world) == 1
 
 
 def test_a_bounced_address_cannot_be_switched_on(shared: World, someone: tuple[str, str]) -> None:
@@ -259,3 +276,16 @@ def test_a_token_of_something_else_leads_nowhere(world: World) -> None:
     asked(world)
     path = link(world, NORA, "review").replace("/review/", "/preferences/")
     assert client(world).get(path).status_code == client(world).post(path, data=save()).status_code == 404
+
+
+@pytest.mark.parametrize(("rules", "found"), [((), 0), (("_suppressed", "_consent"), 2)])
+def test_the_proof_finds_what_a_rule_that_is_not_asked_lets_out(
+    world: World, monkeypatch: pytest.MonkeyPatch, rules: tuple[str, ...], found: int
+) -> None:
+    path = centre(world).replace("/preferences/", "/unsubscribe/")
+    client(world).post(path, data={"List-Unsubscribe": "One-Click"})
+    monkeypatch.setattr(policy, "_LAWFUL", tuple(rule for rule in policy._LAWFUL if rule.__name__ not in rules))
+    world.wait(days=30)
+    with world.kiitos.store.work.read() as tx:
+        assert len(consents.unfounded(tx)) == found
+        assert consents.sent(tx) == 1 + found, "the request before the no, and what a broken policy lets out"
