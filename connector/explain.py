@@ -15,8 +15,9 @@ from connector import codec
 from connector.clock import to_text
 from connector.errors import MalformedPayload
 from connector.model import Effect, EffectStatus, Order, Run, email_key
-from connector.store import deliveries, effects, entities, events, inbox, referrals, runs, wakeups
+from connector.store import channel_events, deliveries, effects, entities, events, inbox, referrals, runs, wakeups
 from connector.store import flows as flow_store
+from connector.store.channel_events import HeardRow
 from connector.store.db import Tx
 from connector.store.store import Store
 from flows.flips import guard_flip, policy_flip, rule_flip
@@ -234,9 +235,12 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
         )
         for row in runs.journal_of(tx, run.shop_id, run.id)
     ]
-    for effect in effects.of_run(tx, run.shop_id, run.id):
+    acted = effects.of_run(tx, run.shop_id, run.id)
+    heard = channel_events.of_effects(tx, run.shop_id, [effect.id for effect in acted])
+    for effect in acted:
         line = _of_effect(effect, number)
         found.append(replace(line, flip=effect_flip(tx, effect)))
+        found += [_of_heard(effect, row, number) for row in heard.get(effect.id, ())]
     return found
 
 
@@ -248,6 +252,23 @@ def _sent_flip(tx: Tx, effect: Effect) -> str:
         return told
     no = "a no to this kind of message by then would have kept it back"
     return f"{told}; {no}" if told else no
+
+
+def _of_heard(effect: Effect, row: HeardRow, order: str) -> Line:
+    """What the message's provider said of it."""
+    name = str(effect.request.get("template") or effect.kind)
+    code = f" ({row.code})" if row.code else ""
+    detail = {"channel": row.channel, "raw": row.raw_kind, "bounce": str(row.bounce or ""), "code": row.code}
+    return Line(
+        at=row.at,
+        what=f"heard.{row.kind}",
+        text=f"{name}: {row.kind}{code}, says {row.channel}",
+        flow=effect.flow_id,
+        version=effect.version,
+        step=effect.step_id,
+        order=order,
+        detail={key: value for key, value in detail.items() if value},
+    )
 
 
 def _of_effect(effect: Effect, order: str) -> Line:

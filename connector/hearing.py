@@ -68,7 +68,7 @@ class Hearing:
         shops = [
             shop_id
             for shop_id, settings in self._kiitos.config.shops.items()
-            if name == settings.email_channel or name in settings.channels.values()
+            if name in (*settings.providers("email"), *settings.channels.values())
         ]
         return Account(name, Channel.of(self._kiitos.registry.channel(self._kind(delivery)).medium), shops)
 

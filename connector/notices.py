@@ -20,6 +20,8 @@ from connector.store import notices
 from connector.store.notices import Notice
 from connector.store.privacy import GATHERED
 from flows.addressing import derive_token
+from flows.afterwards import REPLY
+from flows.answering import SAID, Answered, answered
 from flows.render.locales import choose_locale
 from flows.render.mime import Letter, build, split_sender
 
@@ -110,6 +112,22 @@ Tavallista useampi asiakas sanoi ei kaupan {shop} viestiketjun {flow} viesteille
 
 Tee näin: lue, mitä ketju sanoo ja kenelle. `kiitos flows held` kertoo syyn, `kiitos flows resume` jatkaa ketjua."""
 
+_REPLY_EN = """{shop}: a customer answered a message
+
+Somebody answered the message “{subject}” of {shop}. What they wrote:
+
+{said}
+
+Answer this mail and it goes to them, where they have an e-mail address: {who}."""
+
+_REPLY_FI = """{shop}: asiakas vastasi viestiin
+
+Kaupan {shop} viestiin ”{subject}” tuli vastaus. Asiakas kirjoitti:
+
+{said}
+
+Vastaa tähän viestiin, niin vastaus menee asiakkaalle, jos hänellä on sähköpostiosoite: {who}."""
+
 TEXTS = {
     (RECONNECT, "en"): _EN,
     (RECONNECT, "fi"): _FI,
@@ -119,6 +137,8 @@ TEXTS = {
     (FLOW_HELD, "fi"): _HELD_FI,
     (FLOW_PAUSED, "en"): _PAUSED_EN,
     (FLOW_PAUSED, "fi"): _PAUSED_FI,
+    (REPLY, "en"): _REPLY_EN,
+    (REPLY, "fi"): _REPLY_FI,
 }
 """Subject, then paragraphs, by kind and language. A kind that is about one flow has its name behind a `/`."""
 
@@ -177,7 +197,8 @@ class Notices:
     def _message(self, notice: Notice, settings: ShopSettings) -> Message:
         """Raises `Refused` when the shop has no address to write to."""
         recipient = recipient_of(settings)
-        subject, *paragraphs = self._texts(notice, settings)
+        answered = self._answered(notice) if notice.kind == REPLY else None
+        subject, *paragraphs = self._texts(notice, settings, answered)
         key = derive_token(self._kiitos.salt, "notice", notice.shop_id, notice.key, length=24)
         letter = Letter(
             key=key,
@@ -187,11 +208,20 @@ class Notices:
             text="\n\n".join(paragraphs) + "\n",
             html="".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs),
             at=self._clock.now(),
+            reply_to=answered.reply_to if answered else None,
             headers={"Auto-Submitted": "auto-generated"},
         )
         return Message(key=key, channel="email", sender=settings.sender, recipient=recipient, content=build(letter))
 
-    def _texts(self, notice: Notice, settings: ShopSettings) -> list[str]:
+    def _answered(self, notice: Notice) -> Answered:
+        """What somebody wrote back. Raises `Refused` when they were forgotten meanwhile."""
+        with self._store.work.read() as tx:
+            found = answered(tx, notice.shop_id, notice.about)
+        if found is None:
+            raise Refused("what was answered is not kept any more", provider_code="gone")
+        return found
+
+    def _texts(self, notice: Notice, settings: ShopSettings, reply: Answered | None = None) -> list[str]:
         language = choose_locale(settings.shop.locale, available=("en", "fi")).partition("-")[0]
         kind, _, flow = notice.kind.partition("/")
         values = {
@@ -200,9 +230,11 @@ class Notices:
             "domain": settings.shop.domain,
             "app": "Kiitos",
             "link": self._link(notice),
+            **({"subject": reply.subject, "said": SAID, "who": reply.who} if reply else {}),
         }
         parts = TEXTS[kind, language].format(**values).split("\n\n")
-        return [" ".join(part.split()) for part in parts]
+        told = [" ".join(part.split()) for part in parts]
+        return [reply.said if reply and part == SAID else part for part in told]
 
     def _link(self, notice: Notice) -> str:
         base = self._kiitos.config.app.base_url

@@ -24,11 +24,12 @@ from connector.gathering import export_token, pack_export
 from connector.log import get_log
 from connector.model import ShopStatus
 from connector.store import connecting, deliveries, inbox, links, notices, people, privacy, shops
+from connector.store.channel_events import account_of
 from connector.store.db import Tx
 from connector.store.inbox import Delivery
 from connector.store.people import Person
 from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, GATHERED, PrivacyRequest
-from flows.forgetting import erasure_keys, find_person, subject_key
+from flows.forgetting import erasure_keys, find_person, seal_suppressions, subject_key
 
 log = get_log("privacy")
 
@@ -120,7 +121,7 @@ class Privacy:
             rows = people.gather(tx, person)
         rows["deliveries"] = [
             {"id": found.id, "topic": found.topic, "received_at": found.received_at, "body": found.body}
-            for found in self._naming(person)
+            for found in self._naming(person, person.shop_id)
         ]
         counts = {table: len(found) for table, found in rows.items() if found}
         content = pack_export(request.shop_id, request.id, now, rows)
@@ -149,9 +150,13 @@ class Privacy:
         if waits:
             self._wait(request, _AGAIN, "a message to the person is being sent at this moment")
             return
-        blanked = self._blank(shop_id, [found.id for found in self._naming(person)])
+        blanked = sum(
+            self._blank(owner, [found.id for found in self._naming(person, owner)])
+            for owner in (shop_id, *map(account_of, self._kiitos.config.channels))
+        )
         with self._store.work.transaction() as tx:
             person = find_person(tx, shop_id, request.subject)
+            seal_suppressions(tx, self._kiitos.salt, person)
             counts = people.erase(tx, person, self._clock.new_id, keys, request.id)
             counts |= {"deliveries": blanked} if blanked else {}
             privacy.move(tx, request, ERASED, self._clock.now(), counts=counts, forget=True)
@@ -203,9 +208,10 @@ class Privacy:
                 inbox.blank(tx, shop_id, delivery_id)
         return len(blanked)
 
-    def _naming(self, person: Person) -> list[Delivery]:
-        """Stored deliveries that tell of the person, read ones only: what is not read yet will meet the erasure."""
-        found = [delivery for delivery in self._pages(person.shop_id) if _tells_of(delivery, person)]
+    def _naming(self, person: Person, owner: str) -> list[Delivery]:
+        """Stored deliveries of the shop, or of a channel's account, that tell of the person; read ones only: what is
+        not read yet will meet the erasure."""
+        found = [delivery for delivery in self._pages(owner) if _tells_of(delivery, person)]
         with self._store.work.read() as tx:
             status = deliveries.status_of(tx, [delivery.id for delivery in found])
         return [delivery for delivery in found if status.get(delivery.id, "new") not in _UNREAD]

@@ -24,6 +24,7 @@ from connector.housekeeping import next_due as house_due
 from connector.intake import WAKE, Intake
 from connector.ledger import Ledger
 from connector.log import get_log
+from connector.mailbox import Mailboxes
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
 from connector.store import deliveries, effects, privacy, runs, wakeups
@@ -88,6 +89,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
         self.bookkeeping = Bookkeeping(kiitos)
+        self.mailboxes = Mailboxes(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
         self._adopted = False
 
@@ -99,6 +101,8 @@ class Worker:
         """
         if not self.watch.trusted():
             return Tick()
+        if not self._threads:
+            self.mailboxes.work()
         done = self._batch()
         if self.reconciler is not None and not self._threads:
             done += Tick(jobs=int(self.reconciler.run_one()))
@@ -163,6 +167,10 @@ class Worker:
             threading.Thread(target=self._reconcile, args=(stopping,), name=f"reconcile-{number}", daemon=True)
             for number in range(RECONCILING if self.reconciler is not None else 0)
         ]
+        if self.mailboxes.any():
+            self._threads.append(
+                threading.Thread(target=self._fetch_mail, args=(stopping,), name="mailboxes", daemon=True)
+            )
         for thread in self._threads:
             thread.start()
         self._work(stopping, poll)
@@ -184,6 +192,17 @@ class Worker:
                 busy = False
             if not busy:
                 self._clock.sleep(PAUSE)
+
+    def _fetch_mail(self, stopping: Callable[[], bool]) -> None:
+        """Returned mail, in a thread of its own: a slow mail server must not hold up anybody's mail."""
+        while not stopping():
+            try:
+                self.mailboxes.work()
+            except StoreUnavailable as error:
+                log.error("store_unavailable", code=error.code)
+            except Exception as error:
+                log.exception("fetching_mail_failed", error)
+            self._clock.sleep(PAUSE)
 
     def _work(self, stopping: Callable[[], bool], poll: float) -> None:
         idle = poll

@@ -21,6 +21,7 @@ from flows.alarms import COMPLAINT, objected
 from flows.choices import Reachable, Said, reachable, withdraw
 from flows.fate import CAME_BACK, learn
 from flows.outbox import Outbox
+from flows.render.mime import split_sender
 from flows.runner import Runner
 from flows.saying_no import BY_REPLY, complained, resume
 from flows.stop_words import Order, order_in
@@ -159,10 +160,17 @@ class Afterwards:
         if order is Order.START:
             resume(tx, self._runner, who, now)
             return
+        if key in self._own_addresses(effect.shop_id):
+            return  # the shop's own people, or a machine that sends our notices back
         pace.note(tx, effect.shop_id, key, "reply", event.at)
         heard = channel_events.of_effects(tx, effect.shop_id, [effect.id])[effect.id]
         if sum(row.kind is ChannelEventKind.REPLIED for row in heard) <= MOST_REPLIES:
             notices.put_about(tx, effect.shop_id, REPLY, f"{account.name}|{event.id}|{effect.id}", now)
+
+    def _own_addresses(self, shop_id: str) -> set[str | None]:
+        settings = self._runner.catalog.settings(shop_id)
+        written = (settings.sender, settings.reply_to, settings.shop.support_email)
+        return {email_key(split_sender(text)[1]) for text in written if text}
 
     def _withdraw(self, tx: Tx, who: Reachable, source: str, now: datetime) -> None:
         withdraw(tx, self._runner, who, Said(source, "unsubscribed"), now, self._clock.new_id())

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from connector.model import Event, EventKind, email_key
-from connector.store import people, privacy
+from connector.model import Channel, Event, EventKind, email_key
+from connector.store import people, privacy, suppressions
 from connector.store.db import Tx
 from connector.store.people import Person
 
@@ -40,6 +40,17 @@ def erasure_keys(salt: bytes, person: Person) -> list[str]:
     return [
         privacy.key_of(salt, person.shop_id, kind, value) for kind, values in named.items() for value in sorted(values)
     ]
+
+
+def seal_suppressions(tx: Tx, salt: bytes, person: Person) -> None:
+    """Whoever said no, or cannot be reached, is not written to after they were forgotten either: of each row of theirs
+    a hash stays. Before their rows are erased."""
+    for kind, addresses in (("email", person.emails), ("phone", person.phones)):
+        for address in sorted(addresses):
+            key = privacy.sealed_key(salt, person.shop_id, kind, address)
+            for channel in Channel:
+                for row in suppressions.find(tx, person.shop_id, address, channel):
+                    suppressions.add(tx, person.shop_id, key, channel, row.scope, row.reason, row.at)
 
 
 def subject_key(salt: bytes, shop_id: str, subject: Mapping[str, str]) -> str:

@@ -251,7 +251,8 @@ def person(
     rows = tuple((row.scope, row.reason, row.at) for row in stopped)
     forgotten = privacy.erased_at(tx, shop.id, (privacy.key_of(salt, shop.id, kind, each) for each in (key,)))
     if forgotten is not None:
-        rows += (("all", REDACTED, forgotten),)
+        hashed = suppressions.find(tx, shop.id, privacy.sealed_key(salt, shop.id, kind, key), channel)
+        rows += (("all", REDACTED, forgotten), *((row.scope, row.reason, row.at) for row in hashed))
     if not purpose.needs_consent:
         return Person(address_key=key, suppressions=rows, shop_status=shop.status)
     state, row = consents.state(tx, shop.id, key, channel, purpose, customer_id)

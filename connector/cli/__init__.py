@@ -20,6 +20,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "adapters": "connector.testing.adapters",
     "backtest": "connector.cli.backtest",
+    "bounces": "connector.cli.bounces",
     "channels": "connector.cli.channels",
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",
@@ -38,6 +39,7 @@ COMMANDS = {
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
     "simulate": "connector.cli.simulate",
+    "suppressions": "connector.cli.suppressions",
     "sms": "connector.cli.sms",
     "tasks": "connector.cli.tasks",
     "worker": "connector.cli.serve",

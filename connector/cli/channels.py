@@ -8,14 +8,15 @@ from importlib import import_module
 
 import click
 
+from connector.app import Kiitos
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.config import Config
 from connector.contracts import ChecksChannel
 from connector.contracts.connecting import Finding, Verdict
-from connector.errors import ConfigError, KiitosError, Refused
+from connector.errors import ConfigError, KiitosError, Refused, near
 from connector.sender_domain import Txt, check_domain, system_txt
-from connector.store import providers
+from connector.store import channel_events, providers
 from flows.render.headers import one_click_allowed
 from flows.render.mime import split_sender
 
@@ -139,6 +140,41 @@ def check(ctx: click.Context, app: App, name: str | None, as_json: bool) -> None
 
 
 @channels.command()
+@json_option
+@click.pass_obj
+def hooks(app: App, as_json: bool) -> None:
+    """Where each provider tells what became of messages: enter the address there, for all events of messages."""
+    kiitos = app.kiitos
+    rows = [
+        {"channel": name, "kind": str(kiitos.config.channels[name]["kind"]), "url": _told_at(kiitos, name, url)}
+        for name, url in kiitos.event_urls().items()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table([tuple(row.values()) for row in rows], ("channel", "kind", "url"))
+
+
+@channels.command()
+@click.argument("name")
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@json_option
+@click.pass_obj
+def unmatched(app: App, name: str, limit: int, as_json: bool) -> None:
+    """What the provider of NAME told of messages we do not know: others sent them, or their person was forgotten."""
+    if name not in app.kiitos.config.channels:
+        raise ConfigError(f"no channel '{name}'{near(name, app.kiitos.config.channels)}")
+    with app.kiitos.store.work.read() as tx:
+        heard = channel_events.unmatched(tx, name, limit)
+    names = ("at", "kind", "code", "recipient", "raw_kind")
+    rows = [(to_text(row.at), str(row.kind), row.code, row.recipient, row.raw_kind) for row in heard]
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    print_table(rows, names)
+
+
+@channels.command()
 @click.argument("name")
 @json_option
 @click.pass_context
@@ -183,6 +219,14 @@ def _check(app: App, name: str, txt: Txt) -> Iterator[Checked]:
     if senders:
         good = one_click_allowed(kiitos.config.app.base_url)
         yield Checked(name, Finding(code="one_click", verdict=Verdict.OK if good else Verdict.FAIL))
+
+
+def _told_at(kiitos: Kiitos, name: str, url: str) -> str:
+    """A webhook's address; mail servers have none, what they tell comes by mail."""
+    table = kiitos.config.channels[name]
+    if table["kind"] != "smtp":
+        return url
+    return f"by mail to b+KEY@{table['bounces']}" if table.get("bounces") else "nowhere: bounces is not set"
 
 
 def _shops_of(config: Config, name: str) -> list[str]:

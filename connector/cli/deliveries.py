@@ -52,8 +52,10 @@ def replay(app: App, shop: str, delivery: int) -> None:
     \b
     Example:
       kiitos deliveries replay acme-main 4711
+      kiitos deliveries replay channel:mail 4712     what a channel's provider told
     """
-    app.config.shop(shop)
+    if shop.removeprefix("channel:") not in app.config.channels:
+        app.config.shop(shop)
     with app.kiitos.store.work.transaction() as tx:
         known = store.replay(tx, shop, delivery, app.kiitos.clock.now())
     if not known:

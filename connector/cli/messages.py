@@ -1,4 +1,4 @@
-"""`kiitos messages`: what failed or may or may not have arrived, and what a person decides about it."""
+"""`kiitos messages`: what failed, came back or may not have arrived, and what a person decides about it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.intake import again_if_moved
 from connector.model import Effect
-from connector.store import clicks, effects, entities, runs
+from connector.store import channel_events, clicks, effects, entities, runs
+from connector.store.channel_events import HeardRow
 from connector.store.clicks import NEW, OPEN, PERSON, Click
 from connector.store.db import Tx
 from flows import repair
+from flows.became import furthest
+from flows.telling import NOTIFY
+
+_CAME_BACK = ("bounced", "failed", "complained", "replied")
 
 
 @click.group()
@@ -24,6 +29,7 @@ def messages() -> None:
     \b
     Examples:
       kiitos messages list
+      kiitos messages list demo-aurora --became bounced
       kiitos messages retry demo-aurora 01jd3k:confirm
       kiitos messages settle demo-aurora 01jd3k:ask --sent
     """
@@ -32,19 +38,33 @@ def messages() -> None:
 @messages.command("list")
 @click.argument("shop", required=False)
 @click.option("--status", type=click.Choice(["failed", "uncertain"]), help="Only these.")
+@click.option("--became", type=click.Choice(_CAME_BACK), help="Of SHOP: what its provider told this of.")
 @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
 @json_option
 @click.pass_obj
-def list_messages(app: App, shop: str | None, status: str | None, limit: int, as_json: bool) -> None:
-    """What waits for a person: each with its shop, order, kind, since when, and why."""
+def list_messages(
+    app: App, shop: str | None, status: str | None, became: str | None, limit: int, as_json: bool
+) -> None:
+    """What waits for a person: each with its shop, order, kind, since when, why, and what became of it.
+
+    With --became, what came back, was complained of or answered.
+    """
     if shop:
-        app.config.shop(shop)
+        app.kiitos.config.shop(shop)
+    elif became:
+        raise click.UsageError("say of which shop")
     with app.kiitos.store.work.read() as tx:
-        found = [_told(tx, effect) for effect in effects.troubled(tx, shop or "", status or "", limit)]
+        if became and shop:
+            rows = channel_events.troubled(tx, shop, became, limit=limit)
+            ids = dict.fromkeys(row.effect_id for row in rows)
+            waiting = [effect for each in ids if (effect := effects.get(tx, shop, each)) is not None]
+        else:
+            waiting = effects.troubled(tx, shop or "", status or "", limit)
+        found = [_told(tx, effect) for effect in waiting]
     if as_json:
         print_json(found)
         return
-    names = ("shop", "id", "order", "kind", "status", "since", "why")
+    names = ("shop", "id", "order", "kind", "status", "since", "became", "why")
     print_table([tuple(row[name] for name in names) for row in found], names)
 
 
@@ -59,6 +79,7 @@ def show(app: App, shop: str, message: str, as_json: bool) -> None:
         effect = _find(app, tx, shop, message)
         journal = runs.journal_of(tx, shop, effect.run_id) if effect.run_id else []
         followed = clicks.of_effect(tx, shop, message)
+        heard = channel_events.of_effects(tx, shop, [effect.id]).get(effect.id, [])
         told = _told(tx, effect)
     told |= {
         "recipient": effect.recipient,
@@ -75,10 +96,13 @@ def show(app: App, shop: str, message: str, as_json: bool) -> None:
     lines = [{"at": to_text(row.at), "step": row.step_id, "what": row.what, **row.detail} for row in journal]
     if as_json:
         visits = [{"at": to_text(one.at), "url": one.url, "verdict": one.verdict} for one in followed]
-        print_json({**told, "clicks": visits, "journal": lines})
+        print_json({**told, "clicks": visits, "journal": lines, "heard": [_heard(row) for row in heard]})
         return
     for name, value in told.items():
         click.echo(f"{name.replace('_', ' '):<17}{value}")
+    for event in heard:
+        said = ", ".join(f"{name} {value}" for name, value in _heard(event).items() if name != "at")
+        click.echo(f"{event.at:%Y-%m-%d %H:%M:%S}  {said}")
     for row in journal:
         rest = ", ".join(f"{name} {value}" for name, value in row.detail.items())
         click.echo(f"{row.at:%Y-%m-%d %H:%M:%S}  {row.step_id or '-'}: {row.what} {rest}".rstrip())
@@ -141,7 +165,25 @@ def _followed(found: Sequence[Click]) -> str:
     return ", ".join(f"{count} {kind}" for count, kind in kinds if count)
 
 
+def _heard(row: HeardRow) -> dict[str, str]:
+    """What a provider told, in our word and in its own."""
+    told = {
+        "at": to_text(row.at),
+        "heard": str(row.kind),
+        "bounce": str(row.bounce or ""),
+        "code": row.code,
+        "from": row.channel,
+        "their_word": row.raw_kind,
+        "url": row.url,
+        "by": "machine" if row.by_machine else "",
+        "said": row.said,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
 def _told(tx: Tx, effect: Effect) -> dict[str, Any]:
+    heard = channel_events.of_effects(tx, effect.shop_id, [effect.id]).get(effect.id, ())
+    became, code = furthest(effect.status, heard)
     order = entities.order(tx, effect.shop_id, effect.order_id) if effect.order_id else None
     since = effect.done_at or effect.created_at
     return {
@@ -151,5 +193,6 @@ def _told(tx: Tx, effect: Effect) -> dict[str, Any]:
         "kind": str(effect.request.get("template") or effect.request.get("do") or effect.kind),
         "status": str(effect.status),
         "since": f"{since:%Y-%m-%d %H:%M}",
+        "became": f"{became} {code}".strip() if effect.kind in ("message", NOTIFY) else "",
         "why": effect.reason,
     }

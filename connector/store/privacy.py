@@ -58,6 +58,11 @@ def key_of(salt: bytes, shop_id: str, kind: str, value: str) -> str:
     return hmac.digest(salt, f"erased|{shop_id}|{kind}|{value}".encode(), hashlib.sha256).hex()
 
 
+def sealed_key(salt: bytes, shop_id: str, kind: str, value: str) -> str:
+    """What stands for the address of somebody forgotten in a list that goes on after them."""
+    return f"#{key_of(salt, shop_id, kind, value)}"
+
+
 # -- requests ----------------------------------------------------------------------------------------------------------
 
 

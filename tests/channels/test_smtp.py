@@ -253,3 +253,27 @@ def test_a_url_says_it_all():
 def test_the_registry_finds_it():
     extra = {(CHANNELS, "smtp"): Smtp}
     assert Registry(extra=extra).channel("smtp") is Smtp
+
+
+def test_what_comes_back_goes_to_an_address_of_its_own(start, connect):
+    """VERP: the envelope's sender names the message, its From stays the shop's."""
+    server = start()
+    seen: list[str] = []
+    real = server.handler.handle_MAIL
+
+    async def noting(smtp, session, envelope, address, options):
+        seen.append(address)
+        return await real(smtp, session, envelope, address, options)
+
+    server.handler.handle_MAIL = noting
+    (outcome,) = connect(server, bounces="bounces.example").send_all([message("k1")])
+    assert isinstance(outcome, Accepted)
+    (outcome,) = connect(server).send_all([message("k2")])
+    assert seen == ["b+k1@bounces.example", "shop@example.com"]
+
+
+@pytest.mark.parametrize("bounces", ["no domain", "a@b.example", "-x.example", 7])
+def test_where_it_comes_back_to_is_a_domain(bounces):
+    with pytest.raises(ConfigError) as caught:
+        Smtp.from_settings({"host": "h", "bounces": bounces}, ManualClock(datetime(2026, 11, 22, tzinfo=UTC)))
+    assert caught.value.where == "bounces"

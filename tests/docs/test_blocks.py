@@ -52,6 +52,7 @@ def combined(fragment: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 NAMED = (
     "AURORA_CLIENT_ID",
     "AURORA_CLIENT_SECRET",
+    "BOUNCES_MAILBOX",
     "ELKS_PASSWORD",
     "ELKS_USERNAME",
     "METSA_KEY",
@@ -59,6 +60,7 @@ NAMED = (
     "POSTMARK_TOKEN",
     "PUSH_PRIVATE_KEY",
     "RESEND_KEY",
+    "SMTP_URL",
     "TWILIO_AUTH_TOKEN",
     "WHATSAPP_APP_SECRET",
     "WHATSAPP_TOKEN",

@@ -95,7 +95,7 @@ class PostWorld:
         end = self.clock.now() + timedelta(**span)
         self.worker.drain()
         while (due := self.worker.next_due()) is not None and due <= end:
-            self.clock.advance(max(due - self.clock.now(), timedelta(microseconds=1)))
+            self.clock.advance(max(due - self.clock.now(), timedelta(milliseconds=100)))
             self.worker.drain()
         self.clock.advance(max(end - self.clock.now(), timedelta()))
 

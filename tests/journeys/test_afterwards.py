@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import itertools
 import json
 from collections.abc import Iterator
@@ -9,10 +11,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from connector.cli.context import App
+from connector.cli.messages import messages
 from connector.contracts import Unknown, Verified
+from connector.contracts.channel_events import ChannelEvent, ChannelEventKind
+from connector.explain import explain
 from connector.model import Channel, ConsentState, EffectStatus, Purpose
-from connector.store import channel_events, consents, deliveries, pace
+from connector.privacy import COMMAND, Privacy
+from connector.store import channel_events, consents, deliveries, entities, inbox, pace, suppressions
+from connector.store.privacy import ERASE_CUSTOMER
+from flows.afterwards import Account, Afterwards
 from flows.became import Became
 from tests.journeys.afterwards import AINO, ASK, CONFIRM, FLOW, SHOPIFY, WOO, PostWorld, post_world
 
@@ -137,6 +147,7 @@ def test_an_opt_out_at_the_provider_is_one_with_us(asking: PostWorld) -> None:
     asking.order()
     asking.tell("SubscriptionChange", SuppressSending=True, SuppressionReason="ManualSuppression")
     assert asking.blocked() == {"marketing": "unsubscribe"}
+    asking.until(days=1)  # past the cap of one mail in 16 hours
     with asking.store.work.read() as tx:
         state, row = consents.state(tx, WOO, AINO, Channel.EMAIL, Purpose.MARKETING, None)
     assert (state, row.source if row else "") == (ConsentState.WITHDRAWN, "unsubscribed at the provider")
@@ -314,3 +325,148 @@ VERIFIED = Verified(topic="events", dedup_key="x")
 
 def body_of(told: dict[str, object]) -> bytes:
     return json.dumps(told).encode()
+
+
+def forget(world: PostWorld) -> None:
+    privacy = Privacy(world.kiitos)
+    assert privacy.ask(WOO, ERASE_CUSTOMER, COMMAND, {"email": AINO}) is not None
+    world.until(minutes=1)
+
+
+def kept_bodies(world: PostWorld) -> bytes:
+    with world.store.inbox.read() as tx:
+        return b"".join(row.body for row in inbox.after(tx, 0, 1000))
+
+
+def test_who_is_forgotten_is_forgotten_in_what_providers_told(world: PostWorld) -> None:
+    world.order()
+    world.tell("Bounce", **HARD)
+    assert AINO.encode() in kept_bodies(world)
+    effect = world.effect()
+    forget(world)
+    assert AINO.encode() not in kept_bodies(world)
+    assert world.heard(effect) == []
+    with world.store.work.read() as tx:
+        assert channel_events.message_of(tx, world.post.messages[0].key) is None
+    world.tell("SpamComplaint")  # it comes late, and is nobody's
+    world.until(minutes=2)
+    (row,) = world.strangers()
+    assert row.recipient == "a***@example.test"
+
+
+@pytest.mark.parametrize("bounced", [True, False])
+def test_the_hash_of_a_dead_address_still_blocks(world: PostWorld, bounced: bool) -> None:
+    """Who was forgotten and orders again is a customer, and hears of it; not where their mailbox is none."""
+    world.order("1")
+    if bounced:
+        world.tell("Bounce", **HARD)
+    forget(world)
+    with world.store.work.read() as tx:
+        listed = suppressions.of_shop(tx, WOO)
+    assert [row.address_key[0] for row in listed] == (["#"] if bounced else [])
+    world.until(hours=1)
+    world.order("2")
+    assert len(world.post.messages) == (1 if bounced else 2)
+
+
+def reply(world: PostWorld, text: str, **more: str) -> list[str]:
+    """Somebody answers by mail; the subjects of what their merchant hears."""
+    key = world.post.messages[0].key
+    events = [
+        ChannelEvent(
+            id=f"reply {text}",
+            kind=ChannelEventKind.REPLIED,
+            at=world.clock.now(),
+            raw_kind="reply",
+            key=key,
+            recipient=more.get("who", AINO),
+            text=text,
+        )
+    ]
+    account = Account("mail", Channel.EMAIL, [WOO, SHOPIFY])
+    afterwards = Afterwards(world.kiitos.runner, world.clock, lambda: world.kiitos.outbox)
+    before = len(world.post.messages)
+    with world.store.work.transaction() as tx:
+        for event in events:
+            assert afterwards.hear(tx, account, event, world.clock.now(), None)
+    world.until(minutes=1)
+    return [each.content.decode() for each in world.post.messages[before:]]
+
+
+def test_an_answer_reaches_the_merchant_who_can_answer_it(asking: PostWorld) -> None:
+    asking.order()
+    (mail,) = reply(asking, "Where is it?\nI wait since {shop} Monday.")
+    read = email.message_from_string(mail, policy=email.policy.default)
+    assert read["To"] == "apu@metsa.example"
+    assert read["Reply-To"] == AINO
+    assert read["Auto-Submitted"] == "auto-generated"
+    body = read.get_body(("plain",))
+    assert body is not None
+    assert "Where is it?" in body.get_content()
+    assert "I wait since {shop} Monday." in body.get_content()
+    assert asking.blocked() == {}
+    assert reply(asking, "Where is it?\nI wait since {shop} Monday.") == [], "told once"
+
+
+def test_stop_acts_and_start_takes_it_back(asking: PostWorld) -> None:
+    asking.order()
+    assert reply(asking, " Lopeta. ") == []
+    assert asking.blocked() == {"marketing": "unsubscribe"}
+    asking.until(days=1)  # past the cap of one mail in 16 hours
+    asking.order("2")
+    assert len(asking.post.messages) == 1
+    assert reply(asking, "START") == []
+    assert asking.blocked() == {}
+    with asking.store.work.read() as tx:
+        assert consents.state(tx, WOO, AINO, Channel.EMAIL, Purpose.MARKETING, None)[0] is ConsentState.UNKNOWN
+    asking.order("3")
+    assert len(asking.post.messages) == 2
+
+
+def test_two_machines_end(asking: PostWorld) -> None:
+    asking.order()
+    told = [mail for number in range(30) for mail in reply(asking, f"Thank you for your message, number {number}")]
+    assert len(told) == 20
+
+
+def command(world: PostWorld, *words: str) -> Result:
+    app = App("app.toml")
+    app.__dict__ |= {"kiitos": world.kiitos, "config": world.kiitos.config}
+    return CliRunner().invoke(messages, list(words), obj=app)
+
+
+def test_commands_say_what_became_of_a_message(world: PostWorld) -> None:
+    world.order("1")
+    world.tell("Bounce", **HARD)
+    (row,) = json.loads(command(world, "list", WOO, "--became", "bounced", "--json").output)
+    assert (row["status"], row["became"]) == ("sent", "bounced 5.1.1")
+    assert json.loads(command(world, "list", WOO, "--became", "complained", "--json").output) == []
+    shown = json.loads(command(world, "show", WOO, row["id"], "--json").output)
+    (heard,) = shown["heard"]
+    assert (heard["heard"], heard["code"], heard["from"]) == ("bounced", "5.1.1", "mail")
+    assert "bounced" in command(world, "show", WOO, row["id"]).output
+    assert command(world, "list", "--became", "bounced").exit_code == 2
+
+
+def test_what_nobody_knows_is_shown_as_unknown(tmp_path: Path) -> None:
+    with post_world(tmp_path, ASK, soft_opt_in=["review"]) as world:
+        world.happens("order", "1")
+        silent(world)
+        world.until(seconds=30)
+        (row,) = json.loads(command(world, "list", WOO, "--json").output)
+        assert (row["status"], row["became"]) == ("uncertain", "unknown")
+
+
+def test_explain_tells_it_too(world: PostWorld) -> None:
+    world.order("1")
+    world.tell("Delivery")
+    order_id = world.effect().order_id
+    assert order_id is not None
+    with world.store.work.read() as tx:
+        number = entities.order(tx, WOO, order_id)
+    assert number is not None
+    story = explain(world.store, WOO, number.number)
+    assert story is not None
+    assert [line.text for line in story.lines if line.what == "heard.delivered"] == [
+        "order_confirmation: delivered, says mail"
+    ]
