@@ -23,6 +23,7 @@ test: setup            ## every test; installs Chromium, PostgreSQL and the exam
 	@$(RUN)/python scripts/shopify_schema.py >/dev/null
 	@sh scripts/postgres.sh
 	@sh scripts/chromium.sh
+	@sh scripts/emulate/install.sh
 	@sh examples/kiitos-vendure/server/install.sh
 	@$(RUN)/pytest -q -n auto --maxprocesses 4 $(ARGS)
 

@@ -146,7 +146,7 @@ def test_after_silence_the_rest_waits(line: Line) -> None:
 def test_a_text_of_unknown_fate_is_found_again(line: Line) -> None:
     assert isinstance(line.send(SILENT, "this one"), Unknown)
     with pytest.raises(Transient, match="too early"):
-        line.channel.look_up(message(SILENT, "this one"), START)
+        line.channel.look_up(message(SILENT, "another one"), START)
     line.clock.advance(timedelta(minutes=2))
     found = line.channel.look_up(message(SILENT, "this one"), START)
     assert found is not None

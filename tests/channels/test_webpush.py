@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 
 from connector.clock import ManualClock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts.channel import Scope
 from connector.errors import ConfigError
 from connector.store.push_subscriptions import Subscription
 from flows.channels.webpush import LONGEST, WebPush
@@ -104,6 +105,15 @@ def test_what_answers_mean(status: int, wanted: type[Outcome]) -> None:
     if status == 429:
         assert isinstance(outcome, Retry)
         assert outcome.after == 9
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_one_server_holds_back_nobody_elses_messages(status: int) -> None:
+    browser = Browser(status=status, retry_after="3600")
+    with push_service(browser):
+        outcome = send(message(browser))
+    assert isinstance(outcome, Retry)
+    assert outcome.scope is Scope.MESSAGE, "its address came from a visitor"
 
 
 def outcome_id(browser: Browser) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from connector.rehearsal import VOCABULARY
 from connector.testing.fakes.web import LoopbackServer, Request, Response, as_json
 from connector.testing.world import WOO
 from flows.channels.whatsapp import WhatsApp
+from tests.journeys.bare import Door
 from tests.journeys.office import Office, office
 from tests.journeys.test_channels import MAIL, ORDERS, PHONE
 
@@ -78,6 +81,26 @@ def test_without_an_approved_template_the_next_channel_takes_it(tmp_path: Path) 
     with office(tmp_path, FLOW, whatsapp="texts") as life:
         order(life)
         assert [each.recipient for each in life.mails.messages] == [MAIL]
+
+
+def test_meta_may_ask_for_its_handshake_at_the_channels_own_address(tmp_path: Path) -> None:
+    with shop(tmp_path) as (life, _):
+        channels: Any = life.kiitos.config.channels
+        secrets = {"access_token": "t", "app_secret": "s", "verify_token": "v"}
+        channels["texts"].update({"kind": "whatsapp", "phone_number_id": "1065", **secrets})
+        path = life.kiitos.event_urls()["texts"].removeprefix("http://localhost")
+        life.kiitos.sync()
+        door = Door(life.kiitos)
+        try:
+            right = "hub.mode=subscribe&hub.verify_token=v&hub.challenge=1158201444"
+            answer = door.client.get(f"{path}?{right}")
+            assert (answer.status_code, answer.get_data()) == (200, b"1158201444")
+            assert door.client.get(f"{path}?{right.replace('token=v', 'token=w')}").status_code == 401
+            assert door.client.post(path, data=b"{}", headers={"X-Hub-Signature-256": "sha256=00"}).status_code == 401
+            signed = "sha256=" + hmac.new(b"s", b"{}", hashlib.sha256).hexdigest()
+            assert door.client.post(path, data=b"{}", headers={"X-Hub-Signature-256": signed}).status_code == 200
+        finally:
+            door.close()
 
 
 def test_an_empty_place_is_refused_and_named(tmp_path: Path) -> None:

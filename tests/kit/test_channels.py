@@ -46,6 +46,7 @@ def test_what_ships_holds(name: str) -> None:
 
 def test_every_provider_has_a_stage() -> None:
     assert {"smtp", "ses", "resend", "postmark", "sendgrid", "mailgun", "brevo"} <= set(POINTS)
+    assert {"twilio", "elks46", "whatsapp", "webpush", "letters"} <= set(POINTS)
 
 
 class Outer(Resend):

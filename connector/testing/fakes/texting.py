@@ -20,6 +20,10 @@ NOBODY, STOPPED, BUSY, SILENT, BROKEN = (f"+35840000000{each}" for each in range
 ACCOUNT, TOKEN = "AC" + "0123456789abcdef" * 2, "twilio-token"
 
 
+BUSY_FOR = 7
+"""Seconds a busy server asks for."""
+
+
 @dataclass
 class Texting:
     """`taken` are the forms of texts that were accepted, in order; `asked` counts requests that listed them."""
@@ -27,6 +31,8 @@ class Texting:
     clock: Clock
     taken: list[dict[str, str]] = field(default_factory=list)
     asked: int = 0
+    mishaps: list[str] = field(default_factory=list)
+    """Numbers that the next messages are taken for, whoever they are to."""
 
     def twilio(self, request: Request) -> Response:
         if request.headers.get("authorization") != _basic(ACCOUNT, TOKEN):
@@ -38,13 +44,14 @@ class Texting:
             self.asked += 1
             return as_json(200, {"messages": found, "next_page_uri": None})
         form = dict(parse_qsl(request.body.decode()))
+        number = self._number(form["To"])
         codes = {NOBODY: (400, 21211), STOPPED: (400, 21610)}
-        if form["To"] in codes:
-            status, code = codes[form["To"]]
+        if number in codes:
+            status, code = codes[number]
             return as_json(status, {"code": code, "message": f"{form['To']} is refused", "status": status})
         if "From" not in form and "MessagingServiceSid" not in form:
             return as_json(400, {"code": 21603, "message": "A From is required", "status": 400})
-        return self._take(form, lambda: as_json(201, self._of_twilio(form)))
+        return self._take(form, number, lambda: as_json(201, self._of_twilio(form)))
 
     def elks46(self, request: Request) -> Response:
         if request.headers.get("authorization") != _basic("user", "pass"):
@@ -56,14 +63,17 @@ class Texting:
             self.asked += 1
             return as_json(200, {"data": found})
         form = dict(parse_qsl(request.body.decode()))
-        if form["to"] == NOBODY:
+        number = self._number(form["to"])
+        if number == NOBODY:
             return Response(400, b'Invalid value for parameter "to"', "text/plain")
-        if form["to"] == STOPPED:
+        if number == STOPPED:
             return Response(403, b"Not enough credits", "text/plain")
-        return self._take(form, lambda: as_json(200, self._of_elks(form)))
+        return self._take(form, number, lambda: as_json(200, self._of_elks(form)))
 
-    def _take(self, form: dict[str, str], answer: Callable[[], Response]) -> Response:
-        number = form.get("To") or form["to"]
+    def _number(self, told: str) -> str:
+        return self.mishaps.pop(0) if self.mishaps else told
+
+    def _take(self, form: dict[str, str], number: str, answer: Callable[[], Response]) -> Response:
         if number == BUSY:
             return Response(429, b"{}", headers=(("Retry-After", "7"),))
         form["made"] = f"{self.clock.now():%Y-%m-%dT%H:%M:%S}"

@@ -82,8 +82,6 @@ class Elks46(Posted, LooksUp):
 
     def look_up(self, message: Message, since: datetime) -> Accepted | None:
         """Their history of messages to this number since the first attempt, searched for this very text."""
-        if self._clock.now() - since < _SETTLED:
-            raise Transient("too early to tell: 46elks may not list it yet")
         params = {"to": message.recipient, "end": f"{since - _SLACK:%Y-%m-%dT%H:%M:%S}", "limit": "100"}
         try:
             answer = self._http.call("GET", self._sms, params=params)
@@ -96,6 +94,8 @@ class Elks46(Posted, LooksUp):
                 return Accepted(key=message.key, provider_id=str(each.get("id") or ""))
         if told.get("next"):
             raise Refused("46elks has more messages to this number than one page shows", provider_code="too_many")
+        if self._clock.now() - since < _SETTLED:
+            raise Transient("too early to tell: 46elks may not list it yet", retry_after=_SETTLED.total_seconds())
         return None
 
 

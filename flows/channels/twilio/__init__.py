@@ -96,8 +96,6 @@ class Twilio(Posted, LooksUp):
     def look_up(self, message: Message, since: datetime) -> Accepted | None:
         """Their list of messages to this number, newest first, searched for this very text. By its day it is not asked
         for: a message that still waits at Twilio has none."""
-        if self._clock.now() - since < _SETTLED:
-            raise Transient("too early to tell: Twilio may not list it yet")
         try:
             answer = self._http.call("GET", self._messages, params={"To": message.recipient, "PageSize": "100"})
         except AuthExpired as error:
@@ -110,6 +108,8 @@ class Twilio(Posted, LooksUp):
                 return Accepted(key=message.key, provider_id=str(each.get("sid") or ""))
         if told.get("next_page_uri") and all(_made(each) >= earliest for each in found):
             raise Refused("Twilio has more messages to this number than one page shows", provider_code="too_many")
+        if self._clock.now() - since < _SETTLED:
+            raise Transient("too early to tell: Twilio may not list it yet", retry_after=_SETTLED.total_seconds())
         return None
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
-from connector.contracts.channel import OnWire
+from connector.contracts.channel import OnWire, Scope
 from connector.errors import ConfigError, Refused, Transient
 from connector.posting import post
 from flows.channels.posted import known_keys, outcome_of_status, text_of
@@ -108,7 +109,9 @@ class WebPush(Channel):
             return Rejected(key=key, code=error.provider_code or error.code, text=error.message)
         if 200 <= answer.status < 300:
             return Accepted(key=key)
-        return outcome_of_status("the push service", key, answer.status, answer.retry_after)
+        outcome = outcome_of_status("the push service", key, answer.status, answer.retry_after)
+        # The address is a visitor's own: what one server says of itself may hold back nobody else's messages.
+        return replace(outcome, scope=Scope.MESSAGE) if isinstance(outcome, Retry) else outcome
 
     def _authorization(self, endpoint: str) -> str:
         """One token a push service, used until it has half of its time left."""
