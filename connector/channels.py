@@ -46,7 +46,8 @@ class Channels:
             return None
         cls = type(self._built[name]) if name in self._built else self._registry.channel(str(table["kind"]))
         account, rate = str(table.get("account") or name), rate_of(table, cls.rate)
-        return Provider(name=name, account=account, rate=rate, looks_up=issubclass(cls, LooksUp))
+        tells = any(key.startswith(ENVELOPE) for key in table)
+        return Provider(name=name, account=account, rate=rate, looks_up=issubclass(cls, LooksUp), tells=tells)
 
     def of(self, shop: ShopSettings, message: Message, provider: str = "") -> Channel:
         """What takes this very message: a chat of the merchant's people, the provider that was chosen for it, or the

@@ -40,6 +40,8 @@ MAX_ATTEMPTS = 400
 """A guard only: policy drops what has become too late (7 days, marketing class 48 h) long before."""
 LOOK_AFTER = timedelta(seconds=30)
 """From an unknown outcome to the first look: a provider's index needs a moment."""
+TOLD_WITHIN = timedelta(minutes=5)
+"""How long an event of a provider that knows no keys is waited for before order mail is repeated."""
 _BACKOFF_CAP = timedelta(hours=1)
 _DEATHS = 5
 
@@ -151,24 +153,24 @@ class Outcomes:
         first = effect.first_try_at or now
         inside = known_still(first, now, idempotent_for)
         message = effect.kind == "message"
-        looks = message and not inside and self._may_look(tx, effect, provider)
+        name = self._name(tx, effect, provider) if message and not inside else ""
         once_more = not message or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
         if message:
             providers.doubt(tx, effect.shop_id, effect.id, provider)
-        if looks:
+        if self._routing is not None and self._routing.looks_up(name):
             effects.retry(tx, effect.shop_id, effect.id, now, now + LOOK_AFTER, text, tainted=True)
             return self._note(tx, effect, now, "asking", {"why": f"outcome unknown: {text}"})
         if inside or (once_more and effect.attempts + 1 < MAX_ATTEMPTS):
             pause = timedelta(seconds=1 if message else 15 * 2 ** min(effect.attempts, 8))
+            if self._routing is not None and self._routing.tells(name):
+                pause = TOLD_WITHIN
             effects.retry(tx, effect.shop_id, effect.id, now, now + pause, text, tainted=True)
             return self._note(tx, effect, now, "repeated", {"why": f"outcome unknown: {text}"})
         return self._doubt(tx, effect, now, text)
 
-    def _may_look(self, tx: Tx, effect: Effect, provider: str) -> bool:
-        if self._routing is None:
-            return False
-        name = provider or providers.way_of(tx, effect.shop_id, effect.id).provider
-        return bool(name) and self._routing.looks_up(name)
+    def _name(self, tx: Tx, effect: Effect, provider: str) -> str:
+        """The provider it went by, where that was noted."""
+        return provider or providers.way_of(tx, effect.shop_id, effect.id).provider
 
     def looked(self, tx: Tx, effect: Effect, provider: str, found: Accepted | None, now: datetime) -> None:
         """The provider was asked about an unknown outcome, and knows: it has the message, or it certainly has not."""

@@ -35,12 +35,14 @@ log = get_log("routing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A configured channel as routing sees it. `account` is shared by channels of one account."""
+    """A configured channel as routing sees it. `account` is shared by channels of one account; `looks_up`: it can be
+    asked what became of a message; `tells`: its events are read here."""
 
     name: str
     account: str
     rate: Rate | None = None
     looks_up: bool = False
+    tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Routing:
                 return False
         if go.trying is not None and not providers.try_once(tx, go.trying, now + TRYING):
             return False
-        if len(settings.providers(medium)) > 1 or (provider is not None and provider.looks_up):
+        if len(settings.providers(medium)) > 1 or (provider is not None and (provider.looks_up or provider.tells)):
             providers.go_by(tx, effect.shop_id, effect.id, go.provider)
         return True
 
@@ -115,6 +117,10 @@ class Routing:
     def looks_up(self, name: str) -> bool:
         provider = self._of(name)
         return provider is not None and provider.looks_up
+
+    def tells(self, name: str) -> bool:
+        provider = self._of(name)
+        return provider is not None and provider.tells
 
     def next_after(self, tx: Tx, effect: Effect, settings: ShopSettings, medium: str, name: str, now: datetime) -> str:
         """The provider that takes over what `name` certainly did not accept; empty where none can."""

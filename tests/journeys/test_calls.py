@@ -419,7 +419,7 @@ def by_the_attempt(patch: pytest.MonkeyPatch) -> None:
 def given_up(patch: pytest.MonkeyPatch) -> None:
     """What nobody knows is never tried again."""
 
-    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: Any, text: str, idempotent_for: float) -> None:
+    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: Any, text: str, *_: object) -> None:
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
 
     patch.setattr(outbox.Outbox, "unknown", unknown)

@@ -41,6 +41,7 @@ from connector.testing.world import WOO, WOO_URL
 from connector.worker import Worker
 from flows import outbox
 from flows.channels.memory import Memory
+from flows.outcomes import Prepared
 from platforms.woocommerce.platform import WooCommerce
 from tests.journeys.bare import ENVIRON, Door, build_bare
 
@@ -321,8 +322,8 @@ def sent_before_sending(patch: pytest.MonkeyPatch) -> None:
     """The effect is recorded as sent in the transaction that freezes it."""
     real = outbox.Outbox.prepare
 
-    def prepare(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime) -> outbox.Prepared | None:
-        ready = real(self, tx, effect, now)
+    def prepare(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, window: float = 0.0) -> Prepared | None:
+        ready = real(self, tx, effect, now, window)
         if ready is not None and ready.message is not None:
             effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SENT)
         return ready
@@ -334,7 +335,7 @@ def unknown_is_tried_again(patch: pytest.MonkeyPatch) -> None:
     """What nobody knows is simply sent again, marketing too, and nothing looks once more before it leaves."""
     patch.setattr(outbox, "forgotten", lambda *_: False)
 
-    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
+    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, text: str, *_: object) -> None:
         effects.retry(tx, effect.shop_id, effect.id, now, now, text, tainted=True)
 
     patch.setattr(outbox.Outbox, "unknown", unknown)
@@ -343,7 +344,7 @@ def unknown_is_tried_again(patch: pytest.MonkeyPatch) -> None:
 def unknown_is_given_up(patch: pytest.MonkeyPatch) -> None:
     """What nobody knows is never sent again, confirmations neither."""
 
-    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, text: str, idempotent_for: float) -> None:
+    def unknown(self: outbox.Outbox, tx: Tx, effect: Effect, now: datetime, text: str, *_: object) -> None:
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
 
     patch.setattr(outbox.Outbox, "unknown", unknown)

@@ -478,3 +478,27 @@ def test_a_closed_provider_is_logged_with_its_reason(house: Make, caplog: pytest
     assert logged
     assert "nobody there" in str(vars(logged[0]))
     assert "aino" not in str(vars(logged[0]))
+
+
+def test_where_events_are_read_they_are_waited_for_before_order_mail_is_repeated(house: Make) -> None:
+    life = house(email="main", main={"webhook_secret": "whsec"})
+    main = life.channels["main"]
+    main.mood = silent
+    life.orders(1)
+    life.worker.drain()
+    main.mood = None
+    life.until(minutes=4)
+    assert len(main.tried) == 1
+    life.until(minutes=2)
+    assert (len(main.tried), life.statuses()) == (2, [EffectStatus.SENT])
+
+
+def test_where_none_are_read_it_is_repeated_at_once(house: Make) -> None:
+    life = house(email="main")
+    main = life.channels["main"]
+    main.mood = silent
+    life.orders(1)
+    life.worker.drain()
+    main.mood = None
+    life.until(seconds=5)
+    assert (len(main.tried), life.statuses()) == (2, [EffectStatus.SENT])

@@ -23,7 +23,7 @@ def unknown_is_repeated(patch: pytest.MonkeyPatch, house: House) -> None:
     patch.setattr(
         Outbox,
         "unknown",
-        lambda self, tx, effect, now, text, _: effects.retry(
+        lambda self, tx, effect, now, text, *_: effects.retry(
             tx, effect.shop_id, effect.id, now, now + timedelta(seconds=1), text, tainted=True
         ),
     )
@@ -56,9 +56,7 @@ def later_means_sent(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def wish_not_heeded(patch: pytest.MonkeyPatch, house: House) -> None:
     """The server said after how long to come back."""
-    wrap(
-        patch, Outbox, "again", lambda real, self, tx, effect, now, text, after: real(self, tx, effect, now, text, None)
-    )
+    wrap(patch, Outbox, "again", lambda real, self, tx, effect, now, text, *_: real(self, tx, effect, now, text, None))
 
 
 def lease_never_ends(patch: pytest.MonkeyPatch, house: House) -> None:
