@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
+from connector.errors import StoreUnavailable
 from connector.intake import again_if_moved
 from connector.log import get_log
 from connector.store import clicks, effects
@@ -34,17 +35,24 @@ class Judge:
         self._kiitos = kiitos
 
     def work(self) -> int:
-        """Judge what is due; how many clicks counted."""
-        return again_if_moved(self._judge)
+        """Judge what is due; how many clicks counted. What cannot be told to flows is judged all the same: one
+        message's trouble must not keep a worker from everything else."""
+        try:
+            return again_if_moved(self._judge)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("clicks_not_counted", error)
+            return again_if_moved(lambda: self._judge(tell=False))
 
-    def _judge(self) -> int:
+    def _judge(self, *, tell: bool = True) -> int:
         now = self._kiitos.clock.now()
         counted = 0
         with self._kiitos.store.work.transaction() as tx:
             for click in clicks.unjudged(tx, now - SETTLED, _BATCH):
                 verdict = verdict_of(click, clicks.of_effect(tx, click.shop_id, click.effect_id))
                 clicks.judge(tx, click, verdict)
-                if verdict == PERSON:
+                if verdict == PERSON and tell:
                     counted += self._count(tx, click, now)
         return counted
 

@@ -52,7 +52,8 @@ def register(app: Flask) -> None:
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
-        blueprint.add_url_rule(f"/push/{name}.js", f"push_{name}", script, methods=["GET"])
+        rule = f"/push/{name}.js"
+        blueprint.add_url_rule(rule, f"push_{name}", script, methods=["GET"], provide_automatic_options=False)
     rule = "/push/order/<key>/<order_id>"
     blueprint.add_url_rule(rule, "push_order", push.show_order, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule(rule, "push_order_post", push.act_order, methods=["POST"], provide_automatic_options=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from connector.model import Channel, Consent, Purpose, Shop
 from connector.pages.frame import application, find_link, gone, page, transact
@@ -70,6 +70,7 @@ def _page(shop: Shop | None, link: LinkRow, standing: Standing, *, undone: bool 
         shop,
         link.data.get("locale"),
         standing=standing,
+        choose=url_for("pages.preferences", token=link.token),
         undone=undone and not standing.all and not standing.purpose,
         purpose=purpose if purpose != EVERYTHING else "",
     )

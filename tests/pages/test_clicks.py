@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from connector import judging
 from connector.app import create_app
 from connector.cli.messages import _followed
 from connector.config.consenting import TrackingSettings
@@ -235,6 +236,15 @@ def test_more_links_than_a_person_opens_at_once(nothing_yet: World, many: int, v
     nothing_yet.worker.drain()
     assert verdicts(nothing_yet) == ["new"] * many, "what comes after may still change it"
     assert (counted(nothing_yet), verdicts(nothing_yet)) == (events, [verdict] * many)
+
+
+def test_trouble_with_one_click_stops_no_worker(nothing_yet: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    keep(nothing_yet, 1)
+    monkeypatch.setattr(judging, "clicked", broken)
+    assert (counted(nothing_yet), verdicts(nothing_yet)) == (0, ["person"])
 
 
 def test_a_flood_fills_nothing(nothing_yet: World) -> None:

@@ -33,6 +33,7 @@ def test_a_get_and_a_head_change_nothing(world: World) -> None:
     shown = visitor.get(path)
     assert shown.status_code == 200
     assert b"Which messages would you like to stop?" in shown.data
+    assert f'href="{path.replace("/unsubscribe/", "/preferences/")}"' in shown.text
     assert visitor.head(path).status_code == 200
     assert snapshot(world) == before
     visitor.post(path, data=ONE_CLICK)
