@@ -45,6 +45,9 @@ swarm: setup           ## seeded lives of two shops in which everything goes wro
 bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
 	@$(RUN)/python -m bench $(ARGS)
 
+screenshots: setup     ## pictures of the main messages into docs/images/mail (needs Chromium)
+	@$(RUN)/python scripts/screenshots.py
+
 lock: setup            ## write both lock files anew from pyproject.toml
 	@sh scripts/lock.sh $(VENV)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from connector import codec
@@ -26,7 +27,7 @@ from connector.store.standings import Standing
 from flows import membership
 from flows.counting import Tally
 from flows.daytime import next_clock, read_clock, zone_of
-from flows.render.sources import Sources
+from flows.render.sources import sources_of
 from flows.segments import Segment
 
 log = get_log("bookkeeping")
@@ -47,9 +48,10 @@ RECOMMENDATIONS = "recommendations"
 
 
 @cache
-def recommends(template: str) -> bool:
-    """Whether one of our templates shows recommendations: read once a process, or each worker would read them all."""
-    return Sources().mentions(template, RECOMMENDATIONS)
+def recommends(template: str, own: tuple[Path, ...] = ()) -> bool:
+    """Whether a template, ours or of a shop's `own` folders, shows recommendations: read once a process, or each worker
+    would read them all."""
+    return sources_of(own).mentions(template, RECOMMENDATIONS)
 
 
 @dataclass
@@ -126,7 +128,8 @@ class Bookkeeping:
     def _counted(self, shop_id: str) -> bool:
         catalog = self._kiitos.catalog
         sent = (name for flow in catalog.flows(shop_id) for item in flow.steps for name in item.step.templates())
-        return catalog.counts(shop_id) or any(recommends(name) for name in sent)
+        own = self._kiitos.config.shops[shop_id].templates
+        return catalog.counts(shop_id) or any(recommends(name, own) for name in sent)
 
     def _with_segments(self, tx: Tx, row: ShopRow) -> ShopRow:
         wanted = {segment.name: segment.digest for segment in self._kiitos.catalog.segments(row.shop_id)}

@@ -33,6 +33,7 @@ from flows.definition import (
 from flows.faults import Faults
 from flows.lists import ListFile
 from flows.render.mime import ascii_address, split_sender
+from flows.render.sources import sources_of
 from flows.segments import Segment, load_segments, unknown_segments
 
 log = get_log("catalog")
@@ -288,7 +289,10 @@ class Catalog:
         # holds everything that `load_flow` is told.
         known = _KNOWN.setdefault(self._registry, {})
         named = frozenset(segment.name for segment in self.segments(settings.shop.id))
-        key = (source, repr(edits), self._templates, named)
+        templates = self._templates
+        if settings.templates:
+            templates |= sources_of(settings.templates).own_names()
+        key = (source, repr(edits), templates, named)
         flow = known.get(key)
         if flow is None:
             lists: list[str] = []
@@ -297,7 +301,7 @@ class Catalog:
                 where=source.where,
                 registry_steps=self._steps,
                 edits=edits,
-                templates=self._templates,
+                templates=templates,
                 lists=partial(self._read_list, lists),
                 segments=named,
             )

@@ -73,6 +73,7 @@ class Composer:
         """Raises `TemplateError` (the template), `Refused` (an address that is none)."""
         effect, shop, recipient = case.effect, case.shop, case.recipient
         template = str(effect.request["template"])
+        renderer = self._renderer.under(case.settings.templates, case.settings.brand)
         links = links_for(
             tx,
             shop=shop,
@@ -83,8 +84,8 @@ class Composer:
             base_url=self._base_url,
             salt=self._salt,
             now=now,
-            survey=self._renderer.mentions(template, "links.survey"),
-            push=self._renderer.mentions(template, "links.push"),
+            survey=renderer.mentions(template, "links.survey"),
+            push=renderer.mentions(template, "links.push"),
         )
         if (token := case.facts.event.get(CONFIRM)) is not None:
             links[CONFIRM] = f"{self._base_url}/p/{CONFIRM}/{token}"
@@ -95,10 +96,10 @@ class Composer:
             short = str(effect.request.get("short") or template)
             links_of = self._shortener(tx, case, key, now)
             case = replace(case, shorten=lambda text: links_of.text(text, shorter_only=True))
-            return compose(self._renderer, case, short, self._view(tx, case, links, short))
-        rendered = self._renderer.render(
+            return compose(renderer, case, short, self._view(tx, case, links, short, renderer))
+        rendered = renderer.render(
             template,
-            self._view(tx, case, links, template),
+            self._view(tx, case, links, template, renderer),
             key=key,
             sender=case.settings.sender,
             reply_to=case.settings.reply_to or shop.support_email,
@@ -149,7 +150,7 @@ class Composer:
             now=now,
         )
 
-    def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str) -> MessageView:
+    def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str, renderer: Renderer) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.
         from flows.render.context import MessageView
 
@@ -159,10 +160,11 @@ class Composer:
         named = case.facts.event.get("product_id", "")
         wanted = [product_id for product_id in (*(line.product_id for line in lines), named) if product_id]
         products = entities.products(tx, case.shop.id, wanted) if wanted else {}
-        recommends = theirs is case.situation and self._renderer.mentions(template, "recommendations")
+        recommends = theirs is case.situation and renderer.mentions(template, "recommendations")
         return MessageView(
             shop=case.shop,
-            locale=choose_locale(case.recipient.locale, case.shop.locale, available=self._renderer.languages()),
+            brand=case.settings.brand,
+            locale=choose_locale(case.recipient.locale, case.shop.locale, available=renderer.languages()),
             timezone=case.shop.timezone,
             order=theirs.order,
             customer=theirs.customer,

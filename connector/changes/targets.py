@@ -15,7 +15,7 @@ from connector.store import flows as flow_store
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.store.db import Tx
 from flows.definition import Flow
-from flows.render.sources import Sources
+from flows.render.sources import Sources, sources_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Target:
 
 def target_of_files(settings: ShopSettings, flows: Sequence[Flow], sources: Sources) -> Target:
     """The shop as the operator's file has it; `flows` are those of the catalog, in the file's order."""
+    sources = sources_of(settings.templates) if settings.templates else sources
     used = [setting for setting in settings.flows if setting.enabled]
     entries, migrations = [], {}
     for setting, flow in zip(used, flows, strict=True):

@@ -42,6 +42,7 @@ COMMANDS = {
     "suppressions": "connector.cli.suppressions",
     "sms": "connector.cli.sms",
     "tasks": "connector.cli.tasks",
+    "templates": "connector.cli.templates",
     "worker": "connector.cli.serve",
 }
 """The module of each command, which has a function of the command's name."""

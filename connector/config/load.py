@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.config import schema
+from connector.config.brands import read_brand, read_folders
 from connector.config.consenting import read_consenting, read_tracking
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
@@ -292,6 +293,8 @@ class _Reader:
         people = read_people(layered, self.secret, self.faults)
         flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
         guides = self.guides(where, get("guides"))
+        brand = read_brand(self.document, self.path.parent, get("brand"), where, self.faults)
+        templates = read_folders(self.path.parent, get("templates"), where, self.faults)
         if len(self.faults) > before:
             return None
         return ShopSettings(
@@ -308,6 +311,9 @@ class _Reader:
             api_url=get("api_url"),
             endpoint_key=key,
             guides=guides,
+            brand=brand,
+            templates=templates,
+            order_markup=get("order_markup", False),
             limits=read_limits(layered),
             channels={"email": mailers[0], **media},
             consenting=read_consenting(layered),

@@ -189,6 +189,9 @@ SETTINGS: dict[str, Check] = {
     "fetch_before_send": flag,
     "costs": costs,
     "guides": text,
+    "brand": text,
+    "templates": lambda value: "" if isinstance(value, str) else texts(value),
+    "order_markup": flag,
     "limits": table,
     "flows": table,
     "segments": table,
@@ -270,6 +273,7 @@ TOP: dict[str, Check] = {
     "segments": table,
     "defaults": table,
     "presets": table,
+    "brands": table,
     "clients": table,
 }
 SECRETS = (

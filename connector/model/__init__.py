@@ -1,5 +1,6 @@
 """The normalised model: frozen dataclasses, aware UTC times, Decimal money, text ids."""
 
+from connector.model.brand import Brand, Palette
 from connector.model.enums import (
     Channel,
     ConsentState,
@@ -36,6 +37,7 @@ __all__ = [
     "GUEST_PREFIX",
     "Address",
     "AppliedDiscount",
+    "Brand",
     "Buyer",
     "Channel",
     "Checkout",
@@ -55,6 +57,7 @@ __all__ = [
     "OpenEnum",
     "Order",
     "OrderStatus",
+    "Palette",
     "Product",
     "Purchase",
     "Purpose",

@@ -10,6 +10,7 @@ from connector.errors import TemplateError, near
 from connector.model import Purpose
 from flows.render import liquid
 from flows.render.context import VARIABLES, template_context
+from flows.render.filters import UNSUPPORTED
 from flows.render.locales import match_language
 from flows.render.prepared import Prepared
 from flows.render.samples import samples
@@ -74,17 +75,34 @@ def _unknown_names(source: Source, strings: Strings) -> list[TemplateError]:
         [dict(template_context(view, source.language, strings)) for view in samples().values()],
     )
     faults = []
-    flats = [(source.html, liquid.HTML)] + ([(source.text, liquid.TEXT)] if source.text else [])
+    flats = [(source.subject, liquid.TEXT), (source.preheader, liquid.TEXT), (source.html, liquid.HTML)]
+    flats += [(source.text, liquid.TEXT)] if source.text else []
     for flat, environment in flats:
-        template = liquid.parse(flat.text, environment, source.where)
-        for variables in template.analyze().globals.values():
-            for variable in variables:
-                message = _unknown(list(variable.segments), shape)
-                if message:
-                    line = flat.text.count("\n", 0, variable.span.index) + 1
-                    column = variable.span.index - flat.text.rfind("\n", 0, variable.span.index)
-                    faults.append(flat.locate(TemplateError(message, where=source.where, line=line, column=column)))
+        try:
+            analysis = liquid.parse(flat.text, environment, source.where).analyze()
+        except TemplateError as error:
+            faults.append(flat.locate(error))
+            continue
+        asked = [(span, _unknown_filter(name)) for name, spans in analysis.filters.items() for span in spans]
+        asked += [
+            (variable.span, _unknown(list(variable.segments), shape))
+            for variables in analysis.globals.values()
+            for variable in variables
+        ]
+        for span, message in asked:
+            if message:
+                line = flat.text.count("\n", 0, span.index) + 1
+                column = span.index - flat.text.rfind("\n", 0, span.index)
+                faults.append(flat.locate(TemplateError(message, where=source.where, line=line, column=column)))
     return faults
+
+
+def _unknown_filter(name: str) -> str:
+    if name in liquid.HTML.filters:
+        return ""
+    if name in UNSUPPORTED:
+        return f"the filter '{name}' is not supported in messages: {UNSUPPORTED[name]}"
+    return f"no filter '{name}'{near(name, liquid.HTML.filters)}"
 
 
 def _unknown(path: list[Any], shape: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ always present (`None` where the message has none), so that a missing name is an
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from babel import Locale
 from connector.clock import to_text
 from connector.model import (
     Address,
+    Brand,
     Customer,
     Guide,
     LineItem,
@@ -28,6 +28,7 @@ from connector.model import (
     Shipment,
     Shop,
 )
+from connector.model.colour import HEX
 from flows.about import CheckoutFacts
 from flows.render.cleaning import clean
 from flows.render.filters import SETTINGS, Settings
@@ -35,18 +36,17 @@ from flows.render.guides import guide_table
 from flows.render.links import safe_url
 from flows.render.locales import direction, format_locale
 from flows.render.strings import Strings
+from flows.render.theme import DEFAULT_ACCENT, PLAIN, brand_table
 
 VARIABLES = (
-    "shop", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
+    "shop", "brand", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
     "recipient_name", "first_name", "greeting_name", "locale", "lang", "timezone", "dir", "align", "align_end",
     "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides",
 )  # fmt: skip
-DEFAULT_ACCENT = "#1f5c4d"
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
     "unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track", "confirm", "push",
 )  # fmt: skip
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class MessageView:
     product: Product | None = None
     recommendations: Sequence[Product] = ()
     guides: Sequence[Guide] = ()
+    brand: Brand = PLAIN
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -94,6 +95,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
     return {
         SETTINGS: Settings(formatting, view.timezone, language, flow, strings),
         "shop": _shop(view.shop),
+        "brand": brand_table(view.brand, view.shop, language),
         "order": _order(view.order, view.products, formatting) if view.order else None,
         "customer": _customer(customer) if customer else None,
         "shipment": _shipment(view.shipment, view.order) if view.shipment else None,
@@ -154,7 +156,7 @@ def _shop(shop: Shop) -> dict[str, object]:
         "support_phone": clean(shop.support_phone),
         "address_lines": [line for line in map(clean, shop.address_lines) if line],
         "logo_url": safe_url(shop.logo_url),
-        "accent_color": shop.accent_color if _COLOUR.fullmatch(shop.accent_color) else DEFAULT_ACCENT,
+        "accent_color": shop.accent_color if HEX.fullmatch(shop.accent_color) else DEFAULT_ACCENT,
         "country": shop.country,
         "currency": shop.currency,
     }
@@ -173,6 +175,9 @@ def _customer(customer: Customer) -> dict[str, object]:
     }
 
 
+_FAMILY_FIRST = ("ja", "zh", "ko", "hu")
+
+
 @lru_cache(maxsize=2048)
 def _country(code: str | None, locale: str) -> str | None:
     if not code:
@@ -185,7 +190,8 @@ def _address(address: Address | None, locale: str) -> dict[str, object] | None:
     if address is None:
         return None
     first, last = clean(address.first_name), clean(address.last_name)
-    name = " ".join(filter(None, (first, last))) or None
+    order = (last, first) if locale.startswith(_FAMILY_FIRST) else (first, last)
+    name = " ".join(filter(None, order)) or None
     lines = [line for line in map(clean, address.lines) if line]
     town = " ".join(filter(None, (clean(address.postcode), clean(address.city)))) or None
     region, company, country = clean(address.region), clean(address.company), _country(address.country, locale)

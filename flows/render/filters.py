@@ -165,6 +165,30 @@ def bdi(value: object, *, context: Any) -> str:
     return f"\u2068{text}\u2069" if _FOREIGN[settings_of(context).direction].search(text) else text
 
 
+@with_context
+def time_tag(value: object, form: object = "date", *, context: Any, format: object = None) -> str:  # noqa: A002
+    """A `<time>` element with the moment for machines; in text the moment alone."""
+    shown = date(value, form, context=context, format=format)
+    if not context.autoescape or not shown:
+        return str(shown)
+    return Markup('<time datetime="{}">{}</time>').format(str(value), shown)
+
+
+@with_context
+def weight_with_unit(grams: object, unit: object = None, *, context: Any) -> str:
+    """Grams as kilograms, or in the unit named (`g`, `kg`, `lb`, `oz`), in the recipient's numbers."""
+    text = str(grams)
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text):
+        return ""
+    name = str(unit or "kg")
+    if name not in _GRAMS:
+        raise ValueError(f"no unit '{name}'; use one of {', '.join(_GRAMS)}")
+    amount = Decimal(text) / _GRAMS[name]
+    return f"{formats.number_text(amount, settings_of(context).locale)}\u00a0{name}"
+
+
+_GRAMS = {"g": Decimal(1), "kg": Decimal(1000), "lb": Decimal("453.59237"), "oz": Decimal("28.349523125")}
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "money": money,
     "money_with_currency": money_with_currency,
@@ -176,8 +200,37 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "format_address": format_address,
     "image_url": image_url,
     "img_url": image_url,
+    "product_img_url": image_url,
+    "time_tag": time_tag,
+    "weight_with_unit": weight_with_unit,
     "link_to": link_to,
     "handleize": handleize,
     "json": json,
     "bdi": bdi,
 }
+
+# Shopify's own that make no sense outside its themes, or have no meaning in a mail: told apart from slips.
+# https://shopify.dev/docs/api/liquid/filters
+UNSUPPORTED: Mapping[str, str] = {
+    **dict.fromkeys(("asset_url", "asset_img_url", "global_asset_url", "shopify_asset_url", "file_url", "file_img_url",
+                     "inline_asset_content", "stylesheet_tag", "script_tag", "preload_tag"),
+                    "a message has no theme files; write the picture's whole address"),
+    **dict.fromkeys(("payment_type_svg_tag", "payment_type_img_url", "payment_button", "payment_terms",
+                     "shopify_qr_code"), "mail clients show no such picture; order.payment_methods has the names"),
+    **dict.fromkeys(("structured_data",), "switch order_markup on instead"),
+    **dict.fromkeys(("customer_login_link", "customer_logout_link", "customer_register_link", "within", "sort_by",
+                     "default_pagination", "highlight", "highlight_active_tag", "link_to_tag", "link_to_add_tag",
+                     "link_to_remove_tag", "link_to_type", "link_to_vendor", "url_for_type", "url_for_vendor",
+                     "unit_price_with_measurement", "metafield_tag", "metafield_text", "placeholder_svg_tag",
+                     "font_face", "font_modify", "font_url", "media_tag", "video_tag", "model_viewer_tag",
+                     "external_video_tag", "external_video_url", "image_tag", "img_tag", "hmac_sha1", "hmac_sha256",
+                     "md5", "sha1", "sha256", "login_button", "avatar"), "it belongs to pages of a theme"),
+    **dict.fromkeys(("color_to_rgb", "color_to_hsl", "color_to_hex", "color_extract", "color_brightness",
+                     "color_modify", "color_lighten", "color_darken", "color_saturate", "color_desaturate",
+                     "color_mix", "color_contrast", "color_difference", "brightness_difference"),
+                    "write the colour, or use {{ theme.text }} and {{ brand.accent }}"),
+    "safe": "it would switch off escaping",
+    "base64_decode": "it would bring back text that is not escaped",
+    "base64_url_safe_decode": "it would bring back text that is not escaped",
+    "escapejs": "a message runs no script",
+}  # fmt: skip

@@ -63,6 +63,12 @@ def money_text(amount: Decimal, currency: str, locale: str, form: str = "money")
     return f"{text} {currency}" if form == "with_currency" and currency not in text else text
 
 
+@lru_cache(maxsize=1024)
+def number_text(amount: Decimal, locale: str) -> str:
+    """A plain number with at most two decimals."""
+    return format_decimal(amount, format="#,##0.##", locale=locale)
+
+
 _LARGE = Decimal(10_000_000)
 _PROBES = [Decimal(text) for text in ("0", "0.05", "1", "12.5", "999.995", "1000", "4321.1", "98765.43", "9876543.21")]
 

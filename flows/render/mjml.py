@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from xml.parsers import expat
 
 from mjml import mjml2html
@@ -121,8 +122,9 @@ def check(mjml: str, where: str) -> None:
         raise TemplateError(message, where=where, line=error.lineno, column=error.offset + 1) from error
 
 
-def precompile(source: str, where: str) -> str | None:
-    """The HTML, with the Liquid tags of `source` back in their places, or `None` when they did not all return."""
+def precompile(source: str, where: str, to_html: Callable[[str, str], str] = to_html) -> str | None:
+    """The HTML that `to_html` makes, with the Liquid tags of `source` back in their places, or `None` when they did
+    not all return."""
     tags = _TAG.findall(source)
     try:
         html = to_html(_protect(source), where)

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from connector.errors import TemplateError
+from connector.model import Brand
 from flows.render.check import check_template
 from flows.render.context import MessageView, template_context
 from flows.render.headers import check_headers
@@ -24,6 +25,7 @@ from flows.render.mime import Letter, build
 from flows.render.prepared import Parts, Prepared
 from flows.render.small import SmallForms
 from flows.render.sources import Sources
+from flows.render.theme import PLAIN
 
 _KEPT_CHOICES = 10_000
 
@@ -46,14 +48,37 @@ class Rendered:
 class Renderer:
     """Renders the templates of a directory (ours unless told otherwise). Safe to share between threads."""
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self._sources = Sources(directory)
+    def __init__(self, directory: Path | None = None, own: Sequence[Path] = (), brand: Brand | None = None) -> None:
+        self._sources = Sources(directory, own, brand)
+        self._others: dict[tuple[tuple[Path, ...], str], Renderer] = {}
+        self._model: Renderer | None = None
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._languages: dict[tuple[str | None, ...], str] = {}
         self._spoken: tuple[str, ...] = ()
         self._mentions: dict[tuple[str, str], bool] = {}
         self._small = SmallForms(self._sources)
         self._lock = Lock()
+
+    @property
+    def brand(self) -> Brand:
+        return self._sources.brand
+
+    @property
+    def sources(self) -> Sources:
+        return self._sources
+
+    def under(self, own: tuple[Path, ...], brand: Brand) -> Renderer:
+        """The renderer of a shop that has folders or a brand of its own; one for all shops that have the same."""
+        if not own and not brand.key:
+            return self
+        found = self._others.get((own, brand.key))
+        if found is None:
+            found = Renderer(self._sources.directory, own, brand)
+            if brand.key and not brand.voice:
+                # Another brand is other colours in the same places: what was found sound in ours is sound in it.
+                found._model = self.under(own, PLAIN)
+            self._others[own, brand.key] = found
+        return found
 
     def names(self) -> list[str]:
         """Every template that exists in the fallback language."""
@@ -100,9 +125,10 @@ class Renderer:
         """The parsed template, kept for the life of the renderer. Raises `TemplateError`."""
         found = self._prepared.get((template, language))
         if found is None:
+            sound = self._model is not None and self._model.prepared(template, language).compiled
             with self._lock:
                 source = self._sources.load(template, language)
-                found = Prepared(source, self._sources.strings(language))
+                found = Prepared(source, self._sources.strings(language), sound=sound)
                 self._prepared[template, language] = found
         return found
 

@@ -15,6 +15,7 @@ from connector.clock import to_text
 from connector.model import (
     Address,
     AppliedDiscount,
+    Brand,
     Customer,
     FinancialStatus,
     FulfillmentStatus,
@@ -111,6 +112,14 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
         recommendations=(_towel(), Product(id="p9", title=order.lines[0].title)),
     )  # fmt: skip
     return replace(base, **more)  # type: ignore[arg-type]
+
+
+def _brand() -> Brand:
+    return Brand(
+        name="aamu", key="sample", logo_url=f"{_SITE}/logo.png", accent="#ffd60a", signature={"": "Aamun väki\n& Ilta"},
+        note={"": "Kuulumme <Suomen> verkkokauppaan & sen ystäviin."}, legal=("Aamu & Ilta Oy", "FI00000000"),
+        social=(("Instagram", "https://social.example.com/aamu"), ("Evil", "javascript:alert(1)")),
+    )  # fmt: skip
 
 
 def _towel() -> Product:
@@ -229,6 +238,7 @@ def samples() -> Mapping[str, MessageView]:
         "five_lines": ordinary,
         "english": replace(ordinary, locale="en-GB", timezone="Europe/London"),
         "with_logo": replace(ordinary, shop=replace(ordinary.shop, logo_url=f"{_SITE}/logo.png")),
+        "branded": replace(ordinary, brand=_brand()),
         "guest": _guest(),
         "nameless": _nameless(),
         "no_tracking": _view(_order(_line(1, "Muki", "24.90")),

@@ -26,16 +26,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from connector.errors import TemplateError, near
+from connector.model import Brand
 from flows.render.locales import FALLBACK
 from flows.render.strings import FILE as STRINGS
 from flows.render.strings import Strings, load_strings
 from flows.render.texts import Span, Table, as_html, as_plain, keys_in, put_in, read_texts
+from flows.render.theme import theme_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 _PIECE = re.compile(r"^[ \t]*\{%-?\s*(?:include|render)\s+'([a-z0-9_/]+)'\s*-?%\}[ \t]*$")
 _MISUSED = re.compile(r"\{%-?\s*(include|render)\b")
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_THEME = re.compile(r"\{\{-?\s*theme\.([a-z_]+)\s*-?\}\}")
 _MAX_DEPTH = 5
 HTML_SUFFIX = ".mjml.liquid"
 RAW_SUFFIX = ".html.liquid"
@@ -93,9 +96,11 @@ class _Place:
 class Sources:
     """The templates of `own` folders, the first before the next, and of `directory` (the shipped ones) behind them."""
 
-    def __init__(self, directory: Path | None = None, own: Sequence[Path] = ()) -> None:
+    def __init__(self, directory: Path | None = None, own: Sequence[Path] = (), brand: Brand | None = None) -> None:
         self.directory = directory or SHIPPED
         self.folders = (*own, self.directory)
+        self.brand = brand or Brand()
+        self.theme = theme_of(self.brand)
 
     def languages(self) -> list[str]:
         """Languages whose short texts are whole: each of the fallback's has its own."""
@@ -138,13 +143,33 @@ class Sources:
         heads = [] if front else [(name, "subject"), (name, "preheader")]
         return [*heads, *(asked for source in sources for asked in keys_in(source, name))]
 
+    def own_names(self) -> frozenset[str]:
+        """Templates that stand in the shop's own folders, in whatever language."""
+        mine = [folder for folder in self.folders if folder != SHIPPED]
+        found = (
+            path.name.removesuffix(suffix)
+            for folder in mine
+            for suffix in (HTML_SUFFIX, RAW_SUFFIX)
+            for path in (*folder.glob(f"*{suffix}"), *folder.glob(f"*/*{suffix}"))
+            if path.parent.name != "shared"
+        )
+        return frozenset(name for name in found if _NAME.fullmatch(name))
+
     def mentions(self, name: str, word: str) -> bool:
         """Whether a template speaks of `word` in any language. One that cannot be read is found at fault elsewhere."""
         return any(word in text for language in self.languages() for text in self._texts_of(name, language))
 
     def texts(self, language: str) -> Table:
         """All texts of a language, by template. Raises `TemplateError` for a file that cannot be read."""
-        return read_texts(self.folders, language)
+        texts = read_texts(self.folders, language)
+        voice = self.brand.voice.get(language)
+        if not voice:
+            return texts
+        told = {name: dict(table) for name, table in texts.items()}
+        for path, text in voice.items():
+            name, _, key = path.partition(".")
+            told.setdefault(name, {})[key] = text
+        return told
 
     def strings(self, language: str) -> Strings:
         """The language's short texts. Raises `TemplateError`."""
@@ -155,7 +180,7 @@ class Sources:
         place = self._place(name, language)
         mine = [folder for folder in self.folders if folder != SHIPPED]
         touched = any((folder / language).is_dir() or (folder / "shared").is_dir() for folder in mine)
-        return not touched and place is not None and place.folder == SHIPPED
+        return not touched and not self.brand.voice and place is not None and place.folder == SHIPPED
 
     def load(self, name: str, language: str) -> Source:
         """Read a template. Raises `TemplateError` for a missing file, piece or text and for wrong front matter."""
@@ -278,6 +303,7 @@ class _Flattener:
             match = _PIECE.match(line)
             if not match:
                 _refuse_misuse(line, where, number)
+                line = self._themed(line, where, number)
                 written, inside = put_in(line, self.name, self.texts, self.language, shape, where, number)
                 lines.append(written)
                 places.append((where, number))
@@ -288,6 +314,20 @@ class _Flattener:
             places.extend(flat.places)
             spans.extend(flat.spans)
         return Flat("\n".join(lines), tuple(places), tuple(spans))
+
+    def _themed(self, line: str, where: str, number: int) -> str:
+        """The brand's colours in their places. They are the same in every message, so they cost none of them."""
+        if "theme." not in line:
+            return line
+        theme = self.sources.theme
+
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in theme:
+                message = f"no theme.{found[1]}{near(found[1], theme)}"
+                raise TemplateError(message, where=where, line=number, column=found.start() + 1)
+            return theme[found[1]]
+
+        return _THEME.sub(value, line)
 
     def _piece(self, name: str, where: str, suffix: str, number: int, depth: int) -> Flat:
         path = (name if "/" in name else f"shared/{name}") + suffix

@@ -38,6 +38,11 @@ class Strings:
     def keys(self) -> list[str]:
         return sorted(self._table)
 
+    @property
+    def table(self) -> Mapping[str, str | dict[str, str]]:
+        """Every text by its dotted key; one with plural forms as a table of them."""
+        return self._table
+
     def text(self, key: str, slots: Mapping[str, object] | None = None, *, html: bool = False) -> str:
         """The text of `key` with `{slots}` filled; `count` also chooses the plural form. Raises `TemplateError`."""
         if not slots and html and key in self._html:
