@@ -107,6 +107,8 @@ class Composer:
             recipient_name=recipient.name,
             headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
             at=now,
+            markup=case.settings.order_markup,
+            enclosures=case.settings.enclosures,
             trace=self._trace(tx, case, key, now),
         )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)

@@ -25,8 +25,8 @@ def templates() -> None:
     \b
     Examples:
       kiitos templates list
-      kiitos templates check demo-aurora
-      kiitos templates preview demo-aurora
+      kiitos templates check demo-aurora order_confirmation --language en
+      kiitos templates missing --language fi
       kiitos templates export sv sv.po
     """
 

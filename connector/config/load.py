@@ -14,6 +14,7 @@ from typing import Any
 from connector.config import schema
 from connector.config.brands import read_brand, read_folders
 from connector.config.consenting import read_consenting, read_tracking
+from connector.config.enclosures import read_enclosures
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
@@ -294,6 +295,7 @@ class _Reader:
         flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
         guides = self.guides(where, get("guides"))
         brand = read_brand(self.document, self.path.parent, get("brand"), where, self.faults)
+        enclosures = read_enclosures(self.path.parent, get("attachments", {}), where, self.faults)
         templates = read_folders(self.path.parent, get("templates"), where, self.faults)
         if len(self.faults) > before:
             return None
@@ -313,6 +315,7 @@ class _Reader:
             guides=guides,
             brand=brand,
             templates=templates,
+            enclosures=enclosures,
             order_markup=get("order_markup", False),
             limits=read_limits(layered),
             channels={"email": mailers[0], **media},

@@ -192,6 +192,7 @@ SETTINGS: dict[str, Check] = {
     "brand": text,
     "templates": lambda value: "" if isinstance(value, str) else texts(value),
     "order_markup": flag,
+    "attachments": table,
     "limits": table,
     "flows": table,
     "segments": table,

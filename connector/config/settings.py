@@ -12,7 +12,7 @@ from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
-from connector.model import Brand, Guide, Purpose, Shop
+from connector.model import Brand, Enclosure, Guide, Purpose, Shop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class ShopSettings:
     `declared`: the shop stands in the operator's file, so its address is the operator's word and not a merchant's.
     `guides` are the merchant's texts about products, from the folder the layers name.
     `brand` is how its messages look, `templates` are its own folders of them, the first before the next;
-    `order_markup`: messages about an order carry it as JSON-LD.
+    `order_markup`: messages about an order carry it as JSON-LD; `enclosures` go with some of them.
     `channels` maps a medium (`email`, `sms`) to the name of the channel that carries it; `email_fallbacks` take, in
     this order, what the one before certainly did not. `sms_sender` is the number or name the shop's texts come from,
     empty for the channel's own; a text may take `sms_parts` SMS.
@@ -151,6 +151,7 @@ class ShopSettings:
     brand: Brand = field(default_factory=Brand)
     templates: tuple[Path, ...] = ()
     order_markup: bool = False
+    enclosures: tuple[Enclosure, ...] = ()
     people: Mapping[str, PersonSettings] = field(default_factory=dict)
     consenting: ConsentSettings = field(default_factory=ConsentSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)

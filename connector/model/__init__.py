@@ -1,6 +1,7 @@
 """The normalised model: frozen dataclasses, aware UTC times, Decimal money, text ids."""
 
 from connector.model.brand import Brand, Palette
+from connector.model.enclosure import Enclosure
 from connector.model.enums import (
     Channel,
     ConsentState,
@@ -46,6 +47,7 @@ __all__ = [
     "Customer",
     "Effect",
     "EffectStatus",
+    "Enclosure",
     "Event",
     "EventKind",
     "FinancialStatus",

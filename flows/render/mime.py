@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from urllib.parse import quote
 
 from connector.errors import Refused, TemplateError
 from connector.segments import Segmented, join
@@ -46,6 +47,15 @@ _OWN = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a message. `media_type` may have parameters."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What goes into one e-mail. `sender` is an address or `Name <address>`; `at` is aware."""
@@ -60,6 +70,7 @@ class Letter:
     recipient_name: str = ""
     reply_to: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    attached: tuple[Attached, ...] = ()
 
 
 def build(letter: Letter) -> Segmented:
@@ -83,7 +94,7 @@ def build(letter: Letter) -> Segmented:
         f"Message-ID: {message_id(letter.key, letter.sender)}",
         *(header(field_name, value) for field_name, value in letter.headers.items()),
         "MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+        *_opening(boundary, letter.attached),
     ]
     plain, html = (part.encode("utf-8", "replace") for part in (letter.text, letter.html))
     return join(
@@ -93,8 +104,39 @@ def build(letter: Letter) -> Segmented:
             (False, "\r\n".join(_part_lines(boundary, "html")).encode()),
             (True, html),
             (False, f"\r\n--{boundary}--\r\n".encode()),
+            *_attachments(boundary, letter.attached),
         )
     )
+
+
+def _opening(boundary: str, attached: tuple[Attached, ...]) -> tuple[str, ...]:
+    """What comes first: the two forms of the text, or with attachments the whole that holds them."""
+    forms = f'Content-Type: multipart/alternative; boundary="{boundary}"'
+    whole = f'Content-Type: multipart/mixed; boundary="{boundary}m"'
+    return (whole, "", f"--{boundary}m", forms) if attached else (forms,)
+
+
+def _attachments(boundary: str, attached: tuple[Attached, ...]) -> Iterator[tuple[bool, bytes]]:
+    for each in attached:
+        lines = (
+            f"--{boundary}m",
+            f"Content-Type: {each.media_type}",
+            f"Content-Disposition: attachment; {_filename(each.name)}",
+            "Content-Transfer-Encoding: base64",
+            "",
+            "",
+        )
+        yield False, "\r\n".join(lines).encode()
+        yield True, each.content
+        yield False, b"\r\n"
+    if attached:
+        yield False, f"--{boundary}m--\r\n".encode()
+
+
+def _filename(name: str) -> str:
+    """A file's name; where it is not ASCII in RFC 2231's form alone: readers given both take the poorer one."""
+    plain = clean_name(name).replace('"', "'").replace("\\", "_")
+    return f'filename="{plain}"' if plain.isascii() else f"filename*=utf-8''{quote(plain, safe='')}"
 
 
 def message_id(key: str, sender: str) -> str:

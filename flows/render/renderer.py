@@ -10,16 +10,18 @@ Liquid runs before MJML. Shipped and merchants' templates go the same way; see `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
 from connector.errors import TemplateError
-from connector.model import Brand
+from connector.model import Brand, Enclosure
 from flows.render.check import check_template
 from flows.render.context import MessageView, template_context
+from flows.render.enclosing import enclose
 from flows.render.headers import check_headers
+from flows.render.jsonld import with_markup
 from flows.render.locales import FALLBACK, match_language
 from flows.render.mime import Letter, build
 from flows.render.prepared import Parts, Prepared
@@ -162,9 +164,12 @@ class Renderer:
         headers: Mapping[str, str],
         at: datetime,
         trace: Callable[[Parts], Parts] | None = None,
+        markup: bool = False,
+        enclosures: Sequence[Enclosure] = (),
     ) -> Rendered:
         """The whole message. `headers` come from `headers_for`; `key` is the effect's, `at` goes into Date. `trace` may
-        change the finished parts (short links).
+        change the finished parts (short links); `markup` tells mail programs what a message about an order is about;
+        `enclosures` go with it where they are for this template.
 
         Raises `TemplateError` (the template or its headers), `Refused` (an address that is none).
         """
@@ -180,10 +185,12 @@ class Renderer:
             recipient_name=recipient_name,
             subject=parts.subject,
             text=parts.text,
-            html=parts.html,
+            html=with_markup(parts.html, view, template) if markup else parts.html,
             headers=headers,
             at=at,
         )
+        if enclosures:
+            letter, fault = self._enclosed(letter, enclosures, template, view, fault)
         return Rendered(
             subject=parts.subject,
             preheader=parts.preheader,
@@ -192,6 +199,13 @@ class Renderer:
             mime_bytes=build(letter),
             fault=fault,
         )
+
+    def _enclosed(
+        self, letter: Letter, enclosures: Sequence[Enclosure], template: str, view: MessageView, fault: str
+    ) -> tuple[Letter, str]:
+        prepared = self.prepared(template, self.language(template, view.locale, view.shop.locale))
+        made = enclose(enclosures, template, view, prepared.language, prepared.strings, letter.at)
+        return replace(letter, attached=made.attached), "; ".join(filter(None, (fault, made.fault)))
 
     def _parts_or_lenient(self, template: str, view: MessageView) -> tuple[Parts, str]:
         """A receipt goes out without the name its template misspelt; anything that needs consent is held."""

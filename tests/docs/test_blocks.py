@@ -27,6 +27,7 @@ OPERATORS = {
     "flows",
     "events",
     "segments",
+    "brands",
     "endpoints",
     "people",
     "channels",

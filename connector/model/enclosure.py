@@ -1,0 +1,21 @@
+"""What a shop encloses with some of its messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file, or a calendar entry, that goes with the messages made of `templates`.
+
+    `content` are a file's bytes, read when the settings were. `calendar` is Liquid that gives the beginning of a
+    meeting (a pick-up) as ISO 8601; an order for which it gives none gets no entry. `hours` is how long it lasts.
+    """
+
+    name: str
+    templates: tuple[str, ...]
+    media_type: str = "application/octet-stream"
+    content: bytes = field(default=b"", repr=False)
+    calendar: str = ""
+    hours: float = 1.0
