@@ -21,13 +21,12 @@ def check(app: App) -> None:
     Templates are tried in every language, with odd orders and with what the flow that sends them has to give.
     """
     from flows.render.renderer import Renderer
-    from flows.render.sources import Sources
-    from flows.render.supply import template_faults
+    from flows.render.supply import faults_by_look
 
     shops = app.config.shops
     flows = sum(len(app.catalog.flows(shop_id)) for shop_id in shops)
-    every = [flow for shop_id in shops for flow in app.catalog.flows(shop_id)]
-    faults = template_faults(Renderer(), every, Sources().languages())
+    looks = [((settings.templates, settings.brand), app.catalog.flows(shop_id)) for shop_id, settings in shops.items()]
+    faults = faults_by_look(Renderer(), looks)
     if faults:
         raise ConfigError("\n".join(faults))
     click.echo(f"{app.path.name}: {len(shops)} shops, {flows} flows, no faults")

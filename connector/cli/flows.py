@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,6 @@ from connector.store import runs
 if TYPE_CHECKING:
     from connector.app import Kiitos
     from connector.changes import Files
-    from flows.definition import Flow
 
 BATCH = 100
 """Runs ended in one transaction: the worker goes on in between."""
@@ -119,7 +117,7 @@ def check(app: App, *, ask: bool, as_json: bool) -> None:
     shops = {*files.flows, *files.faults}
     every = [flow for flows in files.flows.values() for flow in flows]
     faults = list(dict.fromkeys(line for fault in files.faults.values() for line in fault.lines))
-    faults = faults or _template_faults(every)
+    faults = faults or _template_faults(files)
     if ask and not faults and (lacking := ask_scopes(app.kiitos)):
         faults = [*lacking, f"{len(lacking)} steps lack a permission; their flows start nothing until it is granted"]
     if as_json:
@@ -141,12 +139,15 @@ def _read(app: App) -> Files:
     return files
 
 
-def _template_faults(every: Sequence[Flow]) -> list[str]:
+def _template_faults(files: Files) -> list[str]:
     from flows.render.renderer import Renderer
-    from flows.render.sources import Sources
-    from flows.render.supply import template_faults
+    from flows.render.supply import faults_by_look
 
-    return list(template_faults(Renderer(), every, Sources().languages()))
+    shops = files.config.shops
+    return faults_by_look(
+        Renderer(),
+        [((shops[name].templates, shops[name].brand), flows) for name, flows in files.flows.items()],
+    )
 
 
 @flows.command("test")

@@ -6,18 +6,58 @@ earlier steps, the links of its purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from connector.contracts import Step
 from connector.errors import TemplateError
-from connector.model import Purpose
+from connector.model import Brand, Purpose
 from flows.definition import Flow
 from flows.render.context import MessageView, template_context
 from flows.render.renderer import Renderer
 from flows.render.samples import five_lines
 
 _MADE = ("code", "url", "value", "amount")
+
+
+Look = tuple[tuple[Path, ...], Brand]
+"""A shop's own folders of templates, and its brand."""
+
+
+def faults_by_look(renderer: Renderer, shops: Iterable[tuple[Look, Sequence[Flow]]]) -> list[str]:
+    """Everything wrong with the templates of all shops, each look once. Own ones are tried in a process of their own
+    first; only those that hold are then tried with what the flows give."""
+    flows_of: dict[tuple[tuple[Path, ...], str], tuple[Look, list[Flow]]] = {}
+    for (own, brand), flows in shops:
+        flows_of.setdefault((own, brand.key), ((own, brand), []))[1].extend(flows)
+    faults: dict[str, None] = {}
+    for (own, brand), flows in flows_of.values():
+        theirs = renderer.under(own, brand)
+        caged = _caged(theirs, flows) if own or brand.voice else []
+        faults.update(dict.fromkeys(caged or template_faults(theirs, flows, theirs.languages())))
+    return list(faults)
+
+
+def _caged(renderer: Renderer, flows: Iterable[Flow]) -> list[str]:
+    # Here and not above: most shops have no template of their own.
+    from flows.render.cage import Trial, try_out
+
+    sent = dict.fromkeys(name for flow in flows for item in flow.steps for name in item.step.templates())
+    wanted = [
+        (name, language)
+        for name in sent
+        for language in renderer.languages()
+        if renderer.language(name, language) == language and not renderer.shipped(name, language)
+    ]
+    if not wanted:
+        return []
+    found = try_out(Trial(folders=renderer.sources.folders[:-1], brand=renderer.brand, wanted=tuple(wanted)))
+    return [
+        fault.message if fault.kind == "template" else f"{fault.template} ({fault.language}): {fault.message}"
+        for fault in found
+        if fault.serious
+    ]
 
 
 def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterable[str]) -> list[str]:

@@ -26,6 +26,7 @@ from flows.channels.memory import Memory
 from flows.render.sources import Sources
 from flows.render.translation import entries, export_po, import_po, missing, write_language
 
+ROOT = Path(__file__).parents[2]
 FILE = """
 schema = 1
 [app]
@@ -81,6 +82,33 @@ def test_a_shops_own_templates_are_checked(folder: Path) -> None:
     assert [(fault["template"], fault["kind"]) for fault in found["faults"]] == [("mine", "contrast")]
     path.write_text(GREY.replace("#bbbbbb", "#444444"), "utf-8")
     assert run("check", "acme-main", "mine") == (0, "1 checked, 0 to mend, 0 to know\n")
+
+
+FLOW = """
+[clients.acme.shops.main.flows.order-confirmation]
+file = "order_confirmation"
+"""
+
+
+def test_config_check_tries_what_shops_changed(folder: Path) -> None:
+    (folder / "app.toml").write_text(FILE + FLOW, "utf-8")
+    path = folder / "own" / "en" / "order_confirmation.html.liquid"
+    path.write_text(GREY.replace("number", "nmber"), "utf-8")
+    result = CliRunner().invoke(cli, ["config", "check"])
+    assert "en/order_confirmation.html.liquid:5:" in str(result.exception)
+    assert "did you mean 'number'?" in str(result.exception)
+    path.write_text(GREY.replace("#bbbbbb", "#333333"), "utf-8")
+    result = CliRunner().invoke(cli, ["config", "check"])
+    assert (result.exit_code, result.output) == (0, "app.toml: 1 shops, 1 flows, no faults\n")
+
+
+def test_a_flow_may_send_a_template_of_the_shops_own(folder: Path) -> None:
+    text = (ROOT / "flows" / "library" / "order_confirmation.toml").read_text("utf-8")
+    (folder / "ours.toml").write_text(text.replace('"order_confirmation"', '"mine"'), "utf-8")
+    (folder / "app.toml").write_text(FILE + FLOW.replace('"order_confirmation"', '"ours.toml"'), "utf-8")
+    assert "no template 'mine'" in str(CliRunner().invoke(cli, ["config", "check"]).exception)
+    (folder / "own" / "en" / "mine.html.liquid").write_text(GREY.replace("#bbbbbb", "#333333"), "utf-8")
+    assert CliRunner().invoke(cli, ["config", "check"]).exit_code == 0
 
 
 def test_what_is_missing_is_told(folder: Path) -> None:
