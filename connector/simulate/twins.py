@@ -345,7 +345,7 @@ def effect_of_run(t: Tables, a: Args) -> list[Row]:
     return [row | _NO_CONTENT for row in sorted(found, key=lambda row: (row["created_at"], row["effect_id"]))]
 
 
-@_reads("effect_told_of_subject", "ddb0e62cc7b2")
+@_reads("effect_told_of_subject", "5c58fc0673bf")
 def effect_told_of_subject(t: Tables, a: Args) -> list[Row]:
     if a["subject_kind"] == "order":
         return []
@@ -357,7 +357,11 @@ def effect_told_of_subject(t: Tables, a: Args) -> list[Row]:
         and run["flow_id"] == a["flow_id"]
         and run["run_id"] != a["run_id"]
         for effect in t.of_run.get(run["run_id"], {}).values()
-        if effect["kind"] == "message" and effect["status"] in ("sending", "sent", "uncertain")
+        if effect["kind"] == "message"
+        and (
+            effect["status"] in ("sending", "sent", "uncertain")
+            or (effect["status"] == "pending" and effect["tainted"])
+        )
     ]
     told.sort(key=lambda pair: pair[0]["effect_id"])
     told.sort(key=lambda pair: pair[0]["created_at"], reverse=True)

@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from connector.model import Effect, EffectStatus, Purpose
-from connector.store import Store, effects, pace
+from connector.store import Store, effects, pace, runs
 from connector.store.db import Tx
-from tests.store.examples import NOW, SHOP, at, effect
+from tests.store.examples import NOW, SHOP, at, effect, run
 
 BODY = b"Subject: Hei\r\n\r\n" + b"x" * 3000
 
@@ -189,6 +189,24 @@ def test_what_a_person_got(store: Store) -> None:
         assert [each.id for each in effects.sent_to(tx, SHOP, "aino@example.test", at(0))] == ["0", "1"]
         assert [each.id for each in effects.sent_to(tx, SHOP, "aino@example.test", at(0.5))] == ["1"]
         assert effects.sent_to(tx, SHOP, "mikko@example.test", at(0)) == []
+
+
+def test_news_that_may_have_been_told_counts_as_told(store: Store) -> None:
+    """An attempt to deliver whose mail may have arrived and waits to be repeated: the failure an hour later says the
+    same, and came beside it (found by tests/swarm, seed 2539 of 22 November 2026)."""
+    parcel = {"subject_kind": "shipment", "subject_id": "p1"}
+    one, two = run(id="r1", entry_key="a", **parcel), run(id="r2", entry_key="b", **parcel)
+    with store.work.transaction() as tx:
+        assert runs.start(tx, one)
+        assert runs.start(tx, two)
+        effects.put(tx, effect())
+    with store.work.transaction() as tx:
+        assert effects.told_of_subject(tx, two) == []
+        effects.retry(tx, SHOP, "r1:ask", NOW, at(1), "450 later")
+        assert effects.told_of_subject(tx, two) == [], "certainly not told"
+        effects.retry(tx, SHOP, "r1:ask", NOW, at(1), "the answer was lost", tainted=True)
+        assert [request for _, request in effects.told_of_subject(tx, two)] == [effect().request]
+        assert effects.told_of_subject(tx, one) == [], "another run's"
 
 
 def test_next_due_of_an_empty_outbox(store: Store) -> None:

@@ -319,5 +319,14 @@ class Life:
         if status is not None and answer.status_code != status:
             self.fault(f"{path.rpartition('/')[0]} answered {answer.status_code}")
 
+    def decisions(self) -> Iterator[str]:
+        """The code of each decision not to send, or not yet."""
+        for (reason,) in self.house.connection.execute(
+            "SELECT reason FROM effects WHERE status = 'skipped'"
+        ).fetchall():
+            yield reason.partition(":")[0]
+        for (detail,) in self.house.connection.execute("SELECT detail FROM journal WHERE what = 'deferred'").fetchall():
+            yield json.loads(detail)["rule"]
+
     def fault(self, text: str) -> None:
         self.faults.append(text)

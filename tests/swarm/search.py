@@ -34,6 +34,7 @@ class Found:
     orders: int = 0
     days: float = 0.0
     troubles: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
     faults: dict[int, list[str]] = field(default_factory=dict)
 
     def add(self, other: Found) -> None:
@@ -42,13 +43,18 @@ class Found:
         self.orders += other.orders
         self.days += other.days
         self.troubles.update(other.troubles)
+        self.decisions.update(other.decisions)
         self.faults.update(other.faults)
 
     def __str__(self) -> str:
         return (
             f"{self.lives} lives, {self.orders} orders, {self.letters} letters, {self.days / 365:.0f} years; "
-            f"troubles: {', '.join(f'{name} {count}' for name, count in sorted(self.troubles.items()))}"
+            f"troubles: {_listed(self.troubles)}; decisions: {_listed(self.decisions)}"
         )
+
+
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
 
 
 def house() -> House:
@@ -74,6 +80,7 @@ def lead_all(seeds: Iterable[int]) -> Found:
         found.orders += len(life.orders)
         found.days += (life.now - life.plan.start).total_seconds() / 86400
         found.troubles.update(life.troubles)
+        found.decisions.update(life.decisions())
         if faults:
             found.faults[seed] = faults
     return found

@@ -17,6 +17,14 @@ IN_CI = 2000
 SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", str(IN_CI)))
 FIRST = int(os.environ.get("KIITOS_SWARM_FIRST", "0"))
 
+DECISIONS = frozenset(
+    {
+        *("suppressed", "no_consent", "consent_withdrawn", "order_refunded", "order_cancelled", "order_returned"),
+        *("capped", "slowed", "too_late", "told_already", "no_longer_true", "cancelled"),
+    }
+)
+"""Each of these lies on somebody's way in two thousand lives."""
+
 
 def test_no_life_has_a_fault() -> None:
     found = search(FIRST, SEEDS)
@@ -24,4 +32,6 @@ def test_no_life_has_a_fault() -> None:
     assert found.lives == SEEDS
     # What was to be survived did happen, and there was something to lose.
     assert {trouble for trouble in TROUBLES if not found.troubles[trouble]} == set()
+    if SEEDS >= IN_CI:
+        assert DECISIONS - found.decisions.keys() == set()
     assert found.letters > 4 * found.lives

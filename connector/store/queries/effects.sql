@@ -27,11 +27,11 @@ LEFT JOIN effect_contents c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_
 WHERE e.shop_id = :shop_id AND e.order_id = :order_id ORDER BY e.created_at, e.effect_id
 
 -- effect_told_of_subject --
--- What was told of a parcel by a flow's other runs, newest first.
+-- What was told, or may have been, of a parcel by a flow's other runs, newest first.
 SELECT e.request, r.event FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id
 WHERE r.shop_id = :shop_id AND r.subject_id = :subject_id AND r.subject_kind = :subject_kind
   AND r.subject_kind <> 'order' AND r.flow_id = :flow_id AND r.run_id <> :run_id
-  AND e.kind = 'message' AND e.status IN ('sending', 'sent', 'uncertain')
+  AND e.kind = 'message' AND (e.status IN ('sending', 'sent', 'uncertain') OR (e.status = 'pending' AND e.tainted = 1))
 ORDER BY e.created_at DESC, e.effect_id
 
 -- effect_troubled --
