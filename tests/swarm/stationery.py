@@ -7,10 +7,9 @@ every eighth the product's renderer does, Liquid, MJML and MIME in full.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 from flows.render.context import MessageView
 from flows.render.renderer import Rendered, Renderer
@@ -50,37 +49,15 @@ class Hand(Renderer):
 
     quick = False
 
-    def render(
-        self,
-        template: str,
-        view: MessageView,
-        *,
-        key: str,
-        sender: str,
-        reply_to: str | None,
-        recipient: str,
-        recipient_name: str,
-        headers: Mapping[str, str],
-        at: datetime,
-    ) -> Rendered:
+    def render(self, template: str, view: MessageView, **given: Any) -> Rendered:
         if not self.quick:
-            return super().render(
-                template,
-                view,
-                key=key,
-                sender=sender,
-                reply_to=reply_to,
-                recipient=recipient,
-                recipient_name=recipient_name,
-                headers=headers,
-                at=at,
-            )
+            return super().render(template, view, **given)
         number = view.order.number if view.order else ""
         tracking = "".join(view.shipment.tracking_numbers) if view.shipment else ""
         code = view.steps.get("code", {}).get("code", "") if template in _WITH_CODE else ""
         subject = f"swarm {template} {number}|{tracking}|{code}"
         text = "\n".join(view.links[name] for name in ("review", "unsubscribe") if view.links.get(name))
-        head = "\r\n".join(f"{name}: {value}" for name, value in {"Subject": subject, **headers}.items())
+        head = "\r\n".join(f"{name}: {value}" for name, value in {"Subject": subject, **given["headers"]}.items())
         return Rendered(
             subject=subject, preheader="", html="", text=text, mime_bytes=f"{head}\r\n\r\n{text}".encode(), fault=""
         )
