@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connector.contracts import EffectDone, EffectSkipped
 from connector.model import EffectStatus
 from connector.store import effects
 from flows import outbox
@@ -74,7 +75,7 @@ def begun_is_not_written(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def outcome_is_not_written(patch: pytest.MonkeyPatch, house: House) -> None:
     def done(self: Outbox, tx: Any, effect: Any, now: Any, values: Any, provider_id: str = "") -> None:
-        self._runner.settle(tx, effect, outbox.EffectDone(values), now)
+        self._runner.settle(tx, effect, EffectDone(values), now)
 
     patch.setattr(Outbox, "done", done)
 
@@ -120,7 +121,7 @@ def doubt_is_called_silence(patch: pytest.MonkeyPatch, house: House) -> None:
 
     def drop(self: Outbox, tx: Any, effect: Any, now: Any, code: str, reason: str, detail: Any = None) -> None:
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason=f"{code}: {reason}")
-        self._runner.settle(tx, effect, outbox.EffectSkipped(code), now)
+        self._runner.settle(tx, effect, EffectSkipped(code), now)
 
     patch.setattr(Outbox, "_drop", drop)
 
