@@ -29,8 +29,9 @@ from connector.config.settings import (
     ShopSettings,
     Source,
 )
+from connector.config.shops import read_shop
 from connector.errors import ConfigError, near
-from connector.model import Guide, Purpose, Shop
+from connector.model import Guide, Purpose
 
 CONNECTED = "connected"
 """The layer of what a platform told when its store was connected."""
@@ -300,7 +301,7 @@ class _Reader:
         if len(self.faults) > before:
             return None
         return ShopSettings(
-            shop=_shop(client_id, shop_id, layered),
+            shop=read_shop(client_id, shop_id, layered),
             layered=layered,
             flows=flows,
             secrets=secrets,
@@ -374,29 +375,6 @@ class _Reader:
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )
-
-
-def _shop(client_id: str, shop_id: str, layered: Layered) -> Shop:
-    get = layered.get
-    domain = get("domain") or re.sub(r"^https?://", "", get("url")).strip("/")
-    return Shop(
-        id=shop_id,
-        client_id=client_id,
-        platform=get("platform"),
-        domain=domain.lower(),
-        name=get("name") or domain,
-        currency=get("currency", "EUR"),
-        timezone=get("timezone", "UTC"),
-        locale=get("locale", "en"),
-        country=get("country"),
-        url=get("url") or f"https://{domain}",
-        support_email=get("support_email"),
-        support_phone=get("support_phone"),
-        address_lines=tuple(get("address", ())),
-        logo_url=get("logo_url"),
-        accent_color=get("accent_color", "#1f5c4d"),
-        platform_shop_id=get("platform_shop_id"),
-    )
 
 
 def _generate(file: Path, *, key: bool) -> None:
