@@ -62,7 +62,8 @@ def _spf(domain: str, kind: str, selector: str, txt: Txt) -> Iterator[Finding]:
         yield _finding("spf_many", Verdict.FAIL, domain, count=str(len(records)))
         return
     if not records:
-        yield _finding("spf_missing", Verdict.WARN, domain, include=(*INCLUDES.get(kind, ()), "your mail server")[0])
+        source = next((f"include:{name}" for name in INCLUDES.get(kind, ())), "mx")
+        yield _finding("spf_missing", Verdict.WARN, domain, example=f"v=spf1 {source} ~all")
         return
     terms = records[0].lower().split()[1:]
     if any(term in ("+all", "all") for term in terms):
@@ -102,7 +103,7 @@ def _walk(terms: Sequence[str], txt: Txt, spent: int) -> tuple[int, set[str]]:
 def _dkim(domain: str, kind: str, selector: str, txt: Txt) -> Iterator[Finding]:
     selectors = [selector] if selector else list(SELECTORS.get(kind, ()))
     if not selectors:
-        yield _finding("dkim_unknown", Verdict.WARN, domain, kind=kind)
+        yield _finding("dkim_unknown", Verdict.WARN, domain)
         return
     found = {one: "".join(records[0].split()) for one in selectors if (records := _keys(one, domain, txt))}
     if not found:
