@@ -227,8 +227,8 @@ def _medium_of(effect: Effect) -> Channel:
 def _address_key(medium: Channel, recipient: str) -> str | None:
     """The address in the form suppressions know it."""
     if medium is Channel.EMAIL:
-        return email_key(recipient.rpartition("<")[2].strip("<> ")) if recipient else None
-    digits = "".join(recipient.split())
+        return email_key(recipient.rpartition("<")[2].strip("<> ").replace("\0", "")) if recipient else None
+    digits = "".join(recipient.replace("\0", "").split())
     return digits or None
 
 

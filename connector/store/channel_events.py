@@ -62,12 +62,13 @@ def put(
     recipient: str = "",
 ) -> bool:
     """Keep it; `False` when it is known."""
+    event_id = event.id.replace("\0", "")  # PostgreSQL has no place for NUL
     changed = tx.run(
         "channel_event_put",
         shop_id=shop_id,
         effect_id=effect_id,
         channel=channel,
-        event_id=event.id.replace("\0", ""),
+        event_id=event_id,
         kind=event.kind.value,
         at=to_text(event.at),
         recorded_at=to_text(now),
@@ -76,12 +77,12 @@ def put(
         bounce=event.bounce.value if event.bounce else "",
         code=event.code.replace("\0", ""),
         url=event.url.replace("\0", ""),
-        recipient=recipient,
+        recipient=recipient.replace("\0", ""),
         said=event.text.replace("\0", "")[:LONGEST_REPLY],
         by_machine=int(event.by_machine),
     )
     if changed and effect_id:
-        tx.run("channel_event_adopt", account=account_of(channel), channel=channel, event_id=event.id)
+        tx.run("channel_event_adopt", account=account_of(channel), channel=channel, event_id=event_id)
     return changed == 1
 
 

@@ -304,7 +304,7 @@ JSONS = st.recursive(
 
 
 @pytest.mark.parametrize("name", OWN)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_payload_with_anything_in_any_place_is_read_or_called_malformed(name: str, data: st.DataObject) -> None:
     provider, payload = OWN[name]

@@ -198,7 +198,7 @@ def test_an_answer_in_html_alone() -> None:
     assert event.text.split() == ["Hei", "kiitos"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_any_bytes_are_read_or_called_malformed(data: st.DataObject) -> None:
     base = data.draw(st.sampled_from([report(), COMPLAINT.encode(), LETTER.format(more="", body="x").encode()]))

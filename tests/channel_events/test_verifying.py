@@ -217,7 +217,7 @@ BODIES = st.binary(max_size=200) | (JSONS | SNS | MAILGUN).map(lambda told: json
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(headers=HEADERS, body=BODIES)
 def test_whatever_comes_is_rejected_and_nothing_else(name: str, headers: dict[str, list[str]], body: bytes) -> None:
     provider = providers()[name]
@@ -226,7 +226,7 @@ def test_whatever_comes_is_rejected_and_nothing_else(name: str, headers: dict[st
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(value=JSONS, other=ANY_TEXT)
 def test_a_wrong_setting_rejects_too(name: str, value: object, other: str) -> None:
     provider = providers()[name]

@@ -129,7 +129,7 @@ def test_the_forgotten_are_shown_and_never_exported(kiitos: Kiitos, app: Path) -
     assert "#abc" not in kiitos("suppressions", "export", SHOP).output
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     values=st.dictionaries(
         st.sampled_from(["address", "channel", "scope", "reason", "at"]),

@@ -148,8 +148,11 @@ class PostWorld:
 
 
 @contextlib.contextmanager
-def post_world(folder: Path, flow: str = CONFIRM, *, alone: bool = False, **more: Any) -> Iterator[PostWorld]:
-    """Two shops share the provider's account, unless the one is `alone`. `more` are settings of the Woo shop."""
+def post_world(
+    folder: Path, flow: str = CONFIRM, *, alone: bool = False, texts: bool = False, **more: Any
+) -> Iterator[PostWorld]:
+    """Two shops share the provider's account, unless the one is `alone`. `more` are settings of the Woo shop; with
+    `texts` there is a channel of that name."""
     clock, store = ManualClock(START), Store.open("sqlite://:memory:")
     (folder / "office.toml").write_text(flow, "utf-8")
     found = document(flows={}, fetch_before_send=False)
@@ -157,6 +160,8 @@ def post_world(folder: Path, flow: str = CONFIRM, *, alone: bool = False, **more
     found["channels"]["mail"] = {"kind": "postmark", "webhook_user": "kiitos", "webhook_password": "sesame"}
     shops = found["clients"]["demo"]["shops"]
     shops["metsa"] |= {"flows": {"office": {"file": "office.toml"}}, **more}
+    if texts:
+        found["channels"]["texts"] = {"kind": "memory"}
     if alone:
         found["channels"]["other"] = {"kind": "memory"}
         shops["aurora"]["email"] = "other"

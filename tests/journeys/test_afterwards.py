@@ -7,6 +7,7 @@ import email.policy
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from connector.contracts.channel_events import ChannelEvent, ChannelEventKind
 from connector.explain import explain
 from connector.model import Channel, ConsentState, EffectStatus, Purpose
 from connector.privacy import COMMAND, Privacy
+from connector.rehearsal import VOCABULARY
 from connector.store import channel_events, consents, deliveries, entities, inbox, pace, suppressions
 from connector.store.privacy import ERASE_CUSTOMER
 from flows.afterwards import Account, Afterwards
@@ -57,7 +59,7 @@ def test_a_delivery_is_known_of_its_message(world: PostWorld) -> None:
 def test_the_order_in_which_events_come_does_not_matter(tmp_path: Path) -> None:
     told = [("Bounce", {"Type": "Transient"}), ("Delivery", {}), ("Open", {}), ("SpamComplaint", {})]
     for number, order in enumerate(itertools.permutations(told)):
-        if number % 4:  # six of the twenty-four
+        if number % 7:  # four of the twenty-four
             continue
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -470,3 +472,84 @@ def test_explain_tells_it_too(world: PostWorld) -> None:
     assert [line.text for line in story.lines if line.what == "heard.delivered"] == [
         "order_confirmation: delivered, says mail"
     ]
+
+
+TEXT = """
+id = "office"
+trigger = ["order.paid"]
+purpose = "review"
+subject = "order"
+
+[[steps]]
+id = "tell"
+do = "send"
+template = "review_request"
+channels = ["sms"]
+"""
+PHONE = "+358401234567"
+
+
+@pytest.mark.parametrize(("text", "stopped"), [("STOP", True), ("Lopeta!", True), ("Where is it?", False)])
+def test_an_answer_to_a_text_is_of_the_last_that_was_sent(tmp_path: Path, text: str, stopped: bool) -> None:
+    """An inbound text names no message of ours: it is an answer to the last one to that number."""
+    with post_world(tmp_path, TEXT, sms="texts", soft_opt_in=["review"], texts=True) as world:
+        events = VOCABULARY["order"](world.life, "1", world.clock.now())
+        known = [replace(event, order=replace(event.order, phone=PHONE)) if event.order else event for event in events]
+        with world.store.work.transaction() as tx:
+            world.kiitos.runner.ingest(tx, WOO, known, world.clock.now())
+        world.until(minutes=1)
+        assert world.effect().status is EffectStatus.SENT
+        said = ChannelEvent(
+            id="SM1",
+            kind=ChannelEventKind.REPLIED,
+            at=world.clock.now(),
+            raw_kind="reply",
+            provider_id="SM-of-the-answer",
+            recipient=PHONE,
+            text=text,
+        )
+        afterwards = Afterwards(world.kiitos.runner, world.clock, lambda: world.kiitos.outbox)
+        with world.store.work.transaction() as tx:
+            account = Account("texts", Channel.SMS, [WOO, SHOPIFY])
+            assert afterwards.hear(tx, account, said, world.clock.now(), None)
+        world.until(minutes=1)
+        with world.store.work.read() as tx:
+            rows = suppressions.find(tx, WOO, PHONE, Channel.SMS)
+            elsewhere = suppressions.find(tx, SHOPIFY, PHONE, Channel.SMS)
+        assert [(row.scope, row.reason) for row in rows] == ([("marketing", "unsubscribe")] if stopped else [])
+        assert elsewhere == []
+        told = [mail.content.decode() for mail in world.post.messages]
+        assert len(told) == (0 if stopped else 1)
+        if not stopped:
+            read = email.message_from_string(told[0], policy=email.policy.default)
+            assert read["Reply-To"] is None
+            body = read.get_body(("plain",))
+            assert body is not None
+            assert text in body.get_content()
+            assert PHONE in body.get_content()
+
+
+def test_a_stranger_s_word_is_no_order(world: PostWorld) -> None:
+    """Who never got anything has nothing to stop; it is kept all the same."""
+    said = ChannelEvent(
+        id="1", kind=ChannelEventKind.REPLIED, at=world.clock.now(), raw_kind="reply", recipient=AINO, text="STOP"
+    )
+    afterwards = Afterwards(world.kiitos.runner, world.clock, lambda: world.kiitos.outbox)
+    account = Account("mail", Channel.EMAIL, [WOO, SHOPIFY])
+    with world.store.work.transaction() as tx:
+        assert not afterwards.hear(tx, account, said, world.clock.now(), None)
+        afterwards.keep_unmatched(tx, account, said, world.clock.now(), None)
+    assert world.blocked() == {}
+    assert len(world.strangers()) == 1
+
+
+def test_a_mail_s_key_in_a_text_s_event_is_not_believed(world: PostWorld) -> None:
+    world.order()
+    key = world.post.messages[0].key
+    said = ChannelEvent(
+        id="1", kind=ChannelEventKind.COMPLAINED, at=world.clock.now(), raw_kind="x", key=key, recipient=AINO
+    )
+    afterwards = Afterwards(world.kiitos.runner, world.clock, lambda: world.kiitos.outbox)
+    with world.store.work.transaction() as tx:
+        assert not afterwards.hear(tx, Account("texts", Channel.SMS, [WOO]), said, world.clock.now(), None)
+    assert world.blocked() == {}
