@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 
 from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
-from connector.contracts.channel import OnWire, Scope
-from connector.errors import ConfigError, Refused, Transient, near
+from connector.contracts.channel import ChecksChannel, OnWire, Scope
+from connector.contracts.connecting import Finding, Verdict
+from connector.errors import AuthExpired, ConfigError, Refused, Transient, near
+from connector.http import Http
 from connector.posting import Answer, post
 
 ACCOUNT_PAUSE = 300.0
@@ -32,7 +34,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class Posted(Channel):
+class Posted(Channel, ChecksChannel):
     """Sends one message a request. `private_addresses`: the operator named the server, so it may be their own."""
 
     marks_wire: ClassVar[bool] = True
@@ -46,6 +48,26 @@ class Posted(Channel):
     @abstractmethod
     def request(self, message: Message) -> Call:
         """The request for one message. Raises `Refused` for one that cannot be sent."""
+
+    @abstractmethod
+    def harmless(self) -> tuple[str, Mapping[str, str]]:
+        """An address whose GET changes nothing and needs the credentials, and its headers."""
+
+    def check(self, sender: str) -> Iterator[Finding]:
+        """Whether the credentials open the account."""
+        del sender
+        values = {"provider": self.name}
+        url, headers = self.harmless()
+        try:
+            answer = Http(self._clock, headers=headers).call("GET", url)
+        except Transient as error:
+            yield Finding(code="unreachable", verdict=Verdict.FAIL, values={**values, "why": error.message})
+        except AuthExpired:
+            yield Finding(code="credentials", verdict=Verdict.FAIL, values={**values, "status": "401"})
+        except Refused as error:
+            yield Finding(code="credentials", verdict=Verdict.FAIL, values={**values, "status": error.provider_code})
+        else:
+            yield Finding(code="credentials", verdict=Verdict.OK, values={**values, "status": str(answer.status_code)})
 
     @abstractmethod
     def refused(self, message: Message, answer: Answer, told: Mapping[str, Any]) -> Outcome | None:

@@ -147,6 +147,10 @@ class Renderer:
         `None` where it has none at all. Raises `TemplateError`."""
         return self._small.render(template, kind, view, *locales)
 
+    def small_languages(self, template: str, kind: str) -> Sequence[str]:
+        """The languages a template has that form in."""
+        return self._small.languages(template, kind)
+
     def expression(self, source: str, view: MessageView, language: str, where: str) -> str:
         """A piece of Liquid from the settings, as text. Raises `TemplateError`."""
         return self._small.expression(source, view, language, where)

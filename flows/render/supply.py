@@ -6,7 +6,7 @@ earlier steps, the links of its purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flows.definition import Flow
 from flows.render.context import MessageView, template_context
 from flows.render.renderer import Renderer
 from flows.render.samples import five_lines
+from flows.render.small import KINDS
 
 _MADE = ("code", "url", "value", "amount")
 
@@ -78,6 +79,8 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
                     fault = _supply_fault(renderer, flow, index, name, language)
                     if fault:
                         faults[f"flow {flow.id}: steps.{item.id}: {fault}"] = None
+                for fault in _form_faults(renderer, flow, index, name):
+                    faults[f"flow {flow.id}: steps.{item.id}: {fault}"] = None
     return list(faults)
 
 
@@ -90,6 +93,20 @@ def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, languag
     except TemplateError as error:
         return str(error)
     return ""
+
+
+def _form_faults(renderer: Renderer, flow: Flow, index: int, name: str) -> Iterator[str]:
+    """What is wrong with a template's forms for the media the step may send through."""
+    media = flow.steps[index].step.media()
+    for kind in (medium for medium in media if medium in KINDS):
+        written = renderer.small_languages(name, kind)
+        if kind == "print" and not written and tuple(media) == (kind,):
+            yield f"'{name}' has no form for print; write {name}.print.liquid"
+        for language in written:
+            try:
+                renderer.small(name, kind, _view(renderer, flow, index, name), language)
+            except TemplateError as error:
+                yield str(error)
 
 
 def _outcome(step: Step, made: dict[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from connector.clock import ManualClock
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts.connecting import Verdict
 from connector.errors import ConfigError, Transient
 from connector.testing.fakes.texting import ACCOUNT, BROKEN, BUSY, NOBODY, SILENT, STOPPED, TOKEN, Texting
 from connector.testing.fakes.web import LoopbackServer
@@ -131,6 +132,17 @@ def test_wrong_credentials_lose_nothing(kind: str) -> None:
         assert isinstance(outcome, Retry)
         assert "check the credentials" in outcome.text
         assert "wrong" not in outcome.text
+
+
+def test_a_look_says_whether_the_credentials_open_the_account(line: Line) -> None:
+    (found,) = line.channel.check("")
+    assert (found.code, found.verdict) == ("credentials", Verdict.OK)
+    kind = "twilio" if isinstance(line.channel, Twilio) else "elks46"
+    wrong = {"auth_token": "wrong"} if kind == "twilio" else {"password": "wrong"}
+    for other in line_of(kind, **wrong):
+        (found,) = other.channel.check("")
+        assert (found.code, found.verdict) == ("credentials", Verdict.FAIL)
+    assert line.server.taken == []
 
 
 def test_after_silence_the_rest_waits(line: Line) -> None:

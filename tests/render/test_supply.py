@@ -114,3 +114,22 @@ def test_a_language_without_the_template_is_no_mistake(tmp_path: Path) -> None:
     texts.write_text(json.dumps(table), "utf-8")
     assert template_faults(renderer, [library("order_confirmation")], sources.languages()) == []
     assert renderer.language("order_confirmation", "fi") == "en"
+
+
+def test_forms_for_other_media_are_tried_too(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    shutil.copytree(Sources().directory, folder)
+    (folder / "en" / "order_confirmation.sms.liquid").write_text("Hi {{ params.wiat }}\n", "utf-8")
+    text = OURS.format(purpose="transactional", params="", code="", template="order_confirmation")
+    by_text, by_mail = text + 'channels = ["sms", "email"]\n', text
+    (fault,) = template_faults(Renderer(folder), [flow(by_text)], ["en"])
+    assert fault.startswith("flow ours: steps.mail: en/order_confirmation.sms.liquid:1:")
+    assert template_faults(Renderer(folder), [flow(by_mail)], ["en"]) == []
+    assert template_faults(RENDERER, [flow(by_text)], ["en", "fi"]) == []
+
+
+def test_a_letter_needs_a_form_for_print() -> None:
+    text = OURS.format(purpose="transactional", params="", code="", template="order_confirmation")
+    (fault,) = template_faults(RENDERER, [flow(text + 'channel = "print"\n')], ["en"])
+    assert "write order_confirmation.print.liquid" in fault
+    assert template_faults(RENDERER, [flow(text + 'channels = ["print", "email"]\n')], ["en"]) == []

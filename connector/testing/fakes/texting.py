@@ -37,6 +37,8 @@ class Texting:
     def twilio(self, request: Request) -> Response:
         if request.headers.get("authorization") != _basic(ACCOUNT, TOKEN):
             return as_json(401, {"code": 20003, "message": "Authenticate", "status": 401})
+        if request.path == f"/2010-04-01/Accounts/{ACCOUNT}.json":
+            return as_json(200, {"sid": ACCOUNT, "status": "active"})
         if request.path != f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json":
             return as_json(404, {"code": 20404, "status": 404})
         if request.method == "GET":
@@ -56,6 +58,8 @@ class Texting:
     def elks46(self, request: Request) -> Response:
         if request.headers.get("authorization") != _basic("user", "pass"):
             return Response(401, b"API access requires Basic HTTP authentication", "text/plain")
+        if request.path == "/a1/me":
+            return as_json(200, {"id": "u1", "currency": "SEK"})
         if request.path != "/a1/sms":
             return Response(404, b"Not found", "text/plain")
         if request.method == "GET":

@@ -70,6 +70,10 @@ class Elks46(Posted, LooksUp):
     def provider_id(self, told: Mapping[str, Any]) -> str:
         return str(told.get("id") or "")
 
+    def harmless(self) -> tuple[str, Mapping[str, str]]:
+        """https://46elks.se/docs/get-account"""
+        return self._sms.replace("/sms", "/me"), {"Authorization": self._authorization}
+
     def refused(self, message: Message, answer: Answer, told: Mapping[str, Any]) -> Outcome | None:
         del told
         if answer.status == 403:

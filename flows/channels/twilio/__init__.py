@@ -83,6 +83,9 @@ class Twilio(Posted, LooksUp):
     def provider_id(self, told: Mapping[str, Any]) -> str:
         return str(told.get("sid") or "")
 
+    def harmless(self) -> tuple[str, Mapping[str, str]]:
+        return self._messages.replace("/Messages.json", ".json"), {"Authorization": self._authorization}
+
     def refused(self, message: Message, answer: Answer, told: Mapping[str, Any]) -> Outcome | None:
         code = str(told.get("code") or "")
         if answer.status in (401, 403, 408, 429) or not code:

@@ -76,6 +76,10 @@ class WhatsApp(Posted):
         first = sent[0] if isinstance(sent, list) and sent else {}
         return str(first.get("id") or "") if isinstance(first, dict) else ""
 
+    def harmless(self) -> tuple[str, Mapping[str, str]]:
+        url = self._url.removesuffix("/messages") + "?fields=verified_name,quality_rating"
+        return url, {"Authorization": f"Bearer {self._token}", "User-Agent": f"Kiitos/{__version__}"}
+
     def refused(self, message: Message, answer: Answer, told: Mapping[str, Any]) -> Outcome | None:
         error = told.get("error")
         code = str(error.get("code", "")) if isinstance(error, dict) else ""
