@@ -65,6 +65,7 @@ class Kiitos:
     salt: bytes = field(repr=False)
     generation: int = 0
     applied: dict[str, int] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
@@ -78,7 +79,7 @@ class Kiitos:
         from flows.composing import Composer
         from flows.outbox import Outbox
 
-        composer = Composer(self.renderer, self.config.app.base_url, self.salt)
+        composer = Composer(self.renderer, self.config.app.base_url, self.salt, self.files)
         return Outbox(
             self.runner,
             composer,

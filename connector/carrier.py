@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
+from connector.bringing import Bringing
 from connector.clock import to_text
 from connector.contracts import (
     DOUBTFUL,
@@ -25,7 +26,6 @@ from connector.log import get_log
 from connector.looking_up import Asking
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, call, perform
-from connector.pictures import Pictures
 from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
 from connector.recovery import repeatable_for, settle_left_behind
@@ -60,7 +60,7 @@ class Carrier:
     def __init__(self, kiitos: Kiitos, ledger: Ledger) -> None:
         self._kiitos = kiitos
         self._ledger = ledger
-        self._pictures = Pictures(kiitos)
+        self._bringing = Bringing(kiitos)
         self._reconciler = Reconciler(kiitos)
         self._asking = Asking(kiitos)
         self._next_look = 0.0
@@ -83,8 +83,7 @@ class Carrier:
         if not waiting and not lost:
             return 0
         self._begin_looking()
-        admitted = self._admit(waiting, now)
-        self._pictures.bring(waiting, admitted)
+        admitted = self._bringing.bring(waiting, self._admit(waiting, now), now)
         try:
             self._carry_out(self._prepare(admitted, now), now)
         except BaseException:
@@ -144,7 +143,7 @@ class Carrier:
             )
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
-                self._pictures.note(tx, ready.effect)
+                self._bringing.note(tx, ready.effect)
             self._ledger.begin(_attempt(item, now) for item in prepared)
         return prepared
 

@@ -59,9 +59,12 @@ def post(
     return _once("POST", url, body, sent, now, private_addresses=private_addresses, limit=limit)
 
 
-def fetch(url: str, *, now: datetime, private_addresses: bool = False, limit: float = LIMIT) -> bytes:
-    """What is at a public address: a provider's certificate, its confirmation. Raises `Transient` and `Refused`."""
-    answer = _once("GET", url, None, {}, now, private_addresses=private_addresses, limit=limit)
+def fetch(
+    url: str, *, now: datetime, private_addresses: bool = False, limit: float = LIMIT, largest: int = LARGEST
+) -> bytes:
+    """What is at a public address: a provider's certificate, its confirmation, an invoice. Its first `largest` bytes.
+    Raises `Transient` and `Refused`."""
+    answer = _once("GET", url, None, {}, now, private_addresses=private_addresses, limit=limit, largest=largest)
     if answer.status >= 500 or answer.status == 429:
         raise Transient(f"answered {answer.status}", retry_after=answer.retry_after)
     if answer.status != 200:
@@ -78,13 +81,14 @@ def _once(
     *,
     private_addresses: bool,
     limit: float,
+    largest: int = LARGEST,
 ) -> Answer:
     cutter = Cutter(limit)
     adapter: HTTPAdapter = HTTPAdapter(max_retries=0) if private_addresses else PublicOnly(max_retries=0)
     # a proxy of the operator's stands before the world, not their own house
     session = bare_session(cutter.watch(adapter), trust_env=not private_addresses)
     with session:
-        return exchange(session, cutter, method, url, now=now, limit=limit, largest=LARGEST, data=body, headers=headers)
+        return exchange(session, cutter, method, url, now=now, limit=limit, largest=largest, data=body, headers=headers)
 
 
 def bare_session(adapter: HTTPAdapter, *, trust_env: bool) -> requests.Session:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from connector.config import ShopSettings
-from connector.model import Effect, Run, Shop
+from connector.model import Effect, Enclosure, Run, Shop
 from connector.store import entities
 from connector.store.db import Tx
 from flows.addressing import Recipient, links_for, with_code
@@ -62,12 +62,16 @@ class Composes(Protocol):
 
 
 class Composer:
-    """Renders messages. `base_url` is where hosted pages live, `salt` what makes their links unguessable."""
+    """Renders messages. `base_url` is where hosted pages live, `salt` what makes their links unguessable, `files` what
+    was fetched to go with messages, by address."""
 
-    def __init__(self, renderer: Renderer, base_url: str, salt: bytes) -> None:
+    def __init__(
+        self, renderer: Renderer, base_url: str, salt: bytes, files: Mapping[str, bytes] | None = None
+    ) -> None:
         self._renderer = renderer
         self._base_url = base_url
         self._salt = salt
+        self._files: Mapping[str, bytes] = {} if files is None else files
 
     def compose(self, tx: Tx, case: Case, key: str, now: datetime) -> Composed:
         """Raises `TemplateError` (the template), `Refused` (an address that is none)."""
@@ -108,10 +112,17 @@ class Composer:
             headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
             at=now,
             markup=case.settings.order_markup,
-            enclosures=case.settings.enclosures,
+            enclosures=self._enclosures(case),
             trace=self._trace(tx, case, key, now),
         )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
+
+    def _enclosures(self, case: Case) -> tuple[Enclosure, ...]:
+        if not case.settings.enclosures:
+            return ()
+        from flows.render.enclosing import with_files
+
+        return with_files(case.settings.enclosures, case.situation.order, self._files)
 
     def _trace(self, tx: Tx, case: Case, key: str, now: datetime) -> Callable[[Parts], Parts] | None:
         """What puts short links into the finished parts, where the shop follows messages of this purpose."""

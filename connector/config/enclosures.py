@@ -14,7 +14,9 @@ LARGEST = 2 << 20
 """Bytes of one file: a mail with much more is refused by many servers."""
 TYPES = {".pdf": "application/pdf", ".ics": "text/calendar", ".png": "image/png", ".jpg": "image/jpeg",
          ".txt": "text/plain"}  # fmt: skip
-_KEYS = ("file", "calendar", "hours", "name", "templates")
+_KEYS = ("file", "url", "calendar", "hours", "name", "templates", "private_addresses")
+_PLACES = ("order.id", "order.number")
+"""What an address may name."""
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\\"<>|:*?]{1,100}")
 
 
@@ -42,11 +44,14 @@ def _read(directory: Path, key: str, table: Any, place: str, faults: list[str]) 
     if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 240:
         faults.append(f"{place}.hours: should be a number of hours, at most 240")
         return None
-    if ("file" in table) == ("calendar" in table):
+    if sum(key in table for key in ("file", "url", "calendar")) != 1:
         faults.append(
-            f'{place}: needs exactly one of file = "terms.pdf" and calendar = "{{{{ order.attributes... }}}}"'
+            f'{place}: needs exactly one of file = "terms.pdf", url = "https://shop.example/{{order.id}}.pdf" and '
+            'calendar = "{{ order.attributes... }}"'
         )
         return None
+    if "url" in table:
+        return _of_url(key, table, tuple(templates), place, faults)
     if "calendar" in table:
         name = _name(table, f"{key}.ics", place, faults)
         return Enclosure(name=name, templates=tuple(templates), media_type="text/calendar",
@@ -64,6 +69,29 @@ def _read(directory: Path, key: str, table: Any, place: str, faults: list[str]) 
     if len(content) > LARGEST:
         faults.append(f"{place}.file: {path.name} is larger than {LARGEST >> 20} MB; link to it instead")
     return Enclosure(name=name, templates=tuple(templates), media_type=TYPES[path.suffix.lower()], content=content)
+
+
+def _of_url(key: str, table: Mapping[str, Any], templates: tuple[str, ...], place: str, faults: list[str]) -> Enclosure:
+    """A file of the order's own, behind an address."""
+    url, private = table["url"], table.get("private_addresses", False)
+    name = _name(table, f"{key}.pdf", place, faults)
+    kind = TYPES.get(Path(name).suffix.lower(), "")
+    if not kind:
+        faults.append(f"{place}.name: should end with one of {', '.join(TYPES)}")
+    if not isinstance(private, bool):
+        faults.append(f"{place}.private_addresses: should be true or false")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://") if private is True else ("https://",)):
+        faults.append(f"{place}.url: should begin with https://")
+        url = ""
+    named = re.findall(r"{([^{}]*)}", url)
+    faults += [
+        f"{place}.url: no place {{{word}}}{near(word, _PLACES)} (one of {', '.join(_PLACES)})"
+        for word in named
+        if word not in _PLACES
+    ]
+    if url and not re.search(r"{order\.(id|number)}", url.partition("://")[2].partition("/")[2]):
+        faults.append(f"{place}.url: names no order after the host; a file that is the same for all is file = ...")
+    return Enclosure(name=name, templates=templates, media_type=kind, url=url, private_addresses=private is True)
 
 
 def _name(table: Mapping[str, Any], otherwise: str, place: str, faults: list[str]) -> str:

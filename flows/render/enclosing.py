@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from connector.errors import TemplateError
-from connector.model import Enclosure
+from connector.model import Enclosure, Order
 from flows.render import liquid
 from flows.render.context import MessageView, template_context
 from flows.render.mime import Attached
@@ -23,6 +24,26 @@ class Made:
 
     attached: tuple[Attached, ...] = ()
     fault: str = ""
+
+
+def address_of(enclosure: Enclosure, order: Order) -> str:
+    """Where the order's own file is. What stands in for a place is encoded: no number leads anywhere else."""
+    return enclosure.url.replace("{order.id}", quote(order.id, safe="")).replace(
+        "{order.number}", quote(order.number.lstrip("#"), safe="")
+    )
+
+
+def with_files(
+    enclosures: Sequence[Enclosure], order: Order | None, files: Mapping[str, bytes]
+) -> tuple[Enclosure, ...]:
+    """The attachments with what was fetched for this order; those of which nothing was fetched are left out."""
+    found = []
+    for each in enclosures:
+        if not each.url:
+            found.append(each)
+        elif order is not None and (content := files.get(address_of(each, order))) is not None:
+            found.append(replace(each, content=content))
+    return tuple(found)
 
 
 def enclose(
