@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -20,12 +21,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connector.clock import SystemClock
 from connector.contracts import Accepted, Message
-from connector.model import EffectStatus
+from connector.model import Channel, EffectStatus
 from connector.rehearsal import VOCABULARY
-from connector.store import channel_events
+from connector.store import channel_events, suppressions
 from connector.testing.world import WOO
 from flows.became import furthest
 from flows.channels.twilio import Twilio
+from flows.channels.twilio.events import signature
 from tests.journeys.bare import Door
 from tests.journeys.office import Office, office
 from tests.journeys.test_channels import ORDERS, PHONE
@@ -152,6 +154,29 @@ def test_a_text_is_sent_and_what_became_of_it_comes_back_signed(tmp_path: Path, 
         became, heard = metsa.became()
         assert became == "delivered"
         assert set(heard) >= {"sent", "delivered"}
+
+
+def test_who_answers_stop_gets_no_advertising_by_text(tmp_path: Path, twilio: str) -> None:
+    with shop(tmp_path, twilio) as metsa:
+        metsa.order("5")
+        table: Any = metsa.life.kiitos.config.channels["texts"]
+        answered = {
+            "MessageSid": "SM" + "7" * 32,
+            "Body": "Stop!",
+            "From": PHONE,
+            "To": NUMBER,
+            "SmsStatus": "received",
+        }
+        body = urlencode(answered).encode()
+        signed = {"X-Twilio-Signature": signature(TOKEN, table["events_url"], body)}
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for headers, status in (({"X-Twilio-Signature": "AAAA"}, 401), (signed, 200)):
+            told = requests.post(table["events_url"], data=body, headers=form | headers, timeout=5)
+            assert told.status_code == status
+        metsa.life.worker.drain()
+        with metsa.life.store.work.read() as tx:
+            (row,) = suppressions.find(tx, WOO, PHONE, Channel.SMS)
+        assert (row.scope, row.reason) == ("marketing", "unsubscribe")
 
 
 def test_a_callback_signed_with_another_token_is_not_believed(tmp_path: Path, twilio: str) -> None:
