@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from connector.errors import StoreCollision
-from connector.simulate import buying, pacing  # noqa: F401 - the twins of `pacing` join the others when it is imported
+from connector.simulate import buying, pacing, sending  # noqa: F401 - the twins of the last two join when imported
 from connector.simulate.tables import COLUMNS, HELD, Tables
 from connector.simulate.twins import READS, WRITES, Twin
 from connector.store.database import Args, Database, Row, Tx

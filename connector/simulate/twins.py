@@ -31,7 +31,9 @@ READS: dict[str, Twin[Read]] = {}
 WRITES: dict[str, Twin[Write]] = {}
 
 
-def _reads(name: str, of: str) -> Callable[[Read], Read]:
+def reads(name: str, of: str) -> Callable[[Read], Read]:
+    """Say that this is the twin of a question."""
+
     def keep(act: Read) -> Read:
         READS[name] = Twin(of, act)
         return act
@@ -39,7 +41,9 @@ def _reads(name: str, of: str) -> Callable[[Read], Read]:
     return keep
 
 
-def _writes(name: str, of: str) -> Callable[[Write], Write]:
+def writes(name: str, of: str) -> Callable[[Write], Write]:
+    """Say that this is the twin of a change."""
+
     def keep(act: Write) -> Write:
         WRITES[name] = Twin(of, act)
         return act
@@ -61,7 +65,7 @@ def _ids(text: str) -> list[str]:
 _EVENT = tuple(COLUMNS["events"] - {"recorded_at"})
 
 
-@_writes("event_record", "e6a6be7ef97f")
+@writes("event_record", "e6a6be7ef97f")
 def event_record(t: Tables, a: Args) -> int:
     key = a["event_key"]
     if key in t.rows["events"]:
@@ -72,18 +76,18 @@ def event_record(t: Tables, a: Args) -> int:
     return 1
 
 
-@_reads("event_known", "1946872c12bb")
+@reads("event_known", "1946872c12bb")
 def event_known(t: Tables, a: Args) -> list[Row]:
     known = t.rows["events"]
     return [{"event_key": key} for key in dict.fromkeys(_ids(a["keys"])) if key in known]
 
 
-@_reads("event_has", "1df7ce1b529f")
+@reads("event_has", "1df7ce1b529f")
 def event_has(t: Tables, a: Args) -> list[Row]:
     return [{"found": 1}] if a["event_key"] in t.rows["events"] else []
 
 
-@_reads("event_of_order", "cc549ae34c56")
+@reads("event_of_order", "cc549ae34c56")
 def event_of_order(t: Tables, a: Args) -> list[Row]:
     found = t.of_order["events"].get(a["order_id"], {}).values()
     return sorted(found, key=lambda row: (row["at"], row["recorded_at"], row["event_key"]))
@@ -95,7 +99,7 @@ def event_of_order(t: Tables, a: Args) -> list[Row]:
 _ORDER = tuple(COLUMNS["orders"] - {"deleted"})
 
 
-@_writes("order_put", "53426d4336ce")
+@writes("order_put", "53426d4336ce")
 def order_put(t: Tables, a: Args) -> int:
     key = a["order_id"]
     known = t.rows["orders"].get(key)
@@ -109,12 +113,12 @@ def order_put(t: Tables, a: Args) -> int:
     return 1
 
 
-@_reads("order_get", "9afcdf52fc5b")
+@reads("order_get", "9afcdf52fc5b")
 def order_get(t: Tables, a: Args) -> list[Row]:
     return _one(t.rows["orders"].get(a["order_id"]))
 
 
-@_reads("order_of_email", "6b027ca1ce2a")
+@reads("order_of_email", "6b027ca1ce2a")
 def order_of_email(t: Tables, a: Args) -> list[Row]:
     theirs = [row for row in t.rows["orders"].values() if row["email_key"] == a["email_key"] and not row["deleted"]]
     if a["email_key"] is None:
@@ -123,7 +127,7 @@ def order_of_email(t: Tables, a: Args) -> list[Row]:
     return theirs[: a["limit"]]
 
 
-@_reads("order_followers", "e848cde95392")
+@reads("order_followers", "e848cde95392")
 def order_followers(t: Tables, a: Args) -> list[Row]:
     order_id = a["order_id"]
     told = t.of_order["events"].get(order_id, {}).values()
@@ -135,7 +139,7 @@ def order_followers(t: Tables, a: Args) -> list[Row]:
 _SHIPMENT = tuple(COLUMNS["shipments"] - {"status_since"})
 
 
-@_writes("shipment_put", "ea9acf02dd19")
+@writes("shipment_put", "ea9acf02dd19")
 def shipment_put(t: Tables, a: Args) -> int:
     key, at = a["shipment_id"], a["status_at"]
     known = t.rows["shipments"].get(key)
@@ -163,7 +167,7 @@ def _merged_shipment(known: Row, told: Row) -> Row:
     return row
 
 
-@_writes("shipment_event_put", "2014661d6edf")
+@writes("shipment_event_put", "2014661d6edf")
 def shipment_event_put(t: Tables, a: Args) -> int:
     key = a["shipment_event_id"]
     if key in t.rows["shipment_events"]:
@@ -173,18 +177,18 @@ def shipment_event_put(t: Tables, a: Args) -> int:
     return 1
 
 
-@_reads("shipment_get", "64aa0bf7438a")
+@reads("shipment_get", "64aa0bf7438a")
 def shipment_get(t: Tables, a: Args) -> list[Row]:
     return _one(t.rows["shipments"].get(a["shipment_id"]))
 
 
-@_reads("shipment_of_order", "b0612c1db824")
+@reads("shipment_of_order", "b0612c1db824")
 def shipment_of_order(t: Tables, a: Args) -> list[Row]:
     found = t.of_order["shipments"].get(a["order_id"], {})
     return [found[key] for key in sorted(found)]
 
 
-@_reads("shipment_event_times", "b8a592a0aa10")
+@reads("shipment_event_times", "b8a592a0aa10")
 def shipment_event_times(t: Tables, a: Args) -> list[Row]:
     first: dict[tuple[str, str], str] = {}
     for row in t.of_order["shipment_events"].get(a["order_id"], {}).values():
@@ -193,7 +197,7 @@ def shipment_event_times(t: Tables, a: Args) -> list[Row]:
     return [{"shipment_id": parcel, "status": status, "at": at} for (parcel, status), at in first.items()]
 
 
-@_writes("refund_put", "076789aa6715")
+@writes("refund_put", "076789aa6715")
 def refund_put(t: Tables, a: Args) -> int:
     if a["refund_id"] in t.rows["refunds"]:
         return 0
@@ -201,13 +205,13 @@ def refund_put(t: Tables, a: Args) -> int:
     return 1
 
 
-@_reads("refund_of_order", "ad09d1e9e2e4")
+@reads("refund_of_order", "ad09d1e9e2e4")
 def refund_of_order(t: Tables, a: Args) -> list[Row]:
     found = t.of_order["refunds"].get(a["order_id"], {}).values()
     return sorted(found, key=lambda row: (row["at"], row["refund_id"]))
 
 
-@_reads("return_of_order", "239189d1b0ab")
+@reads("return_of_order", "239189d1b0ab")
 def return_of_order(t: Tables, a: Args) -> list[Row]:
     found = t.of_order["returns"].get(a["order_id"], {}).values()
     return sorted(found, key=lambda row: (row["at"], row["return_id"]))
@@ -219,7 +223,7 @@ _RUN = tuple(COLUMNS["runs"])
 _RUN_MOVING = ("status", "step", "updated_at", "wake_at", "awaiting", "event", "outcomes", "acted", "reason")
 
 
-@_writes("run_start", "c03c4fe1dd29")
+@writes("run_start", "c03c4fe1dd29")
 def run_start(t: Tables, a: Args) -> int:
     if a["run_id"] in t.rows["runs"] or (a["flow_id"], a["entry_key"]) in t.entries:
         return 0
@@ -227,7 +231,7 @@ def run_start(t: Tables, a: Args) -> int:
     return 1
 
 
-@_writes("run_save", "83183d589898")
+@writes("run_save", "83183d589898")
 def run_save(t: Tables, a: Args) -> int:
     known = t.rows["runs"].get(a["run_id"])
     if known is None or known["rev"] != a["rev"]:
@@ -240,18 +244,18 @@ def run_save(t: Tables, a: Args) -> int:
     return 1
 
 
-@_reads("run_get", "aaa19180e7ab")
+@reads("run_get", "aaa19180e7ab")
 def run_get(t: Tables, a: Args) -> list[Row]:
     return _one(t.rows["runs"].get(a["run_id"]))
 
 
-@_reads("run_by_entry", "8cd83e9fe7dc")
+@reads("run_by_entry", "8cd83e9fe7dc")
 def run_by_entry(t: Tables, a: Args) -> list[Row]:
     run_id = t.entries.get((a["flow_id"], a["entry_key"]))
     return [t.rows["runs"][run_id]] if run_id is not None else []
 
 
-@_reads("run_latest_entries", "b32f36222249")
+@reads("run_latest_entries", "b32f36222249")
 def run_latest_entries(t: Tables, a: Args) -> list[Row]:
     subject, email = (a["subject_kind"], a["subject_id"]), a["email_key"]
     found = (
@@ -264,7 +268,7 @@ def run_latest_entries(t: Tables, a: Args) -> list[Row]:
     return _in_order(found)[::-1][:5]
 
 
-@_reads("run_due", "40ce93aa2e2b")
+@reads("run_due", "40ce93aa2e2b")
 def run_due(t: Tables, a: Args) -> list[Row]:
     due = sorted((at, run_id) for run_id, at in t.asleep.items() if at <= a["now"])
     return [t.rows["runs"][run_id] for _, run_id in due[: a["limit"]]]
@@ -274,17 +278,17 @@ def _in_order(rows: Any) -> list[Row]:
     return sorted(rows, key=lambda row: (row["created_at"], row["run_id"]))
 
 
-@_reads("run_of_order", "18645d111108")
+@reads("run_of_order", "18645d111108")
 def run_of_order(t: Tables, a: Args) -> list[Row]:
     return _in_order(t.of_order["runs"].get(a["order_id"], {}).values())
 
 
-@_reads("run_active_of_order", "06d362af5c41")
+@reads("run_active_of_order", "06d362af5c41")
 def run_active_of_order(t: Tables, a: Args) -> list[Row]:
     return _in_order(row for row in t.active.values() if row["order_id"] == a["order_id"])
 
 
-@_reads("run_active_of_subject", "650b06bb022d")
+@reads("run_active_of_subject", "650b06bb022d")
 def run_active_of_subject(t: Tables, a: Args) -> list[Row]:
     kind, subject_id = a["subject_kind"], a["subject_id"]
     if kind == "order":
@@ -294,126 +298,26 @@ def run_active_of_subject(t: Tables, a: Args) -> list[Row]:
     )
 
 
-@_reads("run_active_of_email", "e41595ffe8ad")
+@reads("run_active_of_email", "e41595ffe8ad")
 def run_active_of_email(t: Tables, a: Args) -> list[Row]:
     return _in_order(row for row in t.active.values() if row["email_key"] == a["email_key"] is not None)
 
 
-@_reads("run_active_of_customer", "980d99f63682")
+@reads("run_active_of_customer", "980d99f63682")
 def run_active_of_customer(t: Tables, a: Args) -> list[Row]:
     return _in_order(row for row in t.active.values() if row["customer_id"] == a["customer_id"] is not None)
 
 
-@_writes("effect_freeze", "7ffadca083e9")
+@writes("effect_freeze", "7ffadca083e9")
 def effect_freeze(t: Tables, a: Args) -> int:
     """Nobody reads what was sent: a look back renders nothing."""
     del t, a
     return 1
 
 
-@_writes("journal_put", "a6641f06ae0a")
+@writes("journal_put", "a6641f06ae0a")
 def journal_put(t: Tables, a: Args) -> int:
     t.seq += 1
     row = {"seq": t.seq, **{name: a[name] for name in ("shop_id", "run_id", "at", "step_id", "what", "detail")}}
     t.put("journal", t.seq, row)
-    return 1
-
-
-# -- effects ---------------------------------------------------------------------------------------------------------
-
-_EFFECT = tuple(name for name in COLUMNS["effects"] if name != "message_key")  # given when it is begun
-_NO_CONTENT = {"encoding": None, "content": None}
-
-
-@_writes("effect_put", "05968e7e69a5")
-def effect_put(t: Tables, a: Args) -> int:
-    if a["effect_id"] in t.rows["effects"]:
-        return 0
-    t.put("effects", a["effect_id"], {"message_key": None, **{name: a[name] for name in _EFFECT}})
-    return 1
-
-
-@_reads("effect_get", "013df2dc2e2c")
-def effect_get(t: Tables, a: Args) -> list[Row]:
-    known = t.rows["effects"].get(a["effect_id"])
-    return [known | _NO_CONTENT] if known is not None else []
-
-
-@_reads("effect_of_run", "22e60350f774")
-def effect_of_run(t: Tables, a: Args) -> list[Row]:
-    found = t.of_run.get(a["run_id"], {}).values()
-    return [row | _NO_CONTENT for row in sorted(found, key=lambda row: (row["created_at"], row["effect_id"]))]
-
-
-@_reads("effect_told_of_subject", "5c58fc0673bf")
-def effect_told_of_subject(t: Tables, a: Args) -> list[Row]:
-    if a["subject_kind"] == "order":
-        return []
-    told = [
-        (effect, run)
-        for run in t.rows["runs"].values()
-        if run["subject_id"] == a["subject_id"]
-        and run["subject_kind"] == a["subject_kind"]
-        and run["flow_id"] == a["flow_id"]
-        and run["run_id"] != a["run_id"]
-        for effect in t.of_run.get(run["run_id"], {}).values()
-        if effect["kind"] == "message"
-        and (
-            effect["status"] in ("sending", "sent", "uncertain")
-            or (effect["status"] == "pending" and effect["tainted"])
-        )
-    ]
-    told.sort(key=lambda pair: pair[0]["effect_id"])
-    told.sort(key=lambda pair: pair[0]["created_at"], reverse=True)
-    return [{"request": effect["request"], "event": run["event"]} for effect, run in told]
-
-
-@_reads("effect_due", "731252cce3e7")
-def effect_due(t: Tables, a: Args) -> list[Row]:
-    due = [row for row in t.pending.values() if row["priority"] == a["priority"] and row["due_at"] <= a["now"]]
-    due.sort(key=lambda row: row["due_at"])
-    return due[: a["limit"]]
-
-
-@_reads("effect_expired", "1a96151cdd7c")
-def effect_expired(t: Tables, a: Args) -> list[Row]:
-    lost = [row for row in t.sending.values() if row["lease_until"] <= a["now"]]
-    lost.sort(key=lambda row: row["lease_until"])
-    return lost[: a["limit"]]
-
-
-@_writes("effect_begin", "12cd9a149b6e")
-def effect_begin(t: Tables, a: Args) -> int:
-    known = t.rows["effects"].get(a["effect_id"])
-    if known is None or known["status"] != "pending":
-        return 0
-    row = dict(known)
-    for name in ("lease_until", "recipient", "recipient_key", "sender", "subject", "message_key"):
-        row[name] = a[name]
-    first = a["now"] if known["first_try_at"] is None else known["first_try_at"]
-    row.update(status="sending", attempts=known["attempts"] + 1, first_try_at=first)
-    t.put("effects", a["effect_id"], row)
-    return 1
-
-
-@_writes("effect_settle", "ba2d6c4a469f")
-def effect_settle(t: Tables, a: Args) -> int:
-    known = t.rows["effects"].get(a["effect_id"])
-    if known is None or known["status"] == "sent":
-        return 0
-    row = dict(known)
-    for name in ("status", "provider_id", "reason", "result"):
-        row[name] = a[name]
-    tainted = 1 if a["status"] == "uncertain" else known["tainted"]
-    row.update(done_at=a["now"], lease_until=None, tainted=tainted)
-    t.put("effects", a["effect_id"], row)
-    return 1
-
-
-@_writes("effect_defer", "68e35690d91b")
-def effect_defer(t: Tables, a: Args) -> int:
-    known = t.rows["effects"].get(a["effect_id"])
-    if known is None or known["status"] != "pending" or known["due_at"] > a["due_at"]:
-        return 0
-    t.put("effects", a["effect_id"], known | {"due_at": a["due_at"], "reason": a["reason"]})
     return 1
