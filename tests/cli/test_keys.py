@@ -169,6 +169,7 @@ def test_whoever_seals_something_new_must_have_it_rotated() -> None:
     assert uses == {
         "connector/app.py",
         "connector/store/connecting.py",
+        "connector/store/push_subscriptions.py",
         "connector/store/sealing.py",
         "connector/store/shops.py",
     }

@@ -203,7 +203,7 @@ def test_an_objection_counts_against_the_flow_that_wrote_last_and_lately(make: C
 
 @pytest.mark.parametrize(("kind", "language"), list(TEXTS))
 def test_every_text_can_be_filled_in(kind: str, language: str) -> None:
-    values = {name: name.upper() for name in ("shop", "flow", "domain", "app", "link")}
+    values = {name: name.upper() for name in ("shop", "flow", "domain", "app", "link", "subject", "said", "who")}
     subject, *paragraphs = TEXTS[kind, language].format(**values).split("\n\n")
     assert "SHOP" in subject
     assert len(paragraphs) >= 3

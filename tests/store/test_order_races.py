@@ -47,7 +47,7 @@ def take_in_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch, *topics:
 
     def work(index: int) -> None:
         intake, item = Intake(world.kiitos), own[index]
-        read = [intake._read(item.delivery)]
+        read = [intake._read(item)]
         again_if_moved(lambda: intake._together(read))
 
     with monkeypatch.context() as patch:
