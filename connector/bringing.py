@@ -16,7 +16,6 @@ from connector.errors import KiitosError, Refused
 from connector.log import get_log
 from connector.model import Effect, Enclosure
 from connector.pictures import Pictures
-from connector.posting import fetch
 from connector.store import effects, entities, runs
 from connector.store.db import Tx
 
@@ -98,6 +97,9 @@ class Bringing:
         return ""
 
     def _fetch(self, each: Enclosure, address: str, now: datetime) -> bytes:
+        # Here and not above: a worker at rest needs no HTTP client.
+        from connector.posting import fetch
+
         private = each.private_addresses
         found = fetch(address, now=now, private_addresses=private, limit=LIMIT, largest=LARGEST + 1)
         if len(found) > LARGEST:
