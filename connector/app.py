@@ -65,7 +65,7 @@ class Kiitos:
     salt: bytes = field(repr=False)
     generation: int = 0
     applied: dict[str, int] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    files: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property

@@ -87,10 +87,12 @@ class Bringing:
             return ""  # policy waits for the order itself
         for each in wanted:
             address = address_of(each, order)
-            if address in self._kiitos.files:
+            # By shop too: one may name an address in the operator's own network, which another must not reach.
+            kept = (effect.shop_id, address)
+            if kept in self._kiitos.files:
                 continue
             try:
-                self._kiitos.files[address] = self._fetch(each, address, now)
+                self._kiitos.files[kept] = self._fetch(each, address, now)
             except KiitosError as error:
                 log.info("file_not_fetched", shop_id=effect.shop_id, effect_id=effect.id, code=error.code)
                 return f"{each.name}: {error.message}"

@@ -63,15 +63,15 @@ class Composes(Protocol):
 
 class Composer:
     """Renders messages. `base_url` is where hosted pages live, `salt` what makes their links unguessable, `files` what
-    was fetched to go with messages, by address."""
+    was fetched to go with messages, by shop and address."""
 
     def __init__(
-        self, renderer: Renderer, base_url: str, salt: bytes, files: Mapping[str, bytes] | None = None
+        self, renderer: Renderer, base_url: str, salt: bytes, files: Mapping[tuple[str, str], bytes] | None = None
     ) -> None:
         self._renderer = renderer
         self._base_url = base_url
         self._salt = salt
-        self._files: Mapping[str, bytes] = {} if files is None else files
+        self._files: Mapping[tuple[str, str], bytes] = {} if files is None else files
 
     def compose(self, tx: Tx, case: Case, key: str, now: datetime) -> Composed:
         """Raises `TemplateError` (the template), `Refused` (an address that is none)."""
@@ -122,7 +122,7 @@ class Composer:
             return ()
         from flows.render.enclosing import with_files
 
-        return with_files(case.settings.enclosures, case.situation.order, self._files)
+        return with_files(case.settings.enclosures, case.shop.id, case.situation.order, self._files)
 
     def _trace(self, tx: Tx, case: Case, key: str, now: datetime) -> Callable[[Parts], Parts] | None:
         """What puts short links into the finished parts, where the shop follows messages of this purpose."""

