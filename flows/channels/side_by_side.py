@@ -51,23 +51,35 @@ def _put_off(message: Message, why: Retry | Unknown) -> Retry:
 
 def _together(source: Iterator[Message], one: Send, connections: int) -> Iterator[Outcome]:
     """A message is taken only when a thread is free for it: whoever hands them out stops when the time is over."""
-    lock, stop = threading.Lock(), threading.Event()
-    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+    lock = threading.Lock()
 
-    def work() -> None:
+    def work(_: int, stop: threading.Event) -> Iterator[Outcome]:
+        while not stop.is_set():
+            with lock:
+                message = next(source, None)
+            if message is None:
+                return
+            yield one(message)
+
+    yield from gathered(connections, work)
+
+
+def gathered(threads: int, work: Callable[[int, threading.Event], Iterator[Outcome]]) -> Iterator[Outcome]:
+    """The outcomes of `work`, done by so many threads, each with its number, as they come. When nobody asks for more,
+    the event is set: no thread should begin another message. Raises what a thread raised."""
+    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def hand(number: int) -> None:
         try:
-            while not stop.is_set():
-                with lock:
-                    message = next(source, None)
-                if message is None:
-                    return
-                outcomes.put(one(message))
+            for outcome in work(number, stop):
+                outcomes.put(outcome)
         finally:
             outcomes.put(None)
 
-    running = connections
-    with ThreadPoolExecutor(running, thread_name_prefix="send") as pool:
-        futures = [pool.submit(work) for _ in range(running)]
+    running = threads
+    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="send") as pool:
+        futures = [pool.submit(hand, number) for number in range(threads)]
         try:
             while running:
                 outcome = outcomes.get()

@@ -6,15 +6,14 @@ off whoever comes with more. A message whose domain is full waits for its turn w
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from connector.clock import Clock
 from connector.contracts import Message, Outcome, Retry, Scope
 from connector.contracts.channel import OnWire
+from flows.channels.side_by_side import gathered
 from flows.channels.smtp_session import ConnectionFailed, Envelope, Server, Session, envelope
 
 # After a failed connection the rest of a batch is put off at once instead of waiting for one time-out each.
@@ -88,31 +87,14 @@ class SmtpPool:
 
     def _work_together(self, messages: list[Message], on_wire: OnWire | None) -> Iterator[Outcome]:
         deal = _Deal(messages, self._per_domain)
-        outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        stop = threading.Event()
 
-        def work(hand: int) -> None:
+        def work(hand: int, stop: threading.Event) -> Iterator[Outcome]:
             try:
-                for outcome in self._work(lambda: None if stop.is_set() else deal.take(hand), on_wire):
-                    outcomes.put(outcome)
+                yield from self._work(lambda: None if stop.is_set() else deal.take(hand), on_wire)
             finally:
                 deal.leave(hand)
-                outcomes.put(None)
 
-        running = min(self._connections, len(messages))
-        with ThreadPoolExecutor(max(1, running), thread_name_prefix="smtp") as pool:
-            futures = [pool.submit(work, hand) for hand in range(running)]
-            try:
-                while running:
-                    outcome = outcomes.get()
-                    if outcome is None:
-                        running -= 1
-                    else:
-                        yield outcome
-            finally:
-                stop.set()
-        for future in futures:
-            future.result()  # raises what a worker raised: a fault of ours must not look like silence
+        yield from gathered(min(self._connections, len(messages)), work)
 
     def _borrow(self) -> Session:
         with self._lock:
