@@ -32,16 +32,26 @@ def make(tmp_path: Path, open_store: Callable[[], Store]) -> Iterator[Callable[.
 
 
 def meet(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
-    """Each worker has looked when the other has, if the database lets both look: for so many seconds they wait."""
-    both, reached = threading.Barrier(2), pace.reached
+    """Each worker has counted when the other has, if the database lets both count: for so many seconds they wait.
 
-    def look_and_wait(*asked: Any) -> list[pace.Contact]:
-        found = reached(*asked)
-        with suppress(threading.BrokenBarrierError):
-            both.wait(patience)
+    Both what a person got and what a flow began are counted, one after the other: who met at the first only may find
+    at the second what the other has written meanwhile."""
+    for name in ("reached", "begun"):
+        monkeypatch.setattr(pace, name, together_once(getattr(pace, name), patience))
+
+
+def together_once(count: Callable[..., Any], patience: float) -> Callable[..., Any]:
+    both, met = threading.Barrier(2), set[int]()
+
+    def count_and_wait(*asked: Any) -> Any:
+        found = count(*asked)
+        if threading.get_ident() not in met:
+            met.add(threading.get_ident())
+            with suppress(threading.BrokenBarrierError):
+                both.wait(patience)
         return found
 
-    monkeypatch.setattr(pace, "reached", look_and_wait)
+    return count_and_wait
 
 
 def send_side_by_side(
