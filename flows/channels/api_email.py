@@ -24,14 +24,14 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from connector.clock import Clock
-from connector.contracts import Accepted, Channel, ChecksChannel, Message, Outcome, Rejected, Retry, Scope, Unknown
+from connector.contracts import Channel, ChecksChannel, Message, Outcome, Rejected, Retry, Scope, Unknown
 from connector.contracts.channel import OnWire
 from connector.contracts.channel_events import BounceKind
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import ConfigError, Refused, Transient, near
 from connector.posting import Answer
 from connector.provider_api import LOOPBACK, ProviderApi
-from flows.channels.side_by_side import side_by_side
+from flows.channels.side_by_side import accepted, side_by_side
 
 TAG = "kiitos"
 """The name under which every provider is given the message's key, to hand back in its events."""
@@ -101,7 +101,7 @@ class ApiEmail(Channel, ChecksChannel):
 
     @abstractmethod
     def accepted_id(self, answer: Answer) -> str:
-        """The provider's name for the message, from an answer below 300."""
+        """The provider's name for the message, from an answer below 300; empty where it has none."""
 
     @abstractmethod
     def refusal(self, message: Message, answer: Answer, body: Mapping[str, Any]) -> Outcome | None:
@@ -160,7 +160,7 @@ class ApiEmail(Channel, ChecksChannel):
     def outcome_of(self, message: Message, answer: Answer) -> Outcome:
         """What an answer means for the message."""
         if 200 <= answer.status < 300:
-            return Accepted(key=message.key, provider_id=self.accepted_id(answer)[:200])
+            return accepted(self.name, message.key, answer.status, self.accepted_id(answer))
         named = self.refusal(message, answer, json_of(answer)) if answer.status >= 400 else None
         return named or self._common(message, answer)
 
@@ -205,6 +205,12 @@ def json_of(answer: Answer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def id_of(answer: Answer, name: str) -> str:
+    """The id under this name in the answer's object, empty for anything that is none."""
+    found = json_of(answer).get(name)
+    return found if isinstance(found, str) else ""
 
 
 def first_text(body: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Message, Outcome, Rejected
 from connector.posting import Answer
-from flows.channels.api_email import ApiEmail, Call, json_of
+from flows.channels.api_email import ApiEmail, Call, id_of
 from flows.channels.email_parts import read_parts, recipient_of
 
 _SPACE = uuid.UUID("6f2f5d5e-0b8a-5b1e-9d43-4f8f2f1c7a10")
@@ -51,7 +51,7 @@ class Brevo(ApiEmail):
         return Call("/v3/smtp/email", {"json": body})
 
     def accepted_id(self, answer: Answer) -> str:
-        return str(json_of(answer).get("messageId", ""))
+        return id_of(answer, "messageId")
 
     def refusal(self, message: Message, answer: Answer, body: Mapping[str, Any]) -> Outcome | None:
         """By `code` of the error model."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from connector.contracts import Accepted, LooksUp, Message, Outcome
 from connector.errors import ConfigError, Refused
 from connector.posting import Answer
-from flows.channels.api_email import TAG, ApiEmail, Call, json_of, region_address, text
+from flows.channels.api_email import TAG, ApiEmail, Call, id_of, json_of, region_address, text
 from flows.channels.email_parts import read_parts
 from flows.channels.looking import found_or_none, refused_to_tell
 from flows.render.mime import ascii_address
@@ -61,7 +61,7 @@ class Mailgun(ApiEmail, LooksUp):
 
     def accepted_id(self, answer: Answer) -> str:
         """Without angle brackets, as its events have it."""
-        return str(json_of(answer).get("id", "")).strip("<>")
+        return id_of(answer, "id").strip("<>")
 
     def refusal(self, message: Message, answer: Answer, body: Mapping[str, Any]) -> Outcome | None:
         words = str(body.get("message", "")).lower()

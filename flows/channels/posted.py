@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from connector.clock import Clock
-from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
+from connector.contracts import Channel, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import ChecksChannel, OnWire, Scope
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import AuthExpired, ConfigError, Refused, Transient, near
 from connector.http import Http
 from connector.posting import Answer, post
+from flows.channels.side_by_side import accepted
 
 ACCOUNT_PAUSE = 300.0
 """Seconds to wait when the provider refuses the account: a person must put it right first, and nothing is lost."""
@@ -75,7 +76,7 @@ class Posted(Channel, ChecksChannel):
 
     @abstractmethod
     def provider_id(self, told: Mapping[str, Any]) -> str:
-        """The provider's name for the message in an answer of 200 to 299."""
+        """The provider's name for the message in an answer of 200 to 299; empty where it has none."""
 
     def send_all(self, messages: Iterable[Message], on_wire: OnWire | None = None) -> Iterator[Outcome]:
         """One outcome a message, in order."""
@@ -107,7 +108,7 @@ class Posted(Channel, ChecksChannel):
     def _outcome(self, message: Message, answer: Answer) -> Outcome:
         key, status, told = message.key, answer.status, read_object(answer.body)
         if 200 <= status < 300:
-            return Accepted(key=key, provider_id=self.provider_id(told))
+            return accepted(self.provider, key, status, self.provider_id(told))
         found = self.refused(message, answer, told) if 400 <= status < 500 else None
         return found or outcome_of_status(self.provider, key, status, answer.retry_after)
 

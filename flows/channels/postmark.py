@@ -23,7 +23,7 @@ from connector.contracts import (
     Scope,
 )
 from connector.posting import Answer
-from flows.channels.api_email import TAG, WAIT_FOR_OPERATOR, ApiEmail, Call, json_of, text
+from flows.channels.api_email import TAG, WAIT_FOR_OPERATOR, ApiEmail, Call, id_of, json_of, text
 from flows.channels.email_parts import read_parts, recipient_of
 from flows.channels.looking import found_or_none, refused_to_tell
 
@@ -90,7 +90,7 @@ class Postmark(ApiEmail, LooksUp):
         return super().outcome_of(message, answer)
 
     def accepted_id(self, answer: Answer) -> str:
-        return str(json_of(answer).get("MessageID", ""))
+        return id_of(answer, "MessageID")
 
     def refusal(self, message: Message, answer: Answer, body: Mapping[str, Any]) -> Outcome | None:
         code = body.get("ErrorCode")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Message, Outcome, Rate, Rejected, Retry, Scope, Unknown
 from connector.posting import Answer
-from flows.channels.api_email import TAG, ApiEmail, Call, json_of
+from flows.channels.api_email import TAG, ApiEmail, Call, id_of, json_of
 from flows.channels.email_parts import read_parts, recipient_of
 
 _DOMAIN_FAULTS = ("domain is not verified", "verify a domain", "invalid `from`", "not verified")
@@ -55,7 +55,7 @@ class Resend(ApiEmail):
         return Call("/emails", {"json": body, "headers": {"Idempotency-Key": message.key}})
 
     def accepted_id(self, answer: Answer) -> str:
-        return str(json_of(answer).get("id", ""))
+        return id_of(answer, "id")
 
     def refusal(self, message: Message, answer: Answer, body: Mapping[str, Any]) -> Outcome | None:
         """By `name` of the error (https://resend.com/docs/api-reference/errors)."""

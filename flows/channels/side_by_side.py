@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from connector.contracts import Message, Outcome, Retry, Scope, Unknown
+from connector.contracts import Accepted, Message, Outcome, Retry, Scope, Unknown
 
 Send = Callable[[Message], Outcome]
 
@@ -37,6 +37,15 @@ def side_by_side(messages: Iterable[Message], send: Send, connections: int) -> I
         return
     assert first is not None
     yield from _together(chain([first, second], waiting), one, connections)
+
+
+def accepted(provider: str, key: str, status: int, provider_id: str) -> Outcome:
+    """What an answer of 200 to 299 means. Without the id that the provider's API promises it is no acceptance: a proxy's
+    page says nothing about the message."""
+    if provider_id:
+        return Accepted(key=key, provider_id=provider_id[:200])
+    text = f"{provider} answered {status} without the id it promises; is something else at its address?"
+    return Unknown(key=key, text=text)
 
 
 def stops(outcome: Outcome) -> bool:
