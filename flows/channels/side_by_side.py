@@ -40,8 +40,8 @@ def side_by_side(messages: Iterable[Message], send: Send, connections: int) -> I
 
 
 def accepted(provider: str, key: str, status: int, provider_id: str) -> Outcome:
-    """What an answer of 200 to 299 means. Without the id that the provider's API promises it is no acceptance: a proxy's
-    page says nothing about the message."""
+    """What an answer of 200 to 299 means. Without the id that the provider's API promises it is no acceptance: the page
+    of some proxy says nothing about the message."""
     if provider_id:
         return Accepted(key=key, provider_id=provider_id[:200])
     text = f"{provider} answered {status} without the id it promises; is something else at its address?"
