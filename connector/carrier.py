@@ -51,7 +51,6 @@ FRESH_FOR = 60.0
 ASK_AGAIN = timedelta(minutes=5)
 RECONNECT = timedelta(hours=1)
 """How often a shop whose credentials failed is tried again."""
-"""Credentials that open no API."""
 
 
 class Carrier:
@@ -167,11 +166,11 @@ class Carrier:
     def _carry_out(self, prepared: Sequence[Prepared], began: datetime) -> None:
         """Act on what was prepared. Half the lease is the limit: after its end others would do it too."""
         limit = began + LEASE / 2
-        self._send([item for item in prepared if item.message is not None], limit)
+        self._send([item for item in prepared if item.by_channel], limit)
         for item in prepared:
-            if item.message is None and self._clock.now() < limit:
+            if not item.by_channel and self._clock.now() < limit:
                 self._perform(item)
-            elif item.message is None:
+            elif not item.by_channel:
                 self._put_back([item])
 
     def _put_back(self, items: Sequence[Prepared]) -> None:
@@ -259,19 +258,19 @@ class Carrier:
                 forget_gone(tx, item.effect.shop_id, outcome)
 
     def _perform(self, item: Prepared) -> None:
-        """Carry out a platform effect, or a call, and record it."""
+        """Carry out what the platform or an endpoint is asked for, and record it."""
         effect = item.effect
         settings = self._kiitos.catalog.settings(effect.shop_id)
         done = Performed()
         failure: KiitosError | None = None
         try:
             if effect.kind == CALL:
-                self._ledger.on_wire(effect.id)
+                self._ledger.on_wire(item.key)
                 done = call(self._kiitos, item)
             else:
                 adapter = self._kiitos.registry.platform(settings.shop.platform)
                 access = self._kiitos.access(settings)  # may renew the credentials: the effect is not begun yet
-                self._ledger.on_wire(effect.id)
+                self._ledger.on_wire(item.key)
                 done = perform(self._kiitos, item, adapter, access)
         except KiitosError as error:
             failure = error
@@ -388,8 +387,7 @@ class Carrier:
 
 def _attempt(item: Prepared, now: datetime) -> Attempt:
     effect = item.effect
-    key = item.message.key if item.message else effect.id
-    return Attempt(key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
+    return Attempt(item.key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
 
 
 def _outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:

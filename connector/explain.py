@@ -286,6 +286,8 @@ def _of_effect(effect: Effect, order: str) -> Line:
     detail = {key: str(value) for key, value in effect.result.items()}
     if effect.subject:
         detail["subject"] = effect.subject
+    if effect.channel not in ("", "email"):
+        detail["channel"] = effect.channel
     return Line(
         at=at,
         what=f"effect.{effect.status}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from connector.app import Kiitos
-from connector.contracts import Access, FetchesOrders, PlatformAdapter
+from connector.contracts import Access, FetchesOrders, NotesCustomers, PlatformAdapter
 from connector.errors import Refused
 from connector.model import Effect, Event
 from connector.store import effects
@@ -41,6 +41,12 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         return Performed(events=adapter.fetch_order(access, str(effect.request["id"])))
     if effect.kind == CONSENT:
         return Performed(values=write_consent(adapter, access, effect))
+    if item.message is not None:
+        if not isinstance(adapter, NotesCustomers):
+            raise Refused(f"{adapter.name} mails no notes to customers", provider_code="no_shop_mail")
+        words = item.message.content.decode()
+        adapter.note_customer(access, effect.order_id or "", words, key=item.key)
+        return Performed()
     assert item.run is not None
     with kiitos.store.work.read() as tx:
         flow = kiitos.runner.flow_of(tx, item.run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -32,6 +32,7 @@ from flows.definition import (
 )
 from flows.faults import Faults
 from flows.lists import ListFile
+from flows.media import has_medium, no_medium
 from flows.render.mime import ascii_address, split_sender
 from flows.render.sources import sources_of
 from flows.segments import Segment, load_segments, unknown_segments
@@ -312,7 +313,7 @@ class Catalog:
         adapter = self._registry.platform(settings.shop.platform)
         faults = shop_faults(flow, settings.shop, adapter, where=source.where, steps=self._steps)
         faults += declared_faults(flow, self._config.events, source.where)
-        faults += _named_faults(flow, settings, source.where)
+        faults += _named_faults(flow, settings, self.adapter, source.where)
         faults += [f"{source.where}: {fault}" for fault in unknown_segments(flow.guards, named)]
         if faults:
             raise ConfigError("\n".join(faults))
@@ -344,8 +345,10 @@ def _place(settings: ShopSettings, path: str, leaf: str = "") -> str:
     return f"{layer}.{path}" if layer else path
 
 
-def _named_faults(flow: Flow, settings: ShopSettings, where: str) -> list[str]:
-    """Endpoints and people that steps name and app.toml does not have for this shop."""
+def _named_faults(
+    flow: Flow, settings: ShopSettings, adapter: Callable[[str], PlatformAdapter], where: str
+) -> list[str]:
+    """Channels, endpoints and people that steps name and this shop does not have."""
     faults = Faults(where)
     known: Mapping[str, Collection[str]] = {
         "endpoints": settings.endpoints,
@@ -353,9 +356,8 @@ def _named_faults(flow: Flow, settings: ShopSettings, where: str) -> list[str]:
     }
     for item in flow.steps:
         media = item.step.media()
-        if media and not any(medium in settings.channels for medium in media):
-            told = f"shop '{settings.shop.id}' has no channel for {' or '.join(media)}"
-            faults.add(f"steps.{item.id}", f'{told}; name one of [channels] with {media[0]} = "..."')
+        if media and not any(has_medium(medium, settings, adapter) for medium in media):
+            faults.add(f"steps.{item.id}", no_medium(media, settings))
         for section, names in item.step.named().items():
             for name in names:
                 if name not in known[section]:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from connector.contracts import PlatformAdapter, Step, TellsScopes
-from connector.model import Event, Purpose, Shop
+from connector.model import Channel, Event, Purpose, Shop
 from flows.edits import FlowEdits, apply_edits
 from flows.faults import Faults, FlowErrors
 from flows.guards import Guard
@@ -180,6 +180,13 @@ def _build(
             faults.add(
                 f"steps.{item.id}",
                 f"'{item.step.do}' sends without asking for consent: only for flows of purpose transactional",
+            )
+        purpose = getattr(item.step, "purpose", "") or parts.document["purpose"]
+        if item.step is not None and Channel.PLATFORM in item.step.media() and purpose != "transactional":
+            faults.add(
+                f"steps.{item.id}",
+                f'channel "platform" is the shop\'s own mail, which has no unsubscribe link: only for messages of '
+                f'purpose transactional, this one is {purpose}; write channel = "email"',
             )
     if faults.lines:
         raise FlowErrors(faults.lines)

@@ -7,10 +7,11 @@ dropped for the same reason. Caps, quiet hours and other flows are no reason: th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from connector.contracts import Act
+from connector.contracts import Act, PlatformAdapter
 from connector.model import Effect, Purpose
 from connector.store.db import Tx
 from flows.composing import Case
@@ -21,7 +22,9 @@ from flows.steps.send import Send
 from flows.verdicts import Drop
 
 
-def unheard(tx: Tx, flow: Flow, case: Case, salt: bytes, now: datetime) -> Drop | None:
+def unheard(
+    tx: Tx, flow: Flow, case: Case, salt: bytes, now: datetime, adapter: Callable[[str], PlatformAdapter]
+) -> Drop | None:
     """Why nobody would hear of what this effect makes; `None` when somebody may, or when nothing tells of it."""
     effect = case.effect
     if effect.kind == "message" or effect.tainted or not effect.purpose.needs_consent:
@@ -41,7 +44,7 @@ def unheard(tx: Tx, flow: Flow, case: Case, salt: bytes, now: datetime) -> Drop 
         purpose=Purpose.of(item.step.purpose) if item.step.purpose else flow.purpose,
         recipient="",
     )
-    way = way_of(tx, message, case.facts, case.settings, case.shop, case.situation, salt, now)
+    way = way_of(tx, message, case.facts, case.settings, case.shop, case.situation, salt, now, adapter)
     verdict = check(way.effect, case.facts, way.person, now)
     if not isinstance(verdict, Drop):
         return None

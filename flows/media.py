@@ -6,11 +6,12 @@ is asked when the message leaves. Quiet hours and caps do not send anybody to an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.config import ShopSettings
+from connector.contracts import NotesCustomers, PlatformAdapter
 from connector.model import Address, Channel, Effect, Shop
 from connector.store import entities, push_subscriptions
 from connector.store.db import Tx
@@ -21,6 +22,8 @@ from flows.postal import can_be_written_to
 from flows.situation import Situation, person
 from flows.verdicts import Drop, Person
 
+PLATFORM = str(Channel.PLATFORM)
+"""The shop's own mail: no channel of app.toml, but an ability of its platform."""
 NO_CHANNEL = "no_channel"
 NO_TEMPLATE = "no_template"
 _PERSONAL = frozenset({"no_address", "suppressed", "consent_withdrawn", "no_consent"})
@@ -51,8 +54,10 @@ def way_of(
     situation: Situation,
     salt: bytes,
     now: datetime,
+    adapter: Callable[[str], PlatformAdapter],
 ) -> Way:
-    """The first open way, else the last one that there is: policy then says why it is closed too."""
+    """The first open way, else the last one that there is: policy then says why it is closed too. `adapter` is that of
+    a shop's platform."""
     known = recipient_of(tx, shop, str(effect.request.get("to", "customer")), situation)
     passed: dict[str, str] = {}
     media = _media_of(effect)
@@ -61,20 +66,39 @@ def way_of(
         if effect.tainted and effect.recipient:
             # What may have been sent once is repeated to the same address, or not at all: so that one is asked about.
             there = replace(there, address=effect.recipient)
-        if medium != "email" and medium not in settings.channels:
+        lacking = not has_medium(medium, settings, adapter)
+        if lacking:
             there = replace(there, address=None)
         opted = settings.soft_opt_in if medium in _SOFT else frozenset()
-        who = person(
-            tx, shop, there.address, there.customer_id, effect.purpose, opted, salt, channel=Channel.of(medium)
-        )
+        # The shop's mail goes to the e-mail address: what is known of that holds.
+        known_as = Channel.EMAIL if medium == PLATFORM else Channel.of(medium)
+        who = person(tx, shop, there.address, there.customer_id, effect.purpose, opted, salt, channel=known_as)
         way = Way(effect=_through(effect, medium), recipient=there, person=who, passed=passed)
         if len(media) == 1:
             break
-        closed = _closed(way, facts, settings, now)
+        closed = NO_CHANNEL if lacking else _closed(way, facts, settings, now)
         if not closed:
             break
         passed = {**passed, medium: closed}
     return way
+
+
+def has_medium(medium: str, settings: ShopSettings, adapter: Callable[[str], PlatformAdapter]) -> bool:
+    """Whether the shop has a channel of this kind."""
+    if medium == PLATFORM:
+        return isinstance(adapter(settings.shop.id), NotesCustomers)
+    return medium == "email" or medium in settings.channels
+
+
+def no_medium(media: Sequence[str], settings: ShopSettings) -> str:
+    """Why a step of these kinds of channel can send nothing in the shop."""
+    shop, named = settings.shop, [medium for medium in media if medium != PLATFORM]
+    if not named:
+        return (
+            f"channel \"platform\": shop '{shop.id}' cannot mail our words itself: {shop.platform} has no note to "
+            f'customers (it lacks NotesCustomers); write channel = "email", or channels = ["platform", "email"]'
+        )
+    return f"shop '{shop.id}' has no channel for {' or '.join(media)}; name one of [channels] with {named[0]} = \"...\""
 
 
 def sender_of(settings: ShopSettings, medium: str) -> str:
@@ -93,10 +117,7 @@ def _through(effect: Effect, medium: str) -> Effect:
 
 
 def _closed(way: Way, facts: Facts, settings: ShopSettings, now: datetime) -> str:
-    medium = way.effect.channel or "email"
-    if medium != "email" and medium not in settings.channels:
-        return NO_CHANNEL
-    if medium == "whatsapp" and not _is_approved(way.effect, settings):
+    if way.effect.channel == "whatsapp" and not _is_approved(way.effect, settings):
         return NO_TEMPLATE
     verdict = check(way.effect, facts, way.person, now)
     return verdict.code if isinstance(verdict, Drop) and verdict.code in _PERSONAL else ""
@@ -119,6 +140,8 @@ def _on(tx: Tx, medium: str, known: Recipient, situation: Situation, shop: Shop)
     if medium == "print":
         place = _postal(tx, known, situation, shop)
         return replace(known, address=known.email_key if place else None, medium=medium, postal=place)
+    if medium == PLATFORM:
+        return replace(known, address=known.address if known.of_order and situation.order else None, medium=medium)
     phone = phone_of(situation, shop) if medium in _BY_PHONE and known.of_order else None
     return replace(known, address=phone, medium=medium)
 

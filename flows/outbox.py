@@ -28,13 +28,13 @@ from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.heard import unheard
-from flows.media import Way, sender_of, way_of
+from flows.media import PLATFORM, Way, sender_of, way_of
 from flows.outcomes import Outcomes, Prepared
 from flows.parting import parting
 from flows.policy import AT_WORK, check
 from flows.reach import fairness_of
 from flows.records import RECORD, record
-from flows.repeating import forgotten, known_still, no_longer_true
+from flows.repeating import forgotten, known_still, looks_first, no_longer_true
 from flows.routing import RATE, Go, Gone, Routing, Wait, shortly
 from flows.runner import Runner
 from flows.situation import facts_of, look_at_run
@@ -43,6 +43,7 @@ from flows.told import told_already
 from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 
 LEASE = timedelta(minutes=5)
+_NO_PROVIDER = frozenset({"chat", PLATFORM})
 
 
 class Outbox(Outcomes):
@@ -89,7 +90,7 @@ class Outbox(Outcomes):
         if not by_hand and self._too_often(tx, effect, now, idempotent_for):
             self._doubt(tx, effect, now, f"{effect.reason}; too late to repeat it without sending it twice")
             return None
-        settings = self._runner.catalog.settings(effect.shop_id)
+        settings, adapter = self._runner.catalog.settings(effect.shop_id), self._runner.catalog.adapter
         stored = shops.get(tx, effect.shop_id)
         shop = settings.shop
         if stored is not None and stored.status is not shop.status:
@@ -108,7 +109,7 @@ class Outbox(Outcomes):
                 recipient=Recipient(),
             )
             return self._prepare_aside(tx, case, flow, now)
-        way = way_of(tx, effect, facts, settings, shop, situation, self._salt, now)
+        way = way_of(tx, effect, facts, settings, shop, situation, self._salt, now, adapter)
         if way.effect.channel != effect.channel and effect.kind == "message":
             effect = self._choose(tx, way, now)
         stale = None if by_hand else no_longer_true(flow, effect, facts)
@@ -124,7 +125,7 @@ class Outbox(Outcomes):
             facts=facts,
             recipient=way.recipient,
         )
-        silent = None if by_hand else unheard(tx, flow, case, self._salt, now)
+        silent = None if by_hand else unheard(tx, flow, case, self._salt, now, adapter)
         go = self._route(tx, effect, settings, now)
         if go is None or not self._let_pass(tx, case, silent or self._weigh(tx, case, way.person, now), now):
             return None
@@ -143,17 +144,13 @@ class Outbox(Outcomes):
         """A repetition that might be a second message: of the marketing class never, of order mail once."""
         if forgotten(effect, now, idempotent_for):
             return True
-        if (
-            effect.kind != "message"
-            or not effect.tainted
-            or known_still(effect.first_try_at or now, now, idempotent_for)
-        ):
+        if looks_first(effect) or not effect.tainted or known_still(effect.first_try_at or now, now, idempotent_for):
             return False
         return providers.way_of(tx, effect.shop_id, effect.id).doubts > 1
 
     def _route(self, tx: Tx, effect: Effect, settings: ShopSettings, now: datetime) -> Go | None:
         """By which provider the message may go now; `None` when it waits for one, or has none any more."""
-        if effect.kind not in ("message", NOTIFY) or self._routing is None or effect.channel == "chat":
+        if effect.kind not in ("message", NOTIFY) or self._routing is None or effect.channel in _NO_PROVIDER:
             return Go("")
         match self._routing.choose(tx, effect, settings, effect.channel or "email", now):
             case Go() as go:

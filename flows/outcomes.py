@@ -26,12 +26,13 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import KiitosError
+from connector.model import Channel as Medium
 from connector.model import Effect, EffectStatus, Purpose, Run
 from connector.store import effects, providers, runs
 from connector.store.db import Tx
 from flows.fate import CAME_BACK, learn
 from flows.guards import GuardResult
-from flows.repeating import known_still
+from flows.repeating import known_still, looks_first
 from flows.routing import OPEN_MOST, Routing
 from flows.runner import Runner
 from flows.suppressing import blame
@@ -55,6 +56,16 @@ class Prepared:
     run: Run | None
     message: Message | None = None
     provider: str = ""
+
+    @property
+    def key(self) -> str:
+        """Under which the ledger and the other side know it."""
+        return self.message.key if self.message is not None else self.effect.id
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether a channel takes it, and not the shop's platform or an endpoint."""
+        return self.message is not None and self.message.channel != Medium.PLATFORM
 
 
 class Outcomes:
@@ -152,7 +163,7 @@ class Outcomes:
             return self.done(tx, effect, now, {}) if sent else self.fail(tx, effect, now, *CAME_BACK)
         first = effect.first_try_at or now
         inside = known_still(first, now, idempotent_for)
-        message = effect.kind == "message"
+        message = not looks_first(effect)
         name = self._name(tx, effect, provider) if message and not inside else ""
         once_more = not message or (effect.purpose is Purpose.TRANSACTIONAL and not effect.tainted)
         if message:

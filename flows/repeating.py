@@ -5,13 +5,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.model import Effect, Purpose
+from connector.model import Channel, Effect, Purpose
 from flows.definition import Flow
 from flows.facts import Facts
 from flows.guards import GuardResult
 
 _MARGIN = 0.9
 """For the provider's clock, and for the way there."""
+
+
+def looks_first(effect: Effect) -> bool:
+    """Whether it looks whether it is done already before it is done again: what acts on a platform does
+    (`connector.contracts.acting`), and the shop's own mail is such an act."""
+    return effect.kind != "message" or effect.channel == Channel.PLATFORM
 
 
 def known_still(first: datetime, now: datetime, idempotent_for: float) -> bool:

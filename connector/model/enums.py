@@ -117,7 +117,7 @@ class Channel(OpenEnum):
     @property
     def by_email(self) -> bool:
         """Whether a person is known by their e-mail address here, though it need not be where the message goes."""
-        return self in (Channel.EMAIL, Channel.PUSH, Channel.PRINT)
+        return self in (Channel.EMAIL, Channel.PUSH, Channel.PRINT, Channel.PLATFORM)
 
 
 class Purpose(OpenEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from flows.forms import letter, push, sms, whatsapp
+from flows.forms import letter, note, push, sms, whatsapp
 
 if TYPE_CHECKING:
     from flows.composing import Case, Composed
@@ -19,6 +19,7 @@ FORMS: Mapping[str, Form] = {
     "whatsapp": whatsapp.compose,
     "push": push.compose,
     "print": letter.compose,
+    "platform": note.compose,
 }
 
 

@@ -1,4 +1,5 @@
-"""A template's forms for other media: `<name>.sms.liquid`, `<name>.push.liquid`, `<name>.print.liquid`.
+"""A template's forms for other media: `<name>.sms.liquid`, `<name>.push.liquid`, `<name>.print.liquid`,
+`<name>.platform.liquid`.
 
 A text for a phone is written for it, and not cut out of a mail. Only a letter's form escapes what it prints: it is
 HTML.
@@ -21,7 +22,7 @@ from flows.render.locales import FALLBACK, choose_locale, match_language
 from flows.render.sources import Flat, Sources
 from flows.render.strings import Strings
 
-KINDS = ("sms", "push", "print")
+KINDS = ("sms", "push", "print", "platform")
 _HTML = frozenset({"print"})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 

@@ -43,7 +43,7 @@ _MAX_DEPTH = 5
 HTML_SUFFIX = ".mjml.liquid"
 RAW_SUFFIX = ".html.liquid"
 TEXT_SUFFIX = ".txt.liquid"
-_PLAIN = frozenset({TEXT_SUFFIX, ".sms.liquid", ".push.liquid"})
+_PLAIN = frozenset({TEXT_SUFFIX, ".sms.liquid", ".push.liquid", ".platform.liquid"})
 SHIPPED = Path(__file__).parent.parent / "templates"
 
 

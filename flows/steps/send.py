@@ -12,7 +12,7 @@ from connector.model import Channel, Purpose
 PEOPLE = ("customer", "advocate", "friend")
 """Whom a message or a code may be for. `friend` is who ordered with an advocate's code."""
 
-CHANNELS = tuple(str(channel) for channel in Channel if channel not in (Channel.OTHER, Channel.PLATFORM))
+CHANNELS = tuple(str(channel) for channel in Channel if channel is not Channel.OTHER)
 PURPOSES = tuple(str(purpose) for purpose in Purpose if purpose is not Purpose.OTHER)
 
 
@@ -26,6 +26,9 @@ class Send(Step):
     stands in the journal.
 
     What is no e-mail carries the text part of the template `short`, or of the same one without it.
+
+    `platform` is the shop's own mail about the order, to who placed it: for messages of purpose `transactional` only,
+    because it has no unsubscribe link (facts/woocommerce.md section 5).
 
     `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
     `review` asks for one and is dropped once there is one. `products` are the products the message is about, by id or
@@ -49,6 +52,8 @@ class Send(Step):
             raise ValueError("products: write product ids, or where they stand, such as event.product_id")
         if len(set(self.channels)) < len(self.channels):
             raise ValueError("channels: each once, the preferred first")
+        if tuple(self.media()) == (str(Channel.PLATFORM),) and self.to == "advocate":
+            raise ValueError('to: the shop mails who placed the order, never the advocate; write channel = "email"')
 
     def start(self, ctx: StepContext) -> Decision:
         request: dict[str, object] = {"template": self.template, "channel": self.media()[0], "to": self.to}
