@@ -34,7 +34,7 @@ lint: setup            ## style, format, types and the import contracts
 	@$(RUN)/lint-imports
 
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
-	@$(RUN)/pytest -q tests/kill $(ARGS)
+	@KIITOS_PROVIDER_KILLS=$${KIITOS_PROVIDER_KILLS:-24} $(RUN)/pytest -q tests/kill $(ARGS)
 
 tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)
 	@KIITOS_TOKEN_LIVES=$${KIITOS_TOKEN_LIVES:-10000} $(RUN)/pytest -q -s tests/tokens/test_search.py $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from time import monotonic
@@ -11,8 +12,9 @@ from time import monotonic
 from bench import corpus
 from connector.clock import SystemClock
 
-from .product import ENDPOINT_KEY
+from .product import ENDPOINT_KEY, Door
 
+MAIN = Door(ENDPOINT_KEY, corpus.SHOP_DOMAIN)
 PATH = f"/hooks/shopify/{ENDPOINT_KEY}"
 MOST = 100_000
 
@@ -26,12 +28,16 @@ class Acknowledged:
 
 
 class Load:
-    """`threads` clients, together at most `rate` orders a second (two webhooks each). `with` runs it."""
+    """`threads` clients, together at most `rate` orders a second (two webhooks each), in turn at each of `doors`.
 
-    def __init__(self, port: int, *, rate: float, threads: int = 4) -> None:
+    `with` runs it.
+    """
+
+    def __init__(self, port: int, *, rate: float, threads: int = 4, doors: Sequence[Door] = (MAIN,)) -> None:
         self.acknowledged = Acknowledged()
         self.retries = 0
         self._port = port
+        self._doors = doors
         self._pause = threads / rate
         self._bodies = enumerate(corpus.bodies(MOST, SystemClock().now()))
         self._lock = threading.Lock()
@@ -66,29 +72,30 @@ class Load:
             began = monotonic()
             with self._lock:
                 number, paid = next(self._bodies)
+            door = self._doors[number % len(self._doors)]
             created = json.dumps(json.loads(paid) | {"financial_status": "pending"}, separators=(",", ":")).encode()
             for topic, body in (("orders/create", created), ("orders/paid", paid)):
                 webhook = f"{topic.replace('/', '-')}-{number:06d}"
-                if not self._post(client, topic, body, webhook):
+                if not self._post(client, door, topic, body, webhook):
                     return
             with self._lock:
                 self.acknowledged.customers.add(corpus.email_of(number))
             self._stopping.wait(max(0.0, self._pause - (monotonic() - began)))
         client.close()
 
-    def _post(self, client: _Client, topic: str, body: bytes, webhook: str) -> bool:
+    def _post(self, client: _Client, door: Door, topic: str, body: bytes, webhook: str) -> bool:
         """Until it is acknowledged. `False` when the test gave up meanwhile."""
         headers = {
             "Content-Type": "application/json",
             "X-Shopify-Hmac-Sha256": corpus.sign(body).decode(),
-            "X-Shopify-Shop-Domain": corpus.SHOP_DOMAIN,
+            "X-Shopify-Shop-Domain": door.domain,
             "X-Shopify-Topic": topic,
             "X-Shopify-API-Version": corpus.API_VERSION,
             "X-Shopify-Webhook-Id": webhook,
             "X-Shopify-Event-Id": f"event-{webhook}",
             "X-Shopify-Triggered-At": SystemClock().now().isoformat(),
         }
-        while not client.post(body, headers):
+        while not client.post(door, body, headers):
             with self._lock:
                 self.retries += 1
             if self._giving_up.wait(0.02):
@@ -104,9 +111,9 @@ class _Client:
     def __init__(self, port: int) -> None:
         self._http = HTTPConnection("127.0.0.1", port, timeout=5)
 
-    def post(self, body: bytes, headers: dict[str, str]) -> bool:
+    def post(self, door: Door, body: bytes, headers: dict[str, str]) -> bool:
         try:
-            self._http.request("POST", PATH, body, headers)
+            self._http.request("POST", f"/hooks/shopify/{door.key}", body, headers)
             answer = self._http.getresponse()
             answer.read()
         except (OSError, HTTPException):

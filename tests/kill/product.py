@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic
 
 from bench import corpus
+from connector.testing.fakes.providers import GOOD_KEY
 
 ENDPOINT_KEY = "kill-nine"
 SHOP = "killed-main"
@@ -34,13 +35,7 @@ database   = "sqlite:///kiitos.db"
 master_key = {{ file = "master.key" }}
 log_level  = "info"
 
-[channels.sink]
-kind = "smtp"
-host = "127.0.0.1"
-port = {sink_port}
-tls  = "none"
-connections = 1
-
+{channels}
 [clients.killed]
 sender = "Kill Nine <hello@shop.example>"
 soft_opt_in = ["review"]
@@ -51,16 +46,36 @@ file = "order_confirmation"
 [clients.killed.flows.thanks]
 file = "thanks.toml"
 
-[clients.killed.shops.main]
+{shops}"""
+
+_SHOP = """[clients.killed.shops.{name}]
 platform = "shopify"
 domain = "{domain}"
+email = "{channel}"
 currency = "EUR"
 country = "FI"
 timezone = "Europe/Helsinki"
 address = ["Kill Nine Oy", "Esimerkkikatu 1", "00100 Helsinki"]
-endpoint_key = {{ file = "endpoint.key" }}
+endpoint_key = {{ file = "{name}.key" }}
 webhook_secret = {{ file = "webhook.secret" }}
 fetch_before_send = false
+
+"""
+
+_SINK = """[channels.sink]
+kind = "smtp"
+host = "127.0.0.1"
+port = {port}
+tls  = "none"
+connections = 1
+"""
+
+_PROVIDER = """[channels.{kind}]
+kind = "{kind}"
+api_key = {{ file = "provider.key" }}
+url = "{url}"
+connections = 1
+rate = "1000/s"
 """
 
 # Marketing class, sent at once: so that "never twice" is exercised as well as "at most once more".
@@ -86,6 +101,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a shop's webhooks go, and the domain they name."""
+
+    key: str
+    domain: str
+
+
 @dataclass(slots=True)
 class Product:
     """`receiver` and `worker` are command lines. Each process leads a group of its own, killed as a whole."""
@@ -94,18 +117,35 @@ class Product:
     port: int
     receiver: Sequence[str]
     worker: Sequence[str]
+    doors: Sequence[Door]
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
     def set_up(cls, folder: Path, sink_port: int, *, receiver: str = "", worker: str = "") -> Product:
-        """Write the configuration. `receiver` and `worker` name a variant of tests/kill/variants.py."""
+        """One shop that sends over SMTP. `receiver` and `worker` name a variant of tests/kill/variants.py."""
+        shops = {"main": ("sink", Door(ENDPOINT_KEY, corpus.SHOP_DOMAIN))}
+        return cls._set_up(folder, _SINK.format(port=sink_port), shops, receiver, worker)
+
+    @classmethod
+    def set_up_providers(cls, folder: Path, url: str, kinds: Sequence[str], *, worker: str = "") -> Product:
+        """A shop for each kind of provider, all of them at `url`."""
+        channels = "\n".join(_PROVIDER.format(kind=kind, url=url) for kind in kinds)
+        shops = {kind: (kind, Door(f"{ENDPOINT_KEY}-{kind}", f"{kind}.myshopify.com")) for kind in kinds}
+        return cls._set_up(folder, channels, shops, "", worker)
+
+    @classmethod
+    def _set_up(
+        cls, folder: Path, channels: str, shops: Mapping[str, tuple[str, Door]], receiver: str, worker: str
+    ) -> Product:
         port = free_port()
+        tables = [_SHOP.format(name=name, domain=door.domain, channel=way) for name, (way, door) in shops.items()]
         files = {
-            "app.toml": _APP.format(port=port, sink_port=sink_port, domain=corpus.SHOP_DOMAIN),
+            "app.toml": _APP.format(port=port, channels=channels, shops="".join(tables)),
             "thanks.toml": _THANKS,
             "master.key": "k1=" + base64.b64encode(b"kill test key, 32 bytes long ...").decode(),
-            "endpoint.key": ENDPOINT_KEY,
+            "provider.key": GOOD_KEY,
             "webhook.secret": corpus.SECRET.decode(),
+            **{f"{name}.key": door.key for name, (_, door) in shops.items()},
         }
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -114,7 +154,8 @@ class Product:
         def command(role: str, variant: str) -> list[str]:
             return [sys.executable, str(VARIANTS), variant, file] if variant else [str(KIITOS), "-c", file, role]
 
-        return cls(folder, port, command("serve", receiver), command("worker", worker))
+        doors = [door for _, door in shops.values()]
+        return cls(folder, port, command("serve", receiver), command("worker", worker), doors)
 
     def start(self) -> float:
         """Start both processes and wait until webhooks are taken. Returns how long that took, in seconds."""

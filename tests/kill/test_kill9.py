@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,16 +52,40 @@ class Run:
 def run(product: Product, sink: MailSink, kills: int, *, drain: bool = True) -> Run:
     """Kill `kills` times under load, start once more, wait for the end (or two seconds), stop, judge."""
     chance = ManualClock(datetime(2026, 1, 1, tzinfo=UTC), seed=SEED)
+    seen = 0
+
+    def start() -> float:
+        nonlocal seen
+        seen = len(sink.messages)
+        return product.start()
+
+    def moment(number: int) -> None:
+        if number % 2:  # every other kill waits for a worker at work; the rest also hit its start and recovery
+            sink.wait_for(seen + 1, timeout=5.0)
+        threading.Event().wait(EARLIEST + (LATEST - EARLIEST) * chance.random())
+
+    return attack(product, moment, sink.by_message_id, kills, start=start, drain=drain)
+
+
+def attack(
+    product: Product,
+    moment: Callable[[int], None],
+    counts: Callable[[], Mapping[str, int]],
+    kills: int,
+    *,
+    rate: float = RATE,
+    start: Callable[[], float] | None = None,
+    drain: bool = True,
+) -> Run:
+    """`run` with kills when `moment` returns, and what arrived as `counts` tells by Message-ID or key."""
+    start = start or product.start
     ready: list[float] = []
     drained = 0.0
     try:
-        with Load(product.port, rate=RATE) as load:
+        with Load(product.port, rate=rate, doors=product.doors) as load:
             for number in range(kills):
-                seen = len(sink.messages)
-                ready.append(product.start())
-                if number % 2:  # every other kill waits for a worker at work; the rest also hit its start and recovery
-                    sink.wait_for(seen + 1, timeout=5.0)
-                threading.Event().wait(EARLIEST + (LATEST - EARLIEST) * chance.random())
+                ready.append(start())
+                moment(number)
                 product.kill()
             ready.append(product.start())
             began = monotonic()
@@ -73,7 +98,7 @@ def run(product: Product, sink: MailSink, kills: int, *, drain: bool = True) -> 
         codes = product.stop()
     finally:
         product.kill()
-    verdict = judge(product.folder, load.acknowledged, sink.by_message_id(), kills)
+    verdict = judge(product.folder, load.acknowledged, counts(), kills)
     return Run(verdict, ready, drained, codes, load.retries)
 
 

@@ -2,23 +2,28 @@
 
 repeating   a worker that, like many a queue, takes everything it finds begun and not finished as not done
 eager       a receiver that answers 200 before the commit
+
+hurried     no broken one: it asks a provider about a doubt after a second, where the product lets half a minute pass
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
 from connector.app import Kiitos, create_app, load
+from connector.cli import cli
 from connector.clock import to_text
 from connector.config import load_config
 from connector.serve import run_server
 from connector.store import effects
 from connector.worker import Worker
+from flows import outcomes
 from webhooks.receiver import receiver_of
 
 COMMIT_LATER = 0.1
@@ -58,6 +63,9 @@ def eager_app(path: str) -> Flask:
 def main(variant: str, file: str) -> None:
     if variant == "repeating":
         Forgetful(load(Path(file))).run(lambda: False)
+    elif variant == "hurried":
+        outcomes.LOOK_AFTER = timedelta(seconds=1)
+        cli(["-c", file, "worker"], prog_name="kiitos")
     elif variant == "eager":
         settings = load_config(Path(file)).app
         run_server("variants:eager_app", settings.host, settings.port, config=file)

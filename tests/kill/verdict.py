@@ -27,6 +27,7 @@ class Sent:
     recipient: str
     purpose: str
     count: int
+    shop_id: str = ""
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ def judge(folder: Path, acknowledged: Acknowledged, counts: Mapping[str, int], k
             verdict.undone[webhook] = status
     for shop_id, effect_id, flow_id, status, tainted, recipient, purpose in rows:
         key = derive_token(salt, "message", shop_id, effect_id, length=24)
-        sent = Sent(effect_id, flow_id, status, bool(tainted), recipient, purpose, by_key.pop(key, 0))
+        sent = Sent(effect_id, flow_id, status, bool(tainted), recipient, purpose, by_key.pop(key, 0), shop_id)
         verdict.messages.append(sent)
     verdict.strangers = sorted(by_key)
     return verdict

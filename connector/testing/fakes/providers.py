@@ -14,7 +14,7 @@ import re
 import threading
 from base64 import b64decode
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,10 @@ class FakeProviders:
         self.looked_up = 0
         self.indexed = True
         """Whether a look-up finds what was taken; a provider's index may lag."""
+        self.keeps_keys = True
+        """Whether a repetition under a known key is recognised."""
+        self.watch: Callable[[Taken, bool], None] = lambda taken, done: None
+        """Called with each message before it is taken (`done` False) and before its answer (True); it may block."""
         self._known: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -103,8 +107,14 @@ class FakeProviders:
 
     def _send(self, provider: str, request: Request) -> Response:
         taken = _READERS[provider](request)
+        self.watch(taken, False)
+        answer = self._take(provider, request, taken)
+        self.watch(taken, True)
+        return answer
+
+    def _take(self, provider: str, request: Request, taken: Taken) -> Response:
         with self._lock:
-            key = _idempotency_key(provider, request)
+            key = _idempotency_key(provider, request) if self.keeps_keys else ""
             if key:
                 body, known = self._known.get((provider, key), (request.body, ""))
                 if body != request.body:
