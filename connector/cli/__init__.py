@@ -20,6 +20,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "adapters": "connector.testing.adapters",
     "backtest": "connector.cli.backtest",
+    "backup": "connector.cli.backup",
     "bounces": "connector.cli.bounces",
     "channels": "connector.cli.channels",
     "clock": "connector.cli.clock",

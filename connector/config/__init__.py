@@ -1,5 +1,6 @@
 """The operator's file: its schema, its layers (defaults, presets, clients, shops) and where each value came from."""
 
+from connector.config.backups import BackupSettings
 from connector.config.layering import Layered, merge
 from connector.config.load import inherited, load_config, parse_config, read_document, with_connected
 from connector.config.settings import (
@@ -16,6 +17,7 @@ from connector.config.settings import (
 
 __all__ = [
     "AppSettings",
+    "BackupSettings",
     "Config",
     "ConnectSettings",
     "ConnectedShop",

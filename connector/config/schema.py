@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from connector.config.backups import backup_faults
 from connector.config.consenting import double_opt_in
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
@@ -265,6 +266,7 @@ FLOWS: dict[str, Check] = {"apply": one_of("auto", "by_hand"), "migrate": one_of
 TOP: dict[str, Check] = {
     "schema": number,
     "app": table,
+    "backup": table,
     "connect": table,
     "events": table,
     "flows": table,
@@ -277,15 +279,8 @@ TOP: dict[str, Check] = {
     "brands": table,
     "clients": table,
 }
-SECRETS = (
-    "webhook_secret",
-    "webhook_secret_previous",
-    "client_id",
-    "client_secret",
-    "access_token",
-    "consumer_key",
-    "consumer_secret",
-)
+_SECRETS = "webhook_secret webhook_secret_previous client_id client_secret access_token consumer_key consumer_secret"
+SECRETS = tuple(_SECRETS.split())
 
 
 def check_table(where: str, value: Mapping[str, Any], keys: Mapping[str, Check]) -> list[str]:
@@ -311,7 +306,7 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
     faults += check_table("app.", document.get("app", {}), APP)
     faults += check_table("flows.", document.get("flows", {}), FLOWS)
     faults += _check_connect(document.get("connect", {}))
-    faults += event_faults(document.get("events", {}))
+    faults += event_faults(document.get("events", {})) + backup_faults(document.get("backup", {}))
     for name, channel in document.get("channels", {}).items():
         if not isinstance(channel, Mapping) or not isinstance(channel.get("kind"), str):
             faults.append(f'channels.{name}: needs kind = "smtp" or another installed channel')

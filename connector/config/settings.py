@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from connector.config.backups import BackupSettings, ledger_folder, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
@@ -211,6 +212,12 @@ class Config:
     def events(self) -> Mapping[str, Mapping[str, str]]:
         """Events of the merchants' own: kind (`custom.NAME`) to field to type."""
         return schemas(self.source.document)
+
+    @property
+    def backup(self) -> BackupSettings:
+        """Where copies go and what they are sealed with; read anew each time. Raises `ConfigError`."""
+        table = self.source.document.get("backup", {})
+        return read_backup(table, self.directory, self.source.environ, ledger_folder(self.app.database))
 
     @property
     def clients(self) -> Mapping[str, Mapping[str, Any]]:

@@ -111,6 +111,13 @@ class Tx(ABC):
             self.flush()
         self._cursor.execute(statement, values)
 
+    def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one statement that has no name: of what asks the schema itself, or goes over every table."""
+        if self._waiting:
+            self.flush()
+        found = self._cursor.execute(statement, values).fetchall()
+        return [tuple(row.values()) if isinstance(row, Mapping) else tuple(row) for row in found]
+
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only what happens inside when it raises; the exception goes on."""

@@ -18,8 +18,9 @@ from connector.store.sql import MIGRATIONS
 _LOCK = 4_811_726_003
 
 
-def migrate(database: Database, component: str, folder: Path = MIGRATIONS) -> list[str]:
-    """Bring `database` to the newest schema of `component` (`inbox` or `work`); return the files applied now.
+def migrate(database: Database, component: str, folder: Path = MIGRATIONS, *, until: str | None = None) -> list[str]:
+    """Bring `database` to the newest schema of `component` (`inbox` or `work`), or to that of the migration `until`;
+    return the files applied now.
 
     Raises `ConfigError` when the database has migrations this program does not know or misses one in between.
     """
@@ -32,7 +33,7 @@ def migrate(database: Database, component: str, folder: Path = MIGRATIONS) -> li
         )
         known = _applied(database, tx, component, list(files))
     done = []
-    for name in [name for name in files if name not in known]:
+    for name in [name for name in files if name not in known and (until is None or name <= until)]:
         with database.transaction() as tx:
             _lock(database, tx)
             if name in _applied(database, tx, component, list(files)):

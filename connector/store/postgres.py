@@ -75,16 +75,16 @@ class Postgres(Database):
 
     def __init__(self, dsn: str, *, lock_timeout: float = 5.0) -> None:
         super().__init__()
-        self._dsn = dsn
+        self.dsn = dsn
         self._lock_timeout = lock_timeout
 
     @property
     def name(self) -> str:
-        parts = conninfo_to_dict(self._dsn)
+        parts = conninfo_to_dict(self.dsn)
         return f"PostgreSQL database {parts.get('dbname', '')} on {parts.get('host', 'the default host')}"
 
     def _connect(self) -> tuple[Any, Any]:
-        connection: Any = psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row)
+        connection: Any = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
         connection.execute(
             "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),"
             " set_config('idle_in_transaction_session_timeout', '120s', false)",

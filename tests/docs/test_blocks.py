@@ -24,6 +24,7 @@ BLOCKS = [block for path in documents() for block in blocks(path.read_text("utf-
 OPERATORS = {
     "schema",
     "app",
+    "backup",
     "flows",
     "events",
     "segments",

@@ -1,0 +1,1 @@
+"""Keeping an installation: backups, their way back, what left before it, and moving between databases."""
