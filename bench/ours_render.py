@@ -102,6 +102,31 @@ def steps() -> dict[str, Callable[[bytes], object]]:
     }
 
 
+def confirmation() -> Callable[[bytes], tuple[str, bytes]]:
+    """A delivery's body to (recipient, finished message), by one renderer whose caches are kept."""
+    adapter, renderer = ShopifyAdapter(), Renderer()
+    headers = headers_for(Purpose.TRANSACTIONAL, SHOP, None)
+
+    def compose(body: bytes) -> tuple[str, bytes]:
+        order = _order_of(list(adapter.normalise(VERIFIED, body, SHOP)))
+        recipient = (order.customer.email if order.customer else None) or order.email or ""
+        view = MessageView(shop=SHOP, locale="en", purpose=Purpose.TRANSACTIONAL, timezone=SHOP.timezone, order=order)
+        rendered = renderer.render(
+            TEMPLATE,
+            view,
+            key=order.id,
+            sender=SENDER,
+            reply_to=None,
+            recipient=recipient,
+            recipient_name="",
+            headers=headers,
+            at=AT,
+        )
+        return recipient, rendered.mime_bytes
+
+    return compose
+
+
 @contextmanager
 def posting(port: int) -> Iterator[Callable[[Iterable[bytes]], int]]:
     """Sends finished messages over the SMTP channel; how many were accepted. Raises `RuntimeError` when one was not."""

@@ -19,6 +19,8 @@ class Plan:
     """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate,
     `sleepers` the runs asleep, a database each.
 
+    `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough for the slowest of them.
+
     `repeats` bounds how many disturbed stretches and rounds are taken again in the whole run.
     """
 
@@ -37,6 +39,7 @@ class Plan:
     kill_rates: tuple[int, ...] = (200, 2000)
     kills: int = 3
     sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    peer_rate: int = 20
 
 
 FULL = Plan()
@@ -64,6 +67,7 @@ class Bench:
 
     plan: Plan
     systems: tuple[System, ...]
+    peers: tuple[System, ...] = ()
     results: Results = field(default_factory=Results)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _numbers: count[int] = field(default_factory=count)

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, kill, memory, messages, receiver, render, sleepers
+from bench.phases import backtest, e2e, floors, kill, memory, messages, peers, receiver, render, sleepers
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -29,8 +29,9 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "memory": memory.run,
     "backtest": backtest.run,
     "sleepers": sleepers.run,
+    "peers": peers.run,
 }
-ON_DEMAND = frozenset({"backtest"})
+ON_DEMAND = frozenset({"backtest", "peers"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 
@@ -39,10 +40,25 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ratios to this machine's limit, in one run.")
     parser.add_argument("--quick", action="store_true", help="about a minute: 64 connections, shorter stretches")
     parser.add_argument("--phase", action="append", choices=[*PHASES], help="only this phase (may be repeated)")
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        const="all",
+        metavar="NAMES",
+        help="other systems beside the product; installs them on first use (minutes)",
+    )
     parser.add_argument("--systems", default="floor,ours,stock", help="which systems to run (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results here")
     parser.add_argument("--gate", choices=gates.LEVELS, help="exit with 1 when a gate of this level is missed")
     return parser.parse_args(arguments)
+
+
+def phases_of(options: argparse.Namespace) -> list[str]:
+    """Those that were named; `--peers` alone means its own phase; else all that are not on demand."""
+    asked: list[str] = options.phase or []
+    if options.peers:
+        return asked if "peers" in asked else [*asked, "peers"]
+    return asked or [name for name in PHASES if name not in ON_DEMAND]
 
 
 def table(results: Results) -> str:
@@ -79,13 +95,20 @@ def changes(results: Results, history: Path = HISTORY) -> str:
     return "\n".join(lines)
 
 
-def save(results: Results, judgements: list[Judgement], extra: Path | None, bench: Bench) -> Path:
+def _listed(judgements: list[Judgement]) -> list[dict[str, object]]:
+    return [{"figure": one.gate.figure, "verdict": one.verdict.value, "value": one.value} for one in judgements]
+
+
+def save(
+    results: Results, judgements: list[Judgement], aimed: list[Judgement], extra: Path | None, bench: Bench
+) -> Path:
     """Writes the JSON into .cache/bench (and to `extra`); returns the first path."""
     document = {
         "taken": bench.began.isoformat(timespec="seconds"),
         "machine": machine.describe(),
         **results.as_json(),
-        "gates": [{"figure": one.gate.figure, "verdict": one.verdict.value, "value": one.value} for one in judgements],
+        "gates": _listed(judgements),
+        "targets": _listed(aimed),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     path = native.CACHE / f"results-{bench.began:%Y%m%dT%H%M%S}.json"
@@ -125,15 +148,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     lock = only_one_run()
     bench = plan.prepare(plan.QUICK if options.quick else plan.FULL, tuple(options.systems.split(",")))
+    if options.peers:
+        bench.peers = tuple(peers.chosen(options.peers))
     facts = machine.describe()
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     if facts["file system"] == "tmpfs":
         bench.results.remark(".cache is on tmpfs, where a sync costs nothing: disk figures mean nothing here")
-    run_phases(bench, options.phase or [name for name in PHASES if name not in ON_DEMAND])
+    run_phases(bench, phases_of(options))
     shutil.rmtree(bench.scratch, ignore_errors=True)
     judged = gates.judge(gates.load(), bench.results.figures, options.gate or "release")
-    path = save(bench.results, judged, options.json, bench)
-    print(f"\n{table(bench.results)}\n\n{verdicts(judged)}\n{changes(bench.results)}")
+    aimed = gates.judge(gates.load(), bench.results.figures, gates.TARGET)
+    path = save(bench.results, judged, aimed, options.json, bench)
+    print(f"\n{table(bench.results)}\n\n{verdicts(judged)}\n")
+    print(f"targets:\n{verdicts([one for one in aimed if one.value is not None])}\n{changes(bench.results)}")
     print(f"results: {path.relative_to(native.HERE.parent)}")
     os.close(lock)
     return int(bool(options.gate) and any(one.verdict is Verdict.MISSED for one in judged))

@@ -50,6 +50,14 @@ class System(ABC):
     roles: ClassVar[tuple[str, ...]] = ("receiver",)
     hook_path: ClassVar[str] = f"/hooks/shopify/{ENDPOINT_KEY}"
     health_path: ClassVar[str] = "/healthz"
+    health_text: ClassVar[bytes] = b""
+    """What a healthy answer holds: one peer says 200 to everything while it starts."""
+    starts_within: ClassVar[float] = STARTS_WITHIN
+
+    @property
+    def mails(self) -> bool:
+        """Whether its orders reach the sink."""
+        return "worker" in self.roles
 
     @property
     def stores(self) -> bool:
@@ -174,12 +182,13 @@ class Running:
             raise RuntimeError(f"{self.system.name}: something still listens on port {self.port} after it was stopped")
 
 
-def answers(port: int, path: str) -> bool:
-    """Whether GET `path` gives 200."""
+def answers(port: int, path: str, text: bytes = b"") -> bool:
+    """Whether GET `path` gives 200, and `text` in the answer."""
     client = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         client.request("GET", path)
-        return client.getresponse().status == 200
+        answer = client.getresponse()
+        return answer.status == 200 and text in answer.read()
     except (OSError, HTTPException):
         return False
     finally:
@@ -187,17 +196,16 @@ def answers(port: int, path: str) -> bool:
 
 
 def _wait_until_ready(running: Running) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN
-    while not answers(running.port, running.system.health_path):
+    patience = running.system.starts_within
+    deadline = time.monotonic() + patience
+    while not answers(running.port, running.system.health_path, running.system.health_text):
         for role, process in running.leaders.items():
             if process.poll() is not None:
                 raise RuntimeError(
                     f"{running.system.name} {role} ended at once: {last_line(running.where / f'{role}.log')}"
                 )
         if time.monotonic() > deadline:
-            raise RuntimeError(
-                f"{running.system.name} gave no 200 on {running.system.health_path} in {STARTS_WITHIN:.0f} s"
-            )
+            raise RuntimeError(f"{running.system.name} gave no 200 on {running.system.health_path} in {patience:.0f} s")
         time.sleep(0.005)
 
 

@@ -25,6 +25,7 @@ class Journey:
     worker_ms: float
     foreign: float
     loaded_pss_mb: float
+    message_bytes: float = 0.0
 
 
 def check_mail(delivered: list[Delivered], orders: int) -> None:
@@ -54,10 +55,12 @@ def _one(running: Running, sink: Sink, orders: int, corpus_file: Path) -> Journe
         worker_ms=worker_cpu * 1000 / orders,
         foreign=usage.foreign,
         loaded_pss_mb=sum(accounting.pss_mb(pid) for pid in running.pids),
+        message_bytes=stats.median([message.size for message in delivered]),
     )
 
 
-def _journey(bench: Bench, system: System, orders: int) -> Journey:
+def journey(bench: Bench, system: System, orders: int) -> Journey:
+    """One burst at a system started afresh. Raises `VoidRun` unless every order was mailed exactly once."""
     where = bench.fresh(f"{system.name}-mail")
     corpus_file = bench.corpus(orders)
     try:
@@ -77,9 +80,9 @@ def run(bench: Bench) -> None:
     journeys: list[Journey] = []
     for _ in range(bench.plan.rounds):
         try:
-            tries = [_journey(bench, system, bench.plan.orders)]
+            tries = [journey(bench, system, bench.plan.orders)]
             if tries[0].foreign > stats.FOREIGN_ABOVE and bench.may_repeat():
-                tries.append(_journey(bench, system, bench.plan.orders))
+                tries.append(journey(bench, system, bench.plan.orders))
             journeys.append(min(tries, key=lambda journey: journey.foreign))
         except VoidRun as reason:
             bench.results.remark(f"void run: {reason}")

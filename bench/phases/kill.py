@@ -46,7 +46,8 @@ def compare(acknowledged: Mapping[str, int], stored: Collection[str], recipients
     return lost, unsent, sum(count - 1 for count in counts.values())
 
 
-def _kill_once(bench: Bench, system: System, rate: int, after: float, where: Path, sink: Sink) -> Aftermath:
+def kill_once(bench: Bench, system: System, rate: int, after: float, where: Path, sink: Sink) -> Aftermath:
+    """Kills all roles `after` seconds into the stream, starts them again and looks for what was acknowledged."""
     acks, corpus_file = where / "acknowledged", bench.corpus(int(rate * SECONDS))
     running = launch(system, where, roles=system.roles, sink_port=sink.port)
     try:
@@ -60,7 +61,7 @@ def _kill_once(bench: Bench, system: System, rate: int, after: float, where: Pat
     back = time.monotonic()
     try:
         acknowledged = generator.acknowledged(acks)
-        mails = "worker" in system.roles
+        mails = system.mails
         # Deliveries stored but not acknowledged when the kill came are mailed too, so the count alone does not end it.
         delivered = sink.wait_for(len(acknowledged), quiet=QUIET_SECONDS, patience=PATIENCE_SECONDS) if mails else []
         if mails:
@@ -71,7 +72,8 @@ def _kill_once(bench: Bench, system: System, rate: int, after: float, where: Pat
     if outcome.ok == 0 or outcome.resets == 0:
         raise RuntimeError(f"the kill after {after:.2f} s did not hit a running stream ({outcome.ok} acknowledged)")
     recipients = [message.recipient for message in delivered] if mails else None
-    lost, unsent, extra = compare(acknowledged, system.keys(where), recipients)
+    stored = system.keys(where) if system.stores else set(acknowledged)
+    lost, unsent, extra = compare(acknowledged, stored, recipients)
     last = max((message.at for message in delivered), default=back)
     return Aftermath(len(acknowledged), lost, unsent, extra, again.ready_after, max(0.0, last - back))
 
@@ -90,7 +92,7 @@ def run(bench: Bench) -> None:
             try:
                 with mail.sink(where) as sink:
                     after = chance.uniform(EARLIEST, LATEST)
-                    found.append(_kill_once(bench, system, rate, after, where, sink))
+                    found.append(kill_once(bench, system, rate, after, where, sink))
             finally:
                 bench.discard(where)
         _record(bench, f"kill.{system.name}.at{rate}", found)

@@ -44,6 +44,17 @@ def test_ci_is_never_tighter_than_the_release() -> None:
             assert ci.most >= release.most, gate.figure
 
 
+def test_a_target_is_judged_apart_and_is_never_looser_than_the_release() -> None:
+    (judged,) = gates.judge(gates.parse(ONE + "target = { min = 3 }"), {"a.b": figure(2.5)}, gates.TARGET)
+    assert judged.verdict is Verdict.MISSED
+    assert gates.TARGET not in gates.LEVELS
+    for gate in gates.load():
+        target, release = gate.bounds.get(gates.TARGET), gate.bounds.get("release")
+        if target and release:
+            assert (target.least or 0) >= (release.least or 0), gate.figure
+            assert target.most is None or target.most <= (release.most or 0), gate.figure
+
+
 @pytest.mark.parametrize(("level", "value", "verdict"), [
     ("release", 2.0, Verdict.MET), ("release", 1.9, Verdict.MISSED),
     ("ci", 1.0, Verdict.MET), ("ci", 9.1, Verdict.MISSED),
