@@ -124,6 +124,16 @@ class StoreUnavailable(KiitosError):
     code = "STORE_UNAVAILABLE"
 
 
+class StoreDamaged(StoreUnavailable):
+    """The operator must act: the file is not what was written. Nothing is sent from it; `database` is its name."""
+
+    code = "STORE_DAMAGED"
+
+    def __init__(self, message: str, *, database: str) -> None:
+        super().__init__(message)
+        self.database = database
+
+
 class StoreCollision(StoreUnavailable):
     """Nobody must act: two transactions waited for each other, and the database undid this one. Take it again."""
 

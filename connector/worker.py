@@ -22,11 +22,13 @@ from connector.errors import KiitosError, StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
 from connector.intake import WAKE, Intake
+from connector.integrity import Integrity
 from connector.ledger import Ledger
 from connector.log import get_log
 from connector.mailbox import Mailboxes
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
+from connector.room import Room
 from connector.store import deliveries, effects, privacy, runs, wakeups
 
 log = get_log("worker")
@@ -91,15 +93,17 @@ class Worker:
         self.bookkeeping = Bookkeeping(kiitos)
         self.mailboxes = Mailboxes(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
+        self.integrity = Integrity(kiitos.store, kiitos.clock)
+        self.room = Room(kiitos.store)
         self._adopted = False
 
     def tick(self) -> Tick:
         """Do one batch of everything that is due: deliveries, woken runs, effects, a slice of reconciliation.
 
         Stores that were connected, changed or removed meanwhile are taken in first. Nothing is done while the clock
-        is not believed.
+        is not believed, a file is damaged or the disk is nearly full.
         """
-        if not self.watch.trusted():
+        if not (self.integrity.sound() and self.room.enough() and self.watch.trusted()):
             return Tick()
         if not self._threads:
             self.mailboxes.work()
@@ -171,6 +175,9 @@ class Worker:
             self._threads.append(
                 threading.Thread(target=self._fetch_mail, args=(stopping,), name="mailboxes", daemon=True)
             )
+        if self.integrity.any:
+            watch = self.integrity.keep_watch
+            self._threads.append(threading.Thread(target=watch, args=(stopping,), name="integrity", daemon=True))
         for thread in self._threads:
             thread.start()
         self._work(stopping, poll)
@@ -183,7 +190,7 @@ class Worker:
         assert self.reconciler is not None
         while not stopping():
             try:
-                busy = not self.watch.holding and self.reconciler.run_one()
+                busy = self.integrity.sound() and not self.watch.holding and self.reconciler.run_one()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
                 busy = False
@@ -211,6 +218,7 @@ class Worker:
                 busy = self.tick()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
+                self.integrity.learn(error)
                 self._clock.sleep(PAUSE)
                 continue
             except Exception as error:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
-from connector.errors import StoreCollision, StoreUnavailable
+from connector.errors import StoreCollision, StoreDamaged, StoreUnavailable
 from connector.store.sql import Query, load_queries, statements
 
 Row: TypeAlias = dict[str, Any]
@@ -190,6 +190,18 @@ class Database(ABC):
     def _fault(self, error: BaseException) -> str | None:
         """The reason when `error` means that the database cannot be used now, else `None`."""
 
+    def _damaged(self, error: BaseException) -> bool:
+        """True when `error` says that the database is not what was written."""
+        del error
+        return False
+
+    def _told(self, error: BaseException, reason: str) -> StoreUnavailable:
+        """Our error for one of the driver's."""
+        text = f"{self.name}: {reason}"
+        if self._damaged(error):
+            return StoreDamaged(text, database=self.name)
+        return StoreCollision(text) if self._collided(error) else StoreUnavailable(text)
+
     def _collided(self, error: BaseException) -> bool:
         """True when the database undid the transaction only because of another one."""
         del error
@@ -248,8 +260,7 @@ class Database(ABC):
             reason = self._fault(error)
             if reason is None:
                 raise
-            kind = StoreCollision if self._collided(error) else StoreUnavailable
-            raise kind(f"{self.name}: {reason}") from error
+            raise self._told(error, reason) from error
         finally:
             session.open = False
 
@@ -282,7 +293,7 @@ class Database(ABC):
                 reason = self._fault(error)
                 if reason is None:
                     raise
-                raise StoreUnavailable(f"{self.name}: {reason}") from error
+                raise self._told(error, reason) from error
             session = _Session(connection, self._tx(cursor, self.queries), self._tx(cursor, self._selects))
             self._local.session = session
             self._keep(session)

@@ -16,6 +16,7 @@ from typing import Any
 import sqlite_utils
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
+from connector.errors import StoreUnavailable
 from connector.store.database import Args, Database, Row, Tx
 from connector.store.sql import Query
 
@@ -31,6 +32,8 @@ _UNUSABLE = {
     15: "the lock protocol failed",
     26: "this is not a SQLite file",
 }
+
+_DAMAGED = frozenset({11, 26})
 
 # Rows of one INSERT. Each number of rows is a prepared statement of its own, of about 1 kB a row.
 _ROWS_AT_ONCE = 64
@@ -150,9 +153,12 @@ class Sqlite(Database):
             tx.script(statement, [value for row in rows for value in row])
 
     def _fault(self, error: BaseException) -> str | None:
-        if not isinstance(error, driver.DatabaseError):
-            return None
-        return _UNUSABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if _garbled(error):
+            return _UNUSABLE[11]
+        return _UNUSABLE.get(_code(error))
+
+    def _damaged(self, error: BaseException) -> bool:
+        return _garbled(error) or _code(error) in _DAMAGED
 
     def checkpoint(self, mode: str = "PASSIVE") -> int:
         """PASSIVE never waits; RESTART and TRUNCATE wait for readers up to the busy timeout."""
@@ -168,13 +174,39 @@ class Sqlite(Database):
         """For this thread's connection: 0 leaves checkpoints to another thread (performance.md section 6)."""
         self._session().connection.execute(f"PRAGMA wal_autocheckpoint={int(pages)}").fetchall()
 
+    @property
+    def temporary(self) -> bool:
+        """Whether nobody expects to find it again: it is never synced."""
+        return self._synchronous == "OFF"
+
     def quick_check(self) -> str:
         """`ok`, or the first fault found in the file."""
+        return self._check("quick_check")
+
+    def integrity_check(self) -> str:
+        """The same, and each index against its table. Takes ten times as long: 2.7 s for 200 MB."""
+        return self._check("integrity_check")
+
+    def _check(self, pragma: str) -> str:
         try:
-            row = self._session().connection.execute("PRAGMA quick_check(1)").fetchone()
-        except driver.DatabaseError as error:
+            row = self._session().connection.execute(f"PRAGMA {pragma}(1)").fetchone()
+        except StoreUnavailable as error:
+            return error.message.removeprefix(f"{self.name}: ")
+        except (driver.DatabaseError, UnicodeDecodeError) as error:
             return self._fault(error) or str(error)
-        return str(row[0])
+        return " ".join(str(row[0]).split())
+
+
+def _code(error: BaseException) -> int:
+    """The primary result code, 0 for what is no error of the driver's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, driver.DatabaseError) else 0
+
+
+def _garbled(error: BaseException) -> bool:
+    """Whether the driver could not read a text as text, in the schema or in a row. It tells so without a code."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.startswith(b"malformed database schema")
+    return isinstance(error, driver.OperationalError) and str(error).startswith("Could not decode to UTF-8")
 
 
 def sqlite_library() -> tuple[str, bool]:

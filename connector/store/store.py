@@ -7,7 +7,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from connector.errors import ConfigError, StoreUnavailable
+from connector.errors import ConfigError
+from connector.store import integrity
 from connector.store.db import Database, Sqlite
 from connector.store.migrate import migrate as migrate_schema
 from connector.store.migrate import verify
@@ -61,18 +62,18 @@ class Store:
         return store
 
     def _prepare(self, *, migrate: bool, check: bool) -> None:
-        for database in (self.work, self.inbox):
-            if check and isinstance(database, Sqlite) and database.path.exists():
-                verdict = database.quick_check()
-                if verdict != "ok":
-                    raise StoreUnavailable(
-                        f"{database.name} failed its check ({verdict}); restore a backup, nothing was sent from it"
-                    )
+        for database in self.files():
+            if check and database.path.exists():
+                integrity.examine(database)
         act = migrate_schema if migrate else verify
         act(self.inbox, "inbox")
         act(self.work, "work")
         if isinstance(self.inbox, Sqlite):
             self._align_inbox()
+
+    def files(self) -> list[Sqlite]:
+        """The databases that are files; none on PostgreSQL."""
+        return [database for database in (self.work, self.inbox) if isinstance(database, Sqlite)]
 
     def _align_inbox(self) -> None:
         """Never hand out ids again that the worker has passed, should an older copy of the inbox be restored alone."""
