@@ -55,6 +55,8 @@ class Disk:
         self.left: dict[str, bytes] | None = None
         self.failing: Callable[[], bool] = lambda: False
         self.full: Callable[[], bool] = lambda: False
+        self.lying = False
+        """Whether a sync that fails is reported as done."""
         self.failed_syncs = 0
         self.over = False
         self.connections: list[_Connection] = []
@@ -109,7 +111,7 @@ class Disk:
     def wrote(self, name: str, write: Write) -> None:
         self._step()
         if self.full():
-            raise apsw.FullError("no room (the test's disk)")
+            raise _refused("no room (the test's disk)", apsw.SQLITE_FULL, apsw.FullError)
         self._files[name].pending.append(write)
 
     def synced(self, name: str) -> None:
@@ -118,6 +120,8 @@ class Disk:
         if self.failing():
             content.pending.clear()  # marked clean: no later sync writes them
             self.failed_syncs += 1
+            if self.lying:
+                return
             raise _refused("sync failed (the test's disk)", apsw.SQLITE_IOERR_FSYNC)
         for write in content.pending:
             _apply(content.durable, write)
@@ -142,8 +146,8 @@ def _apply(data: bytearray, write: Write) -> None:
     data[at : at + len(piece)] = piece
 
 
-def _refused(text: str, code: int) -> apsw.Error:
-    error = apsw.IOError(text)
+def _refused(text: str, code: int, kind: type[apsw.Error] = apsw.IOError) -> apsw.Error:
+    error = kind(text)
     error.extendedresult = code
     return error
 
@@ -262,7 +266,7 @@ class _Connection:
 class _Driver:
     """In place of the module `sqlite3`."""
 
-    DatabaseError = DatabaseError
+    DatabaseError = OperationalError = DatabaseError
     sqlite_version = apsw.sqlite_lib_version()
     sqlite_version_info = tuple(map(int, apsw.sqlite_lib_version().split(".")))
 
