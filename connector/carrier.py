@@ -20,7 +20,7 @@ from connector.contracts import (
     Unknown,
 )
 from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
-from connector.intake import again_if_moved
+from connector.intake import again_if_moved, fitting
 from connector.ledger import Attempt, Ledger
 from connector.log import get_log
 from connector.looking_up import Asking
@@ -30,7 +30,7 @@ from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
 from connector.recovery import repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
-from connector.store import effects, runs
+from connector.store import effects, runs, turns
 from flows.aside import CALL
 from flows.outbox import LEASE
 from flows.outcomes import Prepared
@@ -64,6 +64,7 @@ class Carrier:
         self._asking = Asking(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
+        self._turn = turns.Turn()
         self._tick_began = 0.0
         self._seen: dict[tuple[str, str], float] = {}
         self._silent: set[str] = set()
@@ -77,7 +78,7 @@ class Carrier:
             settle_left_behind(self._kiitos, self._ledger)
         now, size = self._clock.now(), min(self._size, SEND)
         with self._store.work.read() as tx:
-            waiting = effects.due(tx, now, size)
+            waiting = effects.due(tx, now, size, self._turn)
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
@@ -91,12 +92,14 @@ class Carrier:
             self._next_look = 0.0
             raise
         self._ledger.clear()
+        self._turn.pass_on()
         self._pace(self._clock.monotonic() - self._tick_began)
         return max(len(waiting) + len(lost), 1)
 
     def _pace(self, took: float) -> None:
         """Choose the next batch's size by the seconds this one took."""
-        self._size = max(self._size // 2, SEND_LEAST) if took > IN_DOUBT else min(self._size * 2, SEND)
+        most = fitting(self._kiitos, SEND)
+        self._size = max(self._size // 2, SEND_LEAST) if took > IN_DOUBT else min(self._size * 2, most)
 
     def _begin_looking(self) -> None:
         self._tick_began = self._clock.monotonic()
@@ -133,7 +136,7 @@ class Carrier:
         with self._store.work.transaction() as tx:
             for effect in effects.expired(tx, now, SEND):
                 self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
-            due = effects.due(tx, now, min(self._size, SEND))
+            due = effects.due(tx, now, min(self._size, SEND), self._turn)
             waiting = self._kiitos.outbox.in_order([one for one in due if (one.shop_id, one.id) in admitted])
             self._kiitos.outbox.foresee(tx, waiting)
             found = (

@@ -13,7 +13,12 @@ from connector.store import inbox
 from connector.store.db import Row, Tx
 from connector.store.inbox import Delivery
 from connector.store.store import Store
+from connector.store.turns import Turn, shops_in_turn
 
+ADMITTED, ADMISSIONS = 5_000, 40
+"""Deliveries of a backlog that get their places in one transaction (25 ms), and how many such a claim makes at most."""
+ALWAYS = "1970-01-01T00:00:00.000000Z"
+"""When a delivery is due that nobody has tried, whatever the clock says (the same stands in `inbox_put`)."""
 ERASED, BLANKED = "erased person", "erased person, blanked"
 """Notes of an ignored delivery whose person had been forgotten before it was read."""
 
@@ -52,19 +57,25 @@ class Finished(NamedTuple):
     note: str = ""
 
 
-def claim(store: Store, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
+def claim(store: Store, now: datetime, limit: int, lease: timedelta, turn: Turn | None = None) -> list[Claimed]:
     """Lease up to `limit` deliveries until `now + lease`: what is new, and one that is due again or was left.
 
-    Only one such suspect at a time: were it to kill the worker, its neighbours' attempts must not count for it.
+    Only one such suspect at a time: were it to kill the worker, its neighbours' attempts must not count for it. When
+    more than `limit` are due, each shop has a share (`connector.store.turns`).
 
     Any number of workers may call it; none gets what another has. Raises `StoreUnavailable`.
     """
-    until = to_text(now + lease)
+    until, turn = to_text(now + lease), turn or Turn()
+    if store.dialect == "sqlite":
+        _admit_backlog(store, limit)
     with store.work.transaction() as tx:
         leased = tx.all("progress_lease", now=to_text(now), lease_until=until, limit=1, tried=1)
-        leased += tx.all("progress_lease", now=to_text(now), lease_until=until, limit=limit - len(leased), tried=0)
-        if store.dialect == "sqlite" and len(leased) < limit:
-            leased += _admit(store, tx, now, until, limit - len(leased))
+        if store.dialect == "sqlite":
+            # Behind what waits in the queue nobody is let in directly.
+            waiting = tx.one("progress_beyond", now=to_text(now), skip=0) is not None
+            leased += _admit(store, tx, until, limit, 0 if waiting else limit - len(leased))
+        leased += _lease_new(tx, to_text(now), until, limit - len(leased), turn)
+    turn.pass_on()
     if not leased:
         return []
     with store.inbox.read() as tx:
@@ -78,8 +89,51 @@ def claim(store: Store, now: datetime, limit: int, lease: timedelta) -> list[Cla
     return [Claimed(bodies[row["delivery_id"]], row["attempts"]) for row in leased if row["delivery_id"] in bodies]
 
 
-def _admit(store: Store, tx: Tx, now: datetime, until: str, limit: int) -> list[Row]:
-    """Give the next deliveries of the log a progress row and move the cursor, in the claim's own transaction.
+def _lease_new(tx: Tx, now: str, until: str, limit: int, turn: Turn) -> list[Row]:
+    """Untried deliveries: all there are, or each shop's share and then the oldest of all."""
+    leased: list[Row] = []
+    if limit and tx.one("progress_beyond", now=now, skip=limit) is not None:
+        shops = shops_in_turn(lambda after, count: _due_shops(tx, now, after, count), turn)
+        if len(shops) > 1:
+            turn.served(shops)
+            share = max(limit // len(shops), 1)
+            for shop_id in shops[:limit]:
+                leased += tx.all("progress_lease_of", shop_id=shop_id, now=now, lease_until=until, limit=share)
+    if len(leased) < limit:
+        leased += tx.all("progress_lease", now=now, lease_until=until, limit=limit - len(leased), tried=0)
+    return leased
+
+
+def _due_shops(tx: Tx, now: str, after: str, count: int) -> list[str]:
+    return [row["shop_id"] for row in tx.all("progress_due_shops", now=now, after=after, limit=count)]
+
+
+def _admit_backlog(store: Store, limit: int) -> None:
+    """Give all of a log that holds more than one batch its places in the queue, where shops take turns: whoever comes
+    behind a burst would be seen only when it is over."""
+    for _ in range(ADMISSIONS):
+        with store.work.read() as tx:
+            cursor = tx.one("cursor_get")
+        with store.inbox.read() as log:
+            after_id = cursor["last_id"] if cursor else 0
+            heads = log.all("inbox_heads", after_id=after_id, limit=limit + 1)
+            if len(heads) <= limit:
+                return
+            heads = log.all("inbox_heads", after_id=after_id, limit=ADMITTED)
+        with store.work.transaction() as tx:
+            if tx.one("cursor_get") != cursor:
+                return  # another worker was first; whatever is left, the next round sees
+            tx.many("progress_admit", [(h["shop_id"], h["id"], _status(h), 0, ALWAYS) for h in heads])
+            tx.run("cursor_put", last_id=heads[-1]["id"])
+
+
+def _status(head: Row) -> str:
+    return "quarantined" if head["quarantine"] else "new"
+
+
+def _admit(store: Store, tx: Tx, until: str, limit: int, room: int) -> list[Row]:
+    """Give what is left of the log (up to `limit`) a progress row and move the cursor, in the claim's own transaction;
+    up to `room` of them are leased at once.
 
     Only SQLite: its single writer commits ids in order. PostgreSQL may not, so there `inbox.put_many` writes the
     progress row together with the delivery.
@@ -89,15 +143,17 @@ def _admit(store: Store, tx: Tx, now: datetime, until: str, limit: int) -> list[
         heads = log.all("inbox_heads", after_id=cursor["last_id"] if cursor else 0, limit=limit)
     if not heads:
         return []
+    taken = [head for head in heads if not head["quarantine"]][:room]
+    leased = {head["id"] for head in taken}
     rows = [
-        (head["shop_id"], head["id"], "quarantined", 0, to_text(now))
-        if head["quarantine"]
-        else (head["shop_id"], head["id"], "leased", 1, until)
+        (head["shop_id"], head["id"], "leased", 1, until)
+        if head["id"] in leased
+        else (head["shop_id"], head["id"], _status(head), 0, ALWAYS)
         for head in heads
     ]
     tx.many("progress_admit", rows)
     tx.run("cursor_put", last_id=heads[-1]["id"])
-    return [{"shop_id": row[0], "delivery_id": row[1], "attempts": 1} for row in rows if row[2] == "leased"]
+    return [{"shop_id": head["shop_id"], "delivery_id": head["id"], "attempts": 1} for head in taken]
 
 
 def finish(tx: Tx, shop_id: str, delivery_id: int, now: datetime, status: str = "done", note: str = "") -> None:

@@ -13,6 +13,7 @@ from connector.contracts import Message
 from connector.model import Effect, EffectStatus, Purpose, Run, email_key
 from connector.store.contents import pack_content, unpack_content
 from connector.store.db import Row, Tx
+from connector.store.turns import Turn, share_out
 
 BY_HAND = "by_hand"
 """In `result` of an effect that may go out though its run has ended (a retry by hand, a late review): since when."""
@@ -133,13 +134,29 @@ def reopen(tx: Tx, shop_id: str, effect_id: str, now: datetime) -> bool:
     return tx.run("effect_reopen", shop_id=shop_id, effect_id=effect_id, now=to_text(now), result=result) == 1
 
 
-def due(tx: Tx, now: datetime, limit: int) -> list[Effect]:
-    """Pending effects whose time has come: transactional ones first, then by time."""
-    at = to_text(now)
-    rows = tx.all("effect_due", priority=_FIRST, now=at, limit=limit)
+def due(tx: Tx, now: datetime, limit: int, turn: Turn | None = None) -> list[Effect]:
+    """Pending effects whose time has come: transactional ones first, then by time.
+
+    When there are more than `limit`, each shop has a share (`connector.store.turns`).
+    """
+    rows = _due(tx, _FIRST, now, limit, turn or Turn())
     if len(rows) < limit:
-        rows += tx.all("effect_due", priority=_LATER, now=at, limit=limit - len(rows))
+        rows += _due(tx, _LATER, now, limit - len(rows), turn or Turn())
     return _with_contents(tx, rows)
+
+
+def _due(tx: Tx, priority: int, now: datetime, limit: int, turn: Turn) -> list[Row]:
+    at = to_text(now)
+
+    def after(shop_id: str, count: int) -> list[str]:
+        rows = tx.all("effect_due_shops", priority=priority, now=at, after=shop_id, limit=count)
+        return [row["shop_id"] for row in rows]
+
+    def of(shop_id: str, count: int) -> list[Row]:
+        return tx.all("effect_due_of", priority=priority, shop_id=shop_id, now=at, limit=count)
+
+    oldest = tx.all("effect_due", priority=priority, now=at, limit=limit)
+    return share_out(oldest, limit, turn, after, of, "effect_id")
 
 
 def expired(tx: Tx, now: datetime, limit: int) -> list[Effect]:

@@ -13,6 +13,7 @@ from connector.model import Ref, Run, RunStatus
 from connector.model.changing import changed
 from connector.store.db import Row, Tx
 from connector.store.sql import id_list
+from connector.store.turns import Turn, share_out
 
 NOT_STARTED = "not_started"
 """What the diary of a run says that never began."""
@@ -169,9 +170,21 @@ def latest_entry(tx: Tx, shop_id: str, flow_id: str, subject: Ref, email_key: st
     return max(map(_run, rows), key=lambda run: (run.created_at, run.id), default=None)
 
 
-def due(tx: Tx, now: datetime, limit: int) -> list[Run]:
-    """Runs whose time has come, longest overdue first; locked by others are passed over on PostgreSQL."""
-    return [_run(row) for row in tx.all("run_due", now=to_text(now), limit=limit)]
+def due(tx: Tx, now: datetime, limit: int, turn: Turn | None = None) -> list[Run]:
+    """Runs whose time has come, longest overdue first; locked by others are passed over on PostgreSQL.
+
+    When they are more than `limit`, each shop has a share (`connector.store.turns`).
+    """
+    at = to_text(now)
+
+    def after(shop_id: str, count: int) -> list[str]:
+        return [row["shop_id"] for row in tx.all("run_due_shops", now=at, after=shop_id, limit=count)]
+
+    def of(shop_id: str, count: int) -> list[Row]:
+        return tx.all("run_due_of", shop_id=shop_id, now=at, limit=count)
+
+    oldest = tx.all("run_due", now=at, limit=limit)
+    return [_run(row) for row in share_out(oldest, limit, turn or Turn(), after, of, "run_id")]
 
 
 def next_wake(tx: Tx) -> datetime | None:

@@ -97,7 +97,8 @@ class InboxMachine(Machine):
         ready = {one.id for one in self.paper.values() if one.due is not None and one.due <= self.now}
         assert set(ids) <= ready, "what is not due, or is another's, was claimed"
         suspects = [item for item in claimed if item.alone]
-        assert len(suspects) <= 1
+        left = [one for one in self.paper.values() if one.id in ready and one.attempts]
+        assert len(suspects) == min(len(left), 1), "what was left or failed was not taken up again, one at a time"
         never_tried = [one for one in self.paper.values() if one.id in ready and one.attempts == 0]
         if len(claimed) < limit:
             assert {one.id for one in never_tried} <= set(ids), "something due was left though there was room"

@@ -26,6 +26,40 @@ WHERE delivery_progress.shop_id = due.shop_id AND delivery_progress.delivery_id 
 RETURNING delivery_progress.shop_id AS shop_id, delivery_progress.delivery_id AS delivery_id,
   delivery_progress.attempts AS attempts
 
+-- progress_lease_of --
+-- The same of one shop, untried ones: its share of a batch.
+WITH due AS (
+  SELECT shop_id, delivery_id FROM delivery_progress
+  WHERE shop_id = :shop_id AND status IN ('new', 'leased') AND due_at <= :now AND attempts = 0
+  ORDER BY due_at, delivery_id LIMIT :limit {skip_locked}
+)
+UPDATE delivery_progress SET status = 'leased', attempts = delivery_progress.attempts + 1, due_at = :lease_until
+FROM due
+WHERE delivery_progress.shop_id = due.shop_id AND delivery_progress.delivery_id = due.delivery_id
+RETURNING delivery_progress.shop_id AS shop_id, delivery_progress.delivery_id AS delivery_id,
+  delivery_progress.attempts AS attempts
+
+-- progress_beyond --
+-- Whether more untried deliveries are due than so many.
+SELECT 1 AS more FROM delivery_progress
+WHERE status IN ('new', 'leased') AND due_at <= :now AND attempts = 0
+ORDER BY due_at, delivery_id LIMIT 1 OFFSET 0 + :skip
+
+-- progress_due_shops --
+-- Shops with something due, in order of their ids from one on: a step of the index for each, whatever they have.
+SELECT shop_id FROM (
+  WITH RECURSIVE waiting (shop_id) AS (
+    SELECT MIN(shop_id) FROM delivery_progress WHERE status IN ('new', 'leased') AND shop_id > :after
+    UNION ALL
+    SELECT (SELECT MIN(shop_id) FROM delivery_progress
+      WHERE status IN ('new', 'leased') AND shop_id > waiting.shop_id)
+    FROM waiting WHERE waiting.shop_id IS NOT NULL
+  )
+  SELECT waiting.shop_id FROM waiting WHERE waiting.shop_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM delivery_progress due
+    WHERE due.shop_id = waiting.shop_id AND due.status IN ('new', 'leased') AND due.due_at <= :now)
+) shops LIMIT :limit
+
 -- progress_finish --
 -- The end of a delivery's way.
 UPDATE delivery_progress SET status = :status, error_code = '', error_text = :note, finished_at = :now

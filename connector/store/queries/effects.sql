@@ -50,6 +50,26 @@ WHERE shop_id = :shop_id AND effect_id = :effect_id AND status IN ('failed', 'un
 SELECT * FROM effects WHERE status = 'pending' AND priority = :priority AND due_at <= :now
 ORDER BY due_at LIMIT :limit {skip_locked}
 
+-- effect_due_of --
+-- The same of one shop: its share of a batch.
+SELECT * FROM effects WHERE status = 'pending' AND priority = :priority AND shop_id = :shop_id AND due_at <= :now
+ORDER BY due_at LIMIT :limit {skip_locked}
+
+-- effect_due_shops --
+-- Shops with something due, in order of their ids from one on: a step of the index for each that has any pending.
+SELECT shop_id FROM (
+  WITH RECURSIVE waiting (shop_id) AS (
+    SELECT MIN(shop_id) FROM effects WHERE status = 'pending' AND priority = :priority AND shop_id > :after
+    UNION ALL
+    SELECT (SELECT MIN(shop_id) FROM effects
+      WHERE status = 'pending' AND priority = :priority AND shop_id > waiting.shop_id)
+    FROM waiting WHERE waiting.shop_id IS NOT NULL
+  )
+  SELECT waiting.shop_id FROM waiting WHERE waiting.shop_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM effects due WHERE due.status = 'pending' AND due.priority = :priority
+      AND due.shop_id = waiting.shop_id AND due.due_at <= :now)
+) shops LIMIT :limit
+
 -- effect_expired --
 -- Sending began and nobody told the end. From the lease's very end on: the cap counts it as being sent until then.
 SELECT * FROM effects WHERE status = 'sending' AND lease_until <= :now ORDER BY lease_until LIMIT :limit {skip_locked}

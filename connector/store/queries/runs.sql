@@ -46,6 +46,27 @@ SELECT * FROM runs
 WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL AND wake_at <= :now
 ORDER BY wake_at LIMIT :limit {skip_locked}
 
+-- run_due_of --
+-- The same of one shop: its share of a batch.
+SELECT * FROM runs
+WHERE shop_id = :shop_id AND status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL AND wake_at <= :now
+ORDER BY wake_at LIMIT :limit {skip_locked}
+
+-- run_due_shops --
+-- Shops with somebody to wake, in order of their ids from one on: a step of the index for each that has sleepers.
+SELECT shop_id FROM (
+  WITH RECURSIVE waiting (shop_id) AS (
+    SELECT MIN(shop_id) FROM runs WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL AND shop_id > :after
+    UNION ALL
+    SELECT (SELECT MIN(shop_id) FROM runs
+      WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL AND shop_id > waiting.shop_id)
+    FROM waiting WHERE waiting.shop_id IS NOT NULL
+  )
+  SELECT waiting.shop_id FROM waiting WHERE waiting.shop_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM runs due WHERE due.shop_id = waiting.shop_id
+      AND due.status IN ('ready', 'sleeping', 'awaiting') AND due.wake_at IS NOT NULL AND due.wake_at <= :now)
+) shops LIMIT :limit
+
 -- run_next_wake --
 -- When the next run wakes.
 SELECT MIN(wake_at) AS wake_at FROM runs WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL
