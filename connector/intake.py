@@ -32,8 +32,8 @@ INTAKE = 100
 WAKE = 100
 """Runs woken at once."""
 SEVERAL = 25
-"""The most a batch holds where several shops share a worker: an order waits for the batch under way (50 ms of work instead
-of 200), and a message costs no more (docs/performance.md, Shops take turns)."""
+"""The most a batch holds where several shops share a worker: an order waits for the batch under way (50 ms of work
+instead of 200), and a message costs no more (docs/performance.md, Shops take turns)."""
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 MEETINGS = 5

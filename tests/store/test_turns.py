@@ -213,10 +213,9 @@ def test_every_question_is_answered_from_its_index(store: Store) -> None:
     for name, index in QUESTIONS.items():
         steps = plan(store, name)
         assert any(index in step for step in steps), name + "\n".join(steps)
-        whole = [step for step in steps if "Seq Scan" in step or "SCAN " in step and "INDEX" not in step]
-        assert not [step for step in whole if "waiting" not in step and "due'" not in step and "shops" not in step], (
-            whole
-        )
+        tables = ("delivery_progress", "runs", "effects")
+        whole = [step for step in steps if ("Seq Scan" in step or "SCAN " in step) and any(t in step for t in tables)]
+        assert not [step for step in whole if "INDEX" not in step], name
 
 
 def test_control_without_its_index_a_question_reads_the_table(tmp_path: Path) -> None:
