@@ -131,7 +131,7 @@ def _shown(app: App, shop: str | None, renderer: Renderer, wish: Wish) -> dict[s
         "parts": parts,
         "size": len(parts.html.encode()),
         "language": renderer.language(wish.template, wish.language, view.shop.locale),
-        "findings": inspect(parts),
+        "findings": inspect(parts, dict(renderer.brand.readers)),
         "short": short,
         "sms": segments(fold(short)) if short else None,
     }

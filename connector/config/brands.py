@@ -22,6 +22,15 @@ _FONT = re.compile(r"[A-Za-z0-9 ,'-]{1,200}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 _TEXT_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
 _LARGEST = {"logo_width": 400, "corners": 40}
+MAIL_CLIENTS = (
+    "aol", "apple-mail", "fastmail", "free-fr", "gmail", "gmx", "hey", "ionos-1and1", "laposte", "mail-ru", "orange",
+    "outlook", "protonmail", "rainloop", "samsung-email", "sfr", "t-online-de", "thunderbird", "web-de", "wp-pl",
+    "yahoo",
+)  # fmt: skip
+"""Families of mail clients whose tests we know (flows/render/client_support.json)."""
+MAIL_PLATFORMS = (
+    "android", "desktop-webmail", "ios", "macos", "mobile-webmail", "outlook-com", "windows", "windows-mail",
+)  # fmt: skip
 _PALETTE = tuple(field.name for field in fields(Palette))
 
 
@@ -76,6 +85,7 @@ class _Reader:
             "logo_url": self._url, "logo_width": self._number, "corners": self._number, "accent": self._colour,
             "font": self._font, "light": self._palette, "dark": self._palette, "voice": self._voice,
             "signature": self._by_language, "note": self._by_language, "legal": self._lines, "social": self._social,
+            "readers": self._readers,
         }  # fmt: skip
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -153,6 +163,22 @@ class _Reader:
         if isinstance(value, list) and all(isinstance(line, str) for line in value):
             return tuple(value)
         return self._fault(key, "should be a list of texts")
+
+    def _readers(self, key: str, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return self._fault(key, "should be shares by mail client: { gmail = 0.4, outlook = 0.3 }")
+        for name, share in value.items():
+            family, _, platform = str(name).partition(" ")
+            if family not in MAIL_CLIENTS:
+                self._fault(f"{key}.{name}", f"no mail client '{family}'{near(family, MAIL_CLIENTS)}")
+            elif platform and platform not in MAIL_PLATFORMS:
+                self._fault(f"{key}.{name}", f"no platform '{platform}'{near(platform, MAIL_PLATFORMS)}")
+            elif isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+                self._fault(f"{key}.{name}", "should be a share above 0 and up to 1, such as 0.4")
+        fits = [share for share in value.values() if isinstance(share, int | float)]
+        if sum(fits) > 1.001:
+            return self._fault(key, f"the shares make {sum(fits):.2f} together, more than all readers")
+        return tuple((str(name), float(share)) for name, share in value.items() if isinstance(share, int | float))
 
     def _social(self, key: str, value: Any) -> Any:
         if not isinstance(value, Mapping):

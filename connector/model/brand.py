@@ -28,7 +28,8 @@ class Brand:
 
     `accent` is the colour of buttons, `corners` and `logo_width` are pixels, `font` a CSS font stack. `voice` replaces
     single texts: language to `template.key` to text; `signature` (lines) and `note` (a sentence of the footer) are by
-    language; `legal` are the footer's lines; `social` pairs of name and address. `key` is a digest of it all.
+    language; `legal` are the footer's lines; `social` pairs of name and address; `readers` what
+    share of its messages is read in which mail client. `key` is a digest of it all.
     """
 
     name: str = ""
@@ -45,3 +46,4 @@ class Brand:
     note: Mapping[str, str] = field(default_factory=dict, hash=False)
     legal: tuple[str, ...] = ()
     social: tuple[tuple[str, str], ...] = ()
+    readers: tuple[tuple[str, float], ...] = ()

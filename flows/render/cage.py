@@ -109,7 +109,7 @@ def _faults_of(renderer: Any, name: str, language: str) -> Iterator[Fault]:
     told: set[str] = set()
     for view in views.values():
         shown = replace(view, locale=language, purpose=purpose_of(name), brand=renderer.brand)
-        for finding in inspect(renderer.parts(name, shown)):
+        for finding in inspect(renderer.parts(name, shown), dict(renderer.brand.readers)):
             what = finding.message.partition(" is ")[2] if finding.kind == "contrast" else finding.message
             if what not in told:
                 told.add(what)
@@ -143,8 +143,8 @@ def _say(table: dict[str, Any]) -> None:
 
 def _brand(table: dict[str, Any]) -> Brand:
     palettes = {key: Palette(**table[key]) for key in ("light", "dark")}
-    pairs = tuple((name, url) for name, url in table["social"])
-    return Brand(**{**table, **palettes, "social": pairs, "legal": tuple(table["legal"])})
+    pairs = {key: tuple((name, value) for name, value in table[key]) for key in ("social", "readers")}
+    return Brand(**{**table, **palettes, **pairs, "legal": tuple(table["legal"])})
 
 
 if __name__ == "__main__":

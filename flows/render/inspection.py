@@ -2,19 +2,20 @@
 
 Contrast: WCAG 2.2 AA, of each text on the background it stands on, as shown and in dark mode (the rules of
 `@media (prefers-color-scheme: dark)` applied). Colours this cannot know (pictures, gradients, named colours beyond
-black and white) are passed over. Support: what is known to fail in Gmail, Outlook or Apple Mail, by our own table.
+black and white) are passed over. Support: what clients are known not to show (`flows.render.support`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from connector.model.colour import READABLE, READABLE_LARGE, contrast
 from flows.render.links import safe_link, safe_url
 from flows.render.prepared import Parts
+from flows.render.support import lack
 
 MAX_HTML = 100 * 1024
 """Gmail clips at about 102 KB."""
@@ -24,29 +25,16 @@ _MEDIA = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", re.DOTALL)
 _NAMED = {"black": "#000000", "white": "#ffffff"}
 _VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"])
 _SILENT = frozenset(["style", "script", "title", "head"])
-# Element or property: what happens to it. From https://www.caniemail.com and what the providers write themselves.
-_ELEMENTS = {
-    "script": "mail clients remove it, and many then show the message as dangerous",
-    "iframe": "mail clients remove it",
-    "object": "mail clients remove it",
-    "embed": "mail clients remove it",
-    "form": "Gmail on phones and Outlook do not send forms; link to a page",
-    "input": "Gmail on phones and Outlook do not send forms; link to a page",
-    "video": "only Apple Mail plays it; link a picture to a page",
-    "audio": "only Apple Mail plays it; link to a page",
-    "svg": "Gmail and Outlook remove it; use a PNG",
-    "link": "Gmail and Outlook load no style sheets; use a style element",
-}
-_PROPERTIES = {
-    "position": "Gmail and Outlook remove it; use tables",
-    "float": "Outlook ignores it; use tables",
-    "display:flex": "Outlook ignores it; use tables",
-    "display:grid": "Outlook and Gmail ignore it; use tables",
-    "background-image": "Outlook shows none; give a background colour too",
-    "animation": "Gmail and Outlook remove it",
-    "transform": "Gmail and Outlook remove it",
-    "filter": "Gmail and Outlook remove it",
-}
+_REMOVED = {"script": ", and many then show the message as dangerous", "iframe": "", "object": "", "embed": ""}
+"""Elements no mail client runs or fetches: serious, whatever a table says."""
+_INSTEAD = {
+    "<form>": "link to a page", "<input>": "link to a page", "<select>": "link to a page",
+    "<textarea>": "link to a page", "<button>": "link to a page", "<video>": "link a picture to a page",
+    "<audio>": "link to a page", "<svg>": "use a PNG", "<link>": "use a style element", "<picture>": "use an img",
+    "position": "use tables", "float": "use tables", "display:flex": "use tables", "display:grid": "use tables",
+    "background-image": "give a background colour too",
+}  # fmt: skip
+_PLAIN = frozenset({"none", "static", "initial", "normal", "auto", ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +46,9 @@ class Finding:
     serious: bool = True
 
 
-def inspect(parts: Parts) -> list[Finding]:
-    """Everything to be said of a message; each thing once, serious ones first."""
-    found = [*_size(parts), *_links(parts), *_support(parts.html), *_contrasts(parts.html)]
+def inspect(parts: Parts, readers: Mapping[str, float] | None = None) -> list[Finding]:
+    """Everything to be said of a message; each thing once, serious ones first. `readers`: the share of each client."""
+    found = [*_size(parts), *_links(parts), *_support(parts.html, readers), *_contrasts(parts.html)]
     return sorted(dict.fromkeys(found), key=lambda finding: not finding.serious)
 
 
@@ -88,15 +76,20 @@ def _links(parts: Parts) -> Iterator[Finding]:
             yield Finding("text", f"the picture {source[:60]} has no alt text", serious=False)
 
 
-def _support(html: str) -> Iterator[Finding]:
+def _support(html: str, readers: Mapping[str, float] | None) -> Iterator[Finding]:
     reader = _Reader(html)
-    for element in sorted(reader.elements & _ELEMENTS.keys()):
-        serious = element in {"script", "iframe", "object", "embed"}
-        yield Finding("support", f"<{element}>: {_ELEMENTS[element]}", serious=serious)
+    for element in sorted(reader.elements & _REMOVED.keys()):
+        yield Finding("support", f"<{element}>: mail clients remove it{_REMOVED[element]}")
+    seen = [f"<{element}>" for element in sorted(reader.elements - _REMOVED.keys())]
     for name, value in sorted(reader.declared):
-        known = _PROPERTIES.get(f"{name}:{value}") or _PROPERTIES.get(name)
-        if known and value not in {"none", "static", "initial"}:
-            yield Finding("support", f"{name}: {known}", serious=False)
+        if value not in _PLAIN or name == "display":
+            seen += [f"{name}:{value}"] if name == "display" else [name]
+    for feature in dict.fromkeys(seen):
+        if (lacking := lack(feature, readers)) is not None:
+            about = f" (about {lacking.share:.0%} of the readers)" if lacking.share is not None else ""
+            instead = f"; {_INSTEAD[feature]}" if feature in _INSTEAD else ""
+            text = f"{feature}: not shown by {lacking.clients}{about}{instead}"
+            yield Finding("support", text, serious=False)
 
 
 def _contrasts(html: str) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ def attack(
                 ready.append(start())
                 moment(number)
                 product.kill()
-            ready.append(product.start())
+            ready.append(start())
             began = monotonic()
             load.stop()
             assert load.wait(), product.log()
