@@ -35,7 +35,7 @@ from flows.guards import GuardResult
 from flows.repeating import known_still, looks_first
 from flows.routing import OPEN_MOST, Routing
 from flows.runner import Runner
-from flows.suppressing import blame
+from flows.suppressing import blame, note_refusal
 
 MAX_ATTEMPTS = 400
 """A guard only: policy drops what has become too late (7 days, marketing class 48 h) long before."""
@@ -79,6 +79,8 @@ class Outcomes:
     def record(self, tx: Tx, prepared: Prepared, outcome: Outcome, now: datetime, idempotent_for: float) -> None:
         """T5 for one message: store what the channel said and let the run go on."""
         effect = prepared.effect
+        if isinstance(outcome, Rejected | Retry) and prepared.message is not None and effect.kind == "message":
+            note_refusal(tx, effect, prepared.provider, outcome, prepared.message.recipient, now)
         match outcome:
             case Accepted(provider_id=provider_id):
                 self.done(tx, effect, now, {"provider_id": provider_id} if provider_id else {}, provider_id)

@@ -5,7 +5,7 @@
 | hard_bounce, invalid | 5.1.x, or the provider's word: there is no such address | everything, order mail too |
 | complaint | "this is spam" | everything but what the law wants (`flows.policy`) |
 | unsubscribe | an opt-out at the provider, STOP | the marketing class, or one purpose of it |
-| soft_bounce | three messages in 14 days came back for a while | the marketing class, for 14 days |
+| soft_bounce | three messages in 14 days came back for a while, or were not taken | the marketing class, for 14 days |
 | stop | a provider that takes nothing for the person any more, order messages too | everything |
 | manual | a person of the merchant's | everything |
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from connector.contracts import Rejected, Retry
 from connector.contracts.channel_events import BounceKind, ChannelEvent, ChannelEventKind
 from connector.model import Channel, Effect, email_key
 from connector.store import channel_events, suppressions
@@ -28,6 +29,7 @@ EVERYTHING, MARKETING = "all", "marketing"
 """Scopes: everything, or the whole marketing class; else one purpose."""
 SOFT_LIMIT = 3
 SOFT_WINDOW = timedelta(days=14)
+_CAME_BACK = (ChannelEventKind.BOUNCED, ChannelEventKind.REFUSED)
 
 
 def reason_of(event: ChannelEvent) -> str | None:
@@ -46,7 +48,7 @@ def block(tx: Tx, shop_id: str, medium: Channel, address_key: str, event: Channe
     A complaint is not taken back by a bounce that comes later.
     """
     reason = reason_of(event)
-    if reason is None and event.kind is ChannelEventKind.BOUNCED and event.bounce is BounceKind.SOFT:
+    if reason is None and event.kind in _CAME_BACK and event.bounce is BounceKind.SOFT:
         since = event.at - SOFT_WINDOW
         if channel_events.soft_bounces(tx, shop_id, address_key, str(medium), since) >= SOFT_LIMIT:
             reason = SOFT_BOUNCE
@@ -75,6 +77,23 @@ def blame(tx: Tx, effect: Effect, recipient: str, objected: bool, now: datetime)
         suppressions.add(tx, effect.shop_id, key, medium, MARKETING, UNSUBSCRIBE, now)
     else:
         suppressions.add(tx, effect.shop_id, key, medium, EVERYTHING, STOP, now)
+
+
+def note_refusal(
+    tx: Tx, effect: Effect, channel: str, refused: Rejected | Retry, recipient: str, now: datetime
+) -> None:
+    """A provider would not take the message because the mailbox is full or shut for now: it counts as if it had come
+    back, once a message however often that is tried."""
+    medium = Channel.of(effect.channel or "email")
+    key = email_key(recipient) if medium is Channel.EMAIL else recipient
+    if refused.bounce is not BounceKind.SOFT or key is None:
+        return
+    code = refused.code if isinstance(refused, Rejected) else refused.text[:9].strip()
+    told = ChannelEvent(
+        id="refused", kind=ChannelEventKind.REFUSED, at=now, raw_kind="refused", bounce=BounceKind.SOFT, code=code
+    )
+    if channel_events.put(tx, effect.shop_id, effect.id, channel or str(medium), told, now, recipient=recipient):
+        block(tx, effect.shop_id, medium, key, told, now)
 
 
 def _weight(reason: str) -> int:

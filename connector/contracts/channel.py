@@ -74,13 +74,14 @@ class Retry:
     """Certainly not accepted: try again, not before `after` seconds where the provider said so.
 
     `scope` beyond the message (a key that is refused, a server that is down, a sender nobody verified) makes others
-    wait too, and lets a second provider take over.
+    wait too, and lets a second provider take over. `bounce`: the recipient's mailbox takes nothing for now.
     """
 
     key: str
     text: str
     after: float | None = None
     scope: Scope = Scope.MESSAGE
+    bounce: BounceKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ ENVELOPE = "webhook_"
 
 
 class ChannelEventKind(StrEnum):
-    """What became of a message (facts/messaging.md 2.4)."""
+    """What became of a message (facts/messaging.md 2.4). `REFUSED` is no provider's event: it is what one answered when
+    it was handed the message, kept where it tells of the recipient."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -34,6 +35,7 @@ class ChannelEventKind(StrEnum):
     CLICKED = "clicked"
     FAILED = "failed"
     REPLIED = "replied"
+    REFUSED = "refused"
     OTHER = "other"
 
 

@@ -92,7 +92,8 @@ class Reply:
         plain = _ADDRESS.sub("<address>", self.text)[:200]
         if 400 <= self.code < 500:
             scope = Scope.ACCOUNT if self.code in _LEAVING else Scope.SHOP if at_sender else Scope.MESSAGE
-            return Retry(key=key, text=f"{self.code} {plain}", scope=scope)
+            full = BounceKind.SOFT if at_recipient and self.enhanced.startswith("4.2.") else None
+            return Retry(key=key, text=f"{self.code} {plain}", scope=scope, bounce=full)
         if at_sender or self.enhanced in _SENDER_FAULTS:
             return Retry(key=key, text=f"{_SENDER_REFUSED}: {self.code} {plain}", scope=Scope.SHOP)
         code = f"{self.code} {self.enhanced}".strip()

@@ -37,11 +37,11 @@ SELECT * FROM channel_events WHERE shop_id = :shop_id AND kind IN ('bounced', 'c
 ORDER BY at DESC, event_id LIMIT :limit
 
 -- channel_events_soft --
--- How many messages to an address came back for a while, within a time.
+-- How many messages to an address came back for a while, or were not taken, within a time.
 SELECT COUNT(DISTINCT e.effect_id) AS total FROM effects e
 JOIN channel_events c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_id
-WHERE e.shop_id = :shop_id AND e.recipient_key = :recipient_key AND e.status = 'sent' AND e.channel = :channel
-  AND c.kind = 'bounced' AND c.bounce = 'soft' AND c.at >= :since
+WHERE e.shop_id = :shop_id AND e.recipient_key = :recipient_key AND e.channel = :channel
+  AND ((c.kind = 'bounced' AND e.status = 'sent') OR c.kind = 'refused') AND c.bounce = 'soft' AND c.at >= :since
 
 -- suppressions_of_shop --
 -- All of a shop's, or of one reason or channel.
