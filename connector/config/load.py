@@ -19,6 +19,7 @@ from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
 from connector.config.parties import read_endpoints, read_people, top_layer
+from connector.config.seeing import read_seeing
 from connector.config.settings import (
     AppSettings,
     Config,
@@ -150,6 +151,7 @@ class _Reader:
             max_body=limit,
             queue=int(table.get("queue", 2000)),
             log_level=str(table.get("log_level", "info")),
+            seeing=read_seeing(table, self.document.get("channels", {}), self.secret, self.faults),
         )
 
     def connect(self) -> ConnectSettings:

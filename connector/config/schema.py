@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +13,11 @@ from connector.config.backups import backup_faults
 from connector.config.consenting import double_opt_in
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
+from connector.config.seeing import FOREVER, STYLES
+from connector.config.shapes import Check, colour, country, currency, locale, one_of
 from connector.config.telling import event_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
-
-Check = Callable[[Any], str]
-"""Takes a value, returns what is wrong with it, or an empty string."""
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?) ?%")
 _HOURS = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)")
@@ -89,6 +88,10 @@ def span(value: Any) -> str:
     return ""
 
 
+def keeping(value: Any) -> str:
+    return "" if value == FOREVER else span(value)
+
+
 def url(value: Any) -> str:
     parts = urlsplit(value) if isinstance(value, str) else None
     fits = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -104,32 +107,6 @@ def zone(value: Any) -> str:
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())  # 25 ms of reading folders
-
-
-def shaped(pattern: str, example: str) -> Check:
-    """A check of a text's whole shape; the fault shows an example."""
-    shape = re.compile(pattern)
-
-    def check(value: Any) -> str:
-        fits = isinstance(value, str) and shape.fullmatch(value) is not None
-        return "" if fits else f"should be {example}"
-
-    return check
-
-
-def one_of(*words: str) -> Check:
-    """A check of a closed vocabulary; the fault offers the nearest word."""
-
-    def check(value: Any) -> str:
-        return "" if value in words else f"should be one of {', '.join(words)}{near(str(value), words)}"
-
-    return check
-
-
-currency = shaped(r"[A-Z]{3}", "an ISO 4217 code in capitals, such as EUR")
-country = shaped(r"[A-Z]{2}", "an ISO 3166 code of two capitals, such as FI")
-locale = shaped(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", "a language such as fi, fi-FI or pt-BR")
-colour = shaped(r"#[0-9a-fA-F]{6}", "a colour such as #1f5c4d")
 
 
 def secret(value: Any) -> str:
@@ -156,6 +133,23 @@ APP: dict[str, Check] = {
     "max_body": text,
     "queue": number,
     "log_level": text,
+    "log_format": one_of("json", "text"),
+    "worker_listen": text,
+    "alerts": table,
+    "retention": table,
+    "traces": table,
+}
+_APP_TABLES: dict[str, dict[str, Check]] = {
+    "alerts": {
+        **dict.fromkeys(("every", "wait", "quiet"), span),
+        **dict.fromkeys(("channel", "sender"), text),
+        "mail": text_or_list,
+        "chat": secret,
+        "style": one_of(*STYLES),
+        "private_addresses": flag,
+    },
+    "retention": dict.fromkeys(("webhooks", "messages", "events", "ip", "audit", "traces"), keeping),
+    "traces": {"endpoint": url, "share": share, "headers": table},
 }
 SETTINGS: dict[str, Check] = {
     "name": text,
@@ -303,7 +297,10 @@ def check_document(document: Mapping[str, Any]) -> list[str]:
         return faults
     if document.get("schema") != 1:
         faults.append("schema: should be 1")
-    faults += check_table("app.", document.get("app", {}), APP)
+    app = document.get("app", {})
+    faults += check_table("app.", app, APP)
+    for name, keys in _APP_TABLES.items():
+        faults += check_table(f"app.{name}.", app[name], keys) if isinstance(app.get(name), Mapping) else []
     faults += check_table("flows.", document.get("flows", {}), FLOWS)
     faults += _check_connect(document.get("connect", {}))
     faults += event_faults(document.get("events", {})) + backup_faults(document.get("backup", {}))

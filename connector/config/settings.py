@@ -11,6 +11,7 @@ from connector.config.backups import BackupSettings, ledger_folder, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
+from connector.config.seeing import SeeingSettings
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
 from connector.model import Brand, Enclosure, Guide, Purpose, Shop
@@ -29,6 +30,7 @@ class AppSettings:
     max_body: int
     queue: int
     log_level: str
+    seeing: SeeingSettings = field(default_factory=SeeingSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 # In the order of erasing: what names the rows of others goes last.
 PLACES: tuple[Place, ...] = (
+    Place("run_traces", None, "erase_run_traces", "wipe_run_traces", _words("run_id"), _words("context at")),
     Place(
         "journal",
         "person_journal",
@@ -325,13 +326,15 @@ PLACES: tuple[Place, ...] = (
         _words("provider failures open_until trying_until reason"),
     ),
     Place("flow_pauses", None, None, "wipe_flow_pauses", (), _words("flow_id at reason")),
+    Place("arrivals", None, None, "wipe_arrivals", (), _words("topic at")),
+    Place("event_days", None, None, "wipe_event_days", (), _words("day kind total")),
 )
 
 WITHOUT_PEOPLE = frozenset(
     {
         *("meta", "shops", "endpoints", "credentials", "inbox_cursor", "privacy_access", "schema_ledger"),
         *("connected_shops", "connect_invites", "connect_attempts", "renewals", "notices"),
-        "provider_accounts",
+        *("provider_accounts", "processes", "alerts"),
     }
 )
 """Tables that hold nothing of customers. What they hold of a shop is removed with its connection."""
