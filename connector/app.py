@@ -13,6 +13,7 @@ from connector.calling import Caller, keep_secrets
 from connector.channels import Channels
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
+from connector.config.folders import make_folder
 from connector.contracts import Access, Channel
 from connector.contracts.channel_events import HOOK_PREFIX
 from connector.credentials import Credentials, app_owner
@@ -365,23 +366,13 @@ def _salt(store: Store, vault: Vault, clock: Clock) -> bytes:
     return vault.decrypt(sealed, sealing.SALT_PLACE).encode()
 
 
-def make_folder(database: str) -> None:
-    """The folder of a database that is a file. Raises `ConfigError` when it cannot be made."""
-    if not database.startswith("sqlite:///"):
-        return
-    folder = Path(database.removeprefix("sqlite:///")).parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}", where="app.database") from error
-
-
 def create_app(kiitos: Kiitos) -> Flask:
     """The Flask application: hook URLs (also served by the fast path), hosted pages, health and metrics."""
     # Here and not above: the worker and most commands build a Kiitos too, and serve nothing.
     from flask import Flask
 
     from connector import pages
+    from connector.watching import figures, gauges
     from webhooks.receiver import Receiver, doors_of, mount_receiver
     from webhooks.settings import ReceiverSettings
 
@@ -390,6 +381,7 @@ def create_app(kiitos: Kiitos) -> Flask:
     doors = doors_of(kiitos.config.channels, kiitos.event_urls(), kiitos.registry, kiitos.clock)
     receiver = Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings, doors=doors)
     mount_receiver(app, receiver)
+    gauges.register(receiver.metrics.registry, figures.Looking(kiitos.store, kiitos.clock))
     app.extensions["kiitos"] = kiitos
     pages.register(app)
     return app

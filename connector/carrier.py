@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.bringing import Bringing
-from connector.clock import to_text
 from connector.contracts import (
     DOUBTFUL,
     Accepted,
@@ -17,20 +16,20 @@ from connector.contracts import (
     ListsChanges,
     Message,
     Outcome,
-    Unknown,
 )
 from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
 from connector.intake import again_if_moved, fitting
-from connector.ledger import Attempt, Ledger
+from connector.ledger import Ledger
 from connector.log import get_log
 from connector.looking_up import Asking
 from connector.model import Effect, Event, Run
 from connector.performing import Performed, call, perform
 from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
-from connector.recovery import repeatable_for, settle_left_behind
+from connector.recovery import attempt_of, outcome_of, repeatable_for, settle_left_behind
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs, turns
+from connector.watching.tallies import Tallies
 from flows.aside import CALL
 from flows.outbox import LEASE
 from flows.outcomes import Prepared
@@ -60,6 +59,7 @@ class Carrier:
         self._kiitos = kiitos
         self._ledger = ledger
         self._bringing = Bringing(kiitos)
+        self.tallies = Tallies()
         self._reconciler = Reconciler(kiitos)
         self._asking = Asking(kiitos)
         self._next_look = 0.0
@@ -146,7 +146,7 @@ class Carrier:
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
                 self._bringing.note(tx, ready.effect)
-            self._ledger.begin(_attempt(item, now) for item in prepared)
+            self._ledger.begin(attempt_of(item, now) for item in prepared)
         return prepared
 
     def _prepare_alone(self, one: tuple[str, str], now: datetime) -> list[Prepared]:
@@ -169,6 +169,7 @@ class Carrier:
     def _carry_out(self, prepared: Sequence[Prepared], began: datetime) -> None:
         """Act on what was prepared. Half the lease is the limit: after its end others would do it too."""
         limit = began + LEASE / 2
+        self.tallies.begun([item.effect for item in prepared], began)
         self._send([item for item in prepared if item.by_channel], limit)
         for item in prepared:
             if not item.by_channel and self._clock.now() < limit:
@@ -194,6 +195,7 @@ class Carrier:
             handed: list[Prepared] = []
             outcomes = self._outcomes(channel, self._within(items, limit, handed))
             if handed:
+                self.tallies.sent([(one.effect, outcome_of(one, outcomes)) for one in handed], channel.name)
                 self._store_outcomes(handed, outcomes, channel.idempotent_for, self._clock.now())
             if len(handed) < len(items):
                 self._put_back(items[len(handed) :])
@@ -246,7 +248,7 @@ class Carrier:
             effect = items[0].effect
             log.exception("outcome_not_recorded", error, shop_id=effect.shop_id, effect_id=effect.id)
             with self._store.work.transaction() as tx:
-                self._kiitos.outbox.strand(tx, effect, now, _outcome_of(items[0], outcomes))
+                self._kiitos.outbox.strand(tx, effect, now, outcome_of(items[0], outcomes))
 
     def _record(
         self, items: Sequence[Prepared], outcomes: dict[str, Outcome], window: float, now: datetime, unmoved: list[Run]
@@ -254,7 +256,7 @@ class Carrier:
         with self._store.work.transaction() as tx:
             while unmoved:  # as far as we know: when one did move, the transaction is taken again, and reads them
                 runs.know(tx, unmoved.pop())
-            told = [(item, _outcome_of(item, outcomes)) for item in items]
+            told = [(item, outcome_of(item, outcomes)) for item in items]
             self._kiitos.outbox.learn(tx, told, now)
             for item, outcome in told:
                 self._kiitos.outbox.record(tx, item, outcome, now, window)
@@ -281,6 +283,7 @@ class Carrier:
             # An adapter promises our errors only; what else it raises is its bug, and nobody knows what it did.
             log.exception("platform_effect_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
             failure = Transient("an error of ours or the adapter's; see the log", maybe_done=True)
+        self.tallies.performed(effect, CALL if effect.kind == CALL else settings.shop.platform, failure)
         again_if_moved(lambda: self._store_performed(item, done, failure))
 
     def _store_performed(self, item: Prepared, done: Performed, failure: KiitosError | None) -> None:
@@ -386,14 +389,3 @@ class Carrier:
         with self._store.work.transaction() as tx:
             reconnect(tx, shop_id, now)
             self._kiitos.runner.ingest(tx, shop_id, events, now)
-
-
-def _attempt(item: Prepared, now: datetime) -> Attempt:
-    effect = item.effect
-    return Attempt(item.key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
-
-
-def _outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:
-    assert item.message is not None
-    key = item.message.key
-    return outcomes.get(key) or Unknown(key=key, text="the channel gave no answer")

@@ -143,6 +143,10 @@ class JsonFormatter(logging.Formatter):
     """`{"at": ..., "level": ..., "log": ..., "event": ..., fields}`; lines of other libraries pass the same net."""
 
     def format(self, record: logging.LogRecord) -> str:
+        return codec.encode_text(self.fields(record))
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The line as it may be written."""
         line: dict[str, Any] = {
             "at": to_text(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
@@ -155,13 +159,23 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             line.setdefault("error", type(record.exc_info[1]).__name__)
             line.setdefault("trace", _trace(record.exc_info[1]))
-        return codec.encode_text(line)
+        return line
 
 
-def configure(*, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Write our logs and those of libraries (from WARNING) to `stream` (default stderr). Call once a process."""
+class TextFormatter(JsonFormatter):
+    """The same for people: `at level log: event  name=value ...`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = self.fields(record)
+        head = f"{line.pop('at')} {line.pop('level'):<7} {line.pop('log')}: {line.pop('event')}"
+        return "  ".join([head, *(f"{name}={codec.encode_text(value)}" for name, value in line.items())])
+
+
+def configure(*, level: str = "INFO", stream: TextIO | None = None, form: str = "json") -> None:
+    """Write our logs and those of libraries (from WARNING) to `stream` (default stderr), as `json` or `text`. Call once
+    a process."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(TextFormatter() if form == "text" else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

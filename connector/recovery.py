@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clock import to_text
+from connector.contracts import Outcome, Unknown
 from connector.intake import again_if_moved
 from connector.ledger import Attempt, Fate, Ledger
 from connector.log import get_log
 from connector.model import Effect, EffectStatus
 from connector.store import effects, providers
 from connector.store.db import Tx
+from flows.outbox import LEASE
+from flows.outcomes import Prepared
 
 _LEASE_MARGIN = timedelta(seconds=30)
 
@@ -64,3 +67,16 @@ def _is_under_way(effect: Effect, attempt: Attempt, now: datetime) -> bool:
     if effect.status is not EffectStatus.SENDING or lease is None or lease <= now + _LEASE_MARGIN:
         return False
     return (effect.attempts, to_text(lease)) == (attempt.number, attempt.lease_until)
+
+
+def attempt_of(item: Prepared, now: datetime) -> Attempt:
+    """What the ledger keeps of it."""
+    effect = item.effect
+    return Attempt(item.key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
+
+
+def outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:
+    """Its message's outcome; one the channel left out is unknown."""
+    assert item.message is not None
+    key = item.message.key
+    return outcomes.get(key) or Unknown(key=key, text="the channel gave no answer")

@@ -59,8 +59,8 @@ def load_app(target: str, config: str) -> FastPath:
     return create_asgi(made)
 
 
-def _load_in_worker(target: str, config: str, log_level: str) -> FastPath:
-    log.configure(level=log_level)
+def _load_in_worker(target: str, config: str, log_level: str, log_format: str) -> FastPath:
+    log.configure(level=log_level, form=log_format)
     try:
         app = load_app(target, config)
     except KiitosError as error:  # one line for the operator; a worker that dies twice at once ends the server
@@ -87,6 +87,7 @@ def run_server(
     *,
     config: str = "",
     log_level: str = "INFO",
+    log_format: str = "json",
     backlog: int = 1024,
     stop_timeout: int = 20,
 ) -> None:
@@ -120,4 +121,4 @@ def run_server(
     )
     # The worker is forked from here: what the collector leaves alone stays shared between the two (3 MB less).
     gc.freeze()
-    server.serve(target_loader=partial(_load_in_worker, target, path, log_level), wrap_loader=False)
+    server.serve(target_loader=partial(_load_in_worker, target, path, log_level, log_format), wrap_loader=False)

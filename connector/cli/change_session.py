@@ -89,7 +89,7 @@ def open_session(app: App, client: str | None, shop: str | None, *, acting: bool
 def _open(config: Config, *, acting: bool) -> Store | None:
     url = config.app.database
     if acting:
-        from connector.app import make_folder
+        from connector.config.folders import make_folder
 
         make_folder(url)
         return Store.open(url, inbox_url=config.app.inbox)

@@ -30,6 +30,7 @@ def serve(app: App, host: str | None, port: int | None) -> None:
         port or settings.port,
         config=str(app.path),
         log_level=settings.log_level.upper(),
+        log_format=settings.seeing.log_format,
     )
 
 
@@ -46,9 +47,10 @@ def worker(app: App, once: bool) -> None:
     from connector.ledger import Ledger
     from connector.log import configure
     from connector.reconciliation import Reconciler
+    from connector.watching.keeping_house import make_warden
     from connector.worker import Worker
 
-    configure(level=app.config.app.log_level.upper())
+    configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
     working = Worker(app.kiitos, ledger, Reconciler(app.kiitos))
     working.adopting = True
@@ -69,6 +71,9 @@ def worker(app: App, once: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    working.run(lambda: stopping)
+    warden = make_warden(app.kiitos, working)
+    warden.start()
+    working.run(warden.watched(lambda: stopping))
+    warden.close()
     ledger.close()
     app.kiitos.close()

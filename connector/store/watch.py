@@ -18,6 +18,8 @@ from connector.store.store import Store
 
 BACKUP_AT = "backup_at"
 """The meta value a backup that was verified leaves: its time as text."""
+RESTORED_AT = "restored_at"
+"""The meta value of a database that was restored and is not reconciled yet: since when, as text."""
 _SCANNED = "watch/scanned"
 SCAN = 50_000
 """Deliveries looked at for their topics in one go."""
@@ -182,6 +184,11 @@ def backup_at(tx: Tx) -> datetime | None:
     return from_text(kept) if kept else None
 
 
+def restored_at(tx: Tx) -> str:
+    """Since when a restored database is held, empty for any other."""
+    return meta.get(tx, RESTORED_AT) or ""
+
+
 # -- topics ------------------------------------------------------------------------------------------------------------
 
 
@@ -248,3 +255,19 @@ def processes(tx: Tx) -> list[ProcessRow]:
         )
         for row in tx.all("process_all")
     ]
+
+
+def recovered(tx: Tx, since: datetime) -> dict[str, tuple[int, datetime]]:
+    """Orders found since then that no webhook told of, by shop, and when the newest was found."""
+    rows = tx.all("watch_recovered", since=to_text(since))
+    return {row["shop_id"]: (row["total"], from_text(row["newest"])) for row in rows}
+
+
+def durable(store: Store) -> bool:
+    """Whether what is committed is on the disk, as far as the database's settings say."""
+    for database in (store.work, store.inbox):
+        with database.read() as tx:
+            row = tx.one("watch_durable")
+        if row is None or row["fsync"] != "on":
+            return False
+    return True

@@ -152,3 +152,17 @@ DELETE FROM arrivals WHERE shop_id = :shop_id AND topic IN (
 -- Of one shop.
 DELETE FROM event_days WHERE shop_id = :shop_id AND day IN (
   SELECT day FROM event_days WHERE shop_id = :shop_id LIMIT :limit)
+
+-- watch_recovered --
+-- Orders that no webhook told of, by shop, and the newest of them.
+SELECT shop_id, COUNT(*) AS total, MAX(at) AS newest FROM recoveries
+WHERE at >= :since AND via IN ('poll', 'sweep') GROUP BY shop_id
+
+-- watch_durable (sqlite) --
+-- Whether a commit is on the disk when it returns: 2 is FULL, 3 EXTRA.
+SELECT CASE WHEN synchronous >= 2 THEN 'on' ELSE 'off' END AS fsync FROM pragma_synchronous
+
+-- watch_durable (postgres) --
+-- Whether a commit is on the disk when it returns.
+SELECT CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'
+  THEN 'on' ELSE 'off' END AS fsync

@@ -1,0 +1,184 @@
+"""What a worker does beside its work to be seen: its port, its row among the processes, systemd's watchdog, the topics
+of webhooks, alerts, and removing what is kept no longer. One thread; whatever fails in it holds up nobody's mail.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from connector import __version__
+from connector.app import Kiitos
+from connector.clock import from_text, to_text
+from connector.errors import KiitosError, StoreUnavailable
+from connector.log import get_log
+from connector.store import meta, watch
+from connector.store.db import Tx
+from connector.watching.figures import Looking
+from connector.watching.port import TEXT, Page, Port, as_json
+from connector.watching.readiness import readiness
+from connector.watching.systemd import Systemd
+from connector.watching.tallies import Tallies
+
+STUCK = 300.0
+"""Seconds without a round after which the worker is not alive: a batch's lease is 60, a look at a platform 30."""
+STEP = 0.5
+"""Seconds between two looks at what is due here."""
+SAY_EVERY = 30.0
+FORGET = timedelta(days=1)
+"""A process that ended without a word is forgotten after this."""
+_KEEPER = "watch/keeper"
+KEEPS = timedelta(minutes=10)
+
+log = get_log("watching")
+
+
+class Warden:
+    """One worker's. `watched()` tells it of the worker's rounds; `chores` are done by one worker of the
+    installation, each (seconds between two, what to do), and may say that there is more by returning `True`."""
+
+    def __init__(
+        self,
+        kiitos: Kiitos,
+        tallies: Tallies,
+        trusted: Callable[[], bool],
+        chores: tuple[tuple[float, Callable[[], bool]], ...] = (),
+        systemd: Systemd | None = None,
+    ) -> None:
+        self._store = kiitos.store
+        self._clock = kiitos.clock
+        self._looking = Looking(kiitos.store, kiitos.clock)
+        self._tallies = tallies
+        self._trusted = trusted
+        self._systemd = systemd or Systemd()
+        self._id = kiitos.clock.new_id()
+        self._beat = kiitos.clock.monotonic()
+        self._rounds = 0
+        self._done = threading.Event()
+        self._chores = dict(enumerate(chores))
+        self._due = dict.fromkeys(("say", "systemd", *map(str, self._chores)), float("-inf"))
+        listen = kiitos.config.app.seeing.worker_listen
+        self.port = Port(listen, self.pages()) if listen else None
+        self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
+
+    def start(self) -> None:
+        if self.port is not None:
+            log.info("listening", address=self.port.address)
+        self._thread.start()
+        self._systemd.ready()
+
+    def close(self) -> None:
+        """Stop, and say that this process ended well."""
+        self._systemd.stopping()
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        if self.port is not None:
+            self.port.close()
+        try:
+            with self._store.work.transaction() as tx:
+                watch.gone(tx, self._id, self._clock.now() - FORGET)
+                if (meta.get(tx, _KEEPER) or "").startswith(f"{self._id}|"):
+                    meta.put(tx, _KEEPER, "", self._clock.now())
+        except StoreUnavailable as error:
+            log.error("store_unavailable", code=error.code)
+
+    def watched(self, stopping: Callable[[], bool]) -> Callable[[], bool]:
+        """The same question; whenever the worker's own thread asks it, another round begins."""
+        own = threading.current_thread()
+
+        def asked() -> bool:
+            if threading.current_thread() is own:
+                self.beat()
+            return stopping()
+
+        return asked
+
+    def beat(self) -> None:
+        """The worker begins another round."""
+        self._beat = self._clock.monotonic()
+        self._rounds += 1
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker's rounds go on."""
+        return self._clock.monotonic() - self._beat < STUCK
+
+    def ready(self) -> dict[str, bool]:
+        """The single checks, and all of them together as `ready`."""
+        found = {**readiness(self._store), "clock": self._trusted(), "alive": self.alive}
+        return {"ready": all(found.values()), **found}
+
+    def pages(self) -> dict[str, Page]:
+        return {"/health": self._health, "/ready": self._ready, "/metrics": self._metrics}
+
+    def _health(self) -> tuple[int, str, bytes]:
+        return (200, TEXT, b"ok") if self.alive else (503, TEXT, b"no round for minutes")
+
+    def _ready(self) -> tuple[int, str, bytes]:
+        found = self.ready()
+        return (200 if found["ready"] else 503, "application/json", as_json(found))
+
+    def _metrics(self) -> tuple[int, str, bytes]:
+        # Here and not above: a worker that nobody scrapes does without it.
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+        from connector.watching.gauges import register
+
+        registry = CollectorRegistry()
+        register(registry, self._looking, self._tallies)
+        return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
+
+    def _run(self) -> None:
+        while not self._done.wait(STEP):
+            try:
+                self.work()
+            except StoreUnavailable as error:
+                log.error("store_unavailable", code=error.code)
+            except Exception as error:
+                log.exception("watching_failed", error)
+
+    def work(self) -> None:
+        """Do what is due here."""
+        if self._systemd.interval is not None and self.alive and self._comes("systemd", self._systemd.interval):
+            self._systemd.alive(f"{self._rounds} rounds")
+        if self._comes("say", SAY_EVERY):
+            with self._store.work.transaction() as tx:
+                watch.alive(tx, self._id, "worker", socket.gethostname(), __version__, self._clock.now())
+        # By a wrong clock everything would be too old to keep.
+        if self._trusted():
+            self._work_off()
+
+    def _work_off(self) -> None:
+        for number, (every, chore) in self._chores.items():
+            if not self._comes(str(number), every):
+                continue
+            with self._store.work.transaction() as tx:
+                mine = keeps(tx, self._id, self._clock.now())
+            try:
+                if mine and chore():
+                    self._due[str(number)] = float("-inf")
+            except StoreUnavailable:
+                raise
+            except KiitosError as error:
+                log.error("chore_failed", code=error.code, reason=error.message)
+
+    def _comes(self, name: str, every: float) -> bool:
+        """Whether it is time again; if so the next time is set."""
+        now = self._clock.monotonic()
+        if now < self._due[name]:
+            return False
+        self._due[name] = now + every
+        return True
+
+
+def keeps(tx: Tx, process_id: str, now: datetime) -> bool:
+    """Whether this process is the one of the installation that keeps house; it is for ten minutes from now."""
+    tx.hold([_KEEPER])
+    holder, _, until = (meta.get(tx, _KEEPER) or "").partition("|")
+    if holder and holder != process_id and until and from_text(until) > now:
+        return False
+    meta.put(tx, _KEEPER, f"{process_id}|{to_text(now + KEEPS)}", now)
+    return True

@@ -1,0 +1,131 @@
+"""What is kept no longer is gone, on both engines, and what is still needed stays."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from connector.model import Channel, Consent, ConsentState, EffectStatus, Purpose, Ref, RunStatus
+from connector.store import Store, consents, deliveries, effects, entities, events, inbox, keeping, runs
+from connector.store import traces as trace_store
+from tests.store.examples import NOW, SHOP, at, delivery, effect, event, order, order_event, run
+
+LIMIT = at(-24)
+"""What came before is too old."""
+LEASE = timedelta(seconds=30)
+
+
+def ids(store: Store) -> list[str]:
+    with store.inbox.read() as tx:
+        return [one.dedup_key for one in inbox.after(tx, 0, 100)]
+
+
+def test_old_deliveries_go_and_what_nobody_finished_stays(store: Store) -> None:
+    with store.inbox.transaction() as tx:
+        inbox.put_many(
+            tx,
+            [
+                *(delivery(key, received_at=at(-48)) for key in ("done", "dead", "leased")),
+                delivery("young"),
+            ],
+        )
+    claimed = {one.delivery.dedup_key: one.delivery.id for one in deliveries.claim(store, NOW, 10, LEASE)}
+    with store.inbox.transaction() as tx:
+        inbox.put_many(tx, [delivery("unread", received_at=at(-48))])
+    with store.work.transaction() as tx:
+        deliveries.finish(tx, SHOP, claimed["done"], NOW)
+        deliveries.fail(tx, SHOP, claimed["dead"], NOW, "X", "why", None)
+        deliveries.finish(tx, SHOP, claimed["young"], NOW)
+    assert keeping.webhooks(store, LIMIT, 0) is None
+    assert ids(store) == ["leased", "young", "unread"]
+    with store.work.read() as tx:
+        assert deliveries.failed(tx) == []
+        assert set(deliveries.status_of(tx, list(claimed.values()))) == {claimed["leased"], claimed["young"]}
+
+
+def test_pages_of_deliveries_follow_one_another(store: Store, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(keeping, "PAGE", 2)
+    with store.inbox.transaction() as tx:
+        inbox.put_many(tx, [delivery(str(number), received_at=at(-48)) for number in range(5)])
+    for one in deliveries.claim(store, NOW, 10, LEASE):
+        with store.work.transaction() as tx:
+            deliveries.finish(tx, SHOP, one.delivery.id, NOW)
+    place: int | None = 0
+    pages = 0
+    while place is not None:
+        place = keeping.webhooks(store, LIMIT, place)
+        pages += 1
+    assert (ids(store), pages) == ([], 3)
+
+
+def content(store: Store, effect_id: str) -> bytes | None:
+    with store.work.read() as tx:
+        found = effects.get(tx, SHOP, effect_id)
+    assert found is not None
+    return found.content
+
+
+def test_old_messages_become_digests_and_what_may_still_be_sent_stays(store: Store) -> None:
+    body = b"Dear Aino, thank you! " * 100
+    with store.work.transaction() as tx:
+        for status in ("sent", "skipped", "failed", "uncertain", "pending", "held", "sending"):
+            tx_effect = effect(
+                status,
+                status=EffectStatus(status),
+                created_at=at(-60),
+                done_at=at(-48) if status in ("sent", "skipped", "failed", "uncertain") else None,
+                content=body,
+                attempts=1,
+            )
+            effects.put(tx, tx_effect)
+        effects.put(tx, effect("young", status=EffectStatus.SENT, created_at=at(-60), done_at=NOW, content=body))
+    digest = b"sha256 " + hashlib.sha256(body).hexdigest().encode()
+    for _ in range(2):  # once more changes nothing
+        assert keeping.messages(store, SHOP, LIMIT, "") is None
+        assert {content(store, name) for name in ("sent", "skipped")} == {digest}
+        assert {content(store, name) for name in ("failed", "uncertain")} == {None}
+        assert {content(store, name) for name in ("pending", "held", "sending", "young")} == {body}
+
+
+def test_old_events_become_counts_and_those_of_a_run_under_way_stay(store: Store) -> None:
+    with store.work.transaction() as tx:
+        for order_id, recorded in (("1", -48), ("2", -48), ("3", 0)):
+            told = event("order.paid", Ref("order", order_id), happened=at(recorded), key=f"{order_id}/paid")
+            events.record(tx, SHOP, told, at(recorded), None)
+        runs.start(tx, run("going", order_id="2", status=RunStatus.SLEEPING))
+        runs.start(tx, run("ended", order_id="1", status=RunStatus.COMPLETED, wake_at=None))
+    for _ in range(2):
+        assert keeping.events(store, SHOP, LIMIT, "") is None
+        with store.work.read() as tx:
+            assert [bool(events.for_order(tx, SHOP, name)) for name in "123"] == [False, True, True]
+            assert keeping.event_days(tx, SHOP) == [(f"{at(-48):%Y-%m-%d}", "order.paid", 1)]
+
+
+def test_the_hashed_address_leaves_the_evidence_and_the_decision_stays(store: Store) -> None:
+    with store.work.transaction() as tx:
+        entities.apply(tx, SHOP, order_event(order()), NOW)
+        for hours, evidence in ((-48, '{"ip":"abc","page":"signup"}'), (-47, '{"page":"x"}'), (0, '{"ip":"abc"}')):
+            decided = Consent(
+                channel=Channel.EMAIL,
+                purpose=Purpose.MARKETING,
+                state=ConsentState.GRANTED,
+                raw_state="yes",
+                at=at(hours),
+                source="page",
+                address="aino@example.test",
+                evidence=evidence,
+            )
+            consents.record(tx, SHOP, decided, at(hours))
+    assert keeping.addresses(store, SHOP, LIMIT, -1) is None
+    with store.work.read() as tx:
+        found = [row.evidence for row in consents.history(tx, SHOP, "aino@example.test")]
+    assert sorted(found) == ['{"ip":"abc"}', '{"page":"signup"}', '{"page":"x"}']
+
+
+def test_old_traces_go(store: Store) -> None:
+    with store.work.transaction() as tx:
+        trace_store.put(tx, SHOP, "old", "00-a-b-01", at(-48))
+        trace_store.put(tx, SHOP, "new", "00-c-d-01", NOW)
+    assert keeping.traces(store, SHOP, LIMIT) is False
+    with store.work.read() as tx:
+        assert [trace_store.get(tx, SHOP, name) for name in ("old", "new")] == ["", "00-c-d-01"]
