@@ -16,7 +16,7 @@ from connector.store import meta
 from connector.store.db import Row, Tx
 from connector.store.store import Store
 
-BACKUP_AT = "backup_at"
+BACKUP_AT = "backup/last"
 """The meta value a backup that was verified leaves: its time as text."""
 RESTORED_AT = "restored_at"
 """The meta value of a database that was restored and is not reconciled yet: since when, as text."""
@@ -271,3 +271,9 @@ def durable(store: Store) -> bool:
         if row is None or row["fsync"] != "on":
             return False
     return True
+
+
+def known_since(tx: Tx, shop_id: str) -> datetime | None:
+    """When the shop became known here."""
+    row = tx.one("watch_known_since", shop_id=shop_id)
+    return from_text(row["created_at"]) if row else None

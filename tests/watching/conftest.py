@@ -35,6 +35,7 @@ tls = "none"
 [defaults]
 email = "mail"
 fetch_before_send = false
+#DEFAULTS
 flows.order-confirmation = { file = "order_confirmation" }
 flows.review-request = { file = "review_request", params = { wait = "10d" } }
 [clients.acme.shops.main]
@@ -52,19 +53,21 @@ BODY = Path(__file__).parents[1] / "recordings/shopify/orders_create/finnish_cus
 
 @dataclass
 class House:
-    """`app` is what else stands in `[app]`, `more` what stands below everything."""
+    """`app` is what else stands in `[app]`, `more` what stands below everything, `defaults` what stands in those."""
 
     folder: Path
     clock: ManualClock
     mails: Memory = field(default_factory=Memory)
     app: str = ""
     more: str = ""
+    defaults: str = ""
     opened: list[Kiitos] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
         path = self.folder / "app.toml"
-        path.write_text(APP.replace("#APP", self.app) + self.more, "utf-8")
+        text = APP.replace("#APP", self.app).replace("#DEFAULTS", self.defaults)
+        path.write_text(text + self.more, "utf-8")
         return path
 
     def open(self) -> Kiitos:

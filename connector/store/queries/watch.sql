@@ -166,3 +166,7 @@ SELECT CASE WHEN synchronous >= 2 THEN 'on' ELSE 'off' END AS fsync FROM pragma_
 -- Whether a commit is on the disk when it returns.
 SELECT CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'
   THEN 'on' ELSE 'off' END AS fsync
+
+-- watch_known_since --
+-- When a shop became known.
+SELECT created_at FROM shops WHERE shop_id = :shop_id

@@ -1,0 +1,200 @@
+"""Checks of what is outside: shops and their webhooks, channels, domains, how customers take the messages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connector.errors import KiitosError
+from connector.model import ShopStatus
+from connector.sender_domain import check_domain
+from connector.store import pace, watch
+from connector.watching.patient import FIRST, QUIET, Patient
+from connector.watching.trouble import Check, Found, fail, warn
+from flows.alarms import COMPLAINT
+from flows.policy import HARD_BOUNCE
+from flows.render.mime import split_sender
+from flows.suppressing import INVALID
+
+if TYPE_CHECKING:
+    from flows.render.renderer import Renderer
+
+OVERDUE = timedelta(days=1)
+"""Credentials that should have been renewed so long ago are not being renewed."""
+WINDOW = timedelta(days=30)
+COMPLAINTS_WARN, COMPLAINTS_FAIL = 0.001, 0.003
+"""Gmail's lines (facts/messaging.md 5.2): keep under 0.1 %, never reach 0.3 %."""
+LEAST_COMPLAINTS = 2
+"""One complaint is a person's, two may be the flow's."""
+SUPPRESSED = 0.05
+"""Of a shop's customers that cannot be reached: more is a list of bad addresses."""
+LEAST_PEOPLE = 200
+MANY_FAILURES = 3
+
+
+def _disconnected(patient: Patient) -> Iterator[Found]:
+    for _, shop in patient.shops():
+        if shop.status is ShopStatus.DISCONNECTED:
+            yield fail("the shop refuses our credentials; order messages go on, everything else waits", shop.id)
+
+
+def _left_out(patient: Patient) -> Iterator[Found]:
+    for shop_id, reason in sorted(patient.kiitos.config.left_out.items()):
+        yield fail(f"the connected store cannot be used: {reason}", shop_id)
+
+
+def _webhooks(patient: Patient) -> Iterator[Found]:
+    heard = patient.figures.last_webhooks()
+    with patient.kiitos.store.work.read() as tx:
+        recovered = watch.recovered(tx, patient.now - QUIET)
+        since = {shop_id: watch.known_since(tx, shop_id) for shop_id in patient.kiitos.config.shops}
+    for _, shop in patient.shops():
+        if shop.status is not ShopStatus.ACTIVE:
+            continue
+        last, (lost, newest) = heard.get(shop.id), recovered.get(shop.id, (0, None))
+        began = since[shop.id]
+        if newest is not None and (last is None or newest > last):
+            yield fail(f"{lost} orders were found this week that no webhook told of", shop.id)
+        elif last is None and began is not None and patient.now - began > FIRST:
+            yield warn("no webhook has ever come", shop.id)
+        elif last is not None and patient.now - last > QUIET:
+            yield warn(f"the last webhook came {patient.ago(last)} ago", shop.id)
+
+
+def _tokens(patient: Patient) -> Iterator[Found]:
+    for shop_id, row in sorted(patient.figures.renewals.items()):
+        if row.refused_at is not None:
+            yield fail(f"credentials are refused for {patient.ago(row.refused_at)}", shop_id)
+        elif row.keep_at is not None and patient.now - row.keep_at > OVERDUE:
+            yield fail(f"credentials should have been renewed {patient.ago(row.keep_at)} ago", shop_id)
+
+
+def _jobs(patient: Patient) -> Iterator[Found]:
+    for shop_id, kind, attempts, code in patient.figures.jobs:
+        if attempts >= MANY_FAILURES:
+            yield warn(f"'{kind}' failed {attempts} times in a row ({code})", shop_id)
+
+
+def _providers(patient: Patient) -> Iterator[Found]:
+    for one in patient.figures.blocked:
+        whom = f" for {one.shop_id}" if one.shop_id else ""
+        yield warn(f"{one.provider} is left alone{whom} until {one.until:%Y-%m-%d %H:%M} UTC", one.provider)
+
+
+def _channels(patient: Patient) -> Iterator[Found]:
+    for name in sorted(patient.kiitos.config.channels):
+        try:
+            patient.kiitos.channels.named(name)
+        except KiitosError as error:
+            yield fail(f"the channel cannot be used: {error.message}", name)
+
+
+def _templates(patient: Patient) -> Iterator[Found]:
+    """Whether every template a flow sends can be read, in the language of its shop."""
+    for settings, shop in patient.shops():
+        names = {
+            name
+            for flow in patient.kiitos.catalog.flows(shop.id)
+            for item in flow.steps
+            for name in item.step.templates()
+        }
+        renderer = patient.kiitos.renderer.under(settings.templates, settings.brand)
+        for name in sorted(names):
+            yield from (fail(f"{name}: {fault}", shop.id) for fault in _faults(renderer, name, settings.shop.locale))
+
+
+def _faults(renderer: Renderer, name: str, locale: str | None) -> Iterator[str]:
+    try:
+        for error in renderer.check_template(name, renderer.language(name, locale)):
+            yield error.message
+    except KiitosError as error:
+        yield error.message
+
+
+def _suppressed(patient: Patient) -> Iterator[Found]:
+    bad: Counter[str] = Counter()
+    for (shop_id, reason), total in patient.figures.suppressed.items():
+        if reason in (HARD_BOUNCE, INVALID):
+            bad[shop_id] += total
+    with patient.kiitos.store.work.read() as tx:
+        people = watch.people(tx)
+    for shop_id, total in sorted(bad.items()):
+        known = people.get(shop_id, 0)
+        if known >= LEAST_PEOPLE and total > SUPPRESSED * known:
+            yield warn(f"{total} of {known} customers cannot be reached: {total / known:.0%}", shop_id)
+
+
+def _complaints(patient: Patient) -> Iterator[Found]:
+    since = patient.now - WINDOW
+    for _, shop in patient.shops():
+        with patient.kiitos.store.work.read() as tx:
+            ids = [flow.id for flow in patient.kiitos.catalog.flows(shop.id)]
+            sent = sum(pace.begun(tx, shop.id, flow_id, since) for flow_id in ids)
+            said = sum(pace.objections(tx, shop.id, flow_id, COMPLAINT, since) for flow_id in ids)
+        if said < LEAST_COMPLAINTS or said <= COMPLAINTS_WARN * sent:
+            continue
+        found = fail if said > COMPLAINTS_FAIL * sent else warn
+        yield found(f"{said} complaints of {sent} messages in 30 days ({said / max(sent, said):.2%})", shop.id)
+
+
+def _domains(patient: Patient) -> Iterator[Found]:
+    if patient.txt is None:
+        return
+    asked: set[tuple[str, str]] = set()
+    for settings, _ in patient.shops():
+        name = settings.email_channel
+        table = patient.kiitos.config.channels.get(name, {})
+        domain = split_sender(settings.sender)[1].rpartition("@")[2].lower()
+        if (name, domain) in asked:
+            continue
+        asked.add((name, domain))
+        kind, selector = str(table.get("kind", "")), str(table.get("dkim_selector", ""))
+        for finding in check_domain(domain, kind, selector, patient.txt):
+            if finding.verdict == "fail":
+                yield fail(f"{finding.code.replace('_', ' ')} ({domain})", name)
+
+
+CHECKS: tuple[Check[Patient], ...] = (
+    Check(
+        "shops",
+        "Codes, reviews and advertising of the shop wait until it is connected again.",
+        "kiitos shops check SUBJECT",
+        _disconnected,
+    ),
+    Check("stores_left_out", "Nothing happens for this shop.", "kiitos config check", _left_out),
+    Check(
+        "webhooks",
+        "Without webhooks we hear of orders only when we ask, every quarter of an hour.",
+        "kiitos shops webhooks SUBJECT --repair",
+        _webhooks,
+    ),
+    Check(
+        "tokens", "A shop that cannot be asked gets order messages only.", "kiitos shops add --shop SUBJECT", _tokens
+    ),
+    Check("jobs", "What webhooks lose is not found while this fails.", "kiitos shops completeness SUBJECT", _jobs),
+    Check("providers", "Messages wait, or go by another provider.", "kiitos channels list", _providers),
+    Check("channels", "Nothing can be sent through it.", "kiitos channels check SUBJECT", _channels, slow=True),
+    Check("templates", "Its messages cannot be made.", "kiitos templates check SUBJECT", _templates, slow=True),
+    Check(
+        "suppressed",
+        "Providers throttle and block senders whose lists bounce.",
+        "kiitos suppressions list SUBJECT",
+        _suppressed,
+        slow=True,
+    ),
+    Check(
+        "complaints",
+        "Above 0.3 % Gmail and Yahoo put everything of the sender into the spam folder.",
+        "kiitos messages list SUBJECT --became complained",
+        _complaints,
+    ),
+    Check(
+        "sender_domain",
+        "Mail that is not signed for its sender's domain is not believed.",
+        "kiitos channels check SUBJECT",
+        _domains,
+        slow=True,
+    ),
+)
