@@ -1,4 +1,4 @@
-"""What the machine says about itself: disks, file systems, files, the SQLite library. Tests put another in its place."""
+"""What the machine says about itself: disks, file systems, files, SQLite. Tests put another in its place."""
 
 from __future__ import annotations
 
