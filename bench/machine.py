@@ -56,7 +56,7 @@ def describe() -> dict[str, str]:
     """Facts about machine, interpreter and libraries; no host name, no user name, no path."""
     configured = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
     optimised = "PGO" if "--enable-optimizations" in configured else "no PGO"
-    packages = ("granian", "flask", "orjson", "python-liquid")
+    packages = ("uvicorn", "uvloop", "httptools", "flask", "orjson", "python-liquid")
     return {
         "cpu": _cpu_model(),
         "cores": str(os.cpu_count()),

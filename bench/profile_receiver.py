@@ -1,8 +1,8 @@
 """`python -m bench.profile_receiver [fsync_us [rate]]`: the receiver's CPU by thread, with the rows of its commits.
 
 A closed loop at 64 connections, or an open one at `rate` a second. The threads, in the order they start: the event loop
-(pages only), the directory, checkpoints, the writer, granian's network, granian's Python. A thread that gives its core
-up of itself more than about once a webhook waits for another: mostly for the interpreter's lock.
+(everything of a webhook), the directory, checkpoints. A thread that gives its core up of itself more than about once a
+webhook waits for another: mostly for the interpreter's lock.
 """
 
 from __future__ import annotations

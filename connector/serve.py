@@ -1,4 +1,4 @@
-"""Serving an application: granian, one worker, the webhook fast path in front of Flask.
+"""Serving an application: uvicorn, one worker under a supervisor, deliveries answered in its protocol.
 
     run_server("connector.app:create_app", "0.0.0.0", 8000, config="app.toml")
 
@@ -8,44 +8,71 @@ One worker on purpose: all receivers of a machine share one inbox, and a second 
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
+import signal
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from granian import loops
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import Server
-
-from connector import log
+from connector import log, supervisor
 from connector.errors import ConfigError, KiitosError
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from pathlib import Path
+    from socket import socket
 
-    from webhooks.fast import FastPath
+    from flask import Flask
+    from uvicorn import Server
+
+    from webhooks.front import Front
 
 CONFIG_VARIABLE = "KIITOS_CONFIG"
 EX_CONFIG = 78  # sysexits.h
 
 
-def create_asgi(app: Flask, *, threads: int = 10) -> FastPath:
+def create_asgi(app: Flask, *, threads: int = 10) -> Front:
     """The ASGI form of an application with a mounted receiver; starts and closes the receiver with its lifespan.
 
     `threads` serve the Flask side (pages, admin). Works under any ASGI server that knows lifespan.
     """
     # Here and not above: the supervisor, which runs `run_server`, serves nothing itself.
-    from webhooks.fast import FastPath
+    from webhooks.front import Front
     from webhooks.receiver import receiver_of
 
-    return FastPath(app, receiver_of(app), threads=threads)
+    return Front(app, receiver_of(app), threads=threads)
 
 
-def load_app(target: str, config: str) -> FastPath:
+def create_server(app: Front, *, stop_timeout: int = 20, certificate: Path | None = None) -> Server:
+    """A server for `server.run(sockets=[...])`; `server.should_exit = True` ends it after the requests at hand.
+
+    `certificate` is one PEM file with its key: for tests, as in production a proxy speaks TLS.
+    """
+    from uvicorn import Config, Server
+
+    from webhooks.wire import IDLE, HookProtocol
+
+    return Server(
+        Config(
+            app,
+            http=HookProtocol,
+            ws="none",
+            interface="asgi3",
+            lifespan="on",
+            timeout_graceful_shutdown=stop_timeout,
+            timeout_keep_alive=int(IDLE),
+            ssl_certfile=certificate,
+            # What a proxy says of the client is not believed without being told which proxy.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            log_level="error",
+        )
+    )
+
+
+def load_app(target: str, config: str) -> Front:
     """Import `module:function`, call it with the path of the configuration, wrap what it gives.
 
     Raises `ConfigError` naming the target when it cannot be found.
@@ -59,25 +86,31 @@ def load_app(target: str, config: str) -> FastPath:
     return create_asgi(made)
 
 
-def _load_in_worker(target: str, config: str, log_level: str, log_format: str) -> FastPath:
-    log.configure(level=log_level, form=log_format)
+def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
+    """The worker's life; its exit code."""
     try:
         app = load_app(target, config)
-    except KiitosError as error:  # one line for the operator; a worker that dies twice at once ends the server
+    except KiitosError as error:  # one line for the operator; a worker that cannot start ends the server
         log.get_log("serve").error("cannot_start", code=error.code, reason=error.message)
-        raise SystemExit(EX_CONFIG) from None
+        return EX_CONFIG
     # A delivery leaves no cycles behind, and what was imported stays: the collector need not look at them so often.
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
-    return app
+    server, parent = create_server(app, stop_timeout=stop_timeout), os.getppid()
 
+    async def mind_parent() -> None:
+        if os.getppid() != parent:  # the supervisor was killed: whoever starts another needs the port
+            server.should_exit = True
 
-def _make_loop() -> asyncio.AbstractEventLoop:
-    from webhooks.inline import InlineLoop
+    def stop(*_: Any) -> None:
+        server.should_exit = True
 
-    loop = InlineLoop()
-    asyncio.set_event_loop(loop)
-    return loop
+    server.config.callback_notify, server.config.timeout_notify = mind_parent, 1
+    # uvicorn puts these back when it has ended, and raises the signal again.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+    return 0
 
 
 def run_server(
@@ -97,28 +130,11 @@ def run_server(
 
     `target` is `module:function`; the function takes the path of the configuration (`config`, else the environment
     variable KIITOS_CONFIG) and returns a Flask application with a mounted receiver. `stop_timeout` is in seconds.
+    Raises `ConfigError` when the address cannot be listened on.
     """
     path = config or os.environ.get(CONFIG_VARIABLE, "")
-    if os.name != "nt":
-        loops.register(Loops.auto.value)(_make_loop)
-    server = Server(
-        target,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        blocking_threads=1,
-        loop=Loops.auto,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=64 * 1024 + 8192),
-        websockets=False,
-        backlog=backlog,
-        log_level=LogLevels.warning,
-        workers_kill_timeout=stop_timeout,
-        # A worker that died (out of memory, a fault in a C library) must come back: the shops keep sending.
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-    )
+    log.configure(level=log_level, form=log_format)
+    listener = supervisor.listen(host, port, backlog)
     # The worker is forked from here: what the collector leaves alone stays shared between the two (3 MB less).
     gc.freeze()
-    server.serve(target_loader=partial(_load_in_worker, target, path, log_level, log_format), wrap_loader=False)
+    supervisor.keep_alive(partial(_work, target, path, stop_timeout, listener), stop_timeout + 5)

@@ -4,6 +4,7 @@ Order: method, encoding and size (before the body is read) → endpoint → sign
 
     404  unknown key, or a path that is no hook         401  not signed by the platform
     413  body above `max_body`                          415  Content-Encoding other than identity
+    408  a body too slow                                431  a head too large
     503  cannot be stored now; Retry-After is set       200  stored (or stored before, or a handshake)
 
 Events of a channel's provider come in by the same door (`webhooks.doors`) under the name `channel.NAME`; they belong to
@@ -18,6 +19,7 @@ of it that reconciliation sees and repairs.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -33,9 +35,8 @@ from connector.log import get_log
 from connector.metrics import Metrics
 from connector.store.inbox import NewDelivery, kept_headers
 from webhooks.directory import Directory, Entry
-from webhooks.inline import later
 from webhooks.settings import ReceiverSettings
-from webhooks.writer import DeliveryWriter
+from webhooks.writer import DeliveryWriter, Waiter
 
 # Above this the store answers 503 anyway (busy_timeout is 5 s); a waiter must not outlive a dead writer thread.
 STORE_TIMEOUT = 20.0
@@ -61,6 +62,7 @@ UNKNOWN = Answer(404, b"unknown")
 NOT_POST = Answer(405, b"post only", (("Allow", "POST"),))
 TIMED_OUT = Answer(408, b"body too slow", (("Connection", "close"),))
 TOO_LARGE = Answer(413, b"too large")
+HEAD_TOO_LARGE = Answer(431, b"head too large", (("Connection", "close"),))
 ENCODED = Answer(415, b"content-encoding not supported")
 UNSIGNED = Answer(401, b"not accepted")
 UNAVAILABLE = Answer(503, b"try again", _RETRY)
@@ -73,7 +75,8 @@ Decision = Generator[None, bool, T]
 
 
 class Acceptor:
-    """`accept` (blocking) and `accept_soon` (on an event loop) give the same answers to the same request."""
+    """The rules, and the ways to wait for what they need: in a thread (`run`, `store`), on an event loop (`at_once`,
+    `run_soon`, `submit`)."""
 
     def __init__(
         self, directory: Directory, writer: DeliveryWriter, clock: Clock, settings: ReceiverSettings, metrics: Metrics
@@ -186,14 +189,30 @@ class Acceptor:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
+    def at_once(self, decision: Decision[T]) -> T | None:
+        """Take a decision that needs no waiting; `None` when it does."""
+        try:
+            next(decision)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        decision.close()
+        return None
+
+    @property
+    def shares_loop(self) -> bool:
+        """Whether the writer calls its waiters in the event loop's thread."""
+        return self._writer.shares_loop
+
+    def submit(self, delivery: NewDelivery, waiter: Waiter) -> bool:
+        """Have a delivery stored; `False`, and the waiter never called, when there is no room for it."""
+        return self._writer.submit(delivery, waiter)
+
     async def run_soon(self, decision: Decision[T]) -> T:
-        """Take a decision without blocking: on the running event loop, or inline (webhooks.inline)."""
+        """Take a decision on the running event loop, without blocking it."""
         try:
             next(decision)
             while True:
-                read, bring = later()
-                self._directory.fresh().add_done_callback(lambda done, bring=bring: bring(done.result()))  # type: ignore[misc]
-                decision.send(await read)
+                decision.send(await asyncio.wrap_future(self._directory.fresh()))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
@@ -202,11 +221,6 @@ class Acceptor:
         stored: Future[bool] = Future()
         kept = self._writer.submit(delivery, stored.set_result) and _within_time(stored)
         return STORED if kept else UNAVAILABLE
-
-    async def store_soon(self, delivery: NewDelivery) -> Answer:
-        """`store` without blocking."""
-        stored, bring = later()
-        return STORED if self._writer.submit(delivery, bring) and await stored else UNAVAILABLE
 
     # -- both together ----------------------------------------------------------------------------------------------
 
@@ -221,14 +235,6 @@ class Acceptor:
         """The answer to an admitted request whose body is at hand."""
         found = self.run(self.judge(entry, headers, body, query, method))
         return self.count(entry, found if isinstance(found, Answer) else self.store(found))
-
-    async def accept_soon(self, platform: str, key: str, headers: Headers, body: bytes) -> Answer:
-        """`accept` without blocking the event loop."""
-        entry = await self.run_soon(self.admit("POST", f"/hooks/{platform}/{key}", headers))
-        if isinstance(entry, Answer):
-            return self.count(None, entry)
-        found = await self.run_soon(self.judge(entry, headers, body))
-        return self.count(entry, found if isinstance(found, Answer) else await self.store_soon(found))
 
 
 def _within_time(done: Future[bool]) -> bool:

@@ -1,12 +1,13 @@
 """The receiver put together, and the plain Flask road into it.
 
 Both roads ask `webhooks.accept`. The Flask view needs any WSGI server and no event loop; production puts
-`webhooks.fast` in front of it in the same process.
+`webhooks.wire` in front of it in the same process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Request, Response, request
@@ -56,12 +57,15 @@ class Receiver:
         self.metrics.watch("kiitos_inbox_queue_rows", "Deliveries waiting for a commit.", lambda: self.writer.depth)
         self._started = False
 
-    def start(self) -> None:
-        """Read the directory and start the threads. Raises `StoreUnavailable` when the database cannot be read."""
+    def start(self, loop: asyncio.AbstractEventLoop | None = None, arrivals: Callable[[], int] = lambda: 0) -> None:
+        """Read the directory and start the threads; the writer may share that of the running `loop`
+        (`DeliveryWriter.start`).
+
+        Raises `StoreUnavailable` when the database cannot be read."""
         if not self._started:
             self.directory.start()
             self.checkpointer.start()
-            self.writer.start()
+            self.writer.start(loop, arrivals)
             self._started = True
 
     def close(self) -> None:

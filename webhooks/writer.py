@@ -1,5 +1,9 @@
 """Making deliveries durable: one thread, one connection, commits shared by whoever came meanwhile.
 
+The thread is the event loop's where there is one and the inbox is a file: a batch is what came while each turn of the
+loop brought something, and nothing is handed from thread to thread (docs/adr/0008). Else it is the writer's own:
+PostgreSQL is waited for.
+
 No lingering: a batch is what queued up while the last commit ran, so a lone request waits for one commit and a burst
 shares them. On a disk with 2 ms syncs that is 23 times a commit a request (facts/performance.md §1a). Rows leave the
 queue one by one with popleft: swapping the list for a new one would lose a row appended between the swap and the
@@ -8,6 +12,7 @@ wake-up, and acknowledge it.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +27,12 @@ from connector.store.inbox import NewDelivery
 from connector.store.store import Store
 from webhooks.settings import ReceiverSettings
 
+LINGER = 0.002
+"""Seconds a batch may grow on an event loop that always finds something to do: an answer is not due sooner on a slow
+disk, and on a quick one this much work is worth a commit."""
 ROW_OVERHEAD = 512  # headers, keys and index of a row; only the order of magnitude matters
 
-# Called once, in the writer's thread: with True when the row is durable and False when it could not be stored.
+# Called once, in the thread that commits: with True when the row is durable and False when it could not be stored.
 Waiter = Callable[[bool], object]
 Pending = tuple[NewDelivery, Waiter]
 
@@ -56,6 +64,8 @@ class DeliveryWriter:
         self._autocheckpoint = True
         self._tuned = False
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrivals: Callable[[], int] = lambda: 0
         self.committed_bytes = 0
         self.healthy = True
 
@@ -81,12 +91,29 @@ class DeliveryWriter:
         """Call before `start`: another thread checkpoints, so this connection must not."""
         self._autocheckpoint = False
 
-    def start(self) -> None:
+    @property
+    def shares_loop(self) -> bool:
+        """Whether it commits, and calls its waiters, in an event loop's thread."""
+        return self._loop is not None
+
+    def start(self, loop: asyncio.AbstractEventLoop | None = None, arrivals: Callable[[], int] = lambda: 0) -> None:
+        """Commit in a thread of its own, or in that of the running `loop` if the inbox is a file on this machine.
+
+        `arrivals` is a number that rises whenever a connection or bytes come in: the loop takes new connections one a
+        turn, and a commit between each two would be a commit a delivery.
+        """
+        if loop is not None and isinstance(self._inbox, Sqlite):
+            with self._lock:
+                self._loop, self._arrivals, self._asleep = loop, arrivals, True
+                if self._queue:
+                    self._ring()
+            return
         self._thread = threading.Thread(target=self._run, name="inbox-writer", daemon=True)
         self._thread.start()
 
     def close(self, timeout: float = 15.0) -> None:
-        """Refuse new rows, commit what is queued, stop. Idempotent; logs when it takes too long."""
+        """Refuse new rows, commit what is queued, stop. Idempotent; logs when it takes too long. Where it shares an
+        event loop, to be called in the loop's thread, or after its end."""
         with self._lock:
             self._closing = True
             self._ring()
@@ -94,12 +121,34 @@ class DeliveryWriter:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 log.error("writer_still_busy", rows=self._rows)
+        elif self._loop is not None:
+            while self._queue:
+                self._commit(self._take())
 
     def _ring(self) -> None:
-        """Wake the thread. The lock must be held."""
-        if self._asleep:
-            self._asleep = False
+        """Have the queue looked at. The lock must be held."""
+        if not self._asleep:
+            return
+        self._asleep = False
+        if self._loop is None:
             self._bell.release()
+        elif asyncio._get_running_loop() is self._loop:
+            self._loop.call_soon(self._gather, self._loop, -1, self._loop.time())
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._gather, self._loop, -1, self._loop.time())
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, seen: int, began: float) -> None:
+        """Commit one batch once a turn of the loop has brought nothing new, then let it see to its other business."""
+        arrived = self._arrivals()
+        if arrived != seen and len(self._queue) < self._settings.batch_rows and loop.time() - began < LINGER:
+            loop.call_soon(self._gather, loop, arrived, began)
+            return
+        if self._queue:
+            self._commit(self._take())
+        with self._lock:
+            self._asleep = not self._queue
+        if not self._asleep:
+            loop.call_soon(self._gather, loop, -1, loop.time())
 
     def _run(self) -> None:
         while True:

@@ -1,11 +1,10 @@
 """The product's real server inside this process, so that tests and the demo can give it a clock of their own.
 
-The same ASGI application as `kiitos serve`, served by granian on a thread with an event loop.
+The same application and the same protocol as `kiitos serve`, on a thread with an event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -14,11 +13,9 @@ from types import TracebackType
 
 import requests
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from connector.errors import StoreUnavailable
-from connector.serve import create_asgi
+from connector.serve import create_asgi, create_server
 
 
 def free_port() -> int:
@@ -32,29 +29,15 @@ class Serving:
     """`with Serving(app) as serving: serving.url`. With `certificate` (one PEM file, key included) over https."""
 
     def __init__(self, app: Flask, port: int | None = None, certificate: Path | None = None) -> None:
-        self.port = port or free_port()
+        self._listener = socket.create_server(("127.0.0.1", port or 0), backlog=128)
+        self.port = int(self._listener.getsockname()[1])
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self._trust: str | bool = str(certificate) if certificate else True
-        self._server = Server(
-            create_asgi(app, threads=4),
-            address="127.0.0.1",
-            port=self.port,
-            interface=Interfaces.ASGI,
-            http=HTTPModes.http1,
-            websockets=False,
-            log_enabled=False,
-            ssl_cert=certificate,
-            ssl_key=certificate,
-        )
-        self._loop = asyncio.new_event_loop()
+        self._server = create_server(create_asgi(app, threads=4), stop_timeout=5, certificate=certificate)
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._server.serve())
-        finally:
-            self._loop.close()
+        self._server.run(sockets=[self._listener])
 
     def start(self) -> Serving:
         self._thread.start()
@@ -66,7 +49,7 @@ class Serving:
         raise StoreUnavailable("the embedded server did not start within 5 s")
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.stop)
+        self._server.should_exit = True
         self._thread.join(10)
 
     def __enter__(self) -> Serving:

@@ -1,8 +1,7 @@
-"""A receiver with two shops of the invented platform `acme`, in this process or behind a real granian."""
+"""A receiver with two shops of the invented platform `acme`, in this process or behind a real server."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
@@ -10,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,14 +95,15 @@ class Bench:
 
 
 @contextmanager
-def receiver_here(folder: Path, **limits: Any) -> Iterator[Bench]:
-    """A seeded, started receiver over files in `folder`."""
+def receiver_here(folder: Path, *, started: bool = True, **limits: Any) -> Iterator[Bench]:
+    """A seeded receiver over files in `folder`; whoever serves it starts it, unless `started`."""
     store = Store.open(f"sqlite:///{folder / 'work.db'}")
     seed(store)
     app = Flask("bench")
     receiver = Receiver(store, vault(), registry(), SystemClock(), ReceiverSettings(min_free=1, **limits), Metrics())
     mount_receiver(app, receiver)
-    receiver.start()
+    if started:
+        receiver.start()
     try:
         yield Bench(store, receiver, app)
     finally:
@@ -110,7 +111,7 @@ def receiver_here(folder: Path, **limits: Any) -> Iterator[Bench]:
         store.close()
 
 
-# -- behind granian ------------------------------------------------------------------------------------------------
+# -- behind a server ------------------------------------------------------------------------------------------------
 
 
 class ForgetfulWriter(DeliveryWriter):
@@ -139,20 +140,19 @@ class FailingWriter(DeliveryWriter):
 
 
 class TellingWriter(DeliveryWriter):
-    """Notes in the file `loops` beside the database whether an event loop ran where a row was handed over."""
+    """Notes in the file `threads` beside the database in which thread each batch is committed."""
 
-    def submit(self, delivery: Any, waiter: Any) -> bool:
-        looped = asyncio._get_running_loop() is not None
-        with Path(self._inbox.path).with_name("loops").open("a") as notes:
-            notes.write(f"{looped}\n")
-        return super().submit(delivery, waiter)
+    def _commit(self, batch: Any) -> None:
+        with Path(self._inbox.path).with_name("threads").open("a") as notes:
+            notes.write(f"{threading.current_thread().name}\n")
+        super()._commit(batch)
 
 
 WRITERS = {"telling": TellingWriter, "forgetful": ForgetfulWriter, "slow": SlowWriter, "failing": FailingWriter}
 
 
 def create(config: str) -> Flask:
-    """The factory granian's worker calls: `config` is a JSON file with `url`, `limits` and perhaps a `writer`."""
+    """The factory the server's worker calls: `config` is a JSON file with `url`, `limits` and perhaps a `writer`."""
     options = json.loads(Path(config).read_text())
     settings = ReceiverSettings(**options["limits"])
     app = build_receiver_app(Store.open(options["url"]), vault(), registry(), SystemClock(), settings)
@@ -166,7 +166,7 @@ def create(config: str) -> Flask:
 
 @dataclass
 class Server:
-    """A running granian with its supervisor, in a process group of its own."""
+    """A running server with its supervisor, in a process group of its own."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -216,7 +216,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(folder: Path, *, writer: str = "", fresh: bool = True, **limits: Any) -> Iterator[Server]:
-    """Start granian on files in `folder` and wait for its first answer; kill what is left at the end."""
+    """Start the server on files in `folder` and wait for its first answer; kill what is left at the end."""
     if fresh:
         store = Store.open(f"sqlite:///{folder / 'work.db'}")
         seed(store)

@@ -1,4 +1,4 @@
-"""Both roads give the same answer to the same request: the Flask view, and the fast path behind a real granian."""
+"""Both roads give the same answer to the same request: the Flask view, and the fast path behind a real server."""
 
 from __future__ import annotations
 
