@@ -121,23 +121,52 @@ class Intake:
             again_if_moved(lambda: self._together(read))
         except StoreUnavailable:
             raise
-        except Transient as error:  # a subscription could not be confirmed: only such deliveries ask anybody
-            self._one_by_one(batch, error.code, error.message)
         except Exception as error:
-            # One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost.
             if len(batch) > 1:
-                for item in batch:
-                    self._take_in_batch([item])
-                return
-            log.exception("delivery_failed", error, shop_id=batch[0].delivery.shop_id, delivery_id=batch[0].delivery.id)
-            self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
+                self._take_in_apart(batch)
+            elif isinstance(error, Transient):  # a subscription could not be confirmed
+                self._give_back(batch[0], error.code, error.message)
+            else:
+                shop_id, delivery_id = batch[0].delivery.shop_id, batch[0].delivery.id
+                log.exception("delivery_failed", error, shop_id=shop_id, delivery_id=delivery_id)
+                self._give_back(batch[0], "INTERNAL", "an error of ours; see the log")
 
-    def _one_by_one(self, batch: Sequence[Claimed], code: str, text: str) -> None:
-        if len(batch) == 1:
-            self._give_back(batch[0], code, text)
-            return
+    def _take_in_apart(self, batch: Sequence[Claimed]) -> None:
+        """One delivery spoils the batch: its neighbours must not pay for it, and it must not be lost. So the batch is
+        taken once more, each delivery undone by itself where it fails; what failed is then taken alone."""
+        failed: dict[int, Claimed] = {}
+        read: list[tuple[Claimed, _Read]] = []
         for item in batch:
+            try:
+                read.append((item, self._read(item)))
+            except Exception:  # noqa: BLE001 - told when it is taken alone
+                failed[item.delivery.id] = item
+        try:
+            failed |= again_if_moved(lambda: self._each(read))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("deliveries_failed_together", error)
+            failed = {item.delivery.id: item for item in batch}
+        for item in failed.values():
             self._take_in_batch([item])
+
+    def _each(self, batch: Sequence[tuple[Claimed, _Read]]) -> dict[int, Claimed]:
+        """Take each in, in one transaction; those that failed, by id, of which nothing is left."""
+        now, failed, finished = self._clock.now(), {}, []
+        with self._store.work.transaction() as tx:
+            for item, read in batch:
+                try:
+                    with tx.savepoint():
+                        done = self._take_in_one(tx, read, now)
+                except (StoreUnavailable, RunMoved):
+                    raise
+                except Exception:  # noqa: BLE001 - told when it is taken alone
+                    failed[item.delivery.id] = item
+                else:
+                    finished += [done] if done is not None else []
+            deliveries.finish_many(tx, finished, now)
+        return failed
 
     def _read(self, item: Claimed) -> _Read:
         """What a delivery says. Outside the transaction, which holds others up."""

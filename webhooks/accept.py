@@ -35,6 +35,7 @@ from connector.log import get_log
 from connector.metrics import Metrics
 from connector.store.inbox import NewDelivery, kept_headers
 from webhooks.directory import Directory, Entry
+from webhooks.rejections import Rejections
 from webhooks.settings import ReceiverSettings
 from webhooks.writer import DeliveryWriter, Waiter
 
@@ -85,6 +86,7 @@ class Acceptor:
         self._writer = writer
         self._clock = clock
         self._metrics = metrics
+        self._rejections = Rejections(clock)
         self.settings = settings
 
     # -- the rules --------------------------------------------------------------------------------------------------
@@ -160,7 +162,7 @@ class Acceptor:
         try:
             found = entry.adapter.verify(inbound, entry.endpoint)
         except WebhookRejected as rejected:
-            log.info("rejected", platform=platform, reason=rejected.reason, owner_id=entry.owner_id)
+            self._rejections.note(platform, rejected.reason, entry.owner_id)
             return UNSIGNED
         except Transient:
             return NOT_YET

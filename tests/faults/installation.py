@@ -96,10 +96,14 @@ class Installation:
     def orders(self, count: int) -> list[bytes]:
         return list(corpus.bodies(count, START))
 
+    @staticmethod
+    def order_id(body: bytes) -> str:
+        return str(json.loads(body)["id"])
+
     def messages(self, bodies: Iterable[bytes]) -> list[Effect]:
         """The messages of these orders."""
         with self.kiitos.store.work.read() as tx:
-            found = [effects.of_order(tx, SHOP, str(json.loads(body)["id"])) for body in bodies]
+            found = [effects.of_order(tx, SHOP, self.order_id(body)) for body in bodies]
         return [effect for each in found for effect in each if effect.kind == "message"]
 
     def deliveries(self) -> dict[str, int]:
