@@ -40,6 +40,8 @@ class Plan:
     kills: int = 3
     sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     peer_rate: int = 20
+    growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
+    growth_orders: int = 500
 
 
 FULL = Plan()
@@ -58,6 +60,8 @@ QUICK = Plan(
     kill_rates=(200,),
     kills=1,
     sleepers=(10_000, 100_000),
+    growth=(10_000, 100_000),
+    growth_orders=200,
 )
 
 

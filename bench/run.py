@@ -10,12 +10,13 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, kill, memory, messages, peers, receiver, render, sleepers
+from bench.phases import backtest, e2e, floors, growth, kill, memory, messages, peers, receiver, render, sleepers
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -29,9 +30,10 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "memory": memory.run,
     "backtest": backtest.run,
     "sleepers": sleepers.run,
+    "growth": growth.run,
     "peers": peers.run,
 }
-ON_DEMAND = frozenset({"backtest", "peers"})
+ON_DEMAND = frozenset({"backtest", "growth", "peers"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 
@@ -40,6 +42,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ratios to this machine's limit, in one run.")
     parser.add_argument("--quick", action="store_true", help="about a minute: 64 connections, shorter stretches")
     parser.add_argument("--phase", action="append", choices=[*PHASES], help="only this phase (may be repeated)")
+    parser.add_argument("--growth", metavar="SIZES", help="orders of the growth phase, with commas between")
     parser.add_argument(
         "--peers",
         nargs="?",
@@ -51,6 +54,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results here")
     parser.add_argument("--gate", choices=gates.LEVELS, help="exit with 1 when a gate of this level is missed")
     return parser.parse_args(arguments)
+
+
+def plan_of(options: argparse.Namespace) -> plan.Plan:
+    chosen = plan.QUICK if options.quick else plan.FULL
+    if options.growth is None:
+        return chosen
+    return replace(chosen, growth=tuple(int(size) for size in options.growth.split(",")))
 
 
 def phases_of(options: argparse.Namespace) -> list[str]:
@@ -147,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("bench: needs Linux (/proc, epoll)")
         return 2
     lock = only_one_run()
-    bench = plan.prepare(plan.QUICK if options.quick else plan.FULL, tuple(options.systems.split(",")))
+    bench = plan.prepare(plan_of(options), tuple(options.systems.split(",")))
     if options.peers:
         bench.peers = tuple(peers.chosen(options.peers))
     facts = machine.describe()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import corpus, generator, mail
 from bench.generator import Load
-from bench.mail import Sink
+from bench.mail import Delivered, Sink
 from bench.plan import Bench
 from bench.systems import System, launch
 
@@ -46,6 +46,23 @@ def compare(acknowledged: Mapping[str, int], stored: Collection[str], recipients
     return lost, unsent, sum(count - 1 for count in counts.values())
 
 
+def _wait_for(sink: Sink, recipients: Collection[str]) -> list[Delivered]:
+    """Waits until all of them have a message, or nothing came for `QUIET_SECONDS`; then 2 s more, for what is doubled.
+
+    Deliveries stored but not acknowledged when the kill came are mailed too, so the count alone does not end it.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    delivered = sink.wait_for(len(recipients), quiet=QUIET_SECONDS, patience=PATIENCE_SECONDS)
+    while not set(recipients) <= {message.recipient for message in delivered}:
+        rest = deadline - time.monotonic()
+        more = sink.wait_for(len(delivered) + 1, quiet=QUIET_SECONDS, patience=rest) if rest > 0 else delivered
+        if len(more) == len(delivered):
+            return more
+        delivered = more
+    time.sleep(2)
+    return sink.delivered()
+
+
 def kill_once(bench: Bench, system: System, rate: int, after: float, where: Path, sink: Sink) -> Aftermath:
     """Kills all roles `after` seconds into the stream, starts them again and looks for what was acknowledged."""
     acks, corpus_file = where / "acknowledged", bench.corpus(int(rate * SECONDS))
@@ -62,11 +79,7 @@ def kill_once(bench: Bench, system: System, rate: int, after: float, where: Path
     try:
         acknowledged = generator.acknowledged(acks)
         mails = system.mails
-        # Deliveries stored but not acknowledged when the kill came are mailed too, so the count alone does not end it.
-        delivered = sink.wait_for(len(acknowledged), quiet=QUIET_SECONDS, patience=PATIENCE_SECONDS) if mails else []
-        if mails:
-            time.sleep(2)
-            delivered = sink.delivered()
+        delivered = _wait_for(sink, {corpus.email_of(number) for number in acknowledged.values()}) if mails else []
     finally:
         again.stop()
     if outcome.ok == 0 or outcome.resets == 0:

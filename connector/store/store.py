@@ -12,6 +12,7 @@ from connector.store import integrity
 from connector.store.db import Database, Sqlite
 from connector.store.migrate import migrate as migrate_schema
 from connector.store.migrate import verify
+from connector.store.statistics import keep_statistics
 
 
 class Store:
@@ -68,6 +69,10 @@ class Store:
         act = migrate_schema if migrate else verify
         act(self.inbox, "inbox")
         act(self.work, "work")
+        if migrate:
+            for database in (self.work, self.inbox):
+                if isinstance(database, Sqlite):
+                    keep_statistics(database)
         if isinstance(self.inbox, Sqlite):
             self._align_inbox()
 

@@ -81,7 +81,9 @@ def sealed_texts(app: Path) -> list[str]:
     """Every sealed text in any column of any table, whoever put it there."""
     found: list[str] = []
     with closing(sqlite3.connect(app.parent / "kiitos.db")) as db:
-        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (table,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall():
             for row in db.execute(f'SELECT * FROM "{table}"'):
                 found += [cell for cell in row if isinstance(cell, str) and re.match(r"v1:\w+:", cell)]
     return found

@@ -93,7 +93,12 @@ def snapshot(world: World) -> Mapping[str, list[tuple[Any, ...]]]:
     """Every row of every table of the working database."""
     connection = sqlite3.connect(f"file:{world.folder}/kiitos.db?mode=ro", uri=True)
     try:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+        ]
         return {name: sorted(connection.execute(f'SELECT * FROM "{name}"'), key=repr) for name in tables}
     finally:
         connection.close()

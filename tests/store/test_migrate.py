@@ -40,7 +40,7 @@ def database(url: str) -> Database:
 def tables(database: Database) -> set[str]:
     kind = "SELECT tablename AS t FROM pg_tables WHERE schemaname = current_schema()"
     if database.dialect == "sqlite":
-        kind = "SELECT name AS t FROM sqlite_master WHERE type = 'table'"
+        kind = "SELECT name AS t FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     with database.read() as tx:
         rows = tx._cursor.execute(kind).fetchall()
     return {row["t"] if isinstance(row, dict) else row[0] for row in rows}

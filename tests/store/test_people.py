@@ -19,7 +19,12 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 def schema(store: Store) -> dict[str, set[str]]:
     with store.work.read() as tx:
-        tables = [row[0] for row in tx._cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            row[0]
+            for row in tx._cursor.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+        ]
         return {table: {row[1] for row in tx._cursor.execute(f"PRAGMA table_info({table})")} for table in tables}
 
 

@@ -109,7 +109,9 @@ class Emptying:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
         self._rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}
 
     def do(self) -> None:
