@@ -70,9 +70,8 @@ class Store:
         act(self.inbox, "inbox")
         act(self.work, "work")
         if migrate:
-            for database in (self.work, self.inbox):
-                if isinstance(database, Sqlite):
-                    keep_statistics(database)
+            for database in self.files():
+                keep_statistics(database)
         if isinstance(self.inbox, Sqlite):
             self._align_inbox()
 
