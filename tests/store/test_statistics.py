@@ -30,7 +30,7 @@ WHOLE = {
         "funnel_effects", "funnel_reached", "funnel_turned_away", "people_page", "review_rating",
     ),
     "removing a person or a shop, seldom and complete": (
-        "person_effects", "person_orders", "person_referral_codes", "person_reviews", "person_short_links",
+        "person_orders", "person_referral_codes", "person_reviews", "person_short_links",
         "person_standings", "progress_erased", "person_events", "person_referrals", "person_customers",
     ),
     "joining two accounts, seldom": ("merge_orders",),

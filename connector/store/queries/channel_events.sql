@@ -40,8 +40,8 @@ ORDER BY at DESC, event_id LIMIT :limit
 -- How many messages to an address came back for a while, or were not taken, within a time.
 SELECT COUNT(DISTINCT e.effect_id) AS total FROM effects e
 JOIN channel_events c ON c.shop_id = e.shop_id AND c.effect_id = e.effect_id
-WHERE e.shop_id = :shop_id AND e.recipient_key = :recipient_key AND e.channel = :channel
-  AND ((c.kind = 'bounced' AND e.status = 'sent') OR c.kind = 'refused') AND c.bounce = 'soft' AND c.at >= :since
+WHERE e.shop_id = :shop_id AND e.recipient_key = :recipient_key AND e.recipient_key <> ''
+  AND e.channel = :channel AND ((c.kind = 'bounced' AND e.status = 'sent') OR c.kind = 'refused') AND c.bounce = 'soft' AND c.at >= :since
 
 -- suppressions_of_shop --
 -- All of a shop's, or of one reason or channel.

@@ -84,13 +84,11 @@ WHERE status = 'held' AND (:shop_id = '' OR shop_id = :shop_id)
 GROUP BY shop_id, flow_id, reason ORDER BY shop_id, flow_id, reason
 
 -- calendar_of_person --
--- Every message a person's runs put in the outbox, and what reached their address or may have, newest first. Three
--- looks by index: one with OR reads the whole shop.
+-- Every message a person's runs put in the outbox, or that is for their address, newest first. Two looks by index: one
+-- with OR reads the whole shop.
 SELECT * FROM (
   SELECT * FROM effects WHERE shop_id = :shop_id AND kind = 'message' AND run_id IN (
     SELECT run_id FROM runs WHERE shop_id = :shop_id AND email_key = :email_key AND email_key IS NOT NULL)
-  UNION SELECT * FROM effects WHERE shop_id = :shop_id AND kind = 'message' AND status = 'sent'
-    AND recipient_key = :email_key AND recipient_key <> ''
-  UNION SELECT * FROM effects WHERE shop_id = :shop_id AND kind = 'message' AND status = 'uncertain'
-    AND recipient_key = :email_key AND recipient_key <> '') AS theirs
+  UNION SELECT * FROM effects
+  WHERE shop_id = :shop_id AND kind = 'message' AND recipient_key = :email_key AND recipient_key <> '') AS theirs
 ORDER BY created_at DESC, effect_id LIMIT :limit

@@ -75,7 +75,7 @@ WHERE shop_id = :shop_id AND run_id IN (SELECT value FROM {json_texts}(:runs)) O
 SELECT * FROM effects WHERE shop_id = :shop_id AND (
   run_id IN (SELECT value FROM {json_texts}(:runs))
   OR order_id IN (SELECT value FROM {json_texts}(:orders))
-  OR recipient_key IN (SELECT value FROM {json_texts}(:emails)))
+  OR (recipient_key IN (SELECT value FROM {json_texts}(:emails)) AND recipient_key <> ''))
 
 -- person_contents --
 -- The messages themselves.
