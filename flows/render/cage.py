@@ -2,7 +2,7 @@
 
 The limits of `flows.render.liquid` stop what they know; MJML, css-inline and whatever nobody thought of run in C and
 Rust, where no counter counts. So who saves or checks a template asks here: the process has `SECONDS` of CPU for each
-template and `MEMORY` bytes, and if it dies the template it died of is named.
+template and may grow by `MEMORY` bytes, and if it dies the template it died of is named.
 
     python -m flows.render.cage < request.json      one line of JSON for each thing found
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,12 @@ from typing import Any
 from connector.errors import TemplateError
 from connector.model import Brand, Palette
 
-SECONDS = 5
+SECONDS = 3
 """CPU for one template in one language, all samples: an honest one needs 0.1."""
-MEMORY = 768 << 20
-"""Address space of the process; about 300 MB of it are Python, Babel and their libraries."""
+MEMORY = 256 << 20
+"""Bytes of address space beyond what the program itself takes."""
+_PROGRAM = 512 << 20
+"""What that is, where the system does not tell."""
 _WALL = 120
 
 
@@ -58,7 +61,7 @@ def try_out(trial: Trial) -> list[Fault]:
         if not died:
             return found
         name, language = wanted[min(done, len(wanted) - 1)]
-        message = f"takes more than {SECONDS} s of processor time or {MEMORY >> 20} MB of memory ({died})"
+        message = f"takes more than {died}"
         found.append(Fault(template=name, language=language, kind="limits", message=message))
         wanted = wanted[done + 1 :]
     return found
@@ -74,9 +77,19 @@ def _run(trial: Trial) -> tuple[list[Fault], int, str]:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         lines = (error.stdout or b"").decode().splitlines() if isinstance(error.stdout, bytes) else []
-        return _read(lines)[0], _read(lines)[1], f"no end after {_WALL} s"
+        return _read(lines)[0], _read(lines)[1], f"{_WALL} s"
     faults, done = _read(ended.stdout.splitlines())
-    return faults, done, "" if ended.returncode == 0 else f"the process ended with {ended.returncode}"
+    return faults, done, "" if ended.returncode == 0 else _limit(ended.returncode)
+
+
+def _limit(code: int) -> str:
+    """The limit that a process which ended so has met."""
+    if code == -signal.SIGXCPU:
+        return f"{SECONDS} s of processor time"
+    # An allocation that fails ends a C or Rust library by SIGABRT or SIGSEGV.
+    if code in (-signal.SIGABRT, -signal.SIGSEGV):
+        return f"{MEMORY >> 20} MB of memory"
+    return f"{SECONDS} s of processor time or {MEMORY >> 20} MB of memory (the process ended with {code})"
 
 
 def _read(lines: Sequence[str]) -> tuple[list[Fault], int]:
@@ -93,6 +106,15 @@ def _read(lines: Sequence[str]) -> tuple[list[Fault], int]:
 def _limit_time() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS, resource.RLIM_INFINITY))
+
+
+def _limit_memory() -> None:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        program = pages * resource.getpagesize()
+    except OSError:
+        program = _PROGRAM
+    resource.setrlimit(resource.RLIMIT_AS, (program + MEMORY, resource.RLIM_INFINITY))
 
 
 def _faults_of(renderer: Any, name: str, language: str) -> Iterator[Fault]:
@@ -117,23 +139,35 @@ def _faults_of(renderer: Any, name: str, language: str) -> Iterator[Fault]:
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     request = json.load(sys.stdin)
+    import css_inline  # noqa: F401 - what the program itself takes is no template's
+    import mjml  # noqa: F401
+
+    from flows.render.inspection import inspect  # noqa: F401
     from flows.render.renderer import Renderer
 
     brand = _brand(request["brand"])
     renderer = Renderer(own=tuple(Path(folder) for folder in request["folders"]), brand=brand)
     for name, language in request["wanted"]:
         _limit_time()
+        _limit_memory()
         try:
             for fault in _faults_of(renderer, name, language):
                 _say(asdict(fault))
-        except (TemplateError, MemoryError, RecursionError) as error:
+        except MemoryError:
+            _say(asdict(_over(name, language)))
+        except (TemplateError, RecursionError) as error:
             message = str(error) or type(error).__name__
             fault = Fault(template=name, language=language, kind="limits", message=message)
             _say(asdict(fault))
         _say({"done": True})
+
+
+def _over(name: str, language: str) -> Fault:
+    return Fault(
+        template=name, language=language, kind="limits", message=f"takes more than {MEMORY >> 20} MB of memory"
+    )
 
 
 def _say(table: dict[str, Any]) -> None:
