@@ -12,7 +12,6 @@ from connector.model import Customer
 from flows.render import mjml
 from flows.render.check import MAX_HTML, purpose_of
 from flows.render.context import template_context
-from flows.render.inspection import inspect
 from flows.render.locales import direction
 from flows.render.renderer import Renderer
 from flows.render.samples import five_lines, samples
@@ -129,26 +128,3 @@ def test_plurals_follow_the_language():
     strings = RENDERER.prepared("order_confirmation", "ar").strings
     told = [strings.text("order.count", {"count": count}) for count in (0, 1, 2, 3, 11, 100)]
     assert len(set(told)) == 6
-
-
-@pytest.mark.parametrize("language", SHIPPED)
-def test_every_message_passes_inspection(language):
-    """Links, contrast in light and dark, size, and that the text part lacks nothing."""
-    written = [name for name in RENDERER.names() if RENDERER.language(name, language) == language]
-    assert set(CORE) <= set(written)
-    for name in written:
-        assert inspect(RENDERER.parts(name, view("five_lines", name, language))) == [], name
-
-
-@pytest.mark.parametrize("language", SHIPPED)
-def test_a_hundred_lines_are_not_clipped(language):
-    order = five_lines().order
-    assert order is not None
-    lines = tuple(
-        replace(order.lines[1], id=f"l{n}", title=f"Tuote numero {n}, pitkähkö nimi",
-                product_url=f"https://aamu.example.com/products/tuote-{n}") for n in range(100)
-    )  # fmt: skip
-    long = replace(five_lines(), locale=language, order=replace(order, lines=lines))
-    parts = RENDERER.parts("order_confirmation", long)
-    assert parts.text.count("pitkähkö nimi") == 100
-    assert inspect(parts) == []

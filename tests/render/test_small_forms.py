@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -81,3 +82,16 @@ def test_the_command_counts_and_names_what_is_dear() -> None:
     listed = json.loads(runner.invoke(cli, ["sms", "list", "--json"]).output)
     assert len(listed) == len(FILES)
     assert {row["language"] for row in listed} == LANGUAGES
+
+
+@pytest.mark.parametrize("name", ["shipment_shipped", "shipment_delivered", "review_request"])
+def test_what_is_worth_a_notification_has_words_of_its_own(name):
+    """In all six languages: else who reads another one would get English instead of the mail's subject."""
+    assert RENDERER.small_languages(name, "push") == list(RENDERER.languages())
+    for language in RENDERER.languages():
+        told = RENDERER.small(name, "push", samples()["five_lines"], language)
+        title, _, body = told.partition("\n")
+        assert 0 < len(title) <= 60, (name, language)
+        assert body, (name, language)
+        # It may be read on a locked screen by anybody: not who it is.
+        assert not re.search("Aino|Mäkinen", told), (name, language)
