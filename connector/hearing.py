@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
@@ -14,15 +15,26 @@ from connector.errors import ConfigError
 from connector.log import get_log
 from connector.model import Channel
 from connector.registry import CHANNEL_EVENTS
+from connector.store import privacy
 from connector.store.db import Tx
 from connector.store.inbox import Delivery
-from flows.afterwards import Account, Afterwards
+from flows.afterwards import Account, Afterwards, address_key
 
 log = get_log("hearing")
 
 UNKNOWN_CHANNEL = "CHANNEL_NOT_CONFIGURED"
 EARLY = timedelta(minutes=1)
 """An event that names no message we know may have overtaken the answer to its sending: it is looked at once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How many events of a delivery found their message, how many did not, and whether one of those is about somebody
+    who was forgotten: then the delivery's body must not stay."""
+
+    matched: int
+    unmatched: int
+    forgotten: bool
 
 
 class Hearing:
@@ -52,16 +64,26 @@ class Hearing:
 
     def take_in(
         self, tx: Tx, delivery: Delivery, events: Sequence[ChannelEvent], now: datetime, *, last: bool
-    ) -> tuple[int, int]:
-        """Apply events; how many found their message, and how many did not: these are kept at the `last` look."""
+    ) -> Heard:
+        """Apply events; those that found no message are kept at the `last` look."""
         account = self._account(delivery)
-        matched = 0
+        matched, forgotten = 0, False
         for event in events:
             if self._afterwards.hear(tx, account, event, now, delivery.id):
                 matched += 1
             elif last:
                 self._afterwards.keep_unmatched(tx, account, event, now, delivery.id)
-        return matched, len(events) - matched
+                forgotten = forgotten or self._is_forgotten(tx, account, event)
+        return Heard(matched, len(events) - matched, forgotten)
+
+    def _is_forgotten(self, tx: Tx, account: Account, event: ChannelEvent) -> bool:
+        """Whether a shop of the account was asked to forget whom the event names."""
+        address = address_key(account.medium, event.recipient)
+        kind = "email" if account.medium is Channel.EMAIL else "phone"
+        return address is not None and any(
+            privacy.erased_at(tx, shop_id, [privacy.key_of(self._kiitos.salt, shop_id, kind, address)]) is not None
+            for shop_id in account.shops
+        )
 
     def _account(self, delivery: Delivery) -> Account:
         name = delivery.platform.removeprefix(HOOK_PREFIX)

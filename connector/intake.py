@@ -230,7 +230,11 @@ class Intake:
     def _hear(self, tx: Tx, item: _Read, heard: Sequence[ChannelEvent], now: datetime) -> Finished | None:
         """What a channel's provider told. One that finds no message may be early: it is looked at once more."""
         delivery = item.delivery
-        matched, unmatched = self._hearing.take_in(tx, delivery, heard, now, last=not item.again)
+        found = self._hearing.take_in(tx, delivery, heard, now, last=not item.again)
+        matched, unmatched = found.matched, found.unmatched
+        if found.forgotten:
+            privacy.late(tx, delivery.shop_id, now)
+            return Finished(delivery.shop_id, delivery.id, "ignored", deliveries.ERASED)
         if unmatched and item.again:
             text = "its message is not known (yet); it is looked at once more"
             deliveries.fail(tx, delivery.shop_id, delivery.id, now, "EARLY", text, now + EARLY)

@@ -84,7 +84,7 @@ class Afterwards:
             return
         log.info("event_unmatched", channel=account.name, kind=str(event.kind))
         if len(account.shops) == 1 and self._runner.catalog.knows(account.shops[0]):
-            key = _address_key(account.medium, event.recipient)
+            key = address_key(account.medium, event.recipient)
             if key is not None:
                 self._block(tx, account.shops[0], account.medium, key, event, now)
 
@@ -95,7 +95,7 @@ class Afterwards:
             effect = effects.get(tx, *place) if place else None
             # An account speaks of what it carries: the key of a mail in a text's event is not believed.
             return effect if effect is not None and _medium_of(effect) is account.medium else None
-        who = _address_key(account.medium, event.recipient)
+        who = address_key(account.medium, event.recipient)
         if who is None or not (event.provider_id or event.kind is ChannelEventKind.REPLIED):
             return None
         found: list[Effect] = []
@@ -112,7 +112,7 @@ class Afterwards:
         self._settle_doubt(tx, effect, now)
         if effect.kind == NOTIFY or not effect.recipient:
             return  # to the merchant's own people, or of somebody who was forgotten
-        key = _address_key(account.medium, effect.recipient)
+        key = address_key(account.medium, effect.recipient)
         if key is not None:
             self._block(tx, effect.shop_id, account.medium, key, event, now)
             if event.kind is ChannelEventKind.CLICKED and not event.by_machine:
@@ -224,7 +224,7 @@ def _medium_of(effect: Effect) -> Channel:
     return Channel.of(effect.channel or str(Channel.EMAIL))
 
 
-def _address_key(medium: Channel, recipient: str) -> str | None:
+def address_key(medium: Channel, recipient: str) -> str | None:
     """The address in the form suppressions know it."""
     if medium is Channel.EMAIL:
         return email_key(recipient.rpartition("<")[2].strip("<> ").replace("\0", "")) if recipient else None

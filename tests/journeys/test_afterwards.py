@@ -354,6 +354,17 @@ def test_who_is_forgotten_is_forgotten_in_what_providers_told(world: PostWorld) 
     world.until(minutes=2)
     (row,) = world.strangers()
     assert row.recipient == "a***@example.test"
+    assert AINO.encode() not in kept_bodies(world), "nor may what came afterwards stay as it came"
+
+
+def test_a_stranger_s_late_event_stays_as_it_came(world: PostWorld) -> None:
+    """The control: only who was forgotten is."""
+    world.order()
+    forget(world)
+    world.send({"RecordType": "Bounce", "MessageID": "x", "Metadata": {"kiitos_key": "nobody"}, "Type": "HardBounce",
+                "Recipient": "bo@example.test", "ID": 1, "ReceivedAt": world.clock.now().isoformat()})  # fmt: skip
+    world.until(minutes=2)
+    assert b"bo@example.test" in kept_bodies(world)
 
 
 @pytest.mark.parametrize("bounced", [True, False])
