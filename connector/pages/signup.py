@@ -6,7 +6,7 @@ forgotten; and it is asked only so often.
 
 from __future__ import annotations
 
-import threading
+from datetime import timedelta
 
 from flask import Response, request
 
@@ -15,40 +15,20 @@ from connector.errors import Refused
 from connector.model import EventKind, email_key
 from connector.pages.evidence import evidence
 from connector.pages.frame import application, gone, language_of, languages, page, strings, transact
+from connector.store import signups
 from connector.store.db import Tx
+from flows.addressing import derive_token
 from flows.render.locales import match_language, parse_locale
 from flows.render.mime import ascii_address
 from flows.signing_up import SignUp, sign_up, signup_token
 
 LONGEST = 254
 """Characters of an address (RFC 5321 section 4.5.3.1)."""
-WINDOW = 600.0
-"""Seconds in which one place may sign up `OF_ONE` addresses, and all of them together `OF_ALL` in one shop."""
+WINDOW = timedelta(minutes=10)
+"""In which one place may sign up `OF_ONE` addresses, and all of them together `OF_ALL` in one shop."""
 OF_ONE, OF_ALL = 10, 300
 TRAP = "website"
 """A field no person sees. Whoever fills it in is a machine."""
-
-
-class Crowd:
-    """How many signed up lately, in this process."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], list[float]] = {}
-        self._guard = threading.Lock()
-
-    def lets(self, shop_id: str, place: str, now: float) -> bool:
-        with self._guard:
-            if len(self._seen) > OF_ALL * 10:
-                self._seen = {key: times for key, times in self._seen.items() if now - times[-1] < WINDOW}
-            for key, most in (((shop_id, ""), OF_ALL), ((shop_id, place), OF_ONE)):
-                times = [at for at in self._seen.get(key, ()) if now - at < WINDOW]
-                if len(times) >= most:
-                    return False
-                self._seen[key] = [*times, now]
-            return True
-
-
-_crowd = Crowd()
 
 
 def show(token: str) -> Response:
@@ -66,8 +46,6 @@ def act(token: str) -> Response:
     problem = "signup.address" if not _is_address(address) else "" if request.form.get("agree") else "signup.agree"
     if problem:
         return _page(settings, 422, problem, address)
-    if not _crowd.lets(settings.shop.id, request.remote_addr or "", app.clock.monotonic()):
-        return _page(settings, 429, "signup.slow", address)
     language = _language(settings)
     shown = strings(language)["signup.consent"].format(shop=settings.shop.name)
     asked = SignUp(
@@ -78,11 +56,17 @@ def act(token: str) -> Response:
         evidence=evidence(shown, language, settings),
     )
     confirm = _must_confirm(settings)
+    place = derive_token(app.salt, "signup place", settings.shop.id, request.remote_addr or "")
 
-    def take(tx: Tx) -> None:
-        sign_up(tx, app.runner, app.salt, asked, confirm=confirm, now=app.clock.now(), nonce=app.clock.new_id())
+    def take(tx: Tx) -> bool:
+        now = app.clock.now()
+        if not signups.take(tx, settings.shop.id, {"": OF_ALL, place: OF_ONE}, WINDOW, now):
+            return False
+        sign_up(tx, app.runner, app.salt, asked, confirm=confirm, now=now, nonce=app.clock.new_id())
+        return True
 
-    transact(take)
+    if not transact(take):
+        return _page(settings, 429, "signup.slow", address)
     return _thank(settings, confirm=confirm)
 
 

@@ -38,10 +38,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def nobody_was_here(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_was_here(shop: World) -> None:
     """A day passes between tests, and nobody is counted from the one before."""
     shop.clock.advance(timedelta(days=1))
-    monkeypatch.setattr(signup, "_crowd", signup.Crowd())
 
 
 def path(shop: World) -> str:
