@@ -57,14 +57,14 @@ CREATE TABLE history (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, at TEXT NOT NUL
 _INDEXES = "CREATE INDEX sleepers_due ON sleepers (due); CREATE INDEX sleepers_key ON sleepers (key);"
 
 
-def product(folder: Path) -> Kiitos:
-    """One shop with one flow, on a clock of its own."""
+def product(folder: Path, database: str = "") -> Kiitos:
+    """One shop with one flow, on a clock of its own; in a file of the folder if no database is named."""
     (folder / "sleep.toml").write_text(FLOW, "utf-8")
     document = {
         "schema": 1,
         "app": {
             "base_url": "http://localhost",
-            "database": f"sqlite:///{folder}/work.db",
+            "database": database or f"sqlite:///{folder}/work.db",
             "master_key": {"env": "KEY"},
         },
         "channels": {"mail": {"kind": "memory"}},

@@ -19,7 +19,9 @@ class Plan:
     """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate,
     `sleepers` the runs asleep, a database each.
 
-    `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough for the slowest of them.
+    `step_crowd` runs of `step_sleepers` come due together; `growth` are numbers of orders kept, `growth_orders` how
+    many new ones come in at each; `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough
+    for the slowest of them.
 
     `repeats` bounds how many disturbed stretches and rounds are taken again in the whole run.
     """
@@ -39,6 +41,8 @@ class Plan:
     kill_rates: tuple[int, ...] = (200, 2000)
     kills: int = 3
     sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    step_sleepers: int = 1_000_000
+    step_crowd: int = 20_000
     peer_rate: int = 20
     growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     growth_orders: int = 500
@@ -60,6 +64,8 @@ QUICK = Plan(
     kill_rates=(200,),
     kills=1,
     sleepers=(10_000, 100_000),
+    step_sleepers=100_000,
+    step_crowd=4_000,
     growth=(10_000, 100_000),
     growth_orders=200,
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, growth, kill, memory, messages, peers, receiver, render, sleepers
+from bench.phases import backtest, e2e, floors, growth, kill, memory, messages, peers, receiver, render, sleepers, steps
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -30,6 +30,7 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "memory": memory.run,
     "backtest": backtest.run,
     "sleepers": sleepers.run,
+    "steps": steps.run,
     "growth": growth.run,
     "peers": peers.run,
 }

@@ -1,0 +1,69 @@
+"""Two workers at one crowd: every run is woken once, and a count that does not come out gives no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import ours_steps
+from bench.ours_sleepers import product
+from bench.ours_steps import CROWDS, crowd_at
+from bench.phases import steps
+from bench.plan import Bench
+from bench.systems import Floor
+from connector.clock import to_text
+from connector.intake import Intake
+
+Make = Callable[..., Bench]
+CROWD = 6
+
+
+def test_crowds_come_due_one_after_another_and_the_rest_sleeps_on(tmp_path: Path) -> None:
+    kiitos = product(tmp_path)
+    ours_steps.fill(kiitos, CROWDS * CROWD + 10, CROWD)
+    with kiitos.store.work.read() as tx:
+        due = [
+            tx.fetch("SELECT COUNT(*) FROM runs WHERE wake_at <= ?", [to_text(crowd_at(number))])[0][0]
+            for number in range(CROWDS)
+        ]
+        keys = tx.fetch("SELECT COUNT(DISTINCT entry_key), COUNT(*) FROM runs")[0]
+    assert due == [CROWD * (number + 1) for number in range(CROWDS)]
+    assert keys == (CROWDS * CROWD + 10,) * 2
+    kiitos.close()
+
+
+def test_what_is_woken_is_the_products_own_kind_of_run(tmp_path: Path) -> None:
+    kiitos = product(tmp_path)
+    ours_steps.fill(kiitos, CROWDS * CROWD, CROWD)
+    kiitos.clock.advance(crowd_at(0) - kiitos.clock.now())  # type: ignore[attr-defined]
+    assert Intake(kiitos).wake() == CROWD
+    with kiitos.store.work.read() as tx:
+        assert tx.fetch("SELECT COUNT(*) FROM runs WHERE step = 1 AND status = 'sleeping'")[0][0] == CROWD
+    kiitos.close()
+
+
+def test_a_crowd_that_was_not_woken_whole_gives_no_figure() -> None:
+    one, two = {"woken": 4.0, "began": 1.0, "ended": 2.0}, {"woken": 6.0, "began": 1.5, "ended": 3.0}
+    assert steps.rate([one, two], 10) == pytest.approx(5)
+    with pytest.raises(RuntimeError, match="10 runs were woken, 11 were due"):
+        steps.rate([one, two], 11)
+    with pytest.raises(RuntimeError, match="14 runs were woken, 10 were due"):
+        steps.rate([one, two, one], 10)
+
+
+def test_a_worker_that_found_nothing_does_not_end_the_time() -> None:
+    busy, idle = {"woken": 10.0, "began": 1.0, "ended": 2.0}, {"woken": 0.0, "began": 1.0, "ended": 1.0}
+    assert steps.seconds([busy, idle], 10) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_two_workers_share_one_file(bench_of: Make) -> None:
+    bench = bench_of(Floor())
+    bench.plan = replace(bench.plan, rounds=1, step_sleepers=900, step_crowd=100)
+    where = bench.fresh("steps")
+    steps._measure(bench, "sqlite", where, f"sqlite:///{where}/work.db")
+    assert (bench.results.value("steps.sqlite.two_workers_per_s") or 0) > 0
+    assert (bench.results.value("steps.sqlite.wake1000_inline_s") or 0) > 0
