@@ -22,6 +22,7 @@ demo: setup            ## a week of a shop's life on your machine (ARGS=--once c
 test: setup            ## every test; installs Chromium, PostgreSQL and the example's Vendure when it may
 	@$(RUN)/python scripts/shopify_schema.py >/dev/null
 	@sh scripts/postgres.sh
+	@sh scripts/brokers.sh
 	@sh scripts/chromium.sh
 	@sh scripts/emulate/install.sh
 	@sh examples/kiitos-vendure/server/install.sh

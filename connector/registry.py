@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.contracts import Channel, PlatformAdapter, Step
 from connector.contracts.channel_events import ChannelEvents
+from connector.contracts.dispatcher import Dispatcher
 from connector.errors import ConfigError, near
 from connector.telling import Merchant
 
@@ -22,6 +23,9 @@ PLATFORMS = "kiitos.platforms"
 CHANNELS = "kiitos.channels"
 CHANNEL_EVENTS = "kiitos.channel_events"
 STEPS = "kiitos.steps"
+DISPATCHERS = "kiitos.dispatchers"
+_EXTRAS = frozenset({"procrastinate", "celery"})
+"""Dispatchers that come with us and whose packages do not."""
 
 
 class Registry:
@@ -94,6 +98,15 @@ class Registry:
             return self.steps[name]
         except KeyError:
             return self._load(STEPS, name, Step)
+
+    def dispatcher(self, name: str) -> type[Dispatcher]:
+        """The class of a dispatcher. Raises `ConfigError` with a near match, or naming the extra to install."""
+        try:
+            return self._load(DISPATCHERS, name, Dispatcher)
+        except ConfigError as error:
+            if name in _EXTRAS and isinstance(error.__cause__, ImportError):
+                raise ConfigError(f"{error.message}; install kiitos[{name}]", where="app.dispatcher.kind") from error
+            raise ConfigError(error.message, where="app.dispatcher.kind") from error
 
     @cached_property
     def steps(self) -> dict[str, type[Step]]:

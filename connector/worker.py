@@ -18,6 +18,8 @@ from connector.bookkeeping import Bookkeeping
 from connector.carrier import Carrier
 from connector.changes import adopt
 from connector.clockwatch import ClockWatch
+from connector.contracts.dispatcher import Dispatcher
+from connector.dispatching import HandingOut
 from connector.errors import KiitosError, StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
@@ -74,16 +76,26 @@ class Worker:
 
     With a reconciler it also asks platforms for what webhooks lost: in `tick` a slice at a time, in `run` in threads of
     their own, because a slow shop must not hold up anybody's mail. `adopting` ones see to the flows' files first
-    (`connector.changes.adopt`); rehearsals and tests run what they were given.
+    (`connector.changes.adopt`); rehearsals and tests run what they were given. With a `dispatcher` it leases due steps
+    and hands them out; executors (`kiitos worker --steps`) do them.
     """
 
     adopting = False
 
-    def __init__(self, kiitos: Kiitos, ledger: Ledger | None = None, reconciler: Reconciler | None = None) -> None:
+    def __init__(
+        self,
+        kiitos: Kiitos,
+        ledger: Ledger | None = None,
+        reconciler: Reconciler | None = None,
+        dispatcher: Dispatcher | None = None,
+    ) -> None:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
+        self._wake = self.intake.wake
+        if dispatcher is not None and not dispatcher.inline:
+            self._wake = HandingOut(kiitos, dispatcher, kiitos.config.app.dispatcher.lease).wake
         self.alarms = Alarms(kiitos)
         self.carrier = Carrier(kiitos, ledger or Ledger())
         self.privacy = Privacy(kiitos)
@@ -125,7 +137,7 @@ class Worker:
         kept = self.bookkeeping.work()
         taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
-            count = self.intake.wake()
+            count = self._wake()
             woken += count
             if count < WAKE:
                 break

@@ -36,14 +36,20 @@ def serve(app: App, host: str | None, port: int | None) -> None:
 
 @click.command()
 @click.option("--once", is_flag=True, help="Do what is due now, then stop.")
+@click.option("--steps", is_flag=True, help="Only do due steps that other workers hand out ([app.dispatcher]).")
 @click.pass_obj
-def worker(app: App, once: bool) -> None:
+def worker(app: App, once: bool, steps: bool) -> None:
     """Turn deliveries into events, move flows, send messages, ask shops for what webhooks lost.
 
     \b
-    Example:
+    Examples:
       kiitos worker --once     drain and stop, for cron or a test
+      kiitos worker --steps    do the steps that Procrastinate or Celery brings
     """
+    if steps:
+        execute_steps(app)
+        return
+    from connector.dispatching import dispatcher_of
     from connector.ledger import Ledger
     from connector.log import configure
     from connector.reconciliation import Reconciler
@@ -52,7 +58,11 @@ def worker(app: App, once: bool) -> None:
 
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
-    working = Worker(app.kiitos, ledger, Reconciler(app.kiitos))
+    # Once is once: what is due is done here, for there may be no executor.
+    dispatcher = None if once else dispatcher_of(app.kiitos)
+    if dispatcher is not None:
+        dispatcher.prepare()
+    working = Worker(app.kiitos, ledger, Reconciler(app.kiitos), dispatcher)
     working.adopting = True
     if once:
         if not working.watch.trusted():
@@ -76,4 +86,21 @@ def worker(app: App, once: bool) -> None:
     working.run(warden.watched(lambda: stopping))
     warden.close()
     ledger.close()
+    app.kiitos.close()
+
+
+def execute_steps(app: App) -> None:
+    """`kiitos worker --steps`, until SIGTERM. Raises `ConfigError` when nothing hands steps out."""
+    from connector.dispatching import Executing, dispatcher_of
+    from connector.errors import ConfigError
+    from connector.log import configure
+
+    configure(level=app.config.app.log_level.upper())
+    dispatcher = dispatcher_of(app.kiitos)
+    if dispatcher.inline:
+        text = 'workers do due steps themselves; --steps is for kind = "procrastinate" or "celery"'
+        raise ConfigError(text, where="app.dispatcher.kind")
+    dispatcher.prepare()
+    dispatcher.execute(Executing(app.kiitos).carry_out, app.config.app.dispatcher.threads)
+    dispatcher.close()
     app.kiitos.close()

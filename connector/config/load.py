@@ -14,6 +14,7 @@ from typing import Any
 from connector.config import schema
 from connector.config.brands import read_brand, read_folders
 from connector.config.consenting import read_consenting, read_tracking
+from connector.config.dispatching import read_dispatcher
 from connector.config.enclosures import read_enclosures
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
@@ -152,6 +153,7 @@ class _Reader:
             queue=int(table.get("queue", 2000)),
             log_level=str(table.get("log_level", "info")),
             seeing=read_seeing(table, self.document.get("channels", {}), self.secret, self.faults),
+            dispatcher=read_dispatcher(table.get("dispatcher", {}), self.secret),
         )
 
     def connect(self) -> ConnectSettings:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from connector.config.backups import backup_faults
 from connector.config.consenting import double_opt_in
+from connector.config.dispatching import dispatcher_fault
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
 from connector.config.seeing import FOREVER, STYLES
 from connector.config.shapes import Check, colour, country, currency, locale, one_of
 from connector.config.telling import event_faults
+from connector.config.zones import zone
 from connector.contracts.step import parse_span
 from connector.errors import near
 
@@ -98,15 +98,6 @@ def url(value: Any) -> str:
     return "" if fits else "should be an address such as https://hooks.example.com"
 
 
-def zone(value: Any) -> str:
-    if isinstance(value, str) and value in _zones():
-        return ""
-    return f"no time zone '{value}'{near(str(value), _zones())}"
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # 25 ms of reading folders
 
 
 def secret(value: Any) -> str:
@@ -133,6 +124,7 @@ APP: dict[str, Check] = {
     "max_body": text,
     "queue": number,
     "log_level": text,
+    "dispatcher": dispatcher_fault,
     "log_format": one_of("json", "text"),
     "worker_listen": text,
     "alerts": table,

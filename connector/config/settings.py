@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.config.backups import BackupSettings, ledger_folder, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
+from connector.config.dispatching import DispatcherSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.seeing import SeeingSettings
@@ -31,6 +32,7 @@ class AppSettings:
     queue: int
     log_level: str
     seeing: SeeingSettings = field(default_factory=SeeingSettings)
+    dispatcher: DispatcherSettings = field(default_factory=DispatcherSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

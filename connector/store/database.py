@@ -33,6 +33,11 @@ class Tx(ABC):
         self._waiting: dict[str, _Waiting] = {}  # by table
         self.memo: dict[str, dict[Any, Any]] = {}
 
+    @property
+    def connection(self) -> Any:
+        """The driver's connection, for those who write into this very transaction with means of their own."""
+        return self._cursor.connection
+
     def clear(self) -> None:
         """Nothing is known any more and nothing waits: a transaction begins, or what it did was undone."""
         self.memo.clear()

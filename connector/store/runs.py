@@ -187,6 +187,13 @@ def due(tx: Tx, now: datetime, limit: int, turn: Turn | None = None) -> list[Run
     return [_run(row) for row in share_out(oldest, limit, turn or Turn(), after, of, "run_id")]
 
 
+def lease(tx: Tx, run: Run, until: datetime) -> None:
+    """A due run is not due again before `until`; its `rev` rises by one. With others of its kind; when somebody else
+    was first, the transaction ends in `StoreCollision`."""
+    _forget(tx, run)
+    tx.later("run_lease", exact=True, shop_id=run.shop_id, run_id=run.id, until=to_text(until), rev=run.rev)
+
+
 def next_wake(tx: Tx) -> datetime | None:
     row = tx.one("run_next_wake")
     return from_text(row["wake_at"]) if row and row["wake_at"] else None

@@ -67,6 +67,10 @@ SELECT shop_id FROM (
       AND due.status IN ('ready', 'sleeping', 'awaiting') AND due.wake_at IS NOT NULL AND due.wake_at <= :now)
 ) shops LIMIT :limit
 
+-- run_lease --
+-- Handed out: due again when the lease ends. The rev is the attempt, so a message about an earlier one is stale.
+UPDATE runs SET wake_at = :until, rev = rev + 1 WHERE shop_id = :shop_id AND run_id = :run_id AND rev = :rev
+
 -- run_next_wake --
 -- When the next run wakes.
 SELECT MIN(wake_at) AS wake_at FROM runs WHERE status IN ('ready', 'sleeping', 'awaiting') AND wake_at IS NOT NULL

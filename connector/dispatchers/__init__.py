@@ -1,0 +1,1 @@
+"""Queues for due steps, each an adapter over its own package (extras `procrastinate`, `celery`)."""
