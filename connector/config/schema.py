@@ -98,8 +98,6 @@ def url(value: Any) -> str:
     return "" if fits else "should be an address such as https://hooks.example.com"
 
 
-
-
 def secret(value: Any) -> str:
     """Secrets are only ever `{ env = "NAME" }` or `{ file = "path" }`."""
     if isinstance(value, str):
