@@ -147,7 +147,8 @@ def test_every_dependency_is_imported() -> None:
 def test_everything_imported_is_declared() -> None:
     ours = {"kiitos"}
     foreign = distributions(imported()) - ours - set(declared())
-    # Part of Flask's own interface (werkzeug, markupsafe) boto3's (botocore) and Celery's (kombu, amqp): their release decides the versions.
+    # Part of Flask's own interface (werkzeug, markupsafe), boto3's (botocore) and Celery's (kombu, amqp): their
+    # release decides the versions.
     assert foreign <= {"werkzeug", "markupsafe", "botocore", "kombu", "amqp"}
 
 
