@@ -57,9 +57,12 @@ def recipient_of(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient
 
 
 def _recipient(tx: Tx, shop: Shop, to: str, situation: Situation) -> Recipient:
+    return _advocate(tx, shop, situation.order) if to == "advocate" else buyer(situation)
+
+
+def buyer(situation: Situation) -> Recipient:
+    """Whoever ordered, or began the cart. Pure."""
     order, customer = situation.order, situation.customer
-    if to == "advocate":
-        return _advocate(tx, shop, order)
     address = (order.email if order else None) or (customer.email if customer else None)
     return Recipient(
         address=address,

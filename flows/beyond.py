@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,11 @@ _READERS: Mapping[tuple[str, str], Callable[[Facts], Any]] = {
     ("line", "replenish_after"): _replenish_after,
     **{("shop", name): _shop(name) for name in BEYOND["shop"]},
 }
+
+
+def leads_beyond(root: str, rest: Sequence[str]) -> bool:
+    """Whether a path that begins so is read by `beyond`."""
+    return bool(rest) and (root == "consent" or (root, rest[0]) in _READERS)
 
 
 def beyond(facts: Facts, root: str, rest: list[str]) -> tuple[Any, list[str]] | None:

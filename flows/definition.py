@@ -17,7 +17,7 @@ from connector.contracts import PlatformAdapter, Step, TellsScopes
 from connector.model import Channel, Event, Purpose, Shop
 from flows.edits import FlowEdits, apply_edits
 from flows.faults import Faults, FlowErrors
-from flows.guards import Guard
+from flows.guards import Guard, shown
 from flows.lists import ReadList, expand, no_lists
 from flows.reading import DEFAULT_PRIORITY, FlowParts, read_flow
 from flows.subjects import entry_key, require_subject, subject_of
@@ -81,6 +81,12 @@ class Flow:
     every: timedelta | None = None
     priority: int = DEFAULT_PRIORITY
     document: Mapping[str, Any] = field(repr=False, compare=False)
+    texts: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """The parameters as guards and steps see them."""
+
+    def __post_init__(self) -> None:
+        texts = {name: shown(value) if isinstance(value, bool) else str(value) for name, value in self.params.items()}
+        object.__setattr__(self, "texts", texts)
 
     def meant_by(self, event: Event) -> bool:
         """Whether an event of a kind in `trigger` is this flow's: a wake-up is one flow's, a segment has a name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 
 from connector.model import (
@@ -148,24 +148,27 @@ def _abroad(order: Order, shop: Shop) -> bool:
     return bool(country and shop.country) and country != shop.country
 
 
-def derived_events(shop: Shop, order: Order, progress: Progress, shipments: Sequence[Shipment]) -> list[Event]:
-    """`order.shipped` and `order.delivered`, as far as they are true now; none of an order that is over.
+def derived_events(
+    shop: Shop, order: Order, progress: Progress, shipments: Sequence[Shipment], known: Container[str] = ()
+) -> list[Event]:
+    """`order.shipped` and `order.delivered`, as far as they are true now; none of an order that is over, none whose
+    key is `known`.
 
     Keys hold a digest of the live parcels: cancel and ship again, and both can happen anew.
     """
-    if progress.cancelled:
+    if progress.cancelled or (progress.shipped_at is None and progress.delivered_at is None):
         return []
     live = sorted(parcel.id for parcel in shipments if parcel.status is not ShipmentStatus.CANCELLED)
     digest = hashlib.sha256("\n".join(live).encode()).hexdigest()[:10]
-    found = [
-        (EventKind.ORDER_SHIPPED, "shipped", progress.shipped_at),
-        (EventKind.ORDER_DELIVERED, "delivered", progress.delivered_at),
-    ]
+    found = (
+        (EventKind.ORDER_SHIPPED, f"order/{order.id}/shipped/{digest}", progress.shipped_at),
+        (EventKind.ORDER_DELIVERED, f"order/{order.id}/delivered/{digest}", progress.delivered_at),
+    )
     data = {"parcels": str(progress.parcels), "shop_country": shop.country or ""}
     return [
         Event(
             kind=kind,
-            key=f"order/{order.id}/{word}/{digest}",
+            key=key,
             subject=Ref("order", order.id),
             at=at,
             order_id=order.id,
@@ -173,6 +176,6 @@ def derived_events(shop: Shop, order: Order, progress: Progress, shipments: Sequ
             order=order,
             data=data,
         )
-        for kind, word, at in found
-        if at is not None
+        for kind, key, at in found
+        if at is not None and key not in known
     ]

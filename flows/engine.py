@@ -15,7 +15,6 @@ from connector.contracts import (
     Act,
     Arrived,
     Await,
-    Decision,
     Done,
     EffectDone,
     EffectFailed,
@@ -28,7 +27,7 @@ from connector.contracts import (
 from connector.model import Effect, EffectStatus, Event, Purpose, Ref, Run, RunStatus
 from connector.model.changing import changed
 from flows.definition import Flow, FlowStep, entry_key, require_subject
-from flows.facts import Facts, email_of, event_facts
+from flows.facts import Facts, Standing, email_of, event_facts
 from flows.guards import GuardResult, shown
 
 
@@ -67,24 +66,42 @@ def too_old(flow: Flow, event: Event, now: datetime) -> bool:
 
 def admits(flow: Flow, facts: Facts) -> list[GuardResult]:
     """Every guard of the flow, evaluated; the run may start when all passed."""
-    bound = changed(facts, params=_texts(flow))
-    return [guard.evaluate(bound) for guard in flow.when]
+    seen = _before(flow, facts)
+    return [guard.evaluate(seen) for guard in flow.when]
 
 
-def refusal(flow: Flow, facts: Facts) -> GuardResult | None:
-    """What the first guard of the flow that fails found; `None` when the run may start."""
-    bound = changed(facts, params=_texts(flow))
-    return next(filter(None, (guard.failure(bound) for guard in flow.when)), None)
+def refusal(flow: Flow, facts: Facts, event: Mapping[str, str] | None = None) -> GuardResult | None:
+    """What the first guard of the flow that fails found; `None` when the run may start. `event` where the facts do
+    not carry it."""
+    seen = _before(flow, facts, event)
+    for guard in flow.when:
+        found = guard.failure(seen)
+        if found is not None:
+            return found
+    return None
+
+
+def _before(flow: Flow, facts: Facts, event: Mapping[str, str] | None = None) -> Standing:
+    """The facts as the guards of a start see them."""
+    return Standing(facts, params=flow.texts, event=facts.event if event is None else event, steps=facts.steps)
 
 
 def start(
-    flow: Flow, event: Event, facts: Facts, run_id: str, *, subject: Ref | None = None, number: int = 1
+    flow: Flow,
+    event: Event,
+    facts: Facts,
+    run_id: str,
+    *,
+    subject: Ref | None = None,
+    number: int = 1,
+    told: Mapping[str, str] | None = None,
+    diary: bool = True,
 ) -> Transition:
     """Create the run an event starts, and advance it. `facts.event` need not be filled.
 
     `subject` is what the run is about where the event does not say it alone (a line of its order), `number` which
-    entry of the subject this is. Raises `ConfigError` when the event names no subject for this flow (ask `subject_of`
-    first).
+    entry of the subject this is, `told` the event's facts where they are at hand. Raises `ConfigError`
+    when the event names no subject for this flow (ask `subject_of` first).
     """
     person = email_of(facts)
     subject = subject or require_subject(flow, event, person)
@@ -105,10 +122,10 @@ def start(
         order_id=event.order_id or (order.id if order else None),
         customer_id=event.customer_id or (customer.id if customer else None),
         email_key=person,
-        event=event_facts(event),
+        event=event_facts(event) if told is None else told,
     )
     begun = JournalEntry("", "started", {"kind": str(event.kind), "version": flow.version})
-    moved = advance(flow, run, facts)
+    moved = advance(flow, run, facts, diary=diary)
     return Transition(moved.run, moved.effects, (begun, *moved.journal))
 
 
@@ -141,16 +158,17 @@ def stop(run: Run, reason: str, now: datetime) -> Transition:
     return Transition(ended, journal=(JournalEntry("", "cancelled", {"reason": reason}),))
 
 
-def advance(flow: Flow, run: Run, facts: Facts, signal: Signal | None = None) -> Transition:
+def advance(flow: Flow, run: Run, facts: Facts, signal: Signal | None = None, *, diary: bool = True) -> Transition:
     """Run steps forward until one sleeps, waits, acts or ends the run.
 
     A signal that does not fit the run's state (a wake before its time, an event nobody waits for, a second word about
-    an effect) changes nothing. `None` means "go on if you can": a ready run starts, a due one wakes.
+    an effect) changes nothing. `None` means "go on if you can": a ready run starts, a due one wakes. Without a
+    `diary` no journal is written: a look back reads none.
     """
     expected = _expected(run, facts.now, signal)
     if expected is None:
         return Transition(run)
-    walk = _Walk(flow, run, facts)
+    walk = _Walk(flow, run, facts, diary)
     if run.status is RunStatus.AWAITING and isinstance(expected, Arrived) and not walk.awaits(expected):
         return Transition(run)
     return walk.go(None if run.status is RunStatus.READY else expected)
@@ -179,22 +197,22 @@ class _Walk:
     The run itself is built once, at the end: it has twenty fields, and a step may change it four times.
     """
 
-    def __init__(self, flow: Flow, run: Run, facts: Facts) -> None:
+    def __init__(self, flow: Flow, run: Run, facts: Facts, diary: bool = True) -> None:
         self.flow = flow
         self.run = run
-        self.facts = facts
-        self.params = _texts(flow)
+        self.now = facts.now
         self.step = run.step
         self.outcomes = run.outcomes
         self.journal: list[JournalEntry] = []
-        self._last: Facts | None = None
+        self._diary = diary
+        self._seen = seen_from(flow, run, facts, "")
 
     def awaits(self, signal: Arrived) -> bool:
         """Whether the step the run stands at waits for this very event."""
         if self.step >= len(self.flow.steps):
             return False
         item = self.flow.steps[self.step]
-        return item.step.awaits(self._facts_at(item), signal)
+        return item.step.awaits(self._seen_at(item), signal)
 
     def go(self, signal: Signal | None) -> Transition:
         # Each pass moves one step on or returns, so the walk ends after at most len(steps) passes.
@@ -209,60 +227,50 @@ class _Walk:
             if signal is None and not self._admitted(item):
                 self.step += 1
                 continue
-            facts = self._facts_at(item)
-            decision = item.step.start(facts) if signal is None else item.step.resume(facts, signal)
+            seen = self._seen_at(item)
+            decision = item.step.start(seen) if signal is None else item.step.resume(seen, signal)
             signal = None
-            decision = self._without_past_wait(item, facts, decision)
+            if isinstance(decision, Sleep | Await) and decision.until <= self.now:
+                # A wait whose time is past goes on at once. Asked once: a step that insists on a time in the past
+                # sleeps until the next tick, so the walk always ends.
+                decision = item.step.resume(seen, Woke())
             if isinstance(decision, Done):
                 self._finish(item, decision)
                 continue
             return self._halt(item, decision)
         return self._end(RunStatus.COMPLETED, "", "completed", "")
 
-    def _facts_at(self, item: FlowStep) -> Facts:
+    def _seen_at(self, item: FlowStep) -> Standing:
         """The facts as this step and its guards see them."""
-        found, run = self._last, self.run
-        if found is None or found.steps is not self.outcomes or found.step_id != item.id:
-            found = self._last = changed(
-                self.facts, run_id=run.id, event=run.event, params=self.params, steps=self.outcomes, step_id=item.id
-            )
-        return found
+        self._seen.step_id = item.id
+        return self._seen
 
     def _admitted(self, item: FlowStep) -> bool:
-        if not item.when:
-            return True
-        # Which step asks is nothing to a guard, and a copy for each of those that are passed over is a third of all.
-        facts = self._last if self._last is not None and self._last.steps is self.outcomes else self._facts_at(item)
+        if not self._diary:
+            return all(guard.holds(self._seen) for guard in item.when)
         for guard in item.when:
-            found = guard.failure(facts)
+            found = guard.failure(self._seen)
             if found is not None:
                 seen = {"path": found.path, "op": found.op, "wanted": found.wanted, "saw": found.saw}
                 self._note(item.id, "skipped", seen)
                 return False
         return True
 
-    def _without_past_wait(self, item: FlowStep, facts: Facts, decision: Decision) -> Decision:
-        """A wait whose time is past goes on at once.
-
-        Asked once: a step that insists on a time in the past sleeps until the next tick, so the walk always ends.
-        """
-        if isinstance(decision, Sleep | Await) and decision.until <= facts.now:
-            return item.step.resume(facts, Woke())
-        return decision
-
     def _finish(self, item: FlowStep, done: Done) -> None:
         outcome = {**done.values, "outcome": done.outcome}
-        self.outcomes = {**self.outcomes, item.id: outcome}
+        self.outcomes = self._seen.steps = {**self.outcomes, item.id: outcome}
         self._note(item.id, "done", outcome)
         self.step += 1
 
     def _halt(self, item: FlowStep, decision: Sleep | Await | Act | Exit) -> Transition:
         match decision:
             case Sleep(until=until, why=why):
-                self._note(item.id, "sleeping", {"until": shown(until)} | ({"why": why} if why else {}))
+                if self._diary:
+                    self._note(item.id, "sleeping", {"until": shown(until)} | ({"why": why} if why else {}))
                 return self._moved(RunStatus.SLEEPING, wake_at=until)
             case Await(kinds=kinds, until=until, beside=beside):
-                self._note(item.id, "awaiting", {"kinds": " ".join(kinds), "until": shown(until)})
+                if self._diary:
+                    self._note(item.id, "awaiting", {"kinds": " ".join(kinds), "until": shown(until)})
                 effects = (self._effect(item, beside),) if beside is not None else ()
                 return self._moved(RunStatus.AWAITING, wake_at=until, awaiting=kinds, effects=effects)
             case Act():
@@ -287,8 +295,8 @@ class _Walk:
             purpose=Purpose.of(own) if own else self.flow.purpose,
             request=act.request,
             status=EffectStatus.PENDING,
-            due_at=self.facts.now,
-            created_at=self.facts.now,
+            due_at=self.now,
+            created_at=self.now,
             order_id=self.run.order_id,
             channel=str(act.request.get("channel", "")),
         )
@@ -310,7 +318,7 @@ class _Walk:
             self.run,
             status=status,
             step=self.step,
-            updated_at=self.facts.now,
+            updated_at=self.now,
             outcomes=self.outcomes,
             wake_at=wake_at,
             awaiting=awaiting,
@@ -320,14 +328,16 @@ class _Walk:
         return Transition(run, effects, tuple(self.journal))
 
     def _note(self, step_id: str, what: str, detail: Mapping[str, str]) -> None:
-        self.journal.append(JournalEntry(step_id, what, detail))
+        if self._diary:
+            self.journal.append(JournalEntry(step_id, what, detail))
 
 
-def view(flow: Flow, run: Run, facts: Facts) -> Facts:
+def view(flow: Flow, run: Run, facts: Facts) -> Standing:
     """The facts as the guards and the step see them where the run stands."""
     step_id = flow.steps[run.step].id if run.step < len(flow.steps) else ""
-    return replace(facts, run_id=run.id, event=run.event, params=_texts(flow), steps=run.outcomes, step_id=step_id)
+    return seen_from(flow, run, facts, step_id)
 
 
-def _texts(flow: Flow) -> dict[str, str]:
-    return {name: shown(value) if isinstance(value, bool) else str(value) for name, value in flow.params.items()}
+def seen_from(flow: Flow, run: Run, facts: Facts, step_id: str) -> Standing:
+    """The facts as one step of the run sees them."""
+    return Standing(facts, params=flow.texts, event=run.event, steps=run.outcomes, run_id=run.id, step_id=step_id)

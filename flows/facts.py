@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from connector.clock import to_text
@@ -18,7 +18,7 @@ from connector.errors import ConfigError
 from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
 from flows.about import CheckoutFacts, LineFacts
 from flows.background import BLANK, Background
-from flows.beyond import ROOTS_BEYOND, beyond
+from flows.beyond import beyond, leads_beyond
 from flows.guides import GuideFacts, fitting, guide_facts
 from flows.zones import residence
 
@@ -97,12 +97,7 @@ class Facts:
 
     def get(self, path: str) -> Any:
         """The value at a guard path, `None` where anything on the way is missing."""
-        root, rest = _parted(path)
-        far = beyond(self, root, [*rest]) if root in ROOTS_BEYOND else None
-        value, left = far if far is not None else (getattr(self, root, None) if root in ROOTS else None, rest)
-        for name in left:
-            value = _member(value, name)
-        return value
+        return _reader(path)(self)
 
     @property
     def recipient(self) -> RecipientFacts:
@@ -127,12 +122,17 @@ class Facts:
 
         A retry meets its own code; without the salt nobody can guess another's. Ten letters are 50 bits.
         """
-        if not self.salt:
-            raise ConfigError("codes need the app's secret key: without it anyone could compute them")
-        message = "\0".join((self.shop.id, self.run_id, self.step_id, prefix)).encode()
-        number = int.from_bytes(hmac.new(self.salt, message, hashlib.sha256).digest())
-        letters = "".join(_LETTERS[(number >> (5 * i)) & 31] for i in range(length))
-        return f"{prefix}-{letters}" if prefix else letters
+        return code_of(self, self.run_id, self.step_id, prefix, length)
+
+
+def code_of(facts: Facts, run_id: str, step_id: str, prefix: str, length: int) -> str:
+    """What `Facts.code` gives at one step of one run."""
+    if not facts.salt:
+        raise ConfigError("codes need the app's secret key: without it anyone could compute them")
+    message = "\0".join((facts.shop.id, run_id, step_id, prefix)).encode()
+    number = int.from_bytes(hmac.new(facts.salt, message, hashlib.sha256).digest())
+    letters = "".join(_LETTERS[(number >> (5 * i)) & 31] for i in range(length))
+    return f"{prefix}-{letters}" if prefix else letters
 
 
 ROOTS = (
@@ -142,24 +142,114 @@ ROOTS = (
 """The first words of guard paths."""
 
 
+class Standing:
+    """Facts as guards and steps see them from where one run stands: with its event, its flow's parameters, what its
+    earlier steps came to. Implements `connector.contracts.StepContext`; a view, so that none of the rest is copied."""
+
+    __slots__ = ("_facts", "event", "now", "params", "run_id", "step_id", "steps")
+
+    def __init__(
+        self,
+        facts: Facts,
+        *,
+        params: Mapping[str, str],
+        event: Mapping[str, str],
+        steps: Mapping[str, Mapping[str, str]],
+        run_id: str = "",
+        step_id: str = "",
+    ) -> None:
+        self._facts = facts
+        self.now = facts.now
+        self.params = params
+        self.event = event
+        self.steps = steps
+        self.run_id = run_id
+        self.step_id = step_id
+
+    def get(self, path: str) -> Any:
+        """The value at a guard path, `None` where anything on the way is missing."""
+        root, read = _own_reader(path)
+        return read(self if root in _OF_RUN else self._facts)
+
+    def at(self, now: datetime) -> Standing:
+        """The same at another moment."""
+        return Standing(
+            replace(self._facts, now=now),
+            params=self.params,
+            event=self.event,
+            steps=self.steps,
+            run_id=self.run_id,
+            step_id=self.step_id,
+        )
+
+    def code(self, prefix: str, length: int = 10) -> str:
+        """As `Facts.code`, of this run and step."""
+        return code_of(self._facts, self.run_id, self.step_id, prefix, length)
+
+
+_OF_RUN = frozenset({"event", "params", "steps"})
+
+
 @lru_cache(maxsize=4096)
-def _parted(path: str) -> tuple[str, tuple[str, ...]]:
+def _own_reader(path: str) -> tuple[str, Callable[[Any], Any]]:
+    return path.partition(".")[0], _reader(path)
+
+
+@lru_cache(maxsize=4096)
+def _reader(path: str) -> Callable[[Any], Any]:
+    """How the value at a path is read: worked out once, flows ask the same few again and again."""
     root, *rest = path.split(".")
-    return root, tuple(rest)
+    if leads_beyond(root, rest):
+        return partial(_read_beyond, root, rest)
+    if root not in ROOTS:
+        return _nothing
+    if len(rest) == 1:
+        return partial(_read_member, root, rest[0])
+    return partial(_read_members, root, rest)
 
 
-@lru_cache(maxsize=256)
+def _nothing(facts: object) -> None:
+    del facts
+
+
+def _read_member(root: str, name: str, facts: object) -> Any:
+    return _member(getattr(facts, root, None), name)
+
+
+def _read_members(root: str, names: Sequence[str], facts: object) -> Any:
+    value = getattr(facts, root, None)
+    for name in names:
+        value = _member(value, name)
+    return value
+
+
+def _read_beyond(root: str, rest: list[str], facts: Facts) -> Any:
+    found = beyond(facts, root, rest)
+    value, left = found if found is not None else (None, [])
+    for name in left:
+        value = _member(value, name)
+    return value
+
+
+_MAPPINGS: dict[type[Any], bool] = {}
+
+
 def _is_mapping(cls: type[Any]) -> bool:
     # Remembered by class: asking an abstract base class costs more than all the rest of a guard.
-    return issubclass(cls, Mapping)
+    known = _MAPPINGS[cls] = issubclass(cls, Mapping)
+    return known
 
 
 def _member(value: Any, name: str) -> Any:
     """One step along a path. Tuples of objects are read through: `order.lines.sku` is the tuple of their skus."""
     if value is None:
         return None
-    if not isinstance(value, tuple):
-        return value.get(name) if _is_mapping(value.__class__) else getattr(value, name, None)
+    cls = value.__class__
+    if cls is not tuple and not isinstance(value, tuple):
+        is_mapping = _MAPPINGS.get(cls)
+        if is_mapping is None:
+            is_mapping = _is_mapping(cls)
+        return value.get(name) if is_mapping else getattr(value, name, None)
     if name == "count":
         return len(value)
     if not value:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from connector.contracts import Act, PlatformAdapter
+from connector.contracts import Act, PlatformAdapter, StepContext
 from connector.model import Effect, Purpose
 from connector.store.db import Tx
 from flows.composing import Case
@@ -19,23 +19,31 @@ from flows.definition import Flow, FlowStep
 from flows.media import way_of
 from flows.policy import check
 from flows.steps.send import Send
-from flows.verdicts import Drop
+from flows.verdicts import Drop, Verdict
 
 
 def unheard(
     tx: Tx, flow: Flow, case: Case, salt: bytes, now: datetime, adapter: Callable[[str], PlatformAdapter]
 ) -> Drop | None:
     """Why nobody would hear of what this effect makes; `None` when somebody may, or when nothing tells of it."""
-    effect = case.effect
+    message = word_of(flow, case.effect, case.facts)
+    if message is None:
+        return None
+    way = way_of(tx, message, case.facts, case.settings, case.shop, case.situation, salt, now, adapter)
+    return silence(message, check(way.effect, case.facts, way.person, now))
+
+
+def word_of(flow: Flow, effect: Effect, seen: StepContext) -> Effect | None:
+    """The message by which somebody would hear of what the effect makes; `None` where nothing tells of it. Pure."""
     if effect.kind == "message" or effect.tainted or not effect.purpose.needs_consent:
         return None
     item = _teller(flow, effect)
     if item is None or not isinstance(item.step, Send):
         return None
-    decided = item.step.start(case.facts)
+    decided = item.step.start(seen)
     if not isinstance(decided, Act):
         return None
-    message = replace(
+    return replace(
         effect,
         kind="message",
         step_id=item.id,
@@ -44,11 +52,14 @@ def unheard(
         purpose=Purpose.of(item.step.purpose) if item.step.purpose else flow.purpose,
         recipient="",
     )
-    way = way_of(tx, message, case.facts, case.settings, case.shop, case.situation, salt, now, adapter)
-    verdict = check(way.effect, case.facts, way.person, now)
+
+
+def silence(message: Effect, verdict: Verdict) -> Drop | None:
+    """What the verdict on the message means for what it tells of. Pure."""
     if not isinstance(verdict, Drop):
         return None
-    return Drop(verdict.code, f"{verdict.reason}, so nobody would hear of it", {**verdict.detail, "message": item.id})
+    detail = {**verdict.detail, "message": message.step_id}
+    return Drop(verdict.code, f"{verdict.reason}, so nobody would hear of it", detail)
 
 
 def _teller(flow: Flow, effect: Effect) -> FlowStep | None:

@@ -29,7 +29,7 @@ from connector.model import Run, RunStatus
 from flows import engine
 from flows.definition import Flow
 from flows.engine import JournalEntry, Transition
-from flows.facts import Facts
+from flows.facts import Facts, Standing
 
 ENDS = "-"
 """In a mapping, instead of a step: who stands there has come to the end."""
@@ -173,12 +173,12 @@ def reevaluate(new: Flow, moved: Transition, facts: Facts, now: datetime) -> Tra
     return replace(moved, run=_recounted(new, run, seen, now))
 
 
-def _recounted(new: Flow, run: Run, seen: Facts, now: datetime) -> Run:
+def _recounted(new: Flow, run: Run, seen: Standing, now: datetime) -> Run:
     item = new.steps[run.step]
     again = replace(run, status=RunStatus.READY, wake_at=now, awaiting=(), updated_at=now)
     if not all(guard.holds(seen) for guard in item.when):
         return again  # the worker finds the guard failing too, and keeps it in the journal
-    decision = item.step.start(replace(seen, now=run.updated_at))
+    decision = item.step.start(seen.at(run.updated_at))
     match decision:
         case Sleep(until=until):
             return replace(run, status=RunStatus.SLEEPING, wake_at=until, awaiting=())

@@ -88,7 +88,11 @@ def check(
 
 
 def _first(rules: Iterable[Callable[[Case], Verdict | None]], case: Case) -> Verdict | None:
-    return next((verdict for rule in rules if (verdict := rule(case)) is not None), None)
+    for rule in rules:
+        verdict = rule(case)
+        if verdict is not None:
+            return verdict
+    return None
 
 
 def _grounds(case: Case) -> dict[str, str]:

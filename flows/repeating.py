@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from connector.contracts import StepContext
 from connector.model import Channel, Effect, Purpose
 from flows.definition import Flow
-from flows.facts import Facts
 from flows.guards import GuardResult
 
 _MARGIN = 0.9
@@ -32,9 +32,13 @@ def forgotten(effect: Effect, now: datetime, idempotent_for: float) -> bool:
     return repeats and not known_still(effect.first_try_at or now, now, idempotent_for)
 
 
-def no_longer_true(flow: Flow, effect: Effect, facts: Facts) -> GuardResult | None:
+def no_longer_true(flow: Flow, effect: Effect, seen: StepContext) -> GuardResult | None:
     """The guard of the effect's step that held when it was decided and does not hold now, as after a long outage."""
-    if effect.tainted or flow.index(effect.step_id) is None:
+    at = None if effect.tainted else flow.index(effect.step_id)
+    if at is None:
         return None
-    results = (guard.evaluate(facts) for guard in flow.step(effect.step_id).when)
-    return next((result for result in results if not result.passed), None)
+    for guard in flow.steps[at].when:
+        found = guard.failure(seen)
+        if found is not None:
+            return found
+    return None

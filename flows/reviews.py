@@ -72,12 +72,13 @@ def late_publication(tx: Tx, flow_of: Callable[[Tx, Run], Flow], event: Event, s
         here = run.step < index or (run.step == index and run.status is not RunStatus.ACTING)
         if here and not run.status.ended:
             return  # the run comes to it
-        late = _publication(run, flow, flow.steps[index].id, event, now)
+        late = publication(run, flow, flow.steps[index].id, event, now)
     if late is not None and effects.put(tx, late):
         runs.journal(tx, shop_id, late.run_id, now, late.step_id, "late_review", {"effect": late.id})
 
 
-def _publication(run: Run, flow: Flow, step_id: str, event: Event, now: datetime) -> Effect:
+def publication(run: Run, flow: Flow, step_id: str, event: Event, now: datetime) -> Effect:
+    """The effect that publishes a late review."""
     return Effect(
         shop_id=run.shop_id,
         id=f"{run.id}:{step_id}/{hashlib.sha256(event.key.encode()).hexdigest()[:12]}",

@@ -46,7 +46,7 @@ from flows.triggers import arming
 
 log = get_log("runner")
 
-_SHIPMENT_NEWS = frozenset({"order", "shipment", "refund", "return"})
+SHIPMENT_NEWS = frozenset({"order", "shipment", "refund", "return"})
 
 
 class Runner:
@@ -82,7 +82,7 @@ class Runner:
             if event.key not in fresh or (event.consent is not None and is_echo(tx, shop_id, event.consent)):
                 continue
             queue.append(event)
-            if event.order_id and event.subject.kind in _SHIPMENT_NEWS:
+            if event.order_id and event.subject.kind in SHIPMENT_NEWS:
                 orders[event.order_id] = None
             if event.consent is not None:
                 consents.record(tx, shop_id, event.consent, now)
@@ -249,7 +249,7 @@ class Runner:
         if flow.reentry in REPEATED:
             before = sight.latest(flow.id, subject, person if flow.subject == "customer" else None)
             out = stays_out(flow, before, now)
-            refused = {"rule": out[0], "saw": out[1]} if out else _refusal(flow, event, facts)
+            refused = {"rule": out[0], "saw": out[1]} if out else refused_by(flow, event, facts)
             if refused is not None:
                 self._keep_refusal(tx, flow, event, facts, subject, refused)
                 return
@@ -265,14 +265,14 @@ class Runner:
                 once = {"rule": f"once per {flow.subject}", "saw": f"entered before, {earlier.status}"}
                 self._keep_refusal(tx, flow, event, facts, subject, once)
             return
-        refusal = _refusal(flow, event, facts)
+        refusal = refused_by(flow, event, facts)
         if refusal is not None:
             if earlier is None:
                 self._keep_refusal(tx, flow, event, facts, subject, refusal)
             return
         if earlier is not None:
             newest = runs.get(tx, facts.shop.id, earlier.id) or earlier
-            again = engine.restart(flow, _reopened(newest), event, facts)
+            again = engine.restart(flow, reopened(newest), event, facts)
             if again is not None:
                 self.catalog.pin(tx, facts.shop.id, flow, now)
                 self._keep(tx, again, newest, now)
@@ -365,18 +365,18 @@ def order_name(shop_id: str, order_id: str) -> str:
     return f"order {shop_id} {order_id}"
 
 
-def _refusal(flow: Flow, event: Event, facts: Facts) -> dict[str, str] | None:
+def refused_by(flow: Flow, event: Event, facts: Facts, told: Mapping[str, str] | None = None) -> dict[str, str] | None:
     """Why the flow does not start for this event, as the rule and the value it saw; `None` when it does."""
     if engine.too_old(flow, event, facts.now):
         age = f"{(facts.now - event.at).total_seconds() / 86400:.1f} d"
         return {"rule": f"event younger than {flow.max_age.total_seconds() / 86400:g} d", "saw": age}
-    result = engine.refusal(flow, facts)
+    result = engine.refusal(flow, facts, told)
     if result is not None:
         return {"rule": f"{result.path} {result.op} {result.wanted}", "saw": str(result.saw)}
     return None
 
 
-def _reopened(run: Run) -> Run:
+def reopened(run: Run) -> Run:
     """A run that came to its end without doing anything may begin anew: the parcel was taken back for weeks, nobody
     was asked, and now it is sent again. One that was cancelled stays so."""
     idle = run.status in (RunStatus.COMPLETED, RunStatus.EXITED) and not run.acted

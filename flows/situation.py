@@ -26,6 +26,7 @@ from flows.acquaintance import acquaintance
 from flows.background import BLANK
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
+from flows.guards import shown
 from flows.policy import REDACTED
 from flows.verdicts import Person
 
@@ -211,7 +212,7 @@ def facts_of(
         line=situation.line,
         checkout=situation.checkout,
         event=run.event if run is not None else (event or {}),
-        params={name: str(value) for name, value in params.items()},
+        params={name: shown(value) if isinstance(value, bool) else str(value) for name, value in params.items()},
         steps=run.outcomes if run is not None else {},
         run_id=run.id if run is not None else "",
         step_id="",

@@ -12,7 +12,7 @@ from connector.model import Effect, EventKind, Run
 from connector.store import effects, events
 from connector.store.db import Tx
 
-_NO_STATE = frozenset({EventKind.SHIPMENT_UPDATED, EventKind.SHIPMENT_CREATED})
+NO_STATE = frozenset({EventKind.SHIPMENT_UPDATED, EventKind.SHIPMENT_CREATED})
 
 
 def told_already(tx: Tx, run: Run, effect: Effect) -> str | None:
@@ -30,7 +30,7 @@ def _moved_between(tx: Tx, run: Run, trigger: dict[str, str]) -> bool:
     """Whether the parcel was in another state between the news that was told and this run's."""
     if run.order_id is None:
         return False
-    same = _NO_STATE | {trigger["kind"], run.event["kind"]}
+    same = NO_STATE | {trigger["kind"], run.event["kind"]}
     first, last = from_text(trigger["at"]), from_text(run.event["at"])
     return any(
         row.kind.startswith("shipment.") and row.kind not in same and first < row.at < last

@@ -42,6 +42,7 @@ def look_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--flow", "flows", multiple=True, help="Tell only of this flow: of the shop, the library, or a file.")
 @click.option("--alone", is_flag=True, help="With --flow: leave the shop's other flows out altogether.")
 @click.option("--playbook", type=click.Path(path_type=Path), help="Another app.toml in place of this one.")
+@click.option("--exact", is_flag=True, help="Live every life by the product's own runner: slower, the same answer.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Also draw the messages by day or week into this file.")
 @json_option
 @click.pass_obj
@@ -54,6 +55,7 @@ def backtest(
     flows: tuple[str, ...],
     alone: bool,
     playbook: Path | None,
+    exact: bool,
     svg: Path | None,
     as_json: bool,
 ) -> None:
@@ -77,7 +79,7 @@ def backtest(
     if flows:
         book = with_flows(book, flows, alone=alone)
     window = window_of(since, until, book)
-    seen = run_look(look_of(app, (book,), window), jobs)
+    seen = run_look(look_of(app, (book,), window, exact=exact), jobs)
     tally, costs = seen.tallies[0], costs_of(book.settings)
     if svg is not None:
         from connector.simulate.picture import draw
@@ -105,11 +107,11 @@ def window_of(since: datetime | None, until: datetime | None, book: Playbook) ->
     return Window(begin.astimezone(UTC), end.astimezone(UTC))
 
 
-def look_of(app: App, playbooks: tuple[Playbook, ...], window: Window) -> Look:
+def look_of(app: App, playbooks: tuple[Playbook, ...], window: Window, *, exact: bool = False) -> Look:
     from connector.simulate.shards import Look
 
     settings = app.config.app
-    return Look(database=settings.database, inbox=settings.inbox, playbooks=playbooks, window=window)
+    return Look(database=settings.database, inbox=settings.inbox, playbooks=playbooks, window=window, exact=exact)
 
 
 def run_look(look: Look, jobs: int | None) -> Seen:
@@ -170,10 +172,19 @@ def _print(tally: Tally, costs: Costs, days: str, book: Playbook) -> None:
         click.echo(
             f"\n{flow}: {count:,} messages came after the {limit:,} a day that its budget allows; those are held"
         )
+    click.secho(f"\n{way_of(tally)}", dim=True)
     if not costs:
         click.secho(
-            '\nno cost: write prices into app.toml, such as costs = { email = "0.001 EUR", reward_use = 0.2 }', dim=True
+            'no cost: write prices into app.toml, such as costs = { email = "0.001 EUR", reward_use = 0.2 }', dim=True
         )
+
+
+def way_of(tally: Tally) -> str:
+    """By which loop people were looked at, as a sentence."""
+    short, long = tally.ways[""], tally.ways.total() - tally.ways[""]
+    said = f"lived by the short loop: {short:,} people; by the product's own: {long:,}"
+    why = next((why for why, _ in tally.ways.most_common() if why), "")
+    return f"{said} (mostly: {why})" if why else said
 
 
 def _print_months(tally: Tally) -> None:

@@ -49,12 +49,14 @@ class Deed:
 
 @dataclass(slots=True)
 class Lived:
-    """`started` counts runs by flow; `refused` those that never began by flow and rule; `ended` by flow and reason."""
+    """`started` counts runs by flow; `refused` those that never began by flow and rule; `ended` by flow and reason.
+    `long_way` is why the product's own runner was asked, empty where it was not (`connector.simulate.swift`)."""
 
     deeds: list[Deed] = field(default_factory=list)
     started: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
+    long_way: str = ""
 
 
 def lived(tx: HeldTx, shop_id: str, shown: Collection[str]) -> Lived:
@@ -99,11 +101,11 @@ def _deed(row: Mapping[str, Any], run: Mapping[str, Any], shop_id: str) -> Deed:
         who=hashlib.sha256(f"{shop_id}|{person}".encode()).hexdigest()[:12],
         state=_STATES.get(row["status"], WAITING),
         why=row["reason"].partition(":")[0],
-        worth=_worth(request),
+        worth=worth_of(request),
     )
 
 
-def _worth(request: Mapping[str, Any]) -> str:
+def worth_of(request: Mapping[str, Any]) -> str:
     """What a reward promises, as the step asked for it: "10 %", "5 EUR"."""
     for terms in (request.get("discount"), request):
         if isinstance(terms, Mapping):

@@ -26,10 +26,13 @@ from connector.performing import perform
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.others import Answering
 from connector.rehearsal.platform import Recording, Rehearsed
+from connector.simulate.acts import Uncovered
 from connector.simulate.held import HeldDatabase, HeldTx
+from connector.simulate.knowing import Knowing
 from connector.simulate.outcome import Lived, lived
 from connector.simulate.playbook import Playbook
 from connector.simulate.story import Moment
+from connector.simulate.swift import Swift, why_not
 from connector.store import effects, entities, figures, referrals, runs, suppressions, wakeups
 from connector.store.figures import ShopRow
 from connector.store.sqlite import Sqlite
@@ -100,14 +103,16 @@ class Scene:
         *,
         counted: ShopRow | None = None,
         twins: bool = True,
+        exact: bool = False,
     ) -> None:
+        goods = list(products)
         self.playbook = playbook
         self.window = window
         self.shop = playbook.settings.shop
         self.clock = SceneClock(window.since)
         self._base = Store.open("sqlite://:memory:")
         with self._base.work.transaction() as tx:
-            entities.apply_many(tx, self.shop.id, (_sold(product, window.since) for product in products), window.since)
+            entities.apply_many(tx, self.shop.id, (_sold(product, window.since) for product in goods), window.since)
         self._kiitos = self._build(counted, twins=twins)
         self._platform = cast(Recording, self._kiitos.registry.platform(self.shop.platform))
         self._alarms = Alarms(self._kiitos)
@@ -120,6 +125,14 @@ class Scene:
         self._sees_all = moved or bool(self._heard & _FOLLOWS)
         self._books = Bookkeeping(self._kiitos, resting=not self._kiitos.catalog.segments(self.shop.id))
         self._access = Access(shop=self.shop, secrets={}, clock=self.clock)
+        self.long_way = why_not(self._kiitos.catalog, self.shop.id) or ("asked for" if exact else "")
+        self._swift = None if self.long_way else self._shorter(goods)
+
+    def _shorter(self, goods: Sequence[Product]) -> Swift:
+        kiitos = self._kiitos
+        knowing = Knowing(self.tx, self.playbook.settings, goods, kiitos.salt)
+        shown = self.playbook.shown
+        return Swift(knowing, kiitos.catalog, self._platform, self._access, shown, self.clock.set)
 
     def _build(self, counted: ShopRow | None, *, twins: bool) -> Kiitos:
         registry = Registry(extra={(PLATFORMS, self.shop.platform): Rehearsed})
@@ -150,7 +163,26 @@ class Scene:
         self._base.close()
 
     def live(self, moments: Sequence[Moment]) -> Lived:
-        """Let it all happen to these people and tell what they got. Knows nothing of anybody before or after."""
+        """Let it all happen to these people and tell what they got. Knows nothing of anybody before or after.
+
+        The short way (`swift`) where it covers what happens, else the long one (`Lived.long_way` says why).
+        """
+        why = self.long_way
+        if self._swift is not None:
+            try:
+                if any(moment.suppressed or moment.code for moment in moments):
+                    self.tx.forget_all()
+                return self._swift.live(moments, self.window.since, self.window.until, self._note)
+            except Uncovered as uncovered:
+                why = str(uncovered)
+            finally:
+                self._platform.deeds.clear()
+        found = self.live_exactly(moments)
+        found.long_way = why
+        return found
+
+    def live_exactly(self, moments: Sequence[Moment]) -> Lived:
+        """The same by the product's own runner and outbox, whatever happens."""
         tx, window = self.tx, self.window
         tx.forget_all()
         self.clock.begin_again(window.since)

@@ -33,12 +33,14 @@ COLLECT_AFTER = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is looked at: a store by its address, one playbook or two to compare, and from when until when."""
+    """What is looked at: a store by its address, one playbook or two to compare, and from when until when. `exact`: all
+    of it by the product's own runner and outbox."""
 
     database: str
     inbox: str | None
     playbooks: tuple[Playbook, ...]
     window: Window
+    exact: bool = False
 
     @property
     def shop_id(self) -> str:
@@ -111,7 +113,9 @@ class Watcher:
         with self._store.work.read() as tx:
             goods = list(past.products(tx, look.shop_id))
             counted = figures.of_shop(tx, look.shop_id)
-        self._scenes = [Scene(playbook, look.window, goods, counted=counted) for playbook in look.playbooks]
+        self._scenes = [
+            Scene(playbook, look.window, goods, counted=counted, exact=look.exact) for playbook in look.playbooks
+        ]
 
     def __enter__(self) -> Watcher:
         self._collect_after = gc.get_threshold()
@@ -135,6 +139,7 @@ class Watcher:
             lives = [scene.live(story) for scene in self._scenes]
             for tally, lived in zip(seen.tallies, lives, strict=True):
                 tally.count(lived, self._zone)
+                tally.ways[lived.long_way] += 1
                 tally.orders += len(theirs.orders)
                 tally.total += sum(item.order.total.amount for item in theirs.orders.values())
             if len(lives) == 2:

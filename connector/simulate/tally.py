@@ -33,7 +33,8 @@ class Tally:
 
     `sent` and `dropped` (or held) count by line, `why` by line and reason, `days` by day and line; `people` counts
     who got a message of a flow; `per_person` counts people by how many messages they got of all flows shown;
-    `rewards` counts what was promised by flow and worth. `total` and `orders` give the average order.
+    `rewards` counts what was promised by flow and worth. `ways` counts lives by why they were not lived the short way
+    (`connector.simulate.swift`), empty where they were. `total` and `orders` give the average order.
     """
 
     orders: int = 0
@@ -50,6 +51,7 @@ class Tally:
     people: Counter[str] = field(default_factory=Counter)
     per_person: Counter[int] = field(default_factory=Counter)
     rewards: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ways: Counter[str] = field(default_factory=Counter)
     versions: dict[str, str] = field(default_factory=dict)
     examples: dict[str, list[Deed]] = field(default_factory=dict)
 
@@ -138,6 +140,7 @@ _COUNTERS = (
     "people",
     "per_person",
     "rewards",
+    "ways",
 )
 
 

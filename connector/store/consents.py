@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,10 +56,11 @@ def address_of(tx: Tx, shop_id: str, consent: Consent) -> str:
         owner = entities.customer(tx, shop_id, consent.customer_id)
         if owner is not None:
             address = owner.email if consent.channel.by_email else owner.phone
-    return _address_key(address, consent.channel)
+    return address_key_of(address, consent.channel)
 
 
-def _address_key(address: str | None, channel: Channel) -> str:
+def address_key_of(address: str | None, channel: Channel) -> str:
+    """The form in which the ledger knows an address of a channel; empty for none."""
     if channel.by_email:
         return email_key(address) or ""
     return "".join((address or "").split())
@@ -79,27 +81,35 @@ def state(
         address_key=address_key,
         channel=channel.value,
         purpose=purpose.value,
-        covering=(Purpose.MARKETING if purpose in _COVERED_BY_MARKETING else purpose).value,
+        covering=covering(purpose).value,
         customer_id=customer_id,
     )
-    rows.sort(key=lambda row: _weight(row, purpose))
-    newest = {row["address_key"] if row["address_key"] != address_key else "": row for row in rows}
-    own = newest.pop("", None)
-    refused = [row for row in newest.values() if row["state"] == ConsentState.WITHDRAWN]
+    found = newest([_entry(row) for row in rows], address_key, purpose)
+    return (found.state, found) if found is not None else (ConsentState.UNKNOWN, None)
+
+
+def covering(purpose: Purpose) -> Purpose:
+    """The purpose a decision about which is one about this too."""
+    return Purpose.MARKETING if purpose in _COVERED_BY_MARKETING else purpose
+
+
+def newest(rows: Iterable[ConsentRow], address: str, purpose: Purpose) -> ConsentRow | None:
+    """Of what a person said for this and other addresses, the entry that decides for this one. Pure."""
+    ranked = sorted(rows, key=lambda row: _weight(row, purpose))
+    last = {row.address_key if row.address_key != address else "": row for row in ranked}
+    own = last.pop("", None)
+    refused = [row for row in last.values() if row.state is ConsentState.WITHDRAWN]
     elsewhere = max(refused, key=lambda row: _weight(row, purpose), default=None)
     if elsewhere is not None and (
-        own is None or own["state"] != ConsentState.GRANTED or _weight(elsewhere, purpose) > _weight(own, purpose)
+        own is None or own.state is not ConsentState.GRANTED or _weight(elsewhere, purpose) > _weight(own, purpose)
     ):
-        own = elsewhere
-    if own is None:
-        return ConsentState.UNKNOWN, None
-    entry = _entry(own)
-    return entry.state, entry
+        return elsewhere
+    return own
 
 
-def _weight(row: Row, purpose: Purpose) -> tuple[bool, str, int]:
+def _weight(row: ConsentRow, purpose: Purpose) -> tuple[bool, datetime, int]:
     """Of two entries the heavier decides: the one about the very purpose, then the newer."""
-    return row["purpose"] == purpose.value, row["at"], row["seq"]
+    return row.purpose is purpose, row.at, row.seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,13 @@ def _is_old(order: Order, row: Row, known: Row | None) -> bool:
     return row["snapshot"] != known["snapshot"] and _steps_done(_read_order(known["snapshot"])) > _steps_done(order)
 
 
+def is_newer(order: Order, known: Order) -> bool:
+    """Whether a snapshot takes the place of one that is not a tombstone: the rule of `_is_old` for what is at hand."""
+    if order.updated_at != known.updated_at:
+        return order.updated_at > known.updated_at
+    return _steps_done(known) <= _steps_done(order)
+
+
 def _steps_done(order: Order) -> int:
     """How far an order has come: of two snapshots of one second the further one is the newer."""
     sent = order.fulfillment in (FulfillmentStatus.PARTIAL, FulfillmentStatus.FULFILLED)

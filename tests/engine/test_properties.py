@@ -202,7 +202,10 @@ def oracle(machine: Any) -> None:
 
 
 MUTANTS: dict[str, tuple[str, str]] = {
-    "guards of steps are ignored": ("if found is not None:", "if False:"),
+    "guards of steps are ignored": (
+        "            if found is not None:\n                seen =",
+        "            if False:\n                seen =",
+    ),
     "only the first guard counts": (
         "                return False\n        return True",
         "                return False\n            break\n        return True",
@@ -214,14 +217,14 @@ MUTANTS: dict[str, tuple[str, str]] = {
         "signal",
     ),
     "ended runs go on": ("    return None\n\n\nclass _Walk", "    return signal\n\n\nclass _Walk"),
-    "waits in the past sleep": ("and decision.until <= facts.now", "and False"),
-    "outcomes are not seen by later guards": ("steps=self.outcomes", "steps=self.run.outcomes"),
+    "waits in the past sleep": ("and decision.until <= self.now", "and False"),
+    "outcomes are not seen by later guards": ("self.outcomes = self._seen.steps = {", "self.outcomes = {"),
     "outcomes lose their values": ("outcome = {**done.values, ", "outcome = {"),
-    "effect ids hold the time": ('id=f"{self.run.id}:{item.id}"', 'id=f"{self.run.id}:{item.id}:{self.facts.now}"'),
+    "effect ids hold the time": ('id=f"{self.run.id}:{item.id}"', 'id=f"{self.run.id}:{item.id}:{self.now}"'),
     "acting is not remembered": ("acted=self.run.acted or bool(effects)", "acted=self.run.acted"),
     "steps start again instead of going on": (
-        "item.step.start(facts) if signal is None",
-        "item.step.start(facts) if True",
+        "item.step.start(seen) if signal is None",
+        "item.step.start(seen) if True",
     ),
     "a step too many is left behind": (
         'self._note(item.id, "done", outcome)\n',

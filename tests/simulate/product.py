@@ -82,9 +82,11 @@ def moments(told: Iterable[Event]) -> list[Moment]:
     return found
 
 
-def looked_back(playbook: Playbook, people: Sequence[Sequence[Moment]], within: Window, *, twins: bool = True) -> Lived:
-    """The same past, person by person, in a scene."""
-    scene = Scene(playbook, within, twins=twins)
+def looked_back(
+    playbook: Playbook, people: Sequence[Sequence[Moment]], within: Window, *, twins: bool = True, exact: bool = False
+) -> Lived:
+    """The same past, person by person, in a scene: by the short way, or by the product's own runner."""
+    scene = Scene(playbook, within, twins=twins, exact=exact)
     whole = Lived()
     try:
         for person in people:

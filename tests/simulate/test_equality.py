@@ -43,6 +43,7 @@ def both(people: list[list[Moment]]) -> tuple[set[tuple[str, ...]], set[tuple[st
 def test_the_same_messages_at_the_same_times(seed: int) -> None:
     ours, theirs = both(past(seed))
     assert ours == theirs
+    assert essence(looked_back(BOOK, past(seed), window(150), exact=True).deeds) == ours
     assert len(ours) > 5
 
 
@@ -185,6 +186,7 @@ def test_a_planted_difference_is_found(planted: str, monkeypatch: pytest.MonkeyP
         rules = tuple(rule for rule in policy._LAWFUL if rule.__name__ != "_consent")
         monkeypatch.setattr(policy, "_LAWFUL", rules)
     assert essence(looked_back(book, people, within).deeds) != theirs
+    assert essence(looked_back(book, people, within, exact=True).deeds) != theirs
 
 
 def test_consent_counts_as_it_was() -> None:

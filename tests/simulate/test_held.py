@@ -56,7 +56,7 @@ def test_every_answer_is_that_of_sqlite(monkeypatch: pytest.MonkeyPatch) -> None
         assert isinstance(scene.tx, Compared)
         for seed in range(4):
             for person in past(seed):
-                scene.live(person)
+                scene.live_exactly(person)
     finally:
         scene.close()
     assert sum(Compared.asked.values()) > 500
@@ -67,8 +67,8 @@ def test_without_twins_the_same_comes_out() -> None:
     """A stale twin costs time, never truth: SQLite then answers everything."""
     people = past(5)
     book, within = playbook(), window(150)
-    assert essence(looked_back(book, people, within).deeds) == essence(
-        looked_back(book, people, within, twins=False).deeds
+    assert essence(looked_back(book, people, within, exact=True).deeds) == essence(
+        looked_back(book, people, within, twins=False, exact=True).deeds
     )
 
 
@@ -77,10 +77,10 @@ def test_one_twin_fewer_changes_nothing(name: str, monkeypatch: pytest.MonkeyPat
     """SQLite steps in for a single query, over the same rows."""
     people = past(6)
     book, within = playbook(), window(150)
-    whole = essence(looked_back(book, people, within).deeds)
+    whole = essence(looked_back(book, people, within, exact=True).deeds)
     table: dict[str, Any] = twins.READS if name in twins.READS else twins.WRITES
     monkeypatch.delitem(table, name)
-    assert essence(looked_back(book, people, within).deeds) == whole
+    assert essence(looked_back(book, people, within, exact=True).deeds) == whole
 
 
 def test_a_wrong_twin_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,15 +91,15 @@ def test_a_wrong_twin_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = twins.Twin(right.of, lambda tables, args: right.act(tables, args)[1:])
     monkeypatch.setitem(twins.READS, "shipment_of_order", wrong)
     with pytest.raises(AssertionError, match="shipment_of_order"):
-        looked_back(playbook(), [person for seed in range(4) for person in past(seed)], window(150))
+        looked_back(playbook(), [person for seed in range(4) for person in past(seed)], window(150), exact=True)
 
 
 def test_nothing_of_one_person_is_left_for_the_next() -> None:
     people = past(7)
     scene = Scene(playbook(), window(150))
     try:
-        first = [essence(scene.live(person).deeds) for person in people]
-        again = [essence(scene.live(person).deeds) for person in reversed(people)]
+        first = [essence(scene.live_exactly(person).deeds) for person in people]
+        again = [essence(scene.live_exactly(person).deeds) for person in reversed(people)]
     finally:
         scene.close()
     assert first == again[::-1]

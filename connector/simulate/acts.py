@@ -1,0 +1,30 @@
+"""What an effect of the outbox is in a life that is lived the short way, and what that way is not for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connector.model import Effect
+
+NEVER = "not started"
+"""The reason of a run that never began."""
+
+
+class Uncovered(Exception):
+    """This cannot be lived the short way."""
+
+
+class Act:
+    """An effect of the outbox with what becomes of it."""
+
+    __slots__ = ("done_at", "due_at", "effect", "first_try_at", "lease_until", "reason", "recipient_key", "status")
+
+    def __init__(self, effect: Effect) -> None:
+        self.effect = effect
+        self.status = effect.status
+        self.due_at = effect.due_at
+        self.lease_until: datetime | None = None
+        self.first_try_at: datetime | None = None
+        self.done_at: datetime | None = None
+        self.recipient_key = ""
+        self.reason = ""
