@@ -8,9 +8,10 @@ from datetime import datetime
 from connector.clock import from_text
 from connector.errors import Refused
 from connector.model import Effect, Run
-from connector.store import customer_fields, points
+from connector.store import customer_fields
 from connector.store.db import Tx
 from flows.facts import Facts, email_of
+from flows.value.posting import balance, give_points
 
 RECORD = "record"
 """The kind of effect."""
@@ -41,7 +42,7 @@ def _set(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now: 
 
 def _grant(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now: datetime) -> Mapping[str, str]:
     given, until = int(effect.request["points"]), effect.request.get("expires_at")
-    points.give(
+    give_points(
         tx,
         effect.shop_id,
         effect.id,
@@ -50,10 +51,12 @@ def _grant(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now
         given,
         now,
         reason=str(effect.request.get("reason", "")),
-        order_id=effect.order_id,
+        cause=f"order/{effect.order_id}" if effect.order_id else f"flow/{effect.flow_id}",
+        rule=f"flow/{effect.flow_id}",
+        version=effect.version,
         expires_at=from_text(str(until)) if until else None,
     )
-    values = {"points": str(given), "balance": str(points.balance(tx, effect.shop_id, customer_id, key, now))}
+    values = {"points": str(given), "balance": str(balance(tx, effect.shop_id, customer_id, key, now))}
     return values | ({"ends_at": str(until)} if until else {})
 
 

@@ -172,7 +172,10 @@ def erase(tx: Tx, person: Person, new_id: Callable[[], str], keys: Iterable[str]
 def wipe_shop(tx: Tx, shop_id: str, limit: int) -> int:
     """Remove up to `limit` rows of each of a shop's tables; how many. Call it until it says 0."""
     tx.memo.clear()
-    return sum(max(0, tx.run(place.wipe, shop_id=shop_id, limit=limit)) for place in PLACES if place.wipe)
+    tx.run("value_open", shop_id=shop_id)
+    count = sum(max(0, tx.run(place.wipe, shop_id=shop_id, limit=limit)) for place in PLACES if place.wipe)
+    tx.run("value_close", shop_id=shop_id)
+    return count
 
 
 def under_way(tx: Tx, person: Person) -> bool:

@@ -246,12 +246,58 @@ PLACES: tuple[Place, ...] = (
         _words("name kind at"),
     ),
     Place(
-        "points",
-        "person_points",
-        "erase_points",
-        "wipe_points",
-        _words("entry_id owner reason order_id reverses"),
-        _words("points expires_at at"),
+        "value_notes",
+        "person_value_notes",
+        "erase_value_notes",
+        "wipe_value_notes",
+        _words("account note"),
+        _words("fact_id"),
+    ),
+    Place(
+        "value_members",
+        "person_value_members",
+        "erase_value_members",
+        "wipe_value_members",
+        _words("account look_at state"),
+    ),
+    Place(
+        "vouchers",
+        "person_vouchers",
+        "erase_vouchers",
+        "wipe_vouchers",
+        _words(
+            "voucher_key account effect_id kind worth cause platform_id made_at expires_at state used_order used_at"
+        ),
+        _words("reason"),
+    ),
+    # Who has one is an account, which is nobody once its names are gone; the coupon stays taken.
+    Place("perk_coupons", "person_perks", None, "wipe_perk_coupons", (), _words("perk code place taken_by taken_at")),
+    # The books are the merchant's and never change: an account by itself says nothing of who it was, orders have ids.
+    Place(
+        "value_facts",
+        "person_value_facts",
+        None,
+        "wipe_value_facts",
+        (),
+        _words(
+            "fact_id account unit kind of_id amount at cause rule version reason by_whom parts available_at expires_at"
+            " recorded_at"
+        ),
+    ),
+    Place(
+        "value_entries",
+        "person_value_entries",
+        None,
+        "wipe_value_entries",
+        (),
+        _words("entry_id account unit lot kind debit credit amount at cause rule version"),
+    ),
+    Place(
+        "value_names",
+        "person_value_names",
+        "erase_value_names",
+        "wipe_value_names",
+        _words("owner account at"),
     ),
     Place("erasures", None, None, "wipe_erasures", (), _words("erased_key at")),
     Place("products", None, None, "wipe_products", (), _words("product_id updated_at deleted snapshot")),
@@ -335,7 +381,7 @@ WITHOUT_PEOPLE = frozenset(
     {
         *("meta", "shops", "endpoints", "credentials", "inbox_cursor", "privacy_access", "schema_ledger"),
         *("connected_shops", "connect_invites", "connect_attempts", "renewals", "notices"),
-        *("provider_accounts", "processes", "alerts"),
+        *("provider_accounts", "processes", "alerts", "value_openings"),
     }
 )
 """Tables that hold nothing of customers. What they hold of a shop is removed with its connection."""

@@ -20,13 +20,14 @@ from connector.cli.tasks import tasks
 from connector.explain import explain
 from connector.model import Effect, EffectStatus, RunStatus
 from connector.signing import is_signed
-from connector.store import customer_fields, effects, points
+from connector.store import customer_fields, effects
 from connector.store.db import Tx
 from connector.testing.fakes.web import Request, Response
 from connector.testing.world import WOO
-from flows import outbox
+from flows import outbox, records
 from flows.channels import chat
 from flows.channels.memory import Memory
+from flows.value import posting
 from tests.journeys.bare import Door
 from tests.journeys.office import FLOW, Office, body_of, office
 from tests.journeys.test_crashes import Crash, Fuse
@@ -48,7 +49,7 @@ def command(life: Office, group: Any, *words: str) -> Result:
 
 def balance(life: Office) -> int:
     with life.store.work.read() as tx:
-        return points.balance(tx, WOO, "c-customer", AINO, life.clock.now())
+        return posting.balance(tx, WOO, "c-customer", AINO, life.clock.now())
 
 
 def kept(life: Office) -> dict[str, Any]:
@@ -427,13 +428,13 @@ def given_up(patch: pytest.MonkeyPatch) -> None:
 
 def entered_anew(patch: pytest.MonkeyPatch) -> None:
     """Points are entered before their effect is settled, in a transaction of their own, under an id by chance."""
-    real, count = points.give, itertools.count()
+    real, count = records.give_points, itertools.count()
 
-    def give(tx: Tx, shop_id: str, entry_id: str, *rest: Any, **more: Any) -> bool:
+    def give(tx: Tx, shop_id: str, entry_id: str, *rest: Any, **more: Any) -> Any:
         real(tx, shop_id, f"{entry_id}{next(count)}", *rest, **more)
         return real(tx, shop_id, entry_id, *rest, **more)
 
-    patch.setattr(points, "give", give)
+    patch.setattr(records, "give_points", give)
 
 
 @pytest.mark.parametrize("plant", [by_the_attempt, given_up, entered_anew], ids=lambda plant: plant.__name__)
