@@ -18,6 +18,7 @@ from flows.consenting import CONSENT, write_consent
 from flows.obeying import FETCH
 from flows.outcomes import Prepared
 from flows.reviews import with_reviews
+from flows.value.vouchers import VOID, write_void
 
 _BEFORE = timedelta(hours=1)
 
@@ -47,6 +48,8 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         words = item.message.content.decode()
         adapter.note_customer(access, effect.order_id or "", words, key=item.key)
         return Performed()
+    if effect.kind == VOID:
+        return Performed(values=write_void(adapter, access, effect))
     assert item.run is not None
     with kiitos.store.work.read() as tx:
         flow = kiitos.runner.flow_of(tx, item.run)

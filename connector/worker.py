@@ -27,6 +27,7 @@ from connector.intake import WAKE, Intake
 from connector.integrity import Integrity
 from connector.ledger import Ledger
 from connector.log import get_log
+from connector.looks import Looks
 from connector.mailbox import Mailboxes
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
@@ -103,6 +104,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
         self.bookkeeping = Bookkeeping(kiitos)
+        self.looks = Looks(kiitos)
         self.mailboxes = Mailboxes(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
         self.integrity = Integrity(kiitos.store, kiitos.clock)
@@ -134,7 +136,7 @@ class Worker:
         if self.adopting and not self._adopted:
             self._adopt()
         self.housekeeping.work()
-        kept = self.bookkeeping.work()
+        kept = self.bookkeeping.work() + self.looks.work()
         taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
             count = self._wake()
@@ -167,7 +169,7 @@ class Worker:
         """When the next thing is due, as far as rows tell; `None` when nothing is."""
         with self._store.work.read() as tx:
             times = [deliveries.next_due(tx), runs.next_wake(tx), effects.next_due(tx), privacy.next_due(tx)]
-            times.append(house_due(tx))
+            times += [house_due(tx), self.looks.next_due(tx)]
             if self._kiitos.catalog.all_scheduled:
                 times.append(wakeups.next_due(tx))
         times.append(self.bookkeeping.next_due())

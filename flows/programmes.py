@@ -14,6 +14,8 @@ from connector.store.db import Tx
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.reviews import published
 from flows.situation import Situation
+from flows.value.loyalty import Loyalty
+from flows.value.vouchers import issued, used
 
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
@@ -23,14 +25,25 @@ NOT_MADE = "reward_not_made"
 
 
 class Programmes:
-    """What happens to referrals when orders are paid, refunded and cancelled, and when their runs end."""
+    """What happens to referrals when orders are paid, refunded and cancelled, and when their runs end; and to what
+    customers own (`flows.value`)."""
+
+    def __init__(self, loyalty: Loyalty) -> None:
+        self._loyalty = loyalty
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The programme events that `event` leads to."""
+        return [
+            *self._follow_referral(tx, shop, event, situation, now),
+            *self._loyalty.follow(tx, shop, event, situation, now),
+        ]
+
+    def _follow_referral(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         order = situation.order
         if order is None:
             return []
         if event.kind in _PAID:
+            used(tx, shop.id, order, now)
             return self._attribute(tx, shop, order, now)
         if event.kind in _TAKES_BACK:
             return self._reverse(tx, shop, order, event, now)
@@ -40,6 +53,7 @@ class Programmes:
         """A shared code of a referral flow belongs, from now on, to the customer it was made for."""
         if effect.request.get("do") == "publish_review":
             published(tx, effect, values)
+        issued(tx, run, effect, values, now)
         terms = effect.request.get("discount") or {}
         shared = effect.purpose is Purpose.REFERRAL and not (terms.get("customer_email") or terms.get("customer_id"))
         if shared and values.get("code") and run.email_key:

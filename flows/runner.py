@@ -43,6 +43,8 @@ from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look_at_run
 from flows.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
 from flows.triggers import arming
+from flows.value.loyalty import Loyalty
+from flows.value.vouchers import VOID, voided
 
 log = get_log("runner")
 
@@ -56,7 +58,8 @@ class Runner:
         self.catalog = catalog
         self._clock = clock
         self._salt = salt
-        self._programmes = Programmes()
+        self.loyalty = Loyalty(catalog)
+        self._programmes = Programmes(self.loyalty)
 
     def ingest(
         self, tx: Tx, shop_id: str, arrived: Sequence[Event], now: datetime, delivery_id: int | None = None
@@ -177,6 +180,8 @@ class Runner:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:
             self._programmes.performed(tx, run, effect, values, now)
+        elif effect.kind == VOID:
+            voided(tx, effect, values, now)
 
     def follow_record(self, tx: Tx, run: Run, facts: Facts, now: datetime) -> None:
         """A record of ours about the run's person was written: dates and segments of theirs may hang on it."""

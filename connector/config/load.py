@@ -19,6 +19,7 @@ from connector.config.enclosures import read_enclosures
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
+from connector.config.loyalty import read_loyalty
 from connector.config.parties import read_endpoints, read_people, top_layer
 from connector.config.seeing import read_seeing
 from connector.config.settings import (
@@ -302,10 +303,12 @@ class _Reader:
         brand = read_brand(self.document, self.path.parent, get("brand"), where, self.faults)
         enclosures = read_enclosures(self.path.parent, get("attachments", {}), where, self.faults)
         templates = read_folders(self.path.parent, get("templates"), where, self.faults)
+        loyalty = read_loyalty(layered, where, get("currency", "EUR"), self.faults)
         if len(self.faults) > before:
             return None
         return ShopSettings(
             shop=read_shop(client_id, shop_id, layered),
+            loyalty=loyalty,
             layered=layered,
             flows=flows,
             secrets=secrets,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from connector.config.backups import backup_faults
 from connector.config.consenting import double_opt_in
 from connector.config.dispatching import dispatcher_fault
+from connector.config.loyalty import loyalty_faults
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
 from connector.config.seeing import FOREVER, STYLES
@@ -181,6 +182,7 @@ SETTINGS: dict[str, Check] = {
     "limits": table,
     "flows": table,
     "segments": table,
+    "loyalty": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -258,6 +260,7 @@ TOP: dict[str, Check] = {
     "endpoints": table,
     "people": table,
     "segments": table,
+    "loyalty": table,
     "defaults": table,
     "presets": table,
     "brands": table,
@@ -343,7 +346,7 @@ def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
                 faults.append(f"{place}: should be a table, not {_kind(entry)}")
             else:
                 faults += check_table(f"{place}.", entry, keys)
-    return faults
+    return faults + loyalty_faults(f"{where}loyalty", value.get("loyalty", {}))
 
 
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:

@@ -12,6 +12,7 @@ from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.dispatching import DispatcherSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
+from connector.config.loyalty import Programme
 from connector.config.seeing import SeeingSettings
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
@@ -163,6 +164,7 @@ class ShopSettings:
     sms_sender: str = ""
     sms_parts: int = 8
     email_fallbacks: tuple[str, ...] = ()
+    loyalty: Programme = field(default_factory=Programme)
 
     def providers(self, medium: str) -> tuple[str, ...]:
         """The channels that carry a medium, the first one first; none where the shop has none."""

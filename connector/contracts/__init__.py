@@ -100,6 +100,7 @@ from connector.contracts.step import (
 )
 from connector.contracts.storefront import STOREFRONT, LinksToPayment, LinksToShop, ProxyVisit, VerifiesProxy
 from connector.contracts.tokens import Renewal, RenewsTokens
+from connector.contracts.voiding import VOIDING, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
 from connector.contracts.webhooks import HookFault, HookReport, HookTarget, ManagesWebhooks
 
 CAPABILITIES = (*CAPABILITIES, ManagesWebhooks, ListsChanges, ListsOrders, Backfills)
@@ -109,6 +110,7 @@ __all__ = [
     "CAPABILITIES",
     "DOUBTFUL",
     "STOREFRONT",
+    "VOIDING",
     "Accepted",
     "Access",
     "Act",
@@ -194,6 +196,10 @@ __all__ = [
     "TellsScopes",
     "Unknown",
     "Verdict",
+    "VoidRequest",
+    "VoidsCodes",
+    "VoidsGiftCards",
+    "VoidsStoreCredit",
     "Verified",
     "VerifiesProxy",
     "Woke",

@@ -1,0 +1,339 @@
+"""The loyalty programme as it happens: orders, refunds, reviews and referrals become facts of the ledger, and what they
+lead to becomes events. In the caller's transaction; the rules are pure (`earning`, `standing`, `settling`).
+
+Nothing is scanned: what time alone changes (points released, about to lapse, lapsed, a period or a grace that ends, a
+birthday) is a due row of `value_members`, looked at by the worker (`connector.looks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from connector.clock import from_text, to_text
+from connector.config.loyalty import BIRTHDAY, FIRST, REFERRAL, REVIEW, Goal, Programme, Rule
+from connector.model import (
+    Buyer,
+    Customer,
+    Event,
+    EventKind,
+    Order,
+    Product,
+    Purchase,
+    Shop,
+    buyer_of,
+    purchase_of,
+)
+from connector.model.value import POINTS, Fact, FactKind
+from connector.store import accounts, books, entities, purchases, reviews
+from connector.store.accounts import Holder, MemberRow
+from connector.store.db import Tx
+from flows.catalog import Catalog
+from flows.situation import Situation, look
+from flows.value import earning, tidings
+from flows.value.earning import cause_of
+from flows.value.posting import Change, position_of, post, taking_back
+from flows.value.standing import (
+    DONE_REFERRAL,
+    DONE_REVIEW,
+    Deeds,
+    Standing,
+    achieved,
+    birthday_after,
+    next_look,
+    stand,
+)
+
+_OF_ORDER = frozenset(
+    {
+        *(EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID, EventKind.ORDER_FULFILLED),
+        *(EventKind.ORDER_EDITED, EventKind.ORDER_CANCELLED, EventKind.ORDER_DELETED, EventKind.REFUND_CREATED),
+    }
+)
+_YEAR = timedelta(days=365)
+_LATE = timedelta(days=3)
+"""A birthday we learn of later is left for the next year."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """Whose programme it is, who it is about, and what led to it."""
+
+    tx: Tx
+    shop: Shop
+    programme: Programme
+    holder: Holder
+    cause: str
+    now: datetime
+
+    def post(self, facts: Sequence[Fact]) -> list[Change]:
+        return post(self.tx, self.shop.id, self.holder, facts, self.now, self.cause)
+
+    def facts(self) -> list[Fact]:
+        return books.facts_of(self.tx, self.shop.id, self.holder.accounts)
+
+
+class Loyalty:
+    """What happens in the programmes of shops that have one; nothing in those that have none."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
+        """The events that `event` leads to."""
+        if event.kind == EventKind.CUSTOMER_MERGED and event.data.get("kept") and event.data.get("merged"):
+            accounts.join(tx, shop.id, event.data["kept"], event.data["merged"], now)
+        programme = self._catalog.settings(shop.id).loyalty
+        if not programme:
+            return []
+        if event.kind in _OF_ORDER and event.order_id is not None:
+            return self._of_order(tx, shop, programme, event, situation, now)
+        if event.kind == EventKind.REVIEW_SUBMITTED and situation.order is not None:
+            return self._of_review(tx, shop, programme, event, situation.order, now)
+        if event.kind in (EventKind.REFERRAL_ATTRIBUTED, EventKind.REFERRAL_REVERSED):
+            return self._of_referral(tx, shop, programme, event, situation, now)
+        return []
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    def _of_order(
+        self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime
+    ) -> list[Event]:
+        assert event.order_id is not None
+        order = entities.order(tx, shop.id, event.order_id)
+        told = books.facts_because(tx, shop.id, cause_of(event.order_id))
+        buyer = buyer_of(order) if order is not None else Buyer()
+        if order is None or not buyer:
+            return self._undo(tx, shop, programme, told, event, now)
+        if purchase_of(order) is None and not told:
+            return []
+        case = self._case(tx, shop, programme, buyer, event, now)
+        told = books.facts_because(tx, shop.id, cause_of(order.id))  # held from here on: nobody is between
+        theirs = [fact for fact in told if fact.account in case.holder.accounts]
+        strange = [fact for fact in told if fact.account not in case.holder.accounts]
+        more = earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now)
+        shares = earning.shares_back(order, entities.refunds(tx, shop.id, order.id))
+        back = earning.targets([*theirs, *more], shares)
+        known = case.facts()
+        first, moved = earning.first_order(programme, self._first(case, order, known), known, now)
+        changes = case.post(_settled(case, [*more, *first], {**back, **moved}, known))
+        events = self._review(case, changes, situation.customer)
+        # The order names somebody else than it did: what it earned is no longer the other's.
+        return [*events, *self._undo(tx, shop, programme, strange, event, now)]
+
+    def _first(self, case: _Case, order: Order, known: Sequence[Fact]) -> Order | None:
+        """The person's first purchase that stands, where it is this order or the bonus was given before."""
+        rules = [rule.name for rule in case.programme.of_kind(FIRST)]
+        if not rules:
+            return None
+        bought = _bought(case)
+        if not bought:
+            return None
+        if bought[0].order_id == order.id:
+            return order
+        given = any(fact.rule in rules and fact.kind is FactKind.GRANT for fact in known)
+        return entities.order(case.tx, case.shop.id, bought[0].order_id) if given else None
+
+    def _undo(
+        self, tx: Tx, shop: Shop, programme: Programme, told: Sequence[Fact], event: Event, now: datetime
+    ) -> list[Event]:
+        """Take back all that came of something, whoever has it."""
+        events: list[Event] = []
+        for account in dict.fromkeys(fact.account for fact in told if fact.kind is FactKind.GRANT):
+            holder = accounts.holder_of(tx, shop.id, account) or Holder(accounts=(account,))
+            case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+            mine = [fact for fact in told if fact.account == account and fact.kind is FactKind.GRANT]
+            changes = case.post(_settled(case, [], {fact.id: fact.amount for fact in mine}, case.facts()))
+            events += self._review(case, changes, None)
+        return events
+
+    # -- deeds ---------------------------------------------------------------------------------------------------------
+
+    def _of_review(
+        self, tx: Tx, shop: Shop, programme: Programme, event: Event, order: Order, now: datetime
+    ) -> list[Event]:
+        buyer = buyer_of(order)
+        if not buyer:
+            return []
+        case = self._case(tx, shop, programme, buyer, event, now)
+        ids = [row.id for row in reviews.of_order(tx, shop.id, order.id)] or [event.key]
+        found: list[Fact] = []
+        for review_id in ids:
+            cause = f"review/{review_id}"
+            found.append(_deed(cause, DONE_REVIEW, now))
+            found += _by_rules(case, REVIEW, cause, now, now, found)
+        return self._review(case, case.post(found), order.customer)
+
+    def _of_referral(
+        self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime
+    ) -> list[Event]:
+        cause = f"referral/{event.data.get('referral_id', '')}"
+        if event.kind == EventKind.REFERRAL_REVERSED:
+            return self._undo(tx, shop, programme, books.facts_because(tx, shop.id, cause), event, now)
+        referral, order = situation.referral, situation.order
+        if referral is None or order is None or not (referral.advocate_email or referral.advocate_customer_id):
+            return []
+        buyer = Buyer(referral.advocate_email, referral.advocate_customer_id)
+        case = self._case(tx, shop, programme, buyer, event, now)
+        opens = (order.paid_at or order.placed_at) + programme.pending
+        found = [_deed(cause, DONE_REFERRAL, now), *_by_rules(case, REFERRAL, cause, now, opens, [])]
+        return self._review(case, case.post(found), None)
+
+    # -- where somebody stands -----------------------------------------------------------------------------------------
+
+    def look(self, tx: Tx, row: MemberRow, now: datetime) -> list[Event]:
+        """Time has come to look at somebody: bring the books there and tell what changed. The events are for the caller
+        to take in, in this transaction."""
+        settings = self._catalog.settings(row.shop_id)
+        shop, programme = settings.shop, settings.loyalty
+        holder = accounts.holder_of(tx, shop.id, row.account) or Holder(accounts=(row.account,))
+        case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause="", now=now)
+        units = dict.fromkeys(fact.unit for fact in case.facts())
+        changes = post(tx, shop.id, holder, [], now, "time", units=units)
+        if not programme:
+            later = [at for change in changes if (at := change.position.next_change(now)) is not None]
+            accounts.put_member(tx, replace(row, look_at=min(later, default=None)))
+            return []
+        return self._review(case, changes, None)
+
+    def _case(self, tx: Tx, shop: Shop, programme: Programme, buyer: Buyer, event: Event, now: datetime) -> _Case:
+        holder = accounts.open_for(tx, shop.id, buyer.customer_id, buyer.email_key, event.key, now)
+        return _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+
+    def _review(self, case: _Case, changes: list[Change], customer: Customer | None) -> list[Event]:
+        """After anything that may have moved somebody: badges, challenges, the birthday, the tier; what is told of it,
+        and when to look again."""
+        tx, now, holder = case.tx, case.now, case.holder
+        person = customer if customer is not None and customer.id == holder.customer_id else None
+        if person is None and (holder.customer_id or holder.email_key):
+            person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
+        row = accounts.member(tx, case.shop.id, holder.account)
+        was = Standing.read(row.state)
+        goals = self._goals(case, self._deeds(case)) + _birthday(case, person, row)
+        changes = [*changes, *(case.post(goals) if goals else ())]
+        deeds = self._deeds(case)
+        standing, moved = stand(case.programme, was, deeds, now)
+        position = position_of(tx, case.shop.id, holder, now)
+        times = [
+            next_look(case.programme, standing, deeds, now),
+            position.next_change(now),
+            tidings.next_warning(position, case.programme, now),
+            birthday_after(person.birthday if person else None, case.shop.timezone, now)
+            if case.programme.of_kind(BIRTHDAY)
+            else None,
+        ]
+        look_at = min((at for at in times if at is not None), default=None)
+        seen = {**standing.dump(), "seen": to_text(now)} if case.programme.of_kind(BIRTHDAY) else standing.dump()
+        accounts.put_member(tx, MemberRow(shop_id=case.shop.id, account=holder.account, look_at=look_at, state=seen))
+        if not (holder.customer_id or holder.email_key):
+            return []  # the person was forgotten: nobody is told
+        who = tidings.Who.of(holder, person)
+        return tidings.events(case.programme, who, changes, position, standing, moved, deeds, now)
+
+    def _deeds(self, case: _Case) -> Deeds:
+        return Deeds(purchases=_bought(case), facts=case.facts(), currency=case.shop.currency, zone=case.shop.timezone)
+
+    def _goals(self, case: _Case, deeds: Deeds) -> list[Fact]:
+        """Facts of badges and challenges: reached now, or no longer."""
+        found: list[Fact] = []
+        for goal in (*case.programme.badges, *case.programme.challenges):
+            done = achieved(goal, deeds)
+            for grant in _rewards(case, goal):
+                known = next((fact for fact in deeds.facts if fact.id == grant.id), None)
+                if known is None and done:
+                    found.append(grant)
+                elif known is not None:
+                    target = Decimal(0) if done else known.amount
+                    told = taking_back(known, deeds.facts, target, case.now, case.cause or "time")
+                    found += [told] if told is not None else []
+        return found
+
+
+def _bought(case: _Case) -> tuple[Purchase, ...]:
+    return purchases.of_buyer(case.tx, case.shop.id, Buyer(case.holder.email_key, case.holder.customer_id))
+
+
+def _products(tx: Tx, shop: Shop, programme: Programme, order: Order) -> dict[str, Product]:
+    if not programme.of_kind("collection"):
+        return {}
+    return entities.products(tx, shop.id, [line.product_id for line in order.lines if line.product_id])
+
+
+def _settled(case: _Case, new: Sequence[Fact], back: dict[str, Decimal], known: Sequence[Fact]) -> list[Fact]:
+    """New grants, and of all of them what brings what is taken back to where it should be."""
+    grants = {fact.id: fact for fact in [*known, *new] if fact.kind is FactKind.GRANT}
+    told = (
+        taking_back(grants[key], known, target, case.now, case.cause) for key, target in back.items() if key in grants
+    )
+    return [*new, *(fact for fact in told if fact is not None)]
+
+
+def _deed(cause: str, unit: str, now: datetime) -> Fact:
+    return Fact(
+        id=f"{cause}/{unit}",
+        account="",
+        unit=unit,
+        kind=FactKind.GRANT,
+        amount=Decimal(1),
+        at=now,
+        cause=cause,
+        available_at=now,
+    )
+
+
+def _by_rules(case: _Case, kind: str, cause: str, now: datetime, opens: datetime, beside: Sequence[Fact]) -> list[Fact]:
+    """Points for one deed, as far as the rule's yearly limit goes."""
+    known = [fact for fact in [*case.facts(), *beside] if fact.kind is FactKind.GRANT]
+    found = []
+    for rule in case.programme.of_kind(kind):
+        key = f"{cause}/{rule.name}"
+        had = {fact.id for fact in known if fact.rule == rule.name and fact.at > now - _YEAR}
+        if key not in had and (not rule.most or len(had) < rule.most):
+            found.append(_points(case, key, rule, cause, opens))
+    return found
+
+
+def _points(case: _Case, key: str, rule: Rule | Goal, cause: str, opens: datetime) -> Fact:
+    return Fact(
+        id=key,
+        account="",
+        unit=POINTS,
+        kind=FactKind.GRANT,
+        amount=Decimal(rule.points),
+        at=case.now,
+        cause=cause,
+        rule=rule.name,
+        version=rule.version,
+        available_at=opens,
+        expires_at=opens + case.programme.expires if case.programme.expires else None,
+    )
+
+
+def _rewards(case: _Case, goal: Goal) -> list[Fact]:
+    """What reaching a goal gives: points, pending as those of an order are, and a badge."""
+    account, found = case.holder.account, []
+    cause = f"challenge/{goal.name}" if goal.begins else f"badge/{goal.name}"
+    if goal.points:
+        found.append(_points(case, f"{cause}/{account}", goal, cause, case.now + case.programme.pending))
+    if goal.badge:
+        badge = _points(case, f"{cause}/{account}/badge", goal, cause, case.now)
+        found.append(replace(badge, unit=f"badge/{goal.badge}", amount=Decimal(1), expires_at=None))
+    if not found:
+        done = _points(case, f"{cause}/{account}/done", goal, cause, case.now)
+        found.append(replace(done, unit=f"done/{goal.name}", amount=Decimal(1), expires_at=None))
+    return found
+
+
+def _birthday(case: _Case, person: Customer | None, row: MemberRow) -> list[Fact]:
+    """Points for a birthday that came since the last look, once a year."""
+    seen = row.state.get("seen")
+    rules = case.programme.of_kind(BIRTHDAY)
+    if not rules or person is None or not isinstance(seen, str):
+        return []
+    at = birthday_after(person.birthday, case.shop.timezone, from_text(seen))
+    if at is None or not case.now - _LATE < at <= case.now:
+        return []
+    cause = f"birthday/{at.year}"
+    return [_points(case, f"{cause}/{case.holder.account}/{rule.name}", rule, cause, case.now) for rule in rules]
