@@ -33,6 +33,7 @@ from platforms.shopify.renewing import Renewals
 from platforms.shopify.scopes import Scopes
 from platforms.shopify.storefront import Storefront
 from platforms.shopify.subscriptions import KeepsSubscriptions
+from platforms.shopify.voiding import Voids
 
 _MOST_PAGES = 25  # a thousand lines; an order beyond that is read as far
 
@@ -50,6 +51,7 @@ class Shopify(
     Opinions,
     Parcels,
     Scopes,
+    Voids,
     PublishesReviews,
     FetchesOrders,
 ):

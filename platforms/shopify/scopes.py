@@ -19,6 +19,9 @@ from connector.contracts import (
     PublishesReviews,
     TagsCustomers,
     TellsScopes,
+    VoidsCodes,
+    VoidsGiftCards,
+    VoidsStoreCredit,
     WritesConsent,
     WritesMeta,
     WritesOrders,
@@ -43,6 +46,9 @@ SCOPES: Mapping[type[ABC], Sequence[Sequence[str]]] = {
         ("read_store_credit_accounts",),
     ),
     IssuesGiftCards: (("write_gift_cards",),),
+    VoidsCodes: (("write_discounts",),),
+    VoidsGiftCards: (("write_gift_cards",),),
+    VoidsStoreCredit: (("write_store_credit_account_transactions",), ("read_store_credit_accounts",)),
 }
 
 

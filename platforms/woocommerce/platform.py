@@ -26,6 +26,7 @@ from platforms.woocommerce.payloads import OrderBody, shaped
 from platforms.woocommerce.records import CustomerRecords, OrderRecords
 from platforms.woocommerce.storefront import Storefront
 from platforms.woocommerce.subscriptions import KeepsWebhooks
+from platforms.woocommerce.voiding import Voids
 
 if TYPE_CHECKING:
     from platforms.woocommerce.client import ShopApi
@@ -45,6 +46,7 @@ class WooCommerce(
     OrderRecords,
     CustomerRecords,
     Storefront,
+    Voids,
     PublishesReviews,
     FetchesOrders,
 ):

@@ -39,6 +39,10 @@ class CreditTransactionView(View):
         return CreditAccountView(self.shop, self.shop.credit_accounts[self.row["account_id"]])
 
 
+class DebitTransactionView(CreditTransactionView):
+    typename = "StoreCreditAccountDebitTransaction"
+
+
 class CreditAccountView(View):
     typename = "StoreCreditAccount"
 
@@ -49,7 +53,8 @@ class CreditAccountView(View):
         """`query` knows the credits only, which is all there are."""
         if query not in (None, "", "type:credit"):
             raise ValueError(f"the fake knows transactions of type:credit only, not {query!r}")
-        rows = [CreditTransactionView(self.shop, row) for row in self.row["transactions"]]
+        credits_only = [row for row in self.row["transactions"] if not row["amount"]["amount"].startswith("-")]
+        rows = [CreditTransactionView(self.shop, row) for row in credits_only]
         return connection(rows, lambda view: view.row["id"], **args)
 
 
@@ -66,7 +71,8 @@ class GiftCardView(View):
     def initial_value(self) -> Json | None:
         return money(self.row["amount"])
 
-    balance = initial_value
+    def balance(self) -> Json | None:
+        return money(self.row.get("balance") or self.row["amount"])
 
     def customer(self) -> View | None:
         row = self.shop.customers.get(self.row["customer_id"])
@@ -126,6 +132,41 @@ def store_credit_account_credit(shop: FakeShopify, id: str, credit_input: Json) 
     account["transactions"].append(row)
     row["balance"] = balance_of(account)
     return {"store_credit_account_transaction": CreditTransactionView(shop, row), "user_errors": []}
+
+
+def store_credit_account_debit(shop: FakeShopify, id: str, debit_input: Json) -> Json:  # noqa: A002
+    """Takes from the balance, never more than there is."""
+    nothing: Json = {"store_credit_account_transaction": None}
+    wanted = debit_input["debitAmount"]
+    account = _account(shop, id, wanted["currencyCode"])
+    if isinstance(account, str):
+        return {**nothing, "user_errors": [_refusal("ACCOUNT_NOT_FOUND", "Account does not exist", "id")]}
+    if Decimal(str(wanted["amount"])) > Decimal(balance_of(account)["amount"]):
+        path = ("debitInput", "debitAmount", "amount")
+        error = _refusal("INSUFFICIENT_FUNDS", "The store credit account does not have sufficient funds", *path)
+        return {**nothing, "user_errors": [error]}
+    row: Json = {
+        "id": shop.next_id("StoreCreditAccountTransaction"),
+        "account_id": account["id"],
+        "amount": {"amount": f"-{wanted['amount']}", "currency_code": wanted["currencyCode"]},
+        "expires_at": None,
+        "created_at": shop.stamp(),
+        "event": "ADJUSTMENT",
+        "origin": None,
+    }
+    account["transactions"].append(row)
+    row["balance"] = balance_of(account)
+    return {"store_credit_account_transaction": DebitTransactionView(shop, row), "user_errors": []}
+
+
+def gift_card_deactivate(shop: FakeShopify, id: str) -> Json:  # noqa: A002
+    """For good: a card that is off cannot be switched on again. What is on it stays on it."""
+    row = shop.gift_cards.get(number_of(id, "GiftCard"))
+    if row is None:
+        error = _refusal("GIFT_CARD_NOT_FOUND", "The gift card could not be found", "id")
+        return {"gift_card": None, "user_errors": [error]}
+    row["enabled"], row["updated_at"] = False, shop.stamp()
+    return {"gift_card": GiftCardView(shop, row), "user_errors": []}
 
 
 def _account(shop: FakeShopify, owner: str, currency: str) -> Json | str:
@@ -203,7 +244,9 @@ def store_credit_account(shop: FakeShopify, id: str) -> CreditAccountView | None
 
 GRANT_MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "store_credit_account_credit": store_credit_account_credit,
+    "store_credit_account_debit": store_credit_account_debit,
     "gift_card_create": gift_card_create,
+    "gift_card_deactivate": gift_card_deactivate,
 }
 GRANT_QUERIES: Mapping[str, Callable[..., Any]] = {
     "gift_cards": gift_cards,

@@ -21,9 +21,11 @@ ROOT_FIELDS: Mapping[str, Scopes] = {
     "discountRedeemCodeBulkAdd": ("write_discounts",),
     "discountRedeemCodeBulkCreation": ("read_discounts",),
     "giftCardCreate": ("write_gift_cards",),
+    "giftCardDeactivate": ("write_gift_cards",),
     "giftCards": ("read_gift_cards",),
     "storeCreditAccount": ("read_store_credit_accounts",),
     "storeCreditAccountCredit": ("write_store_credit_account_transactions",),
+    "storeCreditAccountDebit": ("write_store_credit_account_transactions",),
     "orderUpdate": ("write_orders", "write_marketplace_orders", "write_quick_sale"),
 }
 
