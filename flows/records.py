@@ -11,7 +11,7 @@ from connector.model import Effect, Run
 from connector.store import customer_fields
 from connector.store.db import Tx
 from flows.facts import Facts, email_of
-from flows.value.posting import balance, give_points
+from flows.value.bookings import balance, give_points
 
 RECORD = "record"
 """The kind of effect."""

@@ -1,1 +1,1 @@
-"""Value that customers earn: the ledger's rules and the loyalty programme's. Pure, except `books` and `loyalty`."""
+"""Value that customers earn: the ledger's rules and the loyalty programme's. Pure, except `bookings`, `loyalty` and `vouchers`."""

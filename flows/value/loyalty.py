@@ -33,8 +33,8 @@ from connector.store.db import Tx
 from flows.catalog import Catalog
 from flows.situation import Situation, look
 from flows.value import earning, tidings
+from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
-from flows.value.posting import Change, position_of, post, taking_back
 from flows.value.standing import (
     DONE_REFERRAL,
     DONE_REVIEW,

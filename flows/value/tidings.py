@@ -12,7 +12,7 @@ from connector.config.loyalty import Programme
 from connector.model import Customer, Event, EventKind, Ref, guest_id
 from connector.model.value import POINTS
 from connector.store.accounts import Holder
-from flows.value.posting import Change
+from flows.value.bookings import Change
 from flows.value.settling import Position
 from flows.value.standing import Deeds, Moved, Standing, measured, next_tier
 

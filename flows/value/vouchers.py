@@ -20,7 +20,7 @@ from connector.store.accounts import Holder
 from connector.store.db import Tx
 from connector.store.vouchers import ISSUED, KEPT, USED, VOIDED, VOIDING, Voucher
 from flows.fields import read_money
-from flows.value.posting import post, reverse
+from flows.value.bookings import post, reverse
 
 VOID = "void"
 """The kind of effect that takes something given in the platform back."""

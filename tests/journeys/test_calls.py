@@ -27,7 +27,7 @@ from connector.testing.world import WOO
 from flows import outbox, records
 from flows.channels import chat
 from flows.channels.memory import Memory
-from flows.value import posting
+from flows.value import bookings
 from tests.journeys.bare import Door
 from tests.journeys.office import FLOW, Office, body_of, office
 from tests.journeys.test_crashes import Crash, Fuse
@@ -49,7 +49,7 @@ def command(life: Office, group: Any, *words: str) -> Result:
 
 def balance(life: Office) -> int:
     with life.store.work.read() as tx:
-        return posting.balance(tx, WOO, "c-customer", AINO, life.clock.now())
+        return bookings.balance(tx, WOO, "c-customer", AINO, life.clock.now())
 
 
 def kept(life: Office) -> dict[str, Any]:

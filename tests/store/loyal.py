@@ -15,7 +15,7 @@ from connector.model import Event, EventKind, LineItem, Money, Order, OrderStatu
 from connector.model.value import POINTS, Entry
 from connector.store import Store, accounts, books
 from connector.worker import Worker
-from flows.value.posting import position_of
+from flows.value.bookings import position_of
 from flows.value.settling import Position, balances, wanted
 from tests.store.examples import order
 from tests.store.trade import SHOP, START, Trade, document

@@ -72,7 +72,7 @@ def test_a_refund_by_amount_takes_its_share(plain: Loyal) -> None:
 
 def test_a_cancelled_order_leaves_nothing_and_what_was_spent_is_owed(plain: Loyal) -> None:
     from connector.store import accounts
-    from flows.value.posting import spend
+    from flows.value.bookings import spend
 
     made = plain.buys(line("a", "100"))
     plain.live(20 * DAY)
@@ -170,7 +170,7 @@ def test_an_order_edited_in_steps_earns_what_it_had_earned_at_once(plain: Loyal)
 
 def test_a_guest_who_registers_keeps_what_they_earned_and_a_stranger_does_not_get_it(plain: Loyal) -> None:
     from connector.store import accounts
-    from flows.value.posting import balance
+    from flows.value.bookings import balance
 
     plain.buys(line("a", "40"))
     account = Customer(id="71", email=AINO)
@@ -185,7 +185,7 @@ def test_a_guest_who_registers_keeps_what_they_earned_and_a_stranger_does_not_ge
 
 
 def test_two_accounts_that_become_one_own_what_both_owned(plain: Loyal) -> None:
-    from flows.value.posting import balance
+    from flows.value.bookings import balance
 
     for number, name in enumerate(("a", "b")):
         made = purchase(line("a", "40"), order_id=name, email=f"{name}@example.test", at=plain.clock.now())

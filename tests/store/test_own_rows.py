@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.store import Store, accounts, books, customer_fields, people
 from connector.store.customer_fields import FieldValue
 from connector.store.owners import owner_of
-from flows.value import posting
+from flows.value import bookings
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -63,23 +63,23 @@ def test_the_newest_word_counts_as_guest_or_account(store: Store) -> None:
 
 def test_points_are_entered_once_and_reversed_once(store: Store) -> None:
     with store.work.transaction() as tx:
-        assert posting.give_points(tx, "shop", "r1:give", *ACCOUNT, 100, NOW, reason="a review", cause="order/o1")
-        assert not posting.give_points(tx, "shop", "r1:give", *ACCOUNT, 100, NOW)
-        assert posting.give_points(tx, "shop", "r2:give", *GUEST, 30, NOW, expires_at=NOW + DAY)
-        assert posting.balance(tx, "shop", *ACCOUNT, NOW) == 130
-        assert posting.balance(tx, "shop", *ACCOUNT, NOW + DAY) == 100, "what lapsed is gone"
-        assert posting.reverse(tx, "shop", "r1:give", NOW, "order.cancelled")
-        assert not posting.reverse(tx, "shop", "r1:give", NOW, "order.cancelled")
-        assert not posting.reverse(tx, "shop", "r1:give/taken/1", NOW, "again")
-        assert not posting.reverse(tx, "shop", "r9:give", NOW, "never given")
-        assert posting.balance(tx, "shop", *ACCOUNT, NOW) == 30
+        assert bookings.give_points(tx, "shop", "r1:give", *ACCOUNT, 100, NOW, reason="a review", cause="order/o1")
+        assert not bookings.give_points(tx, "shop", "r1:give", *ACCOUNT, 100, NOW)
+        assert bookings.give_points(tx, "shop", "r2:give", *GUEST, 30, NOW, expires_at=NOW + DAY)
+        assert bookings.balance(tx, "shop", *ACCOUNT, NOW) == 130
+        assert bookings.balance(tx, "shop", *ACCOUNT, NOW + DAY) == 100, "what lapsed is gone"
+        assert bookings.reverse(tx, "shop", "r1:give", NOW, "order.cancelled")
+        assert not bookings.reverse(tx, "shop", "r1:give", NOW, "order.cancelled")
+        assert not bookings.reverse(tx, "shop", "r1:give/taken/1", NOW, "again")
+        assert not bookings.reverse(tx, "shop", "r9:give", NOW, "never given")
+        assert bookings.balance(tx, "shop", *ACCOUNT, NOW) == 30
         holder = accounts.find(tx, "shop", *ACCOUNT)
         assert sorted((e.lot, e.kind, e.amount) for e in books.entries_of(tx, "shop", holder.accounts)) == [
             ("r1:give", "earn", 100),
             ("r1:give", "reverse", 100),
             ("r2:give", "earn", 30),
         ]
-        assert posting.balance(tx, "other", *ACCOUNT, NOW) == 0
+        assert bookings.balance(tx, "other", *ACCOUNT, NOW) == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from("gr"), st.integers(0, 4), st.integers(1, 50)), max_size=25))
@@ -91,15 +91,15 @@ def test_the_balance_is_what_a_count_by_hand_says(store: Store, deeds: list[tupl
         people.wipe_shop(tx, "shop", 1000)
         for deed, entry, worth in deeds:
             if deed == "g":
-                made = bool(posting.give_points(tx, "shop", f"r{entry}:give", *ACCOUNT, worth, NOW))
+                made = bool(bookings.give_points(tx, "shop", f"r{entry}:give", *ACCOUNT, worth, NOW))
                 assert made == (entry not in given_points)
                 given_points.setdefault(entry, worth)
             else:
-                taken = posting.reverse(tx, "shop", f"r{entry}:give", NOW, "x")
+                taken = bookings.reverse(tx, "shop", f"r{entry}:give", NOW, "x")
                 assert taken == (entry in given_points and entry not in reversed_points)
                 reversed_points |= {entry} & set(given_points)
         wanted = sum(worth for entry, worth in given_points.items() if entry not in reversed_points)
-        assert posting.balance(tx, "shop", *ACCOUNT, NOW) == wanted
+        assert bookings.balance(tx, "shop", *ACCOUNT, NOW) == wanted
 
 
 def test_a_row_of_nobodys_is_refused() -> None:
