@@ -1,1 +1,2 @@
-"""Value that customers earn: the ledger's rules and the loyalty programme's. Pure, except `bookings`, `loyalty` and `vouchers`."""
+"""Value that customers earn: the rules of the ledger and the loyalty programme. `bookings`, `loyalty` and `vouchers` use
+the store; the rest is pure."""
