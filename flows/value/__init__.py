@@ -1,2 +1,3 @@
-"""Value that customers earn: the rules of the ledger and the loyalty programme. `bookings`, `loyalty` and `vouchers` use
-the store; the rest is pure."""
+"""Value that customers earn: the rules of the ledger and of the loyalty programme.
+
+`bookings`, `loyalty`, `tidings` and `vouchers` use the store; the rest is pure."""
