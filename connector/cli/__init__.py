@@ -34,6 +34,7 @@ COMMANDS = {
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
     "keys": "connector.cli.keys",
+    "loyalty": "connector.cli.loyalty",
     "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
     "push": "connector.cli.push",

@@ -35,10 +35,12 @@ from flows.situation import Situation, look
 from flows.value import earning, tidings
 from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
+from flows.value.settling import settle
 from flows.value.standing import (
     DONE_REFERRAL,
     DONE_REVIEW,
     Deeds,
+    Moved,
     Standing,
     achieved,
     birthday_after,
@@ -215,22 +217,69 @@ class Loyalty:
         changes = [*changes, *(case.post(goals) if goals else ())]
         deeds = self._deeds(case)
         standing, moved = stand(case.programme, was, deeds, now)
-        position = position_of(tx, case.shop.id, holder, now)
-        times = [
-            next_look(case.programme, standing, deeds, now),
-            position.next_change(now),
-            tidings.next_warning(position, case.programme, now),
-            birthday_after(person.birthday if person else None, case.shop.timezone, now)
-            if case.programme.of_kind(BIRTHDAY)
-            else None,
-        ]
+        self._keep(case, standing, deeds, person)
+        return self._told(case, changes, standing, moved, deeds, person)
+
+    def _keep(self, case: _Case, standing: Standing, deeds: Deeds, person: Customer | None) -> None:
+        """Keep where somebody stands, and when time alone next changes anything of theirs."""
+        now, birthdays = case.now, case.programme.of_kind(BIRTHDAY)
+        times = [next_look(case.programme, standing, deeds, now)]
+        for unit in dict.fromkeys(fact.unit for fact in deeds.facts):
+            position = settle([fact for fact in deeds.facts if fact.unit == unit], now)
+            times.append(position.next_change(now))
+            if unit == POINTS:
+                times.append(tidings.next_warning(position, case.programme, now))
+        if birthdays and person is not None:
+            times.append(birthday_after(person.birthday, case.shop.timezone, now))
         look_at = min((at for at in times if at is not None), default=None)
-        seen = {**standing.dump(), "seen": to_text(now)} if case.programme.of_kind(BIRTHDAY) else standing.dump()
-        accounts.put_member(tx, MemberRow(shop_id=case.shop.id, account=holder.account, look_at=look_at, state=seen))
-        if not (holder.customer_id or holder.email_key):
+        state = {**standing.dump(), "seen": to_text(now)} if birthdays else standing.dump()
+        row = MemberRow(shop_id=case.shop.id, account=case.holder.account, look_at=look_at, state=state)
+        accounts.put_member(case.tx, row)
+
+    def _told(
+        self,
+        case: _Case,
+        changes: Sequence[Change],
+        standing: Standing,
+        moved: Moved | None,
+        deeds: Deeds,
+        person: Customer | None,
+    ) -> list[Event]:
+        if not (case.holder.customer_id or case.holder.email_key):
             return []  # the person was forgotten: nobody is told
-        who = tidings.Who.of(holder, person)
-        return tidings.events(case.programme, who, changes, position, standing, moved, deeds, now)
+        who = tidings.Who.of(case.holder, person)
+        position = position_of(case.tx, case.shop.id, case.holder, case.now)
+        return tidings.events(case.programme, who, changes, position, standing, moved, deeds, case.now)
+
+    # -- for people of the merchant's ----------------------------------------------------------------------------------
+
+    def imported(
+        self, tx: Tx, shop_id: str, holder: Holder, changes: Sequence[Change], now: datetime, tier: str
+    ) -> list[Event]:
+        """Somebody was taken over from another programme, with the tier they had there (empty: none). One that they do
+        not reach here is theirs for the grace. The events are only for whoever wants people to hear of it."""
+        settings = self._catalog.settings(shop_id)
+        if not settings.loyalty:
+            return []
+        case = _Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="import", now=now)
+        person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
+        was = Standing.read(accounts.member(tx, shop_id, holder.account).state)
+        given = Standing(tier=tier, since=now) if tier else was
+        deeds = self._deeds(case)
+        standing, _ = stand(case.programme, given, deeds, now)
+        self._keep(case, standing, deeds, person)
+        moved = Moved("up", was.tier, standing.tier) if standing.tier and standing.tier != was.tier else None
+        return self._told(case, changes, standing, moved, deeds, person)
+
+    def tier_of(self, tx: Tx, shop_id: str, holder: Holder, now: datetime) -> dict[str, str]:
+        """Where somebody stands and why, as words; empty ones where there are no tiers."""
+        settings = self._catalog.settings(shop_id)
+        found = dict.fromkeys(("name", "since", "next", "missing", "why"), "")
+        if not holder or not settings.loyalty.tiers:
+            return found
+        case = _Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="", now=now)
+        standing = Standing.read(accounts.member(tx, shop_id, holder.account).state)
+        return found | tidings.tier_words(case.programme, standing, self._deeds(case), now)
 
     def _deeds(self, case: _Case) -> Deeds:
         return Deeds(purchases=_bought(case), facts=case.facts(), currency=case.shop.currency, zone=case.shop.timezone)

@@ -102,6 +102,28 @@ def state_of(
     return found
 
 
+def tier_words(programme: Programme, standing: Standing, deeds: Deeds, now: datetime) -> dict[str, str]:
+    """The tier somebody has, since when, why, and how far the next is."""
+    titles = {tier.name: tier.title for tier in programme.tiers}
+    value = measured(programme, deeds, now)
+    above = next_tier(programme.tiers, standing.tier, value)
+    over = {"rolling": f"in the last {programme.span.days} days", "calendar": "in this or the last calendar year"}
+    why = f"{whole(value)} {programme.measure} {over.get(programme.period, 'ever')}"
+    reaches = next((tier for tier in programme.tiers if tier.name == standing.tier), None)
+    if reaches is not None and value >= reaches.at:
+        why += f", at least the {whole(reaches.at)} of {reaches.title}"
+    elif reaches is not None:
+        until = f" until {to_text(standing.falls_at)[:10]}" if standing.falls_at else ""
+        why += f", less than the {whole(reaches.at)} of {reaches.title}, kept in grace{until}"
+    return {
+        "name": titles.get(standing.tier, ""),
+        "since": to_text(standing.since)[:10] if standing.since else "",
+        "next": above[0].title if above else "",
+        "missing": whole(above[1]) if above else "",
+        "why": why,
+    }
+
+
 def whole(amount: Decimal) -> str:
     """An amount as plain text, without zeros that say nothing."""
     return f"{amount.normalize():f}" if amount else "0"

@@ -190,7 +190,7 @@ def test_a_forgotten_customer_leaves_no_link_points_or_fields(life: Office, door
     assert (balance(life), kept(life)) == (100, {"decision": "approved"})
     with life.store.work.transaction() as tx:
         person = people.find(tx, WOO, email=AINO)
-        assert people.gather(tx, person)["points"][0]["points"] == 100
+        assert people.gather(tx, person)["value_entries"][0]["amount"] == "100"
         people.erase(tx, person, life.clock.new_id, [], "r1")
     assert (balance(life), kept(life)) == (0, {})
     assert door.client.get(link).status_code == 404
