@@ -6,7 +6,6 @@ import random  # noqa: TID251 - a generator of its own seed
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 
