@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from connector.app import Kiitos
 from connector.codec import encode_text
-from connector.contracts import Verified
+from connector.config.mailboxes import Mailbox, mailboxes_of
+from connector.contracts import Finding, Verdict, Verified
 from connector.contracts.channel_events import HOOK_PREFIX
 from connector.errors import ConfigError, KiitosError, StoreUnavailable, Transient
 from connector.log import get_log
@@ -41,48 +40,6 @@ AT_ONCE = 50
 LARGEST = 2 * 1024 * 1024
 """Bytes of a mail that is read; a larger one is no report, and is left where it is, marked as seen."""
 _PATIENCE = 30.0
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """Where returned mail of a channel is fetched from. `secure`: TLS from the first byte; else only this machine."""
-
-    channel: str
-    host: str
-    port: int
-    user: str = field(repr=False)
-    password: str = field(repr=False)
-    folder: str
-    secure: bool
-
-
-def mailboxes_of(channels: Mapping[str, Mapping[str, Any]]) -> list[Mailbox]:
-    """The mailboxes of app.toml. Raises `ConfigError` naming the channel whose address is wrong, never quoting it."""
-    return [_mailbox(name, str(table["mailbox"])) for name, table in channels.items() if table.get("mailbox")]
-
-
-def _mailbox(channel: str, url: str) -> Mailbox:
-    where = f"channels.{channel}.mailbox"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigError("not an address such as imaps://user:password@imap.example.com/INBOX", where=where) from None
-    secure = parts.scheme == "imaps"
-    if parts.scheme not in ("imaps", "imap") or not parts.hostname or not parts.username:
-        raise ConfigError("write imaps://user:password@imap.example.com/INBOX", where=where)
-    if not secure and parts.hostname not in _LOOPBACK:
-        raise ConfigError("a password would travel in the clear; use imaps://", where=where)
-    return Mailbox(
-        channel=channel,
-        host=parts.hostname,
-        port=port or (993 if secure else 143),
-        user=unquote(parts.username),
-        password=unquote(parts.password or ""),
-        folder=unquote(parts.path.strip("/")) or "INBOX",
-        secure=secure,
-    )
 
 
 def keep(kiitos: Kiitos, channel: str, mail: bytes) -> bool:
@@ -157,6 +114,16 @@ class Mailboxes:
         return kept
 
 
+def look_into(box: Mailbox) -> Finding:
+    """Whether the mailbox opens. Nothing is read or marked."""
+    try:
+        with _opened(box):
+            return Finding(code="mailbox", verdict=Verdict.OK, values={"host": box.host})
+    except KiitosError as error:
+        values = {"host": box.host, "why": error.message}
+        return Finding(code="mailbox_closed", verdict=Verdict.FAIL, values=values)
+
+
 @contextlib.contextmanager
 def _opened(box: Mailbox) -> Iterator[imaplib.IMAP4]:
     """Logged in, folder open. Raises `Transient`, whose text holds neither name nor password."""
@@ -176,6 +143,9 @@ def _opened(box: Mailbox) -> Iterator[imaplib.IMAP4]:
             raise Transient("the mailbox refuses the name or the password") from error
         _ask(server.select(f'"{box.folder}"'))
         yield server
+    except ssl.SSLCertVerificationError as error:
+        told = f"the mailbox's certificate is not believed ({error.verify_message})"
+        raise Transient(f"{told}; name its authority in SSL_CERT_FILE, or correct the host") from error
     except (OSError, imaplib.IMAP4.error) as error:
         raise Transient(f"the mailbox cannot be read ({type(error).__name__})") from error
     finally:

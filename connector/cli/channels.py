@@ -12,6 +12,7 @@ from connector.app import Kiitos
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.config import Config
+from connector.config.mailboxes import mailboxes_of
 from connector.contracts import ChecksChannel
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import ConfigError, KiitosError, Refused, near
@@ -26,6 +27,8 @@ SENTENCES: Mapping[str, str] = {
     "credentials_fail": "the provider refused the key (it answered {status}): put a new one into app.toml",
     "unreachable": "no way in: {why}",
     "busy": "the provider is busy (it answered {status}): try again",
+    "mailbox": "the mailbox of returned mail at {host} opens",
+    "mailbox_closed": "the mailbox of returned mail at {host}: {why}",
     "public_domain": "nobody but {domain} may send for its addresses: use a domain of your own in sender",
     "dns": "not checked: {why}",
     "spf": "SPF stands",
@@ -203,6 +206,10 @@ def _check(app: App, name: str, txt: Txt) -> Iterator[Checked]:
         return
     if isinstance(channel, ChecksChannel):
         yield from (Checked(name, finding) for finding in channel.check(next(iter(senders), "")))
+    for box in mailboxes_of({name: table}):
+        from connector.mailbox import look_into
+
+        yield Checked(name, look_into(box))
     if channel.medium != "email":
         return
     domains: set[str] = set()

@@ -20,6 +20,7 @@ from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
 from connector.config.loyalty import read_loyalty
+from connector.config.mailboxes import mailbox_faults
 from connector.config.parties import read_endpoints, read_people, top_layer
 from connector.config.seeing import read_seeing
 from connector.config.settings import (
@@ -184,10 +185,12 @@ class _Reader:
         return database
 
     def channel(self, name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {
+        found = {
             key: self.secret(f"channels.{name}.{key}", value) if isinstance(value, Mapping) else value
             for key, value in table.items()
         }
+        self.faults += mailbox_faults(name, str(found["mailbox"])) if found.get("mailbox") else ()
+        return found
 
     def secret(self, where: str, value: Any) -> str:
         """Look a secret up; a missing one is a fault that names the variable or the file, never a value."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ import pytest
 from connector.app import Kiitos, build
 from connector.clock import ManualClock
 from connector.config import parse_config
+from connector.config.mailboxes import mailboxes_of
 from connector.errors import ConfigError
-from connector.mailbox import EVERY, LARGEST, Mailboxes, keep, mailboxes_of
+from connector.mailbox import EVERY, LARGEST, Mailboxes, keep
 from connector.store import channel_events, deliveries, inbox
 from connector.store.store import Store
 from connector.testing.world import document
@@ -59,7 +61,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def imap(server: Server) -> Iterator[Server]:
+def imap(server: Server, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """With `tls` encrypted from the first byte."""
+
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self.wfile.write(b"* OK ready\r\n")
@@ -76,6 +80,10 @@ def imap(server: Server) -> Iterator[Server]:
 
     class Threaded(socketserver.ThreadingTCPServer):
         daemon_threads = True
+
+        def get_request(self) -> tuple[Any, Any]:
+            connection, address = super().get_request()
+            return (connection if tls is None else tls.wrap_socket(connection, server_side=True)), address
 
     with Threaded(("127.0.0.1", 0), Handler) as listening:
         server.port = listening.server_address[1]
