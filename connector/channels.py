@@ -45,7 +45,7 @@ class Channels:
         if table is None:
             return None
         cls = type(self._built[name]) if name in self._built else self._registry.channel(str(table["kind"]))
-        account, rate = str(table.get("account") or name), rate_of(table, cls.rate)
+        account, rate = str(table.get("account") or name), rate_of(table, cls.usual_rate(table))
         tells = any(key.startswith(ENVELOPE) for key in table)
         return Provider(name=name, account=account, rate=rate, looks_up=issubclass(cls, LooksUp), tells=tells)
 

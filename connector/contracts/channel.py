@@ -144,6 +144,11 @@ class Channel(ABC):
         `OSError` the message must not be completed: answer `Retry`.
         """
 
+    @classmethod
+    def usual_rate(cls, settings: Mapping[str, object]) -> Rate | None:  # noqa: ARG003 - most have one for all accounts
+        """What an account with these settings may send where the operator says nothing: `rate`, unless they decide."""
+        return cls.rate
+
     def close(self) -> None:  # noqa: B027 - channels without connections need not write one
         """Give back connections. Idempotent."""
 

@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connector.clock import ManualClock
-from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
+from connector.config.rates import rate_of
+from connector.contracts import Accepted, Message, Outcome, Rate, Rejected, Retry, Unknown
 from connector.contracts.connecting import Verdict
 from connector.errors import ConfigError, Transient
 from connector.testing.fakes.texting import ACCOUNT, BROKEN, BUSY, NOBODY, SILENT, STOPPED, TOKEN, Texting
 from connector.testing.fakes.web import LoopbackServer
 from flows.channels.elks46 import Elks46
 from flows.channels.twilio import Twilio
+from flows.channels.whatsapp import WhatsApp
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 KEY = "0123456789abcdefghjkmnpq"
@@ -224,3 +226,27 @@ def test_without_a_sender_it_says_where_to_set_one(line: Line) -> None:
     assert isinstance(outcome, Rejected)
     assert outcome.code == "no_sender"
     assert line.server.taken == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "a_second"),
+    [
+        ("+12025550123", 1),
+        ("+18445550123", 3),
+        ("+358401234567", 10),
+        ("Aamu", 10),
+        ("12345", 30),
+        ("MG" + "0" * 32, None),
+        ("", None),
+    ],
+)
+def test_twilio_is_given_what_its_sender_may_send(sender: str, a_second: float | None) -> None:
+    rate = Twilio.usual_rate({"from": sender})
+    assert (rate.messages / rate.seconds if rate else None) == a_second
+
+
+def test_the_operators_word_goes_before_the_usual_rate() -> None:
+    table = {"from": "+12025550123", "rate": "5/s"}
+    assert rate_of(table, Twilio.usual_rate(table)) == Rate(5, 1, 1)
+    assert rate_of({"from": "+12025550123"}, Twilio.usual_rate(table)) == Rate(1)
+    assert WhatsApp.usual_rate({}) == WhatsApp.rate == Rate(80, 1, 8)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from connector.clock import Clock
-from connector.contracts import Accepted, Message, Outcome, Rejected
+from connector.contracts import Accepted, Message, Outcome, Rate, Rejected
 from connector.contracts.channel import LooksUp
 from connector.errors import AuthExpired, ConfigError, Refused, Transient
 from connector.http import Http
@@ -28,6 +28,9 @@ OPTED_OUT = "21610"
 _KEYS = ("account_sid", "auth_token", "api_key", "api_secret", "from", "events_url", "api_url")
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")
+_TOLL_FREE = re.compile(r"\+1(800|833|844|855|866|877|888)\d{7}")
+_SHORT = 8
+"""Digits of a short number, at most."""
 _SLACK = timedelta(minutes=2)
 """Their clock and ours."""
 _SETTLED = timedelta(seconds=30)
@@ -54,6 +57,23 @@ class Twilio(Posted, LooksUp):
         # Twilio refuses the whole message when it cannot reach the address of its events (21609).
         self._events_url = events_url if _is_public(events_url) or api_url else ""
         self._http = Http(clock, headers={"Authorization": self._authorization})
+
+    @classmethod
+    def usual_rate(cls, settings: Mapping[str, object]) -> Rate | None:
+        """By what sends. Twilio takes more and queues it, and then order messages stand behind a campaign.
+
+        Parts a second: 1 from a number of +1, 3 from a toll-free one, 10 from any other number or name, 30 from a short
+        number (https://www.twilio.com/help/faq/twilio-basics/what-are-the-limits-on-outbound-calls-and-sms-messages-per-second,
+        https://support.twilio.com/hc/en-us/articles/4411046744987). A messaging service has a pool that we do not know.
+        """
+        sender = str(settings.get("from", ""))
+        if not sender or _SERVICE.fullmatch(sender):
+            return None
+        if _TOLL_FREE.fullmatch(sender):
+            return Rate(3)
+        if sender.startswith("+1"):
+            return Rate(1)
+        return Rate(30) if sender.isdigit() and len(sender) <= _SHORT else Rate(10)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Twilio:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from connector import __version__
 from connector.clock import Clock
-from connector.contracts import Message, Outcome, Rejected, Retry
+from connector.contracts import Message, Outcome, Rate, Rejected, Retry
 from connector.errors import ConfigError
 from connector.posting import Answer
 from flows.channels.posted import Call, Posted, account_refused, known_keys, text_of
@@ -29,10 +29,15 @@ _KEYS = ("phone_number_id", "access_token", "app_secret", "verify_token", "versi
 
 
 class WhatsApp(Posted):
-    """One business number. A message's content is the `template` object as JSON (`flows.forms.whatsapp`)."""
+    """One business number. A message's content is the `template` object as JSON (`flows.forms.whatsapp`).
+
+    A number sends 80 messages a second until Meta grants it more
+    (https://developers.facebook.com/docs/whatsapp/throughput).
+    """
 
     name: ClassVar[str] = "whatsapp"
     medium: ClassVar[str] = "whatsapp"
+    rate: ClassVar[Rate | None] = Rate(80, 1, 8)
     provider: ClassVar[str] = "WhatsApp"
 
     def __init__(self, clock: Clock, number_id: str, token: str, version: str, api_url: str) -> None:
