@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import tomllib
@@ -16,6 +15,7 @@ from connector.config.brands import read_brand, read_folders
 from connector.config.consenting import read_consenting, read_tracking
 from connector.config.dispatching import read_dispatcher
 from connector.config.enclosures import read_enclosures
+from connector.config.generated import generate_secret
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
@@ -205,7 +205,7 @@ class _Reader:
         if value.get("generate") and not file.exists():
             if not self.generate:
                 return ""
-            _generate(file, key=where == "app.master_key")
+            generate_secret(file, key=where == "app.master_key")
         try:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -385,19 +385,3 @@ class _Reader:
             removes=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.remove", [])),
             inserts=tuple((layer, tuple(v)) for layer, v in edits.get(f"flows.{flow_id}.insert", [])),
         )
-
-
-def _generate(file: Path, *, key: bool) -> None:
-    """Make a secret once, readable by its owner only; a second process that races loses and reads the first's.
-
-    A master key is 32 bytes in base64; any other secret is 40 letters and digits, which no shop escapes or trims.
-    """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chance = os.urandom(32)
-    text = "k1=" + base64.b64encode(chance).decode() if key else chance.hex()[:40]
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(text + "\n")
