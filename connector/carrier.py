@@ -27,6 +27,7 @@ from connector.performing import Performed, call, perform
 from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
 from connector.recovery import attempt_of, outcome_of, repeatable_for, settle_left_behind
+from connector.restored import sift
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs, turns
 from connector.watching.tallies import Tallies
@@ -85,7 +86,9 @@ class Carrier:
         self._begin_looking()
         admitted = self._bringing.bring(waiting, self._admit(waiting, now), now)
         try:
-            self._carry_out(self._prepare(admitted, now), now)
+            prepared = self._prepare(admitted, now)
+            self._ledger.depart()
+            self._carry_out(prepared, now)
         except BaseException:
             # What became of the batch stands in the ledger; the next tick reads it there.
             self._ledger.abandon()
@@ -134,10 +137,11 @@ class Carrier:
 
     def _prepare_batch(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
         with self._store.work.transaction() as tx:
-            for effect in effects.expired(tx, now, SEND):
+            for effect in sift(self._kiitos, tx, effects.expired(tx, now, SEND), now):
                 self._kiitos.outbox.expired(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
             due = effects.due(tx, now, min(self._size, SEND), self._turn)
-            waiting = self._kiitos.outbox.in_order([one for one in due if (one.shop_id, one.id) in admitted])
+            due = sift(self._kiitos, tx, [one for one in due if (one.shop_id, one.id) in admitted], now)
+            waiting = self._kiitos.outbox.in_order(due)
             self._kiitos.outbox.foresee(tx, waiting)
             found = (
                 self._kiitos.outbox.prepare(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
@@ -146,7 +150,7 @@ class Carrier:
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
                 self._bringing.note(tx, ready.effect)
-            self._ledger.begin(attempt_of(item, now) for item in prepared)
+            self._ledger.begin(attempt_of(self._kiitos.salt, item, now) for item in prepared)
         return prepared
 
     def _prepare_alone(self, one: tuple[str, str], now: datetime) -> list[Prepared]:
@@ -215,6 +219,8 @@ class Carrier:
                 outcomes[outcome.key] = outcome
                 if isinstance(outcome, Accepted):
                     self._ledger.accepted(outcome.key)
+                elif not isinstance(outcome, Unknown):
+                    self._ledger.refused(outcome.key)
         except Exception as error:
             # A channel promises not to raise; one that does leaves outcomes nobody knows, which is what is recorded.
             log.exception("channel_failed", error, channel=channel.name)

@@ -22,11 +22,12 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from connector.clock import Clock
@@ -56,7 +57,8 @@ class Fate(StrEnum):
 class Attempt:
     """One attempt of one effect. `number` and `lease_until` (text, as stored) tell it from every other attempt.
 
-    `key` is the message's key, or the effect's id where there is no message.
+    `key` is the message's key, or the effect's id where there is no message; `sent_key` is the effect's name in the
+    send ledger (`connector.send_ledger`).
     """
 
     key: str
@@ -64,6 +66,7 @@ class Attempt:
     lease_until: str
     shop_id: str
     effect_id: str
+    sent_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,22 @@ def folder_for(database: str, directory: Path) -> Path | None:
     return directory / "var" / f"ledger-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
+class Departures(Protocol):
+    """Who else wants to know what leaves, by the same keys: the send ledger (`connector.send_ledger`)."""
+
+    def begin(self, departing: Mapping[str, tuple[str, str]]) -> None: ...
+
+    def on_wire(self, key: str, /) -> None: ...
+
+    def accepted(self, key: str, /) -> None: ...
+
+    def refused(self, key: str, /) -> None: ...
+
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Ledger:
     """A worker's own ledger, and the reader of those that dead workers left. `with` closes it.
 
@@ -141,7 +160,11 @@ class Ledger:
     several threads.
     """
 
-    def __init__(self, folder: Path | None = None, worker: str = "", *, boot: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, worker: str = "", *, boot: str | None = None, sent: Departures | None = None
+    ) -> None:
+        self._sent = sent
+        self._departing: dict[str, tuple[str, str]] = {}
         self._folder = folder if os.name == "posix" else None  # no flock on Windows: there the lease decides alone
         self._worker = worker
         self._boot = boot_id() if boot is None else boot
@@ -154,35 +177,60 @@ class Ledger:
             self._open(self._folder)
 
     @classmethod
-    def of(cls, database: str, directory: Path, clock: Clock) -> Ledger:
+    def of(cls, database: str, directory: Path, clock: Clock, sent: Departures | None = None) -> Ledger:
         """The ledger of a new worker for a database URL; `directory` is the configuration's folder."""
-        return cls(folder_for(database, directory), f"{os.getpid()}-{clock.token(5)}")
+        return cls(folder_for(database, directory), f"{os.getpid()}-{clock.token(5)}", sent=sent)
 
     def begin(self, attempts: Iterable[Attempt]) -> None:
         """Announce a batch. Call it inside the transaction that marks the batch as `sending`, as its last act: then no
         committed attempt is without its line."""
+        attempts = list(attempts)
+        if self._sent is not None:
+            self._departing |= {each.key: (each.shop_id, each.sent_key) for each in attempts}
         if self._fd < 0 and self._folder is not None:
             self._open(self._folder)
         lines = [_line("B", a.key, str(a.number), a.lease_until, a.shop_id, a.effect_id) for a in attempts]
         if lines:
             self._write(b"".join(lines))
 
+    def depart(self) -> None:
+        """Announce in the send ledger what was begun, once that is committed and before any of it is handed over.
+
+        Raises `StoreUnavailable` when it cannot be written: then nothing may be sent."""
+        departing, self._departing = self._departing, {}
+        if self._sent is not None:
+            self._sent.begin(departing)
+
     def on_wire(self, key: str) -> None:
         """From here on the message may have been sent."""
         self._write(_line("W", key))
+        if self._sent is not None:
+            self._sent.on_wire(key)
 
     def accepted(self, key: str) -> None:
         """The provider's answer was read: it has the message."""
         self._write(_line("D", key))
+        if self._sent is not None:
+            self._sent.accepted(key)
+
+    def refused(self, key: str) -> None:
+        """The provider's answer was read: it has not."""
+        if self._sent is not None:
+            self._sent.refused(key)
 
     def clear(self) -> None:
         """Forget the batch: all its outcomes are committed."""
+        if self._sent is not None:
+            self._sent.end()
         if self._fd >= 0:
             with contextlib.suppress(OSError):  # lines too many do no harm: they name attempts that are settled
                 os.ftruncate(self._fd, len(self._head))
 
     def abandon(self) -> None:
         """The batch could not be recorded. Leave the file to `left_behind`, and go on with a new one."""
+        self._departing = {}
+        if self._sent is not None:
+            self._sent.close()
         if self._folder is not None and self._fd >= 0:
             self._release()
             self._open(self._folder)
@@ -192,6 +240,8 @@ class Ledger:
         if self._path is not None and self._size() == len(self._head):
             self._path.unlink(missing_ok=True)
         self._release()
+        if self._sent is not None:
+            self._sent.close()
 
     def __enter__(self) -> Ledger:
         return self

@@ -12,6 +12,7 @@ from connector.intake import again_if_moved
 from connector.ledger import Attempt, Fate, Ledger
 from connector.log import get_log
 from connector.model import Effect, EffectStatus
+from connector.send_ledger import key_of
 from connector.store import effects, providers
 from connector.store.db import Tx
 from flows.outbox import LEASE
@@ -29,6 +30,13 @@ def settle_left_behind(kiitos: Kiitos, ledger: Ledger) -> None:
         settled = again_if_moved(lambda fates=trace.fates: _settle(kiitos, fates))  # type: ignore[misc]
         if settled:
             log.info("dead_worker_settled", dead=trace.worker, effects=settled)
+
+
+def attempt_of(salt: bytes, item: Prepared, now: datetime) -> Attempt:
+    """What the ledgers keep of an effect that is begun now."""
+    effect = item.effect
+    name = key_of(salt, effect, item.run)
+    return Attempt(item.key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id, name)
 
 
 def repeatable_for(kiitos: Kiitos, tx: Tx, effect: Effect) -> float:
@@ -67,12 +75,6 @@ def _is_under_way(effect: Effect, attempt: Attempt, now: datetime) -> bool:
     if effect.status is not EffectStatus.SENDING or lease is None or lease <= now + _LEASE_MARGIN:
         return False
     return (effect.attempts, to_text(lease)) == (attempt.number, attempt.lease_until)
-
-
-def attempt_of(item: Prepared, now: datetime) -> Attempt:
-    """What the ledger keeps of it."""
-    effect = item.effect
-    return Attempt(item.key, effect.attempts + 1, to_text(now + LEASE), effect.shop_id, effect.id)
 
 
 def outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:

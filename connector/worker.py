@@ -32,6 +32,7 @@ from connector.mailbox import Mailboxes
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
 from connector.room import Room
+from connector.standstill import Standing, Standstill
 from connector.store import deliveries, effects, privacy, runs, wakeups
 
 log = get_log("worker")
@@ -109,6 +110,7 @@ class Worker:
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
         self.integrity = Integrity(kiitos.store, kiitos.clock)
         self.room = Room(kiitos.store)
+        self.standstill = Standing(kiitos.store)
         self._adopted = False
 
     def tick(self) -> Tick:
@@ -118,6 +120,8 @@ class Worker:
         is not believed, a file is damaged or the disk is nearly full.
         """
         if not (self.integrity.sound() and self.room.enough() and self.watch.trusted()):
+            return Tick()
+        if self.standstill.look() is Standstill.MOVING:
             return Tick()
         if not self._threads:
             self.mailboxes.work()
@@ -135,7 +139,9 @@ class Worker:
             self._adopted = False
         if self.adopting and not self._adopted:
             self._adopt()
-        self.housekeeping.work()
+        restored = self.standstill.why is Standstill.RESTORED  # whatever goes to people waits; the rest catches up
+        if not restored:
+            self.housekeeping.work()
         kept = self.bookkeeping.work() + self.looks.work()
         taken, woken = self.intake.take_in(), self.alarms.ring()
         for _ in range(WAKE_ROUNDS):
@@ -143,7 +149,8 @@ class Worker:
             woken += count
             if count < WAKE:
                 break
-        return Tick(taken, woken, self.carrier.act(), self.privacy.work() + self.alarms.work() + kept)
+        acted = 0 if restored else self.carrier.act()
+        return Tick(taken, woken, acted, self.privacy.work() + self.alarms.work() + kept)
 
     def _adopt(self) -> None:
         self._adopted = True  # also when it fails: nobody's mail waits for a file to be mended
@@ -204,7 +211,8 @@ class Worker:
         assert self.reconciler is not None
         while not stopping():
             try:
-                busy = self.integrity.sound() and not self.watch.holding and self.reconciler.run_one()
+                still = self.watch.holding or self.standstill.why is Standstill.MOVING
+                busy = self.integrity.sound() and not still and self.reconciler.run_one()
             except StoreUnavailable as error:
                 log.error("store_unavailable", code=error.code)
                 busy = False

@@ -53,11 +53,13 @@ def worker(app: App, once: bool, steps: bool) -> None:
     from connector.ledger import Ledger
     from connector.log import configure
     from connector.reconciliation import Reconciler
+    from connector.send_ledger import SendLedger
     from connector.watching.keeping_house import make_warden
     from connector.worker import Worker
 
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
-    ledger = Ledger.of(app.config.app.database, app.config.directory, app.kiitos.clock)
+    clock = app.kiitos.clock
+    ledger = Ledger.of(app.config.app.database, app.config.directory, clock, SendLedger.of(app.config.backup, clock))
     # Once is once: what is due is done here, for there may be no executor.
     dispatcher = None if once else dispatcher_of(app.kiitos)
     if dispatcher is not None:

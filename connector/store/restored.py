@@ -1,0 +1,72 @@
+"""What a restored database learned from outside itself: what had left before (`sent_before`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from connector.clock import from_text, to_text
+from connector.store.db import Tx
+from connector.store.sql import id_list
+
+_PAGE = 500
+
+
+class Known(StrEnum):
+    """What the send ledger says of an effect."""
+
+    SENT = "sent"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """One effect that left, or may have, before the restore."""
+
+    shop_id: str
+    sent_key: str
+    fate: Known
+    at: datetime
+
+
+def put(tx: Tx, found: Iterable[Before]) -> None:
+    rows = [{"shop_id": b.shop_id, "sent_key": b.sent_key, "fate": b.fate.value, "at": to_text(b.at)} for b in found]
+    tx.many("sent_before_put", rows)
+
+
+def anything(tx: Tx) -> bool:
+    """Whether there is something to be recognised. Costs one look at an empty table otherwise."""
+    return tx.one("sent_before_any") is not None
+
+
+def of(tx: Tx, shop_id: str, keys: Iterable[str]) -> dict[str, Before]:
+    rows = tx.all("sent_before_of", shop_id=shop_id, keys=id_list(keys))
+    return {row["sent_key"]: Before(shop_id, row["sent_key"], Known(row["fate"]), from_text(row["at"])) for row in rows}
+
+
+def meet(tx: Tx, shop_id: str, sent_key: str, now: datetime) -> None:
+    tx.run("sent_before_meet", shop_id=shop_id, sent_key=sent_key, now=to_text(now))
+
+
+def counts(tx: Tx) -> dict[str, tuple[int, int]]:
+    """By fate: how many, and how many of them effects of this database were recognised in."""
+    return {row["fate"]: (row["total"], row["met"]) for row in tx.all("sent_before_counts")}
+
+
+def prune(tx: Tx, before: datetime) -> int:
+    return tx.run("sent_before_prune", before=to_text(before))
+
+
+def addresses(tx: Tx, shop_id: str) -> Iterator[tuple[str, str, str]]:
+    """(`customer` or `order`, its id, its address key or an empty text) of everything a shop has people in."""
+    for kind, query, column in (
+        ("customer", "people_addresses", "customer_id"),
+        ("order", "people_orders", "order_id"),
+    ):
+        after = ""
+        while rows := tx.all(query, shop_id=shop_id, after=after, limit=_PAGE):
+            for row in rows:
+                yield kind, row[column], row["email_key"] or ""
+            after = rows[-1][column]
