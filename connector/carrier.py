@@ -16,6 +16,7 @@ from connector.contracts import (
     ListsChanges,
     Message,
     Outcome,
+    Unknown,
 )
 from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, StoreUnavailable, Transient
 from connector.intake import again_if_moved, fitting

@@ -21,6 +21,7 @@ from connector.app import Kiitos
 from connector.credentials import forget_secrets
 from connector.errors import ConfigError, StoreUnavailable
 from connector.gathering import export_token, pack_export
+from connector.keeping.forgotten import note_people, note_shop
 from connector.log import get_log
 from connector.model import ShopStatus
 from connector.store import connecting, deliveries, inbox, links, notices, people, privacy, shops
@@ -147,6 +148,7 @@ class Privacy:
             keys = erasure_keys(self._kiitos.salt, person)
             privacy.remember_erasure(tx, shop_id, keys, request.received_at)
             waits = people.under_way(tx, person)
+        note_people(self._kiitos.config.ledger_folder, shop_id, keys, request.received_at)
         if waits:
             self._wait(request, _AGAIN, "a message to the person is being sent at this moment")
             return
@@ -164,6 +166,7 @@ class Privacy:
 
     def _erase_shop(self, request: PrivacyRequest) -> None:
         shop_id, rows = request.shop_id, 0
+        note_shop(self._kiitos.config.ledger_folder, shop_id, request.received_at)
         while gone := self._wipe_piece(shop_id):
             rows += gone
         with self._store.work.transaction() as tx:

@@ -38,6 +38,7 @@ COMMANDS = {
     "messages": "connector.cli.messages",
     "privacy": "connector.cli.privacy",
     "push": "connector.cli.push",
+    "restore": "connector.cli.restore",
     "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",

@@ -91,7 +91,6 @@ def read_backup(
     look = _looking(directory, environ)
     key_file = directory / str(key.get("file", KEY_FILE))
     to = str(table.get("to", FOLDER))
-    ledger = str(table.get("ledger", ""))
     return BackupSettings(
         to=to if "://" in to else str(directory / to),
         recipients=tuple(table.get("recipients", ())),
@@ -99,7 +98,7 @@ def read_backup(
         key_file=key_file,
         access_key=look("access_key", table.get("access_key")),
         secret_key=look("secret_key", table.get("secret_key")),
-        ledger=None if ledger == OFF else directory / ledger if ledger else default_ledger,
+        ledger=ledger_of(table, directory, default_ledger),
         ledger_keep=parse_span(str(table.get("ledger_keep", "45d"))),
         endpoint=str(table.get("endpoint", "")),
         region=str(table.get("region", "")),
@@ -108,6 +107,12 @@ def read_backup(
         daily=int(table.get("daily", 7)),
         weekly=int(table.get("weekly", 5)),
     )
+
+
+def ledger_of(table: Mapping[str, Any], directory: Path, default: Path | None) -> Path | None:
+    """The send ledger's folder by the table; `None` where it is off."""
+    said = str(table.get("ledger", ""))
+    return None if said == OFF else directory / said if said else default
 
 
 def _looking(directory: Path, environ: Mapping[str, str]) -> Callable[[str, Any], str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.config.backups import BackupSettings, ledger_folder, read_backup
+from connector.config.backups import BackupSettings, ledger_folder, ledger_of, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.dispatching import DispatcherSettings
 from connector.config.layering import Layered
@@ -224,6 +224,12 @@ class Config:
         """Where copies go and what they are sealed with; read anew each time. Raises `ConfigError`."""
         table = self.source.document.get("backup", {})
         return read_backup(table, self.directory, self.source.environ, ledger_folder(self.app.database))
+
+    @property
+    def ledger_folder(self) -> Path | None:
+        """The folder of the send ledger and of the list of the forgotten; no secret is looked up for it."""
+        table = self.source.document.get("backup", {})
+        return ledger_of(table, self.directory, ledger_folder(self.app.database))
 
     @property
     def clients(self) -> Mapping[str, Mapping[str, Any]]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector.errors import StoreUnavailable
 from connector.store.db import Tx
@@ -167,3 +168,32 @@ def set_sequences(tx: Tx) -> None:
             f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'),"
             f" (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table}), false)"
         )
+
+
+@contextlib.contextmanager
+def read_only(database: Postgres) -> Iterator[Postgres]:
+    """For everybody who connects meanwhile the database is read-only; the one given may write. A process that is killed
+    inside leaves it so, and nothing is sent from a database that nobody can write to.
+
+    Raises `StoreUnavailable` when the user does not own the database.
+    """
+    name = conninfo_to_dict(database.dsn).get("dbname") or conninfo_to_dict(database.dsn).get("user") or ""
+    quoted = '"' + str(name).replace('"', '""') + '"'
+    options = conninfo_to_dict(database.dsn).get("options") or ""
+    ours = Postgres(make_conninfo(database.dsn, options=f"{options} -c default_transaction_read_only=off".strip()))
+    try:
+        with ours.transaction() as tx:
+            tx.script(f"ALTER DATABASE {quoted} SET default_transaction_read_only = on")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreUnavailable(f"{database.name}: a restore needs the database's owner") from error
+    whole = False
+    try:
+        yield ours
+        whole = True
+    finally:
+        with ours.read() as reading:
+            empty = not tables_of(reading, ours)
+        if whole or empty:
+            with ours.transaction() as tx:
+                tx.script(f"ALTER DATABASE {quoted} RESET default_transaction_read_only")
+        ours.close()

@@ -1,0 +1,72 @@
+"""From held to working: how far a restored installation has caught up, and letting it go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector import standstill
+from connector.app import Kiitos
+from connector.contracts import ListsChanges
+from connector.model import ShopStatus
+from connector.standstill import Held, Standstill
+from connector.store import deliveries, inbox, jobs, privacy, restored, shops
+from connector.store.db import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a restored installation stands. `missing` says in sentences what is still to come; empty when all is here.
+
+    `left` are the send ledger's effects by fate: how many, and how many of them were recognised so far.
+    """
+
+    held: Held
+    left: Mapping[str, tuple[int, int]]
+    missing: tuple[str, ...]
+    shops: Mapping[str, str]
+
+
+def progress(kiitos: Kiitos) -> Progress | None:
+    """`None` when nothing is held after a restore."""
+    with kiitos.store.work.read() as tx:
+        held = standstill.read(tx)
+        if held is None or held.why is not Standstill.RESTORED:
+            return None
+        left = restored.counts(tx)
+        told = {shop_id: _shop(kiitos, tx, shop_id, held.since) for shop_id in sorted(kiitos.config.shops)}
+        open_requests = sum(1 for one in privacy.trail(tx) if one.source == "restore" and one.status != privacy.DONE)
+        next_delivery = deliveries.next_due(tx)
+        cursor = tx.one("cursor_get")
+    with kiitos.store.inbox.read() as tx:
+        unread = 0 if kiitos.store.dialect == "postgres" else inbox.last_id(tx) - (cursor["last_id"] if cursor else 0)
+    missing = [f"{shop_id}: {said}" for shop_id, said in told.items() if said and not said.startswith("asked")]
+    if unread > 0 or (next_delivery is not None and next_delivery <= kiitos.clock.now()):
+        missing.append("deliveries are still to be read: is a worker running?")
+    if open_requests:
+        missing.append(f"{open_requests} people or shops are still to be forgotten again")
+    return Progress(held=held, left=left, missing=tuple(missing), shops=told)
+
+
+def _shop(kiitos: Kiitos, tx: Tx, shop_id: str, since: datetime) -> str:
+    """How far asking its platform has come; begins with `asked` when it is done."""
+    settings = kiitos.config.shop(shop_id)
+    stored = shops.get(tx, shop_id)
+    if stored is not None and stored.status is ShopStatus.UNINSTALLED:
+        return "asked nothing: it was uninstalled"
+    adapter = kiitos.registry.platform(settings.shop.platform)
+    if not isinstance(adapter, ListsChanges) or not kiitos.credentials.open_api(settings):
+        return "asked nothing: its platform cannot be asked; what it did since the backup is what it repeats by itself"
+    job = jobs.get(tx, shop_id, "poll")
+    if job is None or job.done_at is None or job.done_at < since:
+        trouble = f" ({job.error_text or job.error_code})" if job is not None and job.attempts else ""
+        return f"its platform is still to be asked what happened since the backup{trouble}"
+    return "asked what happened since the backup"
+
+
+def release(kiitos: Kiitos) -> None:
+    """Let workers send again."""
+    now = kiitos.clock.now()
+    with kiitos.store.work.transaction() as tx:
+        standstill.end(tx, now)
