@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill burst tokens-search swarm bench lock screenshots clean
+.PHONY: help setup demo test lint kill drill burst tokens-search swarm bench lock screenshots clean
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -36,6 +36,9 @@ lint: setup            ## style, format, types and the import contracts
 
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
 	@KIITOS_PROVIDER_KILLS=$${KIITOS_PROVIDER_KILLS:-24} $(RUN)/pytest -q tests/kill $(ARGS)
+
+drill: setup           ## back up, kill, lose the files, restore: figures (ARGS=--no-ledger for the control)
+	@$(RUN)/python -m tests.keeping.drill $(ARGS)
 
 tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)
 	@KIITOS_TOKEN_LIVES=$${KIITOS_TOKEN_LIVES:-10000} $(RUN)/pytest -q -s tests/tokens/test_search.py $(ARGS)

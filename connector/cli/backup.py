@@ -90,8 +90,11 @@ def verify(app: App, name: str, as_json: bool) -> None:
     """Fetch a backup, open it and check it to the last row. Exit code 4 says that it is damaged."""
     import tempfile
 
-    from connector.keeping.backup import opened
+    from connector.keeping.backup import list_backups, opened
 
+    if name == "latest" and not list_backups(app.config.backup):
+        click.echo("no backups yet; make one with: kiitos backup", err=True)
+        raise click.exceptions.Exit(1)
     with opened(app.config.backup, name, Path(tempfile.gettempdir())) as (manifest, _):
         if as_json:
             print_json({**_told(manifest), "verified": True})

@@ -53,7 +53,11 @@ class App:
         without."""
         from connector.app import load
 
-        return load(self.path, os.environ)
+        made = load(self.path, os.environ)
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.find_root().call_on_close(made.store.close)
+        return made
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -135,7 +135,7 @@ def _looking(directory: Path, environ: Mapping[str, str]) -> Callable[[str, Any]
 
 def ledger_folder(database: str) -> Path | None:
     """Where the send ledger is when nothing is said: beside a SQLite file. With PostgreSQL it is off unless a folder is
-    named, because a worker's machine may keep nothing (docs/adr/0009)."""
+    named, because a worker's machine may keep nothing (docs/adr/0009-a-send-ledger-a-machine.md)."""
     if not database.startswith("sqlite:///") or ":memory:" in database:
         return None
     path = Path(database.removeprefix("sqlite:///"))

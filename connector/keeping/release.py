@@ -30,12 +30,13 @@ class Progress:
 
 def progress(kiitos: Kiitos) -> Progress | None:
     """`None` when nothing is held after a restore."""
+    askable = {shop_id for shop_id in kiitos.config.shops if _askable(kiitos, shop_id)}
     with kiitos.store.work.read() as tx:
         held = standstill.read(tx)
         if held is None or held.why is not Standstill.RESTORED:
             return None
         left = restored.counts(tx)
-        told = {shop_id: _shop(kiitos, tx, shop_id, held.since) for shop_id in sorted(kiitos.config.shops)}
+        told = {one: _shop(tx, one, held.since, askable=one in askable) for one in sorted(kiitos.config.shops)}
         open_requests = sum(1 for one in privacy.trail(tx) if one.source == "restore" and one.status != privacy.DONE)
         next_delivery = deliveries.next_due(tx)
         cursor = tx.one("cursor_get")
@@ -49,14 +50,18 @@ def progress(kiitos: Kiitos) -> Progress | None:
     return Progress(held=held, left=left, missing=tuple(missing), shops=told)
 
 
-def _shop(kiitos: Kiitos, tx: Tx, shop_id: str, since: datetime) -> str:
-    """How far asking its platform has come; begins with `asked` when it is done."""
+def _askable(kiitos: Kiitos, shop_id: str) -> bool:
     settings = kiitos.config.shop(shop_id)
+    adapter = kiitos.registry.platform(settings.shop.platform)
+    return isinstance(adapter, ListsChanges) and kiitos.credentials.open_api(settings)
+
+
+def _shop(tx: Tx, shop_id: str, since: datetime, *, askable: bool) -> str:
+    """How far asking its platform has come; begins with `asked` when there is nothing to wait for."""
     stored = shops.get(tx, shop_id)
     if stored is not None and stored.status is ShopStatus.UNINSTALLED:
         return "asked nothing: it was uninstalled"
-    adapter = kiitos.registry.platform(settings.shop.platform)
-    if not isinstance(adapter, ListsChanges) or not kiitos.credentials.open_api(settings):
+    if not askable:
         return "asked nothing: its platform cannot be asked; what it did since the backup is what it repeats by itself"
     job = jobs.get(tx, shop_id, "poll")
     if job is None or job.done_at is None or job.done_at < since:

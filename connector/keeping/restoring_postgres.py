@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,25 +15,26 @@ from connector.keeping.backup import opened
 from connector.keeping.restoring import Outcome, known_here, take_in
 from connector.secrets import Vault
 from connector.store.postgres import Postgres
-from connector.store.postgres_snapshots import put_back, read_only
+from connector.store.postgres_snapshots import put_back, read_only, require_empty
 from connector.store.store import Store
 
 
 def restore_postgres(config: Config, clock: Clock, name: str, vault: Vault, folders: Sequence[Path]) -> Outcome:
     """See `connector.keeping.restoring.restore`. The database is read-only for everybody else until it is held."""
-    database = Postgres(config.app.database)
-    with opened(config.backup, name, Path(tempfile.gettempdir())) as (manifest, content):
+    with (
+        contextlib.closing(Postgres(config.app.database)) as database,
+        opened(config.backup, name, Path(tempfile.gettempdir())) as (manifest, content),
+    ):
         if manifest.dialect != "postgres":
             raise ConfigError(
                 "this is a backup of a SQLite installation; restore it there and move it: kiitos db copy",
                 where="app.database",
             )
         known_here(manifest)
+        require_empty(database)
         with read_only(database) as ours:
             put_back(ours, content, dict(manifest.migrations), shutil.which("pg_restore"))
             store = Store(ours, ours)
             store.bring_up()
             told = take_in(store, vault, clock, manifest, folders)
-            store.close()
-    database.close()
     return Outcome(manifest=manifest, sent=told[0], doubtful=told[1], forgotten=told[2], inbox="the backup's", aside=())

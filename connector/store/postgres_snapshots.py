@@ -107,15 +107,19 @@ def _private(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
+def require_empty(database: Postgres) -> None:
+    """Raises `StoreUnavailable` when there are tables already."""
+    with database.read() as tx:
+        if tables_of(tx, database):
+            raise StoreUnavailable(f"{database.name} is not empty; name an empty database to restore into")
+
+
 def put_back(database: Postgres, folder: Path, migrations: dict[str, list[str]], tool: str | None) -> None:
     """Fill an empty PostgreSQL database from a copy's files.
 
     Raises `StoreUnavailable` when the database is not empty, or pg_restore is needed and missing or fails.
     """
-    with database.read() as tx:
-        if tables_of(tx, database):
-            raise StoreUnavailable(f"{database.name} is not empty; name an empty database to restore into")
-        schema = tx.fetch("SELECT current_schema()")[0][0]
+    require_empty(database)
     dump = folder / DUMP
     if not dump.exists():
         return _copy_in(database, folder, migrations)
@@ -140,7 +144,7 @@ def put_back(database: Postgres, folder: Path, migrations: dict[str, list[str]],
     )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
-        raise StoreUnavailable(f"pg_restore into schema {schema} failed: {said[0][:200] if said else ''}")
+        raise StoreUnavailable(f"pg_restore failed: {said[0][:200] if said else ''}")
     return None
 
 

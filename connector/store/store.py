@@ -78,6 +78,7 @@ class Store:
     def files(self) -> list[Sqlite]:
         """The databases that are files; none on PostgreSQL."""
         return [database for database in (self.work, self.inbox) if isinstance(database, Sqlite)]
+
     def bring_up(self) -> None:
         """Migrate both to this program's schema."""
         self._prepare(migrate=True, check=False)

@@ -1,0 +1,279 @@
+"""The restore drill: the real product under load is backed up, killed, loses its files, and is put back.
+
+    python -m tests.keeping.drill [--orders 60] [--no-ledger]
+
+Processes, files, sockets and kills are real; the shop and the mail server are fakes that outlive the product and count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from connector.clock import SystemClock
+from connector.testing.fakes.people import MUG, Buyer
+from connector.testing.fakes.smtp import MailSink, Misbehaviour
+from connector.testing.fakes.woocommerce import FakeWoo
+from tests.kill.product import KIITOS, Product, free_port
+
+SHOP = "drill-main"
+KEY = "drill-endpoint"
+PATIENCE = 150.0
+APP = """
+schema = 1
+[app]
+base_url = "http://127.0.0.1:{port}"
+listen = "127.0.0.1:{port}"
+database = "sqlite:///kiitos.db"
+master_key = {{ file = "master.key", generate = true }}
+[backup]
+to = "copies"
+key = {{ file = "backup.key" }}
+{ledger}
+[channels.sink]
+kind = "smtp"
+host = "127.0.0.1"
+port = {sink}
+tls = "none"
+connections = 1
+[clients.drill]
+sender = "Drill <hello@shop.example>"
+soft_opt_in = ["review"]
+flows.order-confirmation = {{ file = "order_confirmation" }}
+flows.thanks = {{ file = "thanks.toml" }}
+[clients.drill.shops.main]
+platform = "woocommerce"
+url = "https://drill.example"
+api_url = "{api}"
+country = "FI"
+timezone = "Europe/Helsinki"
+address = ["Drill Oy", "Esimerkkikatu 1", "00100 Helsinki"]
+endpoint_key = {{ file = "endpoint.key" }}
+webhook_secret = {{ file = "hook.secret" }}
+consumer_key = {{ file = "ck" }}
+consumer_secret = {{ file = "cs" }}
+fetch_before_send = false
+"""
+THANKS = """
+id = "thanks"
+trigger = "order.paid"
+purpose = "review"
+subject = "order"
+reentry = "once"
+[[steps]]
+id = "ask"
+do = "send"
+template = "review_request"
+"""
+
+
+@dataclass
+class Drill:
+    """What happened. Times in seconds; `orders` are the addresses of those who bought, by when they did."""
+
+    folder: Path
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    forgotten: str = ""
+    restored: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    mails: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sent_while_held: int = 0
+    refused_early: bool = False
+    known_again: bool = True
+    point: float = 0.0
+    put_back: float = 0.0
+    caught_up: float = 0.0
+    finished: float = 0.0
+    log: str = ""
+
+    @property
+    def bought(self) -> list[str]:
+        return [*self.before, *self.after, *self.held]
+
+    def unconfirmed(self) -> list[str]:
+        """Who bought and never got a confirmation."""
+        confirmed = {who for who, purpose in self.mails if purpose == "order-confirmation"}
+        return [who for who in self.bought if who not in confirmed]
+
+    def twice(self) -> dict[tuple[str, str], int]:
+        return {what: count for what, count in self.mails.items() if count > 1}
+
+
+def lead(folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: bool = True) -> Drill:
+    """One drill: half of `orders` before the backup, half after it, a few while held."""
+    drill = Drill(folder)
+    with ExitStack() as stack:
+        sink = stack.enter_context(MailSink())
+        sink.script = Misbehaviour(delay=0.003)
+        woo = stack.enter_context(
+            FakeWoo(SystemClock(), "https://drill.example", "ck_d", "cs_d", "hook-secret-of-drill")
+        )
+        product = _product(folder, sink.port, woo.api_url, ledger=ledger)
+        product.start()
+        stack.callback(product.kill)
+        woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
+        drill.before = [_buy(woo, n) for n in range(orders // 2)]
+        _wait("some mail before the backup", lambda: len(sink.messages) >= orders // 4, product)
+        with _buying(woo, orders // 2, orders // 4, drill.after):
+            _kiitos(folder, "backup", "--json")
+            at = monotonic()
+        drill.after += [_buy(woo, orders // 2 + orders // 4 + n) for n in range(orders - orders // 2 - orders // 4)]
+        drill.forgotten = drill.before[0]
+        _wait("the first to be told", lambda: sum(drill.forgotten in m.recipients for m in sink.messages) >= 2, product)
+        _kiitos(folder, "privacy", "erase", SHOP, "--email", drill.forgotten, "--yes")
+        # At least three quarters of what followed the backup left before the kill.
+        _wait("mail after the backup", lambda: len(sink.messages) >= 2 * (orders - orders // 8), product)
+        _wait("the erasure", lambda: (folder / "kiitos.db-sent" / "forgotten.list").exists() or not ledger, product)
+        product.kill()
+        drill.point = monotonic() - at
+        for path in folder.glob("kiitos.db*"):
+            if path.is_file():
+                path.unlink()
+        for path in folder.glob("inbox.db*") if lose_inbox else ():
+            path.unlink()
+        began = monotonic()
+        drill.restored = json.loads(_kiitos(folder, "restore", "from", "latest", "--json"))
+        drill.put_back = monotonic() - began
+        drill.refused_early = _refused(folder)
+        count = len(sink.messages)
+        product.start()
+        drill.held = [_buy(woo, orders + n) for n in range(3)]
+        _wait("the restored one to catch up", lambda: _caught_up(folder), product)
+        drill.caught_up = monotonic() - began
+        drill.status = json.loads(_kiitos(folder, "restore", "status", "--json"))
+        drill.sent_while_held = len(sink.messages) - count
+        _kiitos(folder, "restore", "release")
+        _wait("the outbox to be empty", lambda: _settled(folder), product)
+        drill.finished = monotonic() - began
+        drill.known_again = _knows(folder, drill.forgotten)
+        product.stop()
+        drill.mails = Counter((m.recipients[0].lower(), _flow(m.content)) for m in sink.messages)
+        drill.log = product.log()
+    return drill
+
+
+def _flow(content: bytes) -> str:
+    """Review requests carry List-Unsubscribe, order messages do not."""
+    head = content.split(b"\r\n\r\n", 1)[0].lower()
+    return "thanks" if b"list-unsubscribe" in head else "order-confirmation"
+
+
+def _product(folder: Path, sink: int, api: str, *, ledger: bool) -> Product:
+    port = free_port()
+    files = {
+        "app.toml": APP.format(port=port, sink=sink, api=api, ledger="" if ledger else 'ledger = "off"'),
+        "thanks.toml": THANKS,
+        "endpoint.key": KEY,
+        "hook.secret": "hook-secret-of-drill",
+        "ck": "ck_d",
+        "cs": "cs_d",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    command = [str(KIITOS), "-c", str(folder / "app.toml")]
+    return Product(folder, port, [*command, "serve"], [*command, "worker"], [])
+
+
+def _buy(woo: FakeWoo, number: int) -> str:
+    email = f"buyer{number}@example.test"
+    woo.place_order([(MUG, 1)], Buyer(first_name="Ostaja", last_name=str(number), email=email))
+    woo.deliver()
+    return email
+
+
+@contextmanager
+def _buying(woo: FakeWoo, first: int, count: int, into: list[str]) -> Iterator[None]:
+    """Purchases go on in the background; all are made when it ends."""
+
+    def buy() -> None:
+        for n in range(count):
+            into.append(_buy(woo, first + n))
+            threading.Event().wait(0.2)
+
+    thread = threading.Thread(target=buy)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _kiitos(folder: Path, *words: str, fails: bool = False) -> str:
+    command = [str(KIITOS), "-c", str(folder / "app.toml"), *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode and not (fails and done.returncode == 1 and done.stdout):
+        raise RuntimeError(f"kiitos {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _refused(folder: Path) -> bool:
+    """Whether a release before anything was caught up is refused."""
+    command = [str(KIITOS), "-c", str(folder / "app.toml"), "restore", "release"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode == 1 and "not released" in done.stderr
+
+
+def _caught_up(folder: Path) -> bool:
+    return json.loads(_kiitos(folder, "restore", "status", "--json", fails=True))["missing"] == []
+
+
+def _rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(f"file:{folder / 'kiitos.db'}?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
+
+
+def _settled(folder: Path) -> bool:
+    left = _rows(folder, "SELECT COUNT(*) FROM effects WHERE status IN ('pending', 'sending')")
+    runs = _rows(folder, "SELECT COUNT(*) FROM runs WHERE status IN ('ready', 'acting')")
+    return left == [(0,)] and runs == [(0,)]
+
+
+def _knows(folder: Path, email: str) -> bool:
+    found = _rows(folder, f"SELECT COUNT(*) FROM orders WHERE email_key = '{email}' OR snapshot LIKE '%{email}%'")
+    return found != [(0,)]
+
+
+def _wait(what: str, done: Callable[[], bool], product: Product) -> None:
+    end = monotonic() + PATIENCE
+    while not done():
+        if monotonic() > end:
+            raise RuntimeError(f"waited {PATIENCE:.0f} s for {what}\n{product.log()}")
+        threading.Event().wait(0.1)
+
+
+def main() -> None:
+    """Print the figures for docs/keeping.md."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--orders", type=int, default=60)
+    parser.add_argument("--no-ledger", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        drill = lead(Path(folder), orders=asked.orders, ledger=not asked.no_ledger)
+    print(f"orders: {len(drill.before)} before the backup, {len(drill.after)} after it, {len(drill.held)} while held")
+    print(f"backup to kill: {drill.point:.1f} s; put back in {drill.put_back:.1f} s", end=", ")
+    print(f"caught up after {drill.caught_up:.1f} s, all sent after {drill.finished:.1f} s")
+    print(f"send ledger: {drill.restored['sent_since']} sent since, {drill.restored['in_doubt']} in doubt")
+    print(
+        f"without a confirmation: {len(drill.unconfirmed())}; twice: {sum(drill.twice().values()) - len(drill.twice())}"
+    )
+    sys.exit(bool(drill.unconfirmed()) or (bool(drill.twice()) and not asked.no_ledger))
+
+
+if __name__ == "__main__":
+    main()
