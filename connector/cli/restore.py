@@ -43,8 +43,12 @@ def restore() -> None:
 def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, as_json: bool) -> None:
     """Put the backup NAME (or `latest`, or a file) in the place of the configured database."""
     from connector.clock import SystemClock
+    from connector.keeping.backup import list_backups
     from connector.keeping.restoring import restore as put_back
 
+    if name == "latest" and not list_backups(app.config.backup):
+        click.echo("there are no backups; nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
     done = put_back(app.config, SystemClock(), name, ledgers=ledgers, inbox=inbox)
     if as_json:
         print_json(
