@@ -42,6 +42,8 @@ def fill(kiitos: Kiitos, count: int, crowd: int) -> None:
         row = tx.one("run_get", shop_id=SHOP, run_id=template.id)
         assert row is not None
         tx.script("DELETE FROM runs")
+        (order,) = tx.all("order_get", shop_id=SHOP, order_id="o0")
+    _fill_orders(kiitos, order["snapshot"], min(count, CROWDS * crowd))
     mark = "?" if work.dialect == "sqlite" else "%s"
     insert = f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join([mark] * len(row))})"
     for first in range(0, count, CHUNK):
@@ -51,6 +53,20 @@ def fill(kiitos: Kiitos, count: int, crowd: int) -> None:
     if work.dialect == "postgres":
         with work.transaction() as tx:
             tx.script("ANALYZE runs")
+
+
+def _fill_orders(kiitos: Kiitos, snapshot: str, count: int) -> None:
+    """The orders of all crowds: a run that wakes looks at its own."""
+    work = kiitos.store.work
+    mark = "?" if work.dialect == "sqlite" else "%s"
+    columns = "shop_id, order_id, number, updated_at, deleted, snapshot"
+    insert = f"INSERT INTO orders ({columns}) VALUES ({', '.join([mark] * 6)})"
+    rows = (
+        (SHOP, f"o{n}", str(n), to_text(START), 0, snapshot.replace('"o0"', f'"o{n}"').replace('"0"', f'"{n}"'))
+        for n in range(1, count)
+    )
+    with work.transaction() as tx:
+        tx._cursor.executemany(insert, list(rows))
 
 
 def _rows(kiitos: Kiitos, row: Any, numbers: range, crowd: int) -> Iterator[tuple[Any, ...]]:

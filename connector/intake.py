@@ -263,6 +263,7 @@ class Intake:
         now = self._clock.now()
         with self._store.work.transaction() as tx:
             due = runs.due(tx, now, limit, self._runs_turn)
+            self._kiitos.runner.foresee_due(tx, [run for run in due if self._kiitos.catalog.knows(run.shop_id)])
             for run in due:
                 if self._kiitos.catalog.knows(run.shop_id):
                     self._kiitos.runner.wake(tx, run, now)

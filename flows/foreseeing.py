@@ -1,10 +1,10 @@
-"""Reading at once what a batch of effects, prepared one by one, is going to ask for."""
+"""Reading at once what a batch of effects or runs, taken one by one, is going to ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connector.model import Channel, Effect, Order, email_key
+from connector.model import Channel, Effect, Order, Run, email_key
 from connector.store import entities, preferences, privacy, runs, suppressions
 from connector.store.db import Tx
 
@@ -23,6 +23,19 @@ def foresee(tx: Tx, salt: bytes, waiting: Sequence[Effect]) -> None:
         _people(tx, salt, shop_id, found)
         sold = (line.product_id for order in found for line in order.lines)
         entities.products(tx, shop_id, [product_id for product_id in sold if product_id])
+
+
+def foresee_orders(tx: Tx, due: Sequence[Run]) -> None:
+    """Ask for the orders of all these runs together, and for who placed them."""
+    by_shop: dict[str, dict[str, None]] = {}
+    for run in due:
+        if run.order_id:
+            by_shop.setdefault(run.shop_id, {})[run.order_id] = None
+    for shop_id, order_ids in by_shop.items():
+        entities.foresee(tx, shop_id, order_ids)
+        found = [entities.order(tx, shop_id, order_id) for order_id in order_ids]
+        buyers = (order.customer.id for order in found if order and order.customer and order.customer.id)
+        entities.foresee_customers(tx, shop_id, dict.fromkeys(buyers))
 
 
 def _people(tx: Tx, salt: bytes, shop_id: str, orders: Sequence[Order]) -> None:

@@ -35,6 +35,7 @@ from flows.consenting import is_echo
 from flows.definition import Flow
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
+from flows.foreseeing import foresee_orders
 from flows.obeying import obey
 from flows.programmes import Programmes
 from flows.reacting import SIGNS_OF_LIFE, note_sign
@@ -121,6 +122,11 @@ class Runner:
         entities.foresee_customers(tx, shop_id, dict.fromkeys(filter(None, map(_buyer_of, arrived))))
         runs.foresee(tx, shop_id, order_ids)
         forgetting.foresee(tx, self._salt, shop_id, arrived)
+
+    def foresee_due(self, tx: Tx, due: Sequence[Run]) -> None:
+        """The same for runs whose time has come, woken one by one. What is held by others stays theirs."""
+        tx.try_hold_many(order_name(run.shop_id, run.order_id) for run in due if run.order_id)
+        foresee_orders(tx, due)
 
     def wake(self, tx: Tx, run: Run, now: datetime) -> None:
         """Let a run whose time has come go on; at the next tick, when news of its order is being taken in just now."""

@@ -110,6 +110,10 @@ class Tx(ABC):
         del name
         return True
 
+    def try_hold_many(self, names: Iterable[str]) -> None:
+        """Hold those of the names that nobody else holds; `try_hold` tells which."""
+        del names
+
     def script(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Execute one statement that has no name: migrations, and what the store itself puts together."""
         if self._waiting:

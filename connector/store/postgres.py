@@ -14,6 +14,9 @@ from connector.store.sql import Query
 
 # Advisory locks: released at the end of the transaction, or when the savepoint after which they were taken is undone.
 _HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS wanted (name)"
+_TRY_HOLD_MANY = (
+    "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) AS got FROM unnest(%s::text[]) AS wanted (name)"
+)
 _TRY_HOLD = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS got"
 
 
@@ -57,6 +60,14 @@ class PostgresTx(Tx):
                 return False
             held[name] = None
         return True
+
+    def try_hold_many(self, names: Iterable[str]) -> None:
+        """In one statement. A name with NUL in it is left to `try_hold`."""
+        held = self.recall("held")
+        wanted = [name for name in dict.fromkeys(names) if name not in held and "\0" not in name]
+        if wanted:
+            rows = self._cursor.execute(_TRY_HOLD_MANY, (wanted,)).fetchall()
+            held.update(dict.fromkeys(row["name"] for row in rows if row["got"]))
 
 
 def _storable(args: Mapping[str, Any]) -> Mapping[str, Any]:

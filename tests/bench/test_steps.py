@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from bench.plan import Bench
 from bench.systems import Floor
 from connector.clock import to_text
 from connector.intake import Intake
+from connector.store.sqlite import SqliteTx
 
 Make = Callable[..., Bench]
 CROWD = 6
@@ -67,3 +69,40 @@ def test_two_workers_share_one_file(bench_of: Make) -> None:
     steps._measure(bench, "sqlite", where, f"sqlite:///{where}/work.db")
     assert (bench.results.value("steps.sqlite.two_workers_per_s") or 0) > 0
     assert (bench.results.value("steps.sqlite.wake1000_inline_s") or 0) > 0
+
+
+def statements_of_a_wake(folder: Path, crowd: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often the database is asked or told something while `crowd` runs wake together."""
+    folder.mkdir()
+    kiitos = product(folder)
+    ours_steps.fill(kiitos, CROWDS * crowd, crowd)
+    kiitos.clock.advance(crowd_at(0) - kiitos.clock.now())  # type: ignore[attr-defined]
+    intake, counted = Intake(kiitos), 0
+    for name in ("all", "many"):
+        real = getattr(SqliteTx, name)
+
+        def count(*args: Any, _real: Any = real, **named: Any) -> Any:
+            nonlocal counted
+            counted += 1
+            return _real(*args, **named)
+
+        monkeypatch.setattr(SqliteTx, name, count)
+    assert intake.wake() == crowd
+    monkeypatch.undo()
+    kiitos.close()
+    return counted
+
+
+def test_waking_many_asks_no_more_than_waking_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (statements_of_a_wake(tmp_path / str(crowd), crowd, monkeypatch) for crowd in (2, 60))
+    assert many == few
+
+
+def test_without_reading_ahead_each_run_asks_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.runner.foresee_orders", lambda *_: None)
+    with monkeypatch.context() as counting:
+        few = statements_of_a_wake(tmp_path / "2", 2, counting)
+    monkeypatch.setattr("flows.runner.foresee_orders", lambda *_: None)
+    with monkeypatch.context() as counting:
+        many = statements_of_a_wake(tmp_path / "60", 60, counting)
+    assert many > few + 58
