@@ -17,7 +17,7 @@ from bench.systems import Floor, Stock, System
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate,
-    `sleepers` the runs asleep, a database each.
+    `sleepers` the runs asleep, a database each; `restarts` runs asleep and overdue when the product is started.
 
     `step_crowd` runs of `step_sleepers` come due together; `growth` are numbers of orders kept, `growth_orders` how
     many new ones come in at each; `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough
@@ -43,6 +43,7 @@ class Plan:
     sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     step_sleepers: int = 1_000_000
     step_crowd: int = 20_000
+    restarts: tuple[tuple[int, int], ...] = ((1_000_000, 100_000),)
     peer_rate: int = 20
     growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     growth_orders: int = 500
@@ -68,6 +69,7 @@ QUICK = Plan(
     step_crowd=4_000,
     growth=(10_000, 100_000),
     growth_orders=200,
+    restarts=((20_000, 6_000),),
 )
 
 

@@ -16,7 +16,21 @@ from pathlib import Path
 from bench import gates, machine, native, plan
 from bench.figures import Results
 from bench.gates import Judgement, Verdict
-from bench.phases import backtest, e2e, floors, growth, kill, memory, messages, peers, receiver, render, sleepers, steps
+from bench.phases import (
+    backtest,
+    e2e,
+    floors,
+    growth,
+    kill,
+    memory,
+    messages,
+    peers,
+    receiver,
+    render,
+    restart,
+    sleepers,
+    steps,
+)
 from bench.plan import Bench
 
 PHASES: dict[str, Callable[[Bench], None]] = {
@@ -32,9 +46,10 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "sleepers": sleepers.run,
     "steps": steps.run,
     "growth": growth.run,
+    "restart": restart.run,
     "peers": peers.run,
 }
-ON_DEMAND = frozenset({"backtest", "growth", "peers"})
+ON_DEMAND = frozenset({"backtest", "growth", "peers", "restart"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 

@@ -34,6 +34,8 @@ WAKE = 100
 SEVERAL = 25
 """The most a batch holds where several shops share a worker: an order waits for the batch under way (50 ms of work
 instead of 200), and a message costs no more (docs/performance.md, Shops take turns)."""
+FIRST = 500
+"""Runs with order messages picked out of a crowd at once: finding them passes over all that is due."""
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 MEETINGS = 5
@@ -270,6 +272,33 @@ class Intake:
                 else:
                     runs.save(tx, replace(run, wake_at=now + PARK))
         self._runs_turn.pass_on()
+        return len(due)
+
+    def wake_first(self) -> int:
+        """In a crowd: let runs of flows with order messages go on before all others, `FIRST` at most; how many.
+
+        What cannot go on is left to `wake`, which finds it and sets it aside.
+        """
+        flows = self._order_flows()
+        try:
+            return again_if_moved(lambda: self._wake_in(flows))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("runs_failed_together", error)
+            return 0
+
+    def _order_flows(self) -> list[str]:
+        catalog = self._kiitos.catalog
+        every = (flow for shop_id in self._kiitos.config.shops for flow in catalog.flows(shop_id))
+        return sorted({flow.id for flow in every if not flow.purpose.needs_consent})
+
+    def _wake_in(self, flows: Sequence[str]) -> int:
+        now = self._clock.now()
+        with self._store.work.transaction() as tx:
+            due = [run for run in runs.due_in(tx, flows, now, FIRST) if self._kiitos.catalog.knows(run.shop_id)]
+            for run in due:
+                self._kiitos.runner.wake(tx, run, now)
         return len(due)
 
     def _wake_each(self) -> int:

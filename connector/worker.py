@@ -23,7 +23,7 @@ from connector.dispatching import HandingOut
 from connector.errors import KiitosError, StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
-from connector.intake import WAKE, Intake
+from connector.intake import FIRST, WAKE, Intake
 from connector.integrity import Integrity
 from connector.ledger import Ledger
 from connector.log import get_log
@@ -39,6 +39,8 @@ log = get_log("worker")
 
 WAKE_ROUNDS = 50
 """So that a crowd of runs waking at once is in the outbox, where order messages go first, before the next is sent."""
+WAKE_FOR = 1.0
+"""Seconds that may take of a tick: what was first in a crowd leaves before the last has been woken."""
 RECONCILING = 4
 """Threads that ask platforms: so many slow shops hold up none but each other."""
 PARTING = 5.0
@@ -96,6 +98,7 @@ class Worker:
         self._clock = kiitos.clock
         self.intake = Intake(kiitos)
         self._wake = self.intake.wake
+        self._inline = dispatcher is None or dispatcher.inline
         if dispatcher is not None and not dispatcher.inline:
             self._wake = HandingOut(kiitos, dispatcher, kiitos.config.app.dispatcher.lease).wake
         self.alarms = Alarms(kiitos)
@@ -143,14 +146,26 @@ class Worker:
         if not restored:
             self.housekeeping.work()
         kept = self.bookkeeping.work() + self.looks.work()
-        taken, woken = self.intake.take_in(), self.alarms.ring()
-        for _ in range(WAKE_ROUNDS):
-            count = self._wake()
-            woken += count
-            if count < WAKE:
-                break
+        taken, woken = self.intake.take_in(), self.alarms.ring() + self._wake_all()
         acted = 0 if restored else self.carrier.act()
         return Tick(taken, woken, acted, self.privacy.work() + self.alarms.work() + kept)
+
+    def _wake_all(self) -> int:
+        """Let runs go on. Of a crowd those with order messages come first, however many wait before them."""
+        woken = self._wake()
+        if woken < WAKE:
+            return woken
+        until = self._clock.monotonic() + WAKE_FOR
+        steps = [(self.intake.wake_first, FIRST)] if self._inline else []
+        for wake, batch in (*steps, (self._wake, WAKE)):
+            for _ in range(WAKE_ROUNDS):
+                if self._clock.monotonic() > until:
+                    return woken
+                count = wake()
+                woken += count
+                if count < batch:
+                    break
+        return woken
 
     def _adopt(self) -> None:
         self._adopted = True  # also when it fails: nobody's mail waits for a file to be mended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -192,6 +192,12 @@ def lease(tx: Tx, run: Run, until: datetime) -> None:
     was first, the transaction ends in `StoreCollision`."""
     _forget(tx, run)
     tx.later("run_lease", exact=True, shop_id=run.shop_id, run_id=run.id, until=to_text(until), rev=run.rev)
+
+
+def due_in(tx: Tx, flows: Sequence[str], now: datetime, limit: int) -> list[Run]:
+    """The same of these flows only, whichever shop's. Passes over everything else that is due: for crowds."""
+    rows = tx.all("run_due_in", flows=codec.encode_text(list(flows)), now=to_text(now), limit=limit)
+    return [_run(row) for row in rows]
 
 
 def next_wake(tx: Tx) -> datetime | None:

@@ -1,0 +1,86 @@
+"""Phase R: the product is started on a million sleeping runs of which a hundred thousand are overdue.
+
+When the receiver answers, when the first message is at the sink, how much memory both take while they work the backlog
+off, and whether any order message came after one of the marketing class.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench import accounting, mail, native
+from bench.ours import Ours
+from bench.ours_restart import ORDERS
+from bench.plan import Bench
+
+PATIENCE = 300.0
+TIMEOUT = 1800
+
+
+def run(bench: Bench) -> None:
+    """One start a size."""
+    for sleepers, due in bench.plan.restarts:
+        where = bench.fresh(f"restart-{sleepers}")
+        try:
+            with mail.sink(where) as sink:
+                _measure(bench, where, sink, sleepers, due)
+        finally:
+            bench.discard(where)
+
+
+def _measure(bench: Bench, where: Path, sink: mail.Sink, sleepers: int, due: int) -> None:
+    repository, port = native.HERE.parent, accounting.free_port()
+    environ = {**os.environ, "PYTHONPATH": str(repository)}
+    sizes = map(str, (port, sink.port, sleepers, due))
+    made = [sys.executable, "-m", "bench.ours_restart", str(where), *sizes]
+    subprocess.run(made, cwd=repository, env=environ, check=True, timeout=TIMEOUT)
+    kiitos = [*Ours.kiitos, "--config", str(where / "app.toml")]
+    began = time.monotonic()
+    started = [
+        subprocess.Popen([*kiitos, role], env=environ, cwd=where, start_new_session=True)
+        for role in ("serve", "worker")
+    ]
+    try:
+        while not accounting.port_answers(port):
+            if time.monotonic() - began > PATIENCE or any(each.poll() is not None for each in started):
+                raise RuntimeError("restart: the product did not start")
+            time.sleep(0.01)
+        ready = time.monotonic() - began
+        peak = _watch(sink, [each.pid for each in started], began)
+    finally:
+        for each in started:
+            accounting.end_session(each.pid)
+            each.wait(timeout=30)
+    name, found = f"restart.{sleepers}", sink.delivered()
+    bench.results.put(f"{name}.ready_s", ready, "s")
+    bench.results.put(f"{name}.unsent", 2 * ORDERS - len(found), f"of {2 * ORDERS} messages")
+    bench.results.put(f"{name}.memory_mb", peak, "MB, receiver and worker")
+    if found:
+        bench.results.put(f"{name}.first_message_s", found[0].at - began, "s")
+        bench.results.put(f"{name}.drained_s", found[-1].at - began, f"s, {due} due")
+        bench.results.put(f"{name}.overtaken", overtaken(found), "order messages after the first of marketing")
+
+
+def _watch(sink: mail.Sink, leaders: list[int], began: float) -> float:
+    """The most memory (PSS, MB) both took until the last message was there."""
+    peak = 0.0
+    while time.monotonic() - began < PATIENCE:
+        peak = max(peak, sum(accounting.pss_mb(pid) for pid in leaders))
+        if sink.log.read_bytes().count(b"\n") >= 2 * ORDERS:
+            break
+        time.sleep(0.25)
+    return peak
+
+
+def overtaken(found: list[mail.Delivered]) -> int:
+    """How many order messages came after one of the marketing class, told apart by their subjects."""
+    kinds = [_is_news(each.subject) for each in found]
+    return sum(kinds[kinds.index(False) :]) if False in kinds else 0
+
+
+def _is_news(subject: str) -> bool:
+    return "order" in subject.lower() and "review" not in subject.lower()
