@@ -72,8 +72,25 @@ def create_server(app: Front, *, stop_timeout: int = 20, certificate: Path | Non
     )
 
 
+def _watch(flask: Flask) -> None:
+    """Alerts, where the operator wants any. The thread ends with the process."""
+    kiitos = flask.extensions.get("kiitos")
+    if kiitos is None:
+        return  # a receiver of somebody's own
+    from connector.watching.keeping_house import of_server
+
+    warden = of_server(kiitos)
+    if warden is not None:
+        warden.start()
+
+
 def load_app(target: str, config: str) -> Front:
-    """Import `module:function`, call it with the path of the configuration, wrap what it gives.
+    """`load_flask`, wrapped for an ASGI server."""
+    return create_asgi(load_flask(target, config))
+
+
+def load_flask(target: str, config: str) -> Flask:
+    """Import `module:function` and call it with the path of the configuration.
 
     Raises `ConfigError` naming the target when it cannot be found.
     """
@@ -83,13 +100,15 @@ def load_app(target: str, config: str) -> Front:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"no application factory '{target}': {error}", where="serve") from error
     made: Flask = factory(config)
-    return create_asgi(made)
+    return made
 
 
 def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
     """The worker's life; its exit code."""
     try:
-        app = load_app(target, config)
+        flask = load_flask(target, config)
+        app = create_asgi(flask)
+        _watch(flask)
     except KiitosError as error:  # one line for the operator; a worker that cannot start ends the server
         log.get_log("serve").error("cannot_start", code=error.code, reason=error.message)
         return EX_CONFIG

@@ -54,7 +54,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
     from connector.log import configure
     from connector.reconciliation import Reconciler
     from connector.send_ledger import SendLedger
-    from connector.watching.keeping_house import make_warden
+    from connector.watching.keeping_house import of_worker
     from connector.worker import Worker
 
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
@@ -83,7 +83,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    warden = make_warden(app.kiitos, working)
+    warden = of_worker(app.kiitos, working)
     warden.start()
     working.run(warden.watched(lambda: stopping))
     warden.close()

@@ -1,4 +1,4 @@
-"""What a worker does beside its work to be seen: its port, its row among the processes, systemd's watchdog, the topics
+"""What a process does beside its work to be seen: its port, its row among the processes, systemd's watchdog, the topics
 of webhooks, alerts, and removing what is kept no longer. One thread; whatever fails in it holds up nobody's mail.
 """
 
@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector import __version__
@@ -29,23 +30,33 @@ STEP = 0.5
 SAY_EVERY = 30.0
 FORGET = timedelta(days=1)
 """A process that ended without a word is forgotten after this."""
-_KEEPER = "watch/keeper"
 KEEPS = timedelta(minutes=10)
+"""How long a chore stays with the process that did it last."""
 
 log = get_log("watching")
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """What is done every so many seconds; `act` may say that there is more to do by returning `True`."""
+
+    name: str
+    every: float
+    act: Callable[[], bool]
+
+
 class Warden:
-    """One worker's. `watched()` tells it of the worker's rounds; `chores` are done by one worker of the
-    installation, each (seconds between two, what to do), and may say that there is more by returning `True`."""
+    """One process's. `watched()` tells it of a worker's rounds; a chore is done by one process of the installation."""
 
     def __init__(
         self,
         kiitos: Kiitos,
         tallies: Tallies,
         trusted: Callable[[], bool],
-        chores: tuple[tuple[float, Callable[[], bool]], ...] = (),
+        chores: Sequence[Chore] = (),
+        *,
         systemd: Systemd | None = None,
+        role: str = "worker",
     ) -> None:
         self._store = kiitos.store
         self._clock = kiitos.clock
@@ -54,12 +65,13 @@ class Warden:
         self._trusted = trusted
         self._systemd = systemd or Systemd()
         self._id = kiitos.clock.new_id()
+        self._role = role
         self._beat = kiitos.clock.monotonic()
         self._rounds = 0
         self._done = threading.Event()
-        self._chores = dict(enumerate(chores))
-        self._due = dict.fromkeys(("say", "systemd", *map(str, self._chores)), float("-inf"))
-        listen = kiitos.config.app.seeing.worker_listen
+        self._chores = tuple(chores)
+        self._due = dict.fromkeys(("say", "systemd", *(chore.name for chore in chores)), float("-inf"))
+        listen = kiitos.config.app.seeing.worker_listen if role == "worker" else ""
         self.port = Port(listen, self.pages()) if listen else None
         self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
 
@@ -80,8 +92,8 @@ class Warden:
         try:
             with self._store.work.transaction() as tx:
                 watch.gone(tx, self._id, self._clock.now() - FORGET)
-                if (meta.get(tx, _KEEPER) or "").startswith(f"{self._id}|"):
-                    meta.put(tx, _KEEPER, "", self._clock.now())
+                for chore in self._chores:
+                    give_back(tx, chore.name, self._id, self._clock.now())
         except StoreUnavailable as error:
             log.error("store_unavailable", code=error.code)
 
@@ -144,26 +156,27 @@ class Warden:
         """Do what is due here."""
         if self._systemd.interval is not None and self.alive and self._comes("systemd", self._systemd.interval):
             self._systemd.alive(f"{self._rounds} rounds")
-        if self._comes("say", SAY_EVERY):
+        if self._role == "worker" and self._comes("say", SAY_EVERY):
             with self._store.work.transaction() as tx:
-                watch.alive(tx, self._id, "worker", socket.gethostname(), __version__, self._clock.now())
+                watch.alive(tx, self._id, self._role, socket.gethostname(), __version__, self._clock.now())
+                watch.gone(tx, "", self._clock.now() - FORGET)
         # By a wrong clock everything would be too old to keep.
         if self._trusted():
             self._work_off()
 
     def _work_off(self) -> None:
-        for number, (every, chore) in self._chores.items():
-            if not self._comes(str(number), every):
+        for chore in self._chores:
+            if not self._comes(chore.name, chore.every):
                 continue
             with self._store.work.transaction() as tx:
-                mine = keeps(tx, self._id, self._clock.now())
+                mine = keeps(tx, chore.name, self._id, self._clock.now())
             try:
-                if mine and chore():
-                    self._due[str(number)] = float("-inf")
+                if mine and chore.act():
+                    self._due[chore.name] = float("-inf")
             except StoreUnavailable:
                 raise
             except KiitosError as error:
-                log.error("chore_failed", code=error.code, reason=error.message)
+                log.error("chore_failed", chore=chore.name, code=error.code, reason=error.message)
 
     def _comes(self, name: str, every: float) -> bool:
         """Whether it is time again; if so the next time is set."""
@@ -174,11 +187,17 @@ class Warden:
         return True
 
 
-def keeps(tx: Tx, process_id: str, now: datetime) -> bool:
-    """Whether this process is the one of the installation that keeps house; it is for ten minutes from now."""
-    tx.hold([_KEEPER])
-    holder, _, until = (meta.get(tx, _KEEPER) or "").partition("|")
-    if holder and holder != process_id and until and from_text(until) > now:
+def keeps(tx: Tx, chore: str, process_id: str, now: datetime) -> bool:
+    """Whether this process is the one of the installation that does a chore; it is for ten minutes from now."""
+    tx.hold([f"watch/{chore}"])
+    holder, _, until = (meta.get(tx, f"watch/{chore}") or "").partition("|")
+    if holder and holder != process_id and from_text(until) > now:
         return False
-    meta.put(tx, _KEEPER, f"{process_id}|{to_text(now + KEEPS)}", now)
+    meta.put(tx, f"watch/{chore}", f"{process_id}|{to_text(now + KEEPS)}", now)
     return True
+
+
+def give_back(tx: Tx, chore: str, process_id: str, now: datetime) -> None:
+    """Another process may do the chore at once."""
+    if (meta.get(tx, f"watch/{chore}") or "").startswith(f"{process_id}|"):
+        meta.put(tx, f"watch/{chore}", "", now)

@@ -19,7 +19,7 @@ from connector.store import meta, watch
 from connector.watching.port import Port
 from connector.watching.systemd import Systemd
 from connector.watching.tallies import Tallies
-from connector.watching.warden import STUCK, Warden
+from connector.watching.warden import STUCK, Chore, Warden
 from tests.watching.conftest import House
 
 
@@ -91,7 +91,7 @@ def test_what_keeps_a_worker_from_working_is_told(house: House, change: Callable
 
 def test_a_clock_that_is_not_believed_makes_it_unready_and_rests_the_chores(house: House) -> None:
     done: list[int] = []
-    _, warden = make(house, trusted=lambda: False, chores=((1.0, lambda: bool(done.append(1))),))
+    _, warden = make(house, trusted=lambda: False, chores=[Chore("c", 1.0, lambda: bool(done.append(1)))])
     try:
         warden.work()
         assert (get(warden, "/ready")[0], done) == (503, [])
@@ -101,8 +101,8 @@ def test_a_clock_that_is_not_believed_makes_it_unready_and_rests_the_chores(hous
 
 def test_chores_are_one_worker_s_and_another_takes_over(house: House) -> None:
     done: list[str] = []
-    kiitos, first = make(house, chores=((60.0, lambda: bool(done.append("first"))),))
-    second = Warden(kiitos, Tallies(), lambda: True, ((60.0, lambda: bool(done.append("second"))),))
+    kiitos, first = make(house, chores=[Chore("c", 60.0, lambda: bool(done.append("first")))])
+    second = Warden(kiitos, Tallies(), lambda: True, [Chore("c", 60.0, lambda: bool(done.append("second")))])
     first.work()
     second.work()
     assert done == ["first"]
@@ -115,7 +115,7 @@ def test_chores_are_one_worker_s_and_another_takes_over(house: House) -> None:
     second.work()
     assert done[2:] == ["second"]
     house.clock.advance(timedelta(hours=1))  # one that died says nothing; its time runs out
-    third = Warden(kiitos, Tallies(), lambda: True, ((60.0, lambda: bool(done.append("third"))),))
+    third = Warden(kiitos, Tallies(), lambda: True, [Chore("c", 60.0, lambda: bool(done.append("third")))])
     third.work()
     assert done[3:] == ["third"]
     second.close()
@@ -124,7 +124,7 @@ def test_chores_are_one_worker_s_and_another_takes_over(house: House) -> None:
 
 def test_a_chore_that_has_more_to_do_comes_at_once(house: House) -> None:
     left = [True, True, False]
-    _, warden = make(house, chores=((3600.0, lambda: left.pop(0)),))
+    _, warden = make(house, chores=[Chore("c", 3600.0, lambda: left.pop(0))])
     for _ in range(5):
         warden.work()
     assert left == []
