@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill burst tokens-search swarm bench lock screenshots clean
+.PHONY: help setup demo test lint kill drill burst tokens-search swarm bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -33,6 +33,7 @@ lint: setup            ## style, format, types and the import contracts
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
+	@$(RUN)/python scripts/bandit_check.py
 
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
 	@KIITOS_PROVIDER_KILLS=$${KIITOS_PROVIDER_KILLS:-24} $(RUN)/pytest -q tests/kill $(ARGS)
@@ -54,6 +55,12 @@ bench: setup           ## ratios to this machine's limits (ARGS=--quick for a mi
 
 screenshots: setup     ## pictures of the main messages into docs/images/mail (needs Chromium)
 	@$(RUN)/python scripts/screenshots.py
+
+wheel: setup           ## the wheel in dist/, the same bytes from the same commit
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(RUN)/python -m hatchling build -t wheel
+
+sbom: setup            ## dist/kiitos.cdx.json: the software bill of materials (CycloneDX) of requirements.lock
+	@$(RUN)/python scripts/sbom.py
 
 lock: setup            ## write both lock files anew from pyproject.toml
 	@sh scripts/lock.sh $(VENV)

@@ -33,6 +33,7 @@ COMMANDS = {
     "events": "connector.cli.events",
     "explain": "connector.cli.explain",
     "flows": "connector.cli.flows",
+    "init": "connector.cli.init",
     "keys": "connector.cli.keys",
     "loyalty": "connector.cli.loyalty",
     "messages": "connector.cli.messages",

@@ -85,7 +85,7 @@ def test_the_command_exists(command: Command) -> None:
     assert not words or is_known(words), f"{command.place}: there is no command 'kiitos {' '.join(words)}'"
 
 
-@pytest.mark.parametrize("words", [("init",), ("flow", "check"), ("shops",), ("deliveries", "failed", "--shop", "x")])
+@pytest.mark.parametrize("words", [("begin",), ("flow", "check"), ("shops",), ("deliveries", "failed", "--shop", "x")])
 def test_which_commands_exist(words: tuple[str, ...]) -> None:
     assert is_known(words) == (words[0] in ("shops", "deliveries"))
 

@@ -1,0 +1,163 @@
+"""Dockerfile, compose file, systemd units and bill of materials, each by the tool that reads it, where it is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from connector.cli import cli
+from connector.cli.init import FORMS, first_app
+from connector.config import load_config
+from scripts import sbom
+from tests.docs.documents import ROOT
+
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
+TOOLS = Path(sys.executable).parent
+
+
+def locked(name: str = "requirements.lock") -> dict[str, str]:
+    text = (ROOT / name).read_text("utf-8")
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", text, re.MULTILINE | re.IGNORECASE))
+
+
+# -- the image ---------------------------------------------------------------------------------------------------------
+
+
+def lint(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TOOLS / "hadolint", "-"], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_dockerfile_is_sound() -> None:
+    found = lint(DOCKERFILE)
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_an_unsound_dockerfile_would_be_found() -> None:
+    assert "DL3006" in lint("FROM python\nRUN cd /tmp\n").stdout
+
+
+def test_the_image_runs_as_a_user_of_its_own_and_is_built_by_the_locked_backend() -> None:
+    assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
+    assert f"hatchling=={locked('requirements-dev.lock')['hatchling']}" in DOCKERFILE
+    assert "--require-hashes -r requirements.lock" in DOCKERFILE
+
+
+def test_what_the_image_is_built_from_is_let_in() -> None:
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    names = {name for words in copied for name in words.split()}
+    assert names == let_in
+    assert all((ROOT / name).exists() for name in names)
+
+
+# -- compose -----------------------------------------------------------------------------------------------------------
+
+
+def test_compose_has_what_an_installation_needs() -> None:
+    assert set(COMPOSE["services"]) == {"web", "worker", "db", "mail"}
+    for name in ("web", "worker"):
+        service = COMPOSE["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["depends_on"]["db"]["condition"] == "service_healthy"
+        words = service["command"]
+        assert cli.get_command(None, words[0]) is not None  # type: ignore[arg-type]
+    assert all(port.startswith("127.0.0.1:") for one in COMPOSE["services"].values() for port in one.get("ports", []))
+
+
+def test_the_file_for_containers_takes_what_compose_gives(tmp_path: Path) -> None:
+    (tmp_path / "app.toml").write_text(first_app("container"), "utf-8")
+    given = dict.fromkeys(COMPOSE["services"]["worker"]["environment"], "smtp://mail:1025")
+    given |= {"KIITOS_DATABASE": "postgresql://kiitos:x@db/kiitos", "KIITOS_MASTER_KEY": "k1=" + "A" * 43 + "="}
+    config = load_config(tmp_path / "app.toml", given)
+    assert (config.app.host, config.app.seeing.worker_listen) == ("0.0.0.0", "0.0.0.0:8322")
+    assert config.app.database.startswith("postgresql://")
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_a_first_file_has_no_faults_and_is_never_written_over(form: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["init", str(tmp_path), "--for", form])
+    assert result.exit_code == 0
+    environ = dict.fromkeys(("KIITOS_SMTP", "KIITOS_DATABASE", "KIITOS_MASTER_KEY"), "smtp://127.0.0.1:9")
+    assert load_config(tmp_path / "app.toml", environ, generate=False).shops == {}
+    assert "@" not in re.sub(r"\w@\w|<[^>]*>", "", (tmp_path / "app.toml").read_text("utf-8"))
+    assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 2
+
+
+# -- systemd -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit whose program is there, as it would be on the server."""
+    text = (DEPLOY / "systemd" / request.param).read_text("utf-8")
+    path = tmp_path / request.param
+    path.write_text(text.replace("/opt/kiitos/bin/kiitos", str(TOOLS / "kiitos")), "utf-8")
+    return path
+
+
+def analyse(*words: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed")
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("unit", UNITS, indirect=True)
+def test_systemd_takes_the_unit(unit: Path) -> None:
+    found = analyse("verify", "--man=no", str(unit))
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("unit", UNITS, indirect=True)
+def test_the_unit_is_shut_in(unit: Path) -> None:
+    told = analyse("security", "--offline=true", "--no-pager", str(unit)).stdout
+    found = re.search(r"exposure level for \S+: ([\d.]+)", told)
+    assert found is not None, told
+    assert float(found[1]) < 2.0
+
+
+@pytest.mark.parametrize("unit", UNITS[:1], indirect=True)
+def test_a_wrong_unit_would_be_found(unit: Path) -> None:
+    unit.write_text(unit.read_text("utf-8").replace("ExecStart=/", "ExecStart=/nowhere/"), "utf-8")
+    assert analyse("verify", "--man=no", str(unit)).returncode != 0
+
+
+def test_units_start_commands_there_are() -> None:
+    assert UNITS == ["kiitos-serve.service", "kiitos-worker.service"]
+    for name in UNITS:
+        text = (DEPLOY / "systemd" / name).read_text("utf-8")
+        command = re.search(r"^ExecStart=\S+ -c \S+ (\w+)$", text, re.MULTILINE)
+        assert command is not None
+        assert f"kiitos-{command[1]}.service" == name
+        assert ("WatchdogSec" in text) == ("Type=notify" in text) == (name == "kiitos-worker.service")
+        # The send ledger asks for the machine's boot id, which this setting would hide.
+        assert "ProcSubset=pid" not in text
+
+
+# -- the bill of materials ---------------------------------------------------------------------------------------------
+
+
+def test_the_bill_of_materials_is_the_lock_and_the_same_each_time(tmp_path: Path) -> None:
+    sbom.write(tmp_path / "one.json")
+    found = json.loads((tmp_path / "one.json").read_text("utf-8"))
+    assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
+    assert found["metadata"]["component"]["name"] == "kiitos"
+    assert {one["name"].lower(): one["version"] for one in found["components"]} == {
+        name.lower(): version for name, version in locked().items()
+    }
+    assert "serialNumber" not in found
+    assert "timestamp" not in found["metadata"]
