@@ -61,7 +61,8 @@ def init(folder: Path, form: str) -> None:
     """
     path = folder / "app.toml"
     if path.exists():
-        raise click.UsageError(f"{path} is there already; nothing was changed")
+        click.echo(f"{path} is there already; nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(first_app(form), "utf-8")
     click.echo(f"{path} is written. Next:")

@@ -94,7 +94,7 @@ def test_a_first_file_has_no_faults_and_is_never_written_over(form: str, tmp_pat
     environ = dict.fromkeys(("KIITOS_SMTP", "KIITOS_DATABASE", "KIITOS_MASTER_KEY"), "smtp://127.0.0.1:9")
     assert load_config(tmp_path / "app.toml", environ, generate=False).shops == {}
     assert "@" not in re.sub(r"\w@\w|<[^>]*>", "", (tmp_path / "app.toml").read_text("utf-8"))
-    assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 2
+    assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 1
 
 
 # -- systemd -----------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit whose program is there, as it would be on the server."""
     text = (DEPLOY / "systemd" / request.param).read_text("utf-8")
     path = tmp_path / request.param
-    path.write_text(text.replace("/opt/kiitos/bin/kiitos", str(TOOLS / "kiitos")), "utf-8")
+    path.write_text(text.replace("/usr/local/kiitos/bin/kiitos", str(TOOLS / "kiitos")), "utf-8")
     return path
 
 
