@@ -150,7 +150,7 @@ class Kiitos:
             states = _states(self.store)
             # With files that apply themselves, only what was applied since this process read them goes before them.
             seen = {} if self.config.flows.by_hand else self.applied
-            later = [state for shop_id, state in states.items() if state.state > seen.get(shop_id, 0)]
+            later = [each for each in states.values() if each.rolled_back or each.state > seen.get(each.shop_id, 0)]
             try:
                 held = _held(self.store, later, self.registry)
                 config, catalog = settle(self.config, self.registry, connected_shops(self.store), self.catalog, held)
@@ -248,7 +248,9 @@ def build(
         generation = connecting.generation(tx)
     states = _states(store)
     if generation or catalog is None:
-        held = _held(store, states.values(), registry) if config.flows.by_hand else None
+        # What somebody went back to stays, also where files apply themselves.
+        kept = [state for state in states.values() if config.flows.by_hand or state.rolled_back]
+        held = _held(store, kept, registry) if kept else None
         config, catalog = settle(config, registry, connected_shops(store), applied=held)
     salt = _salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)

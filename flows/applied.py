@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from connector.config import FlowSetting, ShopSettings
 from connector.contracts import Step
 from connector.errors import ConfigError
 from connector.store import flows as flow_store
-from connector.store.applied import AppliedFlow, AppliedState
+from connector.store.applied import AppliedFlow, AppliedLimits, AppliedState
 from connector.store.db import Tx
 from flows.definition import Flow
 
@@ -16,10 +17,30 @@ from flows.definition import Flow
 @dataclass(frozen=True, slots=True)
 class Held:
     """What runs in a shop as it was applied. `settings` is each flow's name in the operator's file, by flow id, where
-    it is another: what limits a flow stands there."""
+    it is another; `limits` what limited each when it was applied."""
 
     flows: list[Flow]
     settings: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, AppliedLimits] = field(default_factory=dict)
+
+    def settings_of(self, shop: ShopSettings) -> dict[str, FlowSetting]:
+        """What limits each flow, by its id: as it was applied, or as the file has it where that was not kept."""
+        written = {setting.flow_id: setting for setting in shop.flows}
+        found = {}
+        for flow in self.flows:
+            name = self.settings.get(flow.id, flow.id)
+            setting, kept = written.get(name), self.limits.get(flow.id)
+            if kept is not None:
+                setting = setting or FlowSetting(flow_id=name, file="", enabled=True, params={})
+                setting = replace(setting, daily=kept.daily, canary=kept.canary, priority=kept.priority)
+            if setting is not None:
+                found[flow.id] = setting
+        return found
+
+    def limiting(self, shop: ShopSettings) -> ShopSettings:
+        """The shop with the limits that were applied."""
+        kept = next(iter(self.limits.values()), None)
+        return shop if kept is None else replace(shop, limits=kept.shop)
 
 
 def load_applied(tx: Tx, states: Iterable[AppliedState], registry_steps: Mapping[str, type[Step]]) -> dict[str, Held]:
@@ -33,7 +54,8 @@ def load_applied(tx: Tx, states: Iterable[AppliedState], registry_steps: Mapping
     for state in states:
         flows: list[Flow] = []
         names = {entry.flow_id: entry.setting or entry.flow_id for entry in state.flows}
-        found[state.shop_id] = Held(flows, names)
+        limits = {entry.flow_id: entry.limits for entry in state.flows if entry.limits is not None}
+        found[state.shop_id] = Held(flows, names, limits)
         for entry in state.flows:
             try:
                 flows.append(_load(tx, state.shop_id, entry, known, registry_steps))

@@ -107,22 +107,20 @@ class Catalog:
         self._segments: dict[str, tuple[Segment, ...]] = {}
         self.withheld: dict[str, list[str]] = {}
         self._settings_of: dict[str, dict[str, FlowSetting]] = {}
+        self._limited: dict[str, ShopSettings] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
         faults: list[str] = []
         for shop_id, settings in config.shops.items():
             if applied is not None and shop_id in applied:
                 self._segments[shop_id] = self._load_sound_segments(settings)
                 self._flows[shop_id] = applied[shop_id].flows
-                # What limits a flow is no part of it, and goes by the file as it is.
-                written = {setting.flow_id: setting for setting in settings.flows}
-                named = {flow.id: applied[shop_id].settings.get(flow.id, flow.id) for flow in self._flows[shop_id]}
-                self._settings_of[shop_id] = {
-                    flow_id: written[name] for flow_id, name in named.items() if name in written
-                }
+                self._settings_of[shop_id] = applied[shop_id].settings_of(settings)
+                self._limited[shop_id] = applied[shop_id].limiting(settings)
                 continue
             if before is not None and before._config.shops.get(shop_id) == settings:
                 self._flows[shop_id] = before._flows[shop_id]
                 self._settings_of[shop_id] = before._settings_of[shop_id]
+                self._limited[shop_id] = before.settings(shop_id)
                 self._segments[shop_id] = before._segments[shop_id]
                 continue
             faults += _address_faults(settings, config.path.name)
@@ -144,8 +142,8 @@ class Catalog:
             self._of_people.update((shop_id, kind) for kind in flow.event_kinds)
 
     def settings(self, shop_id: str) -> ShopSettings:
-        """The shop's settings. Raises `ConfigError` when the operator's file does not have the shop."""
-        return self._config.shop(shop_id)
+        """The shop's settings, with the limits that were applied. Raises `ConfigError` for a shop in no file."""
+        return self._limited.get(shop_id) or self._config.shop(shop_id)
 
     def adapter(self, shop_id: str) -> PlatformAdapter:
         """The adapter of the shop's platform. Raises `ConfigError` when the operator's file does not have the shop."""

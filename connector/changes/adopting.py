@@ -29,6 +29,7 @@ def adopt(kiitos: Kiitos) -> int:
     """
     files = with_flows(kiitos.config, kiitos.registry) if kiitos.config.flows.by_hand else _of_catalog(kiitos)
     choices = Choices(Migration(kiitos.config.flows.migrate))
+    _end_rollbacks(kiitos, choices)
     plan = _plan(kiitos, files, choices)
     count = 0
     for shop in plan.changed:
@@ -58,9 +59,30 @@ def _of_catalog(kiitos: Kiitos) -> Files:
     mine = [
         shop_id
         for shop_id in kiitos.config.shops
-        if shop_id not in states or states[shop_id].state <= kiitos.applied.get(shop_id, 0)
+        if shop_id not in states
+        or (states[shop_id].state <= kiitos.applied.get(shop_id, 0) and not states[shop_id].rolled_back)
     ]
     return Files(config=kiitos.config, flows={shop_id: kiitos.catalog.flows(shop_id) for shop_id in mine})
+
+
+def _end_rollbacks(kiitos: Kiitos, choices: Choices) -> None:
+    """Files that apply themselves leave alone what somebody went back to, until they say the same again."""
+    if kiitos.config.flows.by_hand:
+        return
+    with kiitos.store.work.read() as tx:
+        states = applied.newest(tx)
+    back = {
+        shop_id: shop
+        for shop_id, shop in kiitos.config.shops.items()
+        if shop_id in states and states[shop_id].rolled_back
+    }
+    if not back:
+        return
+    for shop in _plan(kiitos, with_flows(replace(kiitos.config, shops=back), kiitos.registry), choices).shops:
+        if shop.changes or shop.refusals:
+            log.warning("rollback_holds", shop_id=shop.shop_id, hint=f"kiitos flows apply --shop {shop.shop_id}")
+        else:
+            _adopt(kiitos, shop, choices)
 
 
 def _plan(kiitos: Kiitos, files: Files, choices: Choices) -> Plan:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector import codec
+from connector.changes.limiting import changed_limits
 from connector.changes.targets import Target, document
 from connector.errors import ConfigError, near
 from connector.model import RunStatus, ShopStatus
@@ -138,7 +140,10 @@ class ShopPlan:
             [change.flow_id, change.change, _version(change.before), _version(change.after), str(change.how)]
             for change in self.changes
         ]
-        entries = [[entry.flow_id, entry.version, entry.title, entry.enabled] for entry in self.target.entries]
+        entries = [
+            [entry.flow_id, entry.version, entry.title, entry.enabled, codec.encode_text(entry.limits)]
+            for entry in self.target.entries
+        ]
         text = json.dumps([self.shop_id, self.state, told, entries, sorted(self.mapping.items())], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -232,12 +237,8 @@ def _shop(tx: Tx, target: Target, state: AppliedState | None, choices: Choices) 
 
 def _alike(before: AppliedFlow, after: AppliedFlow) -> bool:
     """Where a value came from and where the file lies may change without anybody noticing."""
-    return (before.version, before.title, before.enabled, before.templates) == (
-        after.version,
-        after.title,
-        after.enabled,
-        after.templates,
-    )
+    same = (before.version, before.title, before.enabled) == (after.version, after.title, after.enabled)
+    return same and before.templates == after.templates and not changed_limits(before.limits, after.limits)
 
 
 def _change(
@@ -291,6 +292,7 @@ def _lines(tx: Tx, target: Target, before: AppliedFlow | None, after: AppliedFlo
     texts = (before.templates, after.templates)
     changed = sorted(name for name in {*texts[0], *texts[1]} if texts[0].get(name) != texts[1].get(name))
     found += [f"template {name}: {_text_change(name, before, after)}" for name in changed]
+    found += changed_limits(before.limits, after.limits)
     return tuple(found) or ("written in another way by this program; nothing it does differs",)
 
 

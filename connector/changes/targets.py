@@ -12,7 +12,7 @@ from typing import Any
 from connector.config import ShopSettings
 from connector.errors import ConfigError, TemplateError
 from connector.store import flows as flow_store
-from connector.store.applied import AppliedFlow, AppliedState
+from connector.store.applied import AppliedFlow, AppliedLimits, AppliedState
 from connector.store.db import Tx
 from flows.definition import Flow
 from flows.render.sources import Sources, sources_of
@@ -50,6 +50,12 @@ def target_of_files(settings: ShopSettings, flows: Sequence[Flow], sources: Sour
                 file=setting.file,
                 origin=_origin(settings, setting.flow_id),
                 templates=_templates(flow, sources),
+                limits=AppliedLimits(
+                    shop=settings.limits,
+                    daily=setting.daily,
+                    canary=setting.canary,
+                    priority=flow.priority if setting.priority is None else setting.priority,
+                ),
             )
         )
         if setting.migrate:

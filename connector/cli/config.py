@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.cli.context import App, json_option, print_json
+from connector.cli.context import RESTART_FOR_GUIDES, App, json_option, print_json
 from connector.errors import ConfigError, near
 
 
@@ -30,6 +30,8 @@ def check(app: App) -> None:
     if faults:
         raise ConfigError("\n".join(faults))
     click.echo(f"{app.path.name}: {len(shops)} shops, {flows} flows, no faults")
+    if any(settings.guides for settings in shops.values()):
+        click.secho(RESTART_FOR_GUIDES, dim=True)
 
 
 @config.command("explain")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from connector.app import Kiitos
     from flows.catalog import Catalog
 
+RESTART_FOR_GUIDES = (
+    "product texts (guides) are read when a process starts: restart serve and worker where they changed"
+)
+
 
 class App:
     """Passed to every command as click's `obj`."""

@@ -16,7 +16,7 @@ from connector.cli.change_session import (
     open_session,
     where_options,
 )
-from connector.cli.context import App, json_option, print_json, print_table
+from connector.cli.context import RESTART_FOR_GUIDES, App, json_option, print_json, print_table
 from connector.cli.plan_text import drift_json, orphans_json, plan_json, print_plan
 from connector.store import applied
 from connector.store.applied import AppliedState
@@ -89,7 +89,8 @@ def apply(
         _check(found, digest, done)
         wanted = digest or found.digest()
         kept = _apply(session, found.changed, choices, who or _user(), "apply", wanted, note)
-    _report(kept, found, as_json)
+        guided = any(shop.guides for shop in session.files.config.shops.values())
+    _report(kept, found, as_json, guided=guided)
 
 
 def _check(found: Plan, digest: str | None, done: Mapping[str, str]) -> None:
@@ -114,7 +115,7 @@ def _apply(
     return [apply_shop(kiitos, each, choices, who=who, what=what, digest=digest, note=note) for each in shops]
 
 
-def _report(kept: Sequence[Applied | Refused], found: Plan, as_json: bool) -> None:
+def _report(kept: Sequence[Applied | Refused], found: Plan, as_json: bool, *, guided: bool = False) -> None:
     from connector.changes import Applied, Refused
 
     states = [each.state for each in kept if isinstance(each, Applied)]
@@ -130,6 +131,8 @@ def _report(kept: Sequence[Applied | Refused], found: Plan, as_json: bool) -> No
                 click.echo(f"  {line}", err=True)
         if not states and not refused:
             click.echo("nothing to apply: every shop runs what the files say")
+        if guided:
+            click.secho(RESTART_FOR_GUIDES, dim=True)
     if refused:
         raise click.exceptions.Exit(1)
 
@@ -235,7 +238,7 @@ def rollback(
         told = note or f"back to state {state.state}"
         kept = _apply(session, found.changed, choices, who or _user(), "rollback", digest or found.digest(), told)
     if kept and not session.files.config.flows.by_hand:
-        hint = 'until a worker starts: it applies the files again ([flows] apply = "by_hand" leaves it to you)'
+        hint = f"this holds, also when workers start again, until kiitos flows apply --shop {shop} or the file says so"
         click.secho(hint, fg="yellow", err=True)
     _report(kept, found, as_json)
 

@@ -109,8 +109,9 @@ def _applied(config: Config, shop_id: str, text: str, tx: Tx) -> Playbook:
         return of_shop(config, shop_id, text)  # no worker has started yet; the first one applies the file
     if state is None:
         raise ConfigError(f"nothing was applied to {shop_id} as '{text}'; see kiitos flows history")
-    flows = load_applied(tx, [state], Registry().steps)[shop_id].flows
-    return as_running(config, shop_id, flows, text)
+    held = load_applied(tx, [state], Registry().steps)[shop_id]
+    limited = replace(config, shops={**config.shops, shop_id: held.limiting(config.shop(shop_id))})
+    return as_running(limited, shop_id, held.flows, text)
 
 
 def chosen(text: str, config: Config, shop_id: str, tx: Tx, environ: Mapping[str, str]) -> Playbook:

@@ -8,10 +8,25 @@ from datetime import datetime
 
 from connector import codec
 from connector.clock import from_text, to_text
+from connector.config.limits import Limits
 from connector.store.db import Row, Tx
 
 KEPT = 1_000
 """The longest history that is read at once; a shop changed every day has three years."""
+
+
+ROLLBACK = "rollback"
+"""What a state is that was gone back to: it stays until somebody applies the files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedLimits:
+    """What limited a flow when it was applied: the shop's limits, and the flow's own of its setting."""
+
+    shop: Limits
+    daily: int | None = None
+    canary: float = 1.0
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +34,8 @@ class AppliedFlow:
     """A flow as it was applied; its text is the version's own (`store.flows`).
 
     `setting` is its name in the operator's file and `file` where it was read. `origin` says which layer each value came
-    from (`params.wait`: `presets.slow-goods`). `templates` maps `name/language` to a digest of the text.
+    from (`params.wait`: `presets.slow-goods`). `templates` maps `name/language` to a digest of the text. `limits` is
+    missing in states that were kept before limits were.
     """
 
     flow_id: str
@@ -30,6 +46,7 @@ class AppliedFlow:
     file: str = ""
     origin: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
+    limits: AppliedLimits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +66,11 @@ class AppliedState:
     part: str = ""
     flows: tuple[AppliedFlow, ...]
     changes: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether somebody went back to it: files that apply themselves leave it alone."""
+        return self.what == ROLLBACK
 
     def flow(self, flow_id: str) -> AppliedFlow | None:
         return next((flow for flow in self.flows if flow.flow_id == flow_id), None)

@@ -372,3 +372,23 @@ def test_a_shop_that_no_file_names_is_told_with_its_people(tmp_path: Path) -> No
     assert told(app, "plan", "--shop", "acme-second")["orphans"] == [], "who asks about one shop hears of that one"
     write(app, MAIN, "acme-second")
     assert told(app, "plan")["orphans"] == []
+
+
+# -- product texts -----------------------------------------------------------------------------------------------------
+
+
+def test_that_changed_product_texts_need_a_restart_is_said(app: Path) -> None:
+    """They are read when a process starts: neither `apply` nor a check brings them to a running worker."""
+    quiet = [
+        run(app, "apply", "--yes").output,
+        CliRunner().invoke(cli, ["--config", str(app), "config", "check"]).output,
+    ]
+    assert not any("restart" in told for told in quiet)
+    folder = app.parent / "guides"
+    folder.mkdir()
+    (folder / "cup.toml").write_text('titles = ["*cup*"]\n[en]\nname = "Cup"\nsteps = ["Rinse it."]\n', "utf-8")
+    told = [
+        run(app, "apply", "--yes").output,
+        CliRunner().invoke(cli, ["--config", str(app), "config", "check"]).output,
+    ]
+    assert all("restart serve and worker" in each for each in told)

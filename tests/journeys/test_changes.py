@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ import pytest
 
 from connector import changes
 from connector.app import Kiitos, build
-from connector.changes import Applied, Choices, Plan, adopt, apply_shop, make_plan, target_of_files, targets_of
+from connector.changes import (
+    Applied,
+    Choices,
+    Plan,
+    adopt,
+    apply_shop,
+    make_plan,
+    target_of_files,
+    target_of_state,
+    targets_of,
+)
 from connector.changes.files import with_flows
 from connector.clock import ManualClock
 from connector.config import parse_config
@@ -177,6 +188,84 @@ def test_by_hand_a_flows_limits_are_found_by_its_name_in_the_file(house: House) 
     setting = built().catalog.setting(WOO, REVIEW)
     assert setting is not None
     assert (setting.flow_id, setting.canary) == ("asking", 0.05)
+
+
+def limited(house: House, cap: str, daily: int, *, by_hand: bool = True) -> Kiitos:
+    """A process whose files have these limits."""
+    table = {"file": "review_request", "daily": daily}
+    kiitos = build_bare(house.clock, house.store, flows={REVIEW: table}, limits={"email": {"cap": cap}})
+    if not by_hand:
+        return kiitos
+    source = {**kiitos.config.source.document, "flows": {"apply": "by_hand"}}
+    return build(
+        parse_config(source, kiitos.config.path, kiitos.config.source.environ), clock=house.clock, store=house.store
+    )
+
+
+def limits_of(kiitos: Kiitos) -> tuple[float, int | None]:
+    setting = kiitos.catalog.setting(WOO, REVIEW)
+    assert setting is not None
+    return kiitos.catalog.settings(WOO).limits.of("email").cap / timedelta(hours=1), setting.daily
+
+
+def test_by_hand_limits_wait_to_be_applied_as_flows_do(house: House) -> None:
+    adopt(limited(house, "16h", 50))
+    edited = limited(house, "1h", 9)
+    adopt(edited)
+    assert limits_of(edited) == (16, 50)
+    plan = house.plan(edited).changed[0]
+    assert set(plan.changes[0].lines) == {"limits.email.cap: 16h -> 1h", "daily: 50 -> 9"}
+    assert plan.changes[0].positions == ()
+    house.apply(edited)
+    Worker(edited).tick()
+    assert limits_of(edited) == (1, 9)
+    assert limits_of(limited(house, "5h", 7)) == (1, 9)
+
+
+def test_files_that_apply_themselves_apply_their_limits(house: House) -> None:
+    adopt(limited(house, "16h", 50, by_hand=False))
+    edited = limited(house, "1h", 9, by_hand=False)
+    adopt(edited)
+    assert limits_of(edited) == (1, 9)
+    assert house.state(WOO) == 2
+
+
+def roll_back(house: House, kiitos: Kiitos) -> None:
+    """To the first state, as `kiitos flows rollback` does."""
+    for shop_id in SHOPS:
+        with house.store.work.read() as tx:
+            first = applied.get(tx, shop_id, 1)
+            assert first is not None
+            target = target_of_state(tx, kiitos.config.shop(shop_id).shop.client_id, first)
+            (plan,) = make_plan(tx, [target], applied.newest(tx), MOVING).shops
+        assert isinstance(apply_shop(kiitos, plan, MOVING, who="aino", what="rollback"), Applied)
+
+
+def test_a_rollback_holds_where_files_apply_themselves(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    adopt(house.built())
+    newer = house.built("21d")
+    adopt(newer)
+    second = version(newer)
+    roll_back(house, newer)
+    Worker(newer).tick()
+    first = version(newer)
+    assert first != second
+    for wait in ("21d", "30d"):  # the workers start again, with the file as it was and with one edited since
+        started = house.built(wait)
+        with caplog.at_level("WARNING"):
+            assert adopt(started) == 0
+        Worker(started).tick()
+        assert version(started) == first
+        assert house.state(WOO) == 3
+    assert "rollback_holds" in caplog.text
+    house.apply(started)  # one way out of it
+    Worker(started).tick()
+    assert version(started) not in (first, second)
+    roll_back(house, started)
+    adopt(house.built())  # the other: the file says again what runs
+    edited = house.built("12d")
+    adopt(edited)
+    assert version(edited) not in (first, second)
 
 
 def test_what_was_applied_by_hand_holds_until_files_that_apply_themselves_are_read_again(house: House) -> None:
