@@ -2,7 +2,7 @@
 
     [defaults.costs]
     email = "0.0008 EUR"        # a message, by channel
-    sms = "0.07 EUR"
+    sms = "0.07 EUR"            # for each part of a text
     reward_use = 0.2            # the share of codes and credits that people use
 
 A reward of "10 %" counts as a tenth of the shop's average order. Without prices nothing is counted, and said so.
@@ -10,23 +10,31 @@ A reward of "10 %" counts as a tenth of the shop's average order. Without prices
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from connector.config import ShopSettings
-from connector.simulate.tally import Tally
+from connector.simulate.parts import TextParts
+from connector.simulate.tally import Line, Tally
 
 REWARD_USE = "reward_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Prices in the shop's currency. `reward_use` is a share between 0 and 1, `None` where nobody said."""
+    """Prices in the shop's currency. `reward_use` is a share between 0 and 1, `None` where nobody said; `parts` counts
+    the SMS that a text of a template takes."""
 
     currency: str
     messages: Mapping[str, Decimal] = field(default_factory=dict)
     reward_use: Decimal | None = None
+    parts: Callable[[str], int] = field(default=lambda _: 1, compare=False)
+
+    def of(self, line: Line) -> Decimal:
+        """The price of one message of a line. Providers charge for each part of a text."""
+        price = self.messages.get(line.channel, Decimal(0))
+        return price * self.parts(line.what) if price and line.channel == "sms" else price
 
     def __bool__(self) -> bool:
         return bool(self.messages) or self.reward_use is not None
@@ -52,15 +60,14 @@ def costs_of(settings: ShopSettings) -> Costs:
         currency=settings.shop.currency,
         messages={name: _amount(str(value)) for name, value in table.items() if name != REWARD_USE},
         reward_use=Decimal(str(use)) if use is not None else None,
+        parts=TextParts(settings).of,
     )
 
 
 def bill(tally: Tally, costs: Costs, flow: str) -> Bill:
     """The flow's messages at their prices, and its rewards at their worth times the share that is used."""
     sent = (
-        costs.messages.get(line.channel, Decimal(0)) * count
-        for line, count in tally.sent.items()
-        if line.flow == flow and line.kind == "message"
+        costs.of(line) * count for line, count in tally.sent.items() if line.flow == flow and line.kind == "message"
     )
     promised = (worth(text, tally.average) * count for (of, text), count in tally.rewards.items() if of == flow)
     used = sum(promised, Decimal(0)) * (costs.reward_use or Decimal(0))

@@ -62,6 +62,7 @@ def _flow(tally: Tally, costs: Costs, flow: str) -> dict[str, Any]:
                 "what": line.what,
                 "kind": line.kind,
                 "channel": line.channel,
+                **({"sms": costs.parts(line.what)} if line.channel == "sms" else {}),
                 "sent": tally.sent[line],
                 "dropped": tally.dropped[line],
                 "waiting": tally.waiting[line],

@@ -74,9 +74,16 @@ def with_way_out(text: str, case: Case, view: MessageView) -> str:
         return text
     if (replies or country in _REPLIES_WANTED) and _STOP_WORD.search(text):
         return text
-    language = match_language(case.recipient.locale or case.shop.locale, _REPLY) or "en"
-    stop = replies or country in _REPLIES_WANTED or not link
-    return f"{text}\n{_REPLY[language] if stop else _FOLLOW[language].format(link=link)}"
+    locale, shown = case.recipient.locale or case.shop.locale, "" if country in _REPLIES_WANTED else link
+    return f"{text}\n{opt_out(locale, case.settings.sms_sender, shown)}"
+
+
+def opt_out(locale: str, sender: str, link: str) -> str:
+    """How to end them: by an answer where the sender is a number or there is no link, else by the link."""
+    language = match_language(locale, _REPLY) or "en"
+    if _NUMBER.fullmatch(sender) is not None or not link:
+        return _REPLY[language]
+    return _FOLLOW[language].format(link=link)
 
 
 def _country(case: Case) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ from connector.config import schema
 from connector.simulate.costs import Costs, bill, costs_of, worth
 from connector.simulate.difference import Difference
 from connector.simulate.outcome import Deed, Lived
+from connector.simulate.parts import TextParts
 from connector.simulate.picture import draw
 from connector.simulate.report import backtest_document, by_period, difference_document
 from connector.simulate.tally import Tally
@@ -203,3 +205,26 @@ def test_periods_leave_no_day_out() -> None:
     starts, flows = by_period(deeds_over(30, 2), 7)
     assert len(starts) == 5
     assert [sum(values) for values in flows.values()] == [30, 30]
+
+
+def test_a_text_costs_its_parts() -> None:
+    text = replace(DEED, channel="sms", what="order_confirmation")
+    costs = Costs(currency="EUR", messages={"sms": Decimal("0.07"), "email": Decimal("0.01")}, parts=lambda _: 3)
+    assert bill(tally(life(text), life(text)), costs, text.flow).messages == Decimal("0.42")
+    assert bill(tally(life(DEED)), costs, DEED.flow).messages == Decimal("0.01"), "a mail has no parts"
+
+
+def test_the_parts_are_those_of_the_shops_own_words(tmp_path: Path) -> None:
+    """Japanese takes 70 characters a part and Finnish 160; a template of the merchant's counts, and the way out too."""
+    settings = playbook().settings
+    finnish = TextParts(replace(settings, shop=replace(settings.shop, locale="fi")))
+    japanese = TextParts(replace(settings, shop=replace(settings.shop, locale="ja")))
+    assert finnish.of("order_confirmation") < japanese.of("order_confirmation")
+    assert finnish.of("no_such_template") == 1
+    folder = tmp_path / "own"
+    (folder / "fi").mkdir(parents=True)
+    for name in ("order_confirmation", "review_request"):
+        (folder / "fi" / f"{name}.sms.liquid").write_text("x" * 150, "utf-8")
+    own = TextParts(replace(settings, shop=replace(settings.shop, locale="fi"), templates=(folder,)))
+    assert own.of("order_confirmation") == 1
+    assert own.of("review_request") == 2, "150 letters and how to end them"
