@@ -190,6 +190,8 @@ class HookProtocol(HttpToolsProtocol):
         self._enter(Phase.BODY)
         found = self._acceptor.at_once(self._acceptor.admit(self._method, self._path, self._named))
         if isinstance(found, Answer):
+            # Who waits for a word may send no body after this one: what came next could be taken for it.
+            self._keep = self._keep and not self.expect_100_continue
             self._answer(found)
             return
         self._entry = found

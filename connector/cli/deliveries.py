@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
 from connector.cli.context import App, json_option, print_json, print_table
@@ -64,3 +66,22 @@ def replay(app: App, shop: str, delivery: int) -> None:
         )
         raise click.exceptions.Exit(1)
     click.echo(f"delivery {delivery} of {shop} will be taken again")
+
+
+@deliveries.command("page")
+@click.argument("shop")
+@click.option(
+    "--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 30), help="How long the link works."
+)
+@click.pass_obj
+def page(app: App, shop: str, hours: int) -> None:
+    """A link to a page that lists SHOP's failed deliveries and takes them again. Whoever has it may do so.
+
+    \b
+    Example:
+      kiitos deliveries page acme-main --hours 4
+    """
+    app.config.shop(shop)
+    from connector.pages import failed as failed_page
+
+    click.echo(failed_page.new_link(app.kiitos, shop, timedelta(hours=hours)))

@@ -14,6 +14,7 @@ from connector.pages import (
     confirm,
     connect,
     data,
+    failed,
     frame,
     preferences,
     proxy,
@@ -44,6 +45,7 @@ def register(app: Flask) -> None:
         ("survey", survey),
         ("task", task),
         ("data", data),
+        ("failed", failed),
         ("push", push),
     )
     for path, kind in kinds:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from connector.clock import from_text, to_text
 from connector.model import Customer, Event, Ref, Shop, guest_id
-from connector.store import wakeups
+from connector.store import entities, wakeups
 from connector.store.db import Tx
 from connector.store.wakeups import Wakeup
 from flows.catalog import Catalog
@@ -56,7 +56,15 @@ def _ring_silence(
         wakeups.put(tx, replace(row, due_at=moment, moment=moment))
         return None
     wakeups.put(tx, replace(row, due_at=None, fired_at=row.moment))
-    return None if _is_gone(waiter) else _event(flow, facts, row, waiter)
+    return None if _is_gone(waiter) or _was_mistyped(tx, schedule, row) else _event(flow, facts, row, waiter)
+
+
+def _was_mistyped(tx: Tx, schedule: SilenceTrigger, row: Wakeup) -> bool:
+    """Whether nobody ordered under the address after all: a guest's order had it until they corrected it."""
+    if row.customer_id is not None or row.email_key is None:
+        return False
+    of_orders = all(kind.startswith("order.") for kind in schedule.after)
+    return of_orders and not entities.orders_of(tx, row.shop_id, row.email_key, limit=1)
 
 
 def _ring_once(tx: Tx, flow: Flow, facts: Facts, row: Wakeup, waiter: Waiter) -> Event | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,30 @@ def test_explain_tells_what_is_still_to_come(shop: Shop) -> None:
     story = explain(shop.store, SHOP, "aino@example.test")
     assert story is not None
     assert not [line for line in story.lines if line.what == "planned"]
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_nobody_is_missed_at_an_address_that_was_a_slip(shop: Shop, corrected: bool) -> None:
+    """The order that had it has another now: who reads the first never bought anything (found by the swarm)."""
+    worker = shop.open(silent=SILENCE)
+    shop.order(1, "anio")
+    worker.drain()
+    shop.clock.advance(timedelta(minutes=30))
+    if corrected:
+        with shop.store.work.transaction() as tx:
+            (order,) = entities.orders_of(tx, SHOP, "anio@example.test")
+        mended = replace(order, email="aino@example.test", updated_at=shop.clock.now())
+        told = Event(
+            kind="order.updated",
+            key="corrected",
+            subject=Ref("order", order.id),
+            at=shop.clock.now(),
+            order_id=order.id,
+            order=mended,
+        )
+        shop.happen([told])
+    shop.pass_until(worker, START + 70 * DAY)
+    assert [address for _, address in shop.told()] == ([] if corrected else ["anio@example.test"])
 
 
 def test_an_edited_trigger_makes_them_anew(shop: Shop) -> None:

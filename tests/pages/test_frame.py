@@ -32,6 +32,8 @@ ROUTES = {
     "pages.review_post": {"POST"},
     "pages.data": {"GET", "HEAD"},
     "pages.data_post": {"POST"},
+    "pages.failed": {"GET", "HEAD"},
+    "pages.failed_post": {"POST"},
     "pages.friend": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
@@ -81,7 +83,7 @@ def test_other_methods_are_405_with_the_allowed_ones(app: Flask) -> None:
                 assert answer.status_code == 405, (method, path)
                 assert set(answer.headers["Allow"].split(", ")) == methods
                 refused += 1
-    assert refused == (9 + 1) * 5 + 2 * 6
+    assert refused == (10 + 1) * 5 + 2 * 6
 
 
 def assert_guarded(answer: object, where: str) -> None:
@@ -208,7 +210,7 @@ def fields(text: str) -> set[str]:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
-    kinds = "review|unsubscribe|survey|task|referral|data|gone|problem|preferences|signup|confirm|push"
+    kinds = "review|unsubscribe|survey|task|referral|data|dead|gone|problem|preferences|signup|confirm|push"
     used = set(re.findall(rf"[\"']((?:{kinds})\.[\w.]*\w)[\"']", sources))
     composed = {f"review.{state}" for state in ("thanks", "again", "none")} | {"survey.thanks", "survey.again"}
     outcomes = ("approved", "refused")

@@ -72,6 +72,8 @@ class Life:
         self.said: list[Sequence[Event]] = []
         self.acknowledged: list[tuple[str, Sequence[Event]]] = []
         self.recorded: dict[tuple[str, str, str], Recorded] = {}
+        self.known_as: dict[tuple[str, str], set[str]] = {}
+        """The addresses under which an order was ever stored."""
         self.commits = self.depth = self._events = 0
         self._stood: dict[tuple[str, str], str] = {}
         self.skew = timedelta()
@@ -223,15 +225,16 @@ class Life:
         ((events,),) = execute("SELECT count(*) FROM events").fetchall()
         if events != self._events:
             self._events = events
-            self._look_at_orders(execute("SELECT shop_id, order_id, updated_at FROM orders").fetchall())
+            self._look_at_orders(execute("SELECT shop_id, order_id, updated_at, email_key FROM orders").fetchall())
             for shop_id, _, kind, order_id, customer_id, subject_id in execute(_STOPS).fetchall():
                 self._record((shop_id, subject_id if kind.startswith("shipment.") else order_id or customer_id, kind))
         for row in execute("SELECT shop_id, address_key, reason FROM suppressions").fetchall():
             self._record(row)
 
-    def _look_at_orders(self, rows: Sequence[tuple[str, str, str]]) -> None:
+    def _look_at_orders(self, rows: Sequence[tuple[str, str, str, str | None]]) -> None:
         """What is stored of an order is never older than what was stored of it."""
-        for shop_id, order_id, at in rows:
+        for shop_id, order_id, at, address in rows:
+            self.known_as.setdefault((shop_id, order_id), set()).add(address or "")
             if at < self._stood.get((shop_id, order_id), ""):
                 self.fault(f"order {order_id} went back to how it was at {at}")
             self._stood[shop_id, order_id] = at

@@ -4,7 +4,7 @@ letters are counted at the mail server by what they say, moments by the order of
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -269,12 +269,20 @@ def missed_who_is_here(life: Life) -> Iterator[str]:
         for true in theirs:
             if true.is_of_guest and true.order.email != letter.address:
                 continue  # a guest who corrected the address is somebody else to whoever hears of it only afterwards
+            if letter.address not in _addresses(life, true, theirs):
+                continue  # nor can anybody know that the account is the guest whose address it never had in our sight
             known = life.recorded.get((letter.shop_id, true.order.id, "order.created"))
             if known is not None and known.commit <= letter.decided and letter.at - true.order.placed_at < SILENCE:
                 yield f"{letter}: {true.number} was ordered at {true.order.placed_at:%m-%d %H:%M}"
         earlier = sum(other.what[:3] == letter.what[:3] and other.at < letter.at for other in life.post.letters)
         if earlier >= len(theirs):
             yield f"{letter}: came {earlier + 1} times for {len(theirs)} orders"
+
+
+def _addresses(life: Life, true: TrueOrder, orders: Iterable[TrueOrder]) -> set[str]:
+    """Under which the buyer of the order was ever known: a guest by that order alone, an account by all of its own."""
+    known = [true] if true.is_of_guest else [each for each in orders if not each.is_of_guest]
+    return {address for each in known for address in life.known_as.get((each.shop_id, each.order.id), ())}
 
 
 def _is_of(true: TrueOrder, letter: Letter) -> bool:

@@ -157,6 +157,13 @@ def test_who_waits_for_a_word_before_the_body_gets_it(client: Client) -> None:
     assert client.send(BODY).status() == 200
 
 
+def test_who_is_refused_instead_is_let_go(client: Client) -> None:
+    """It may send no body now, and its next request would be read as one."""
+    status, _, headers = client.send(request(BODY, "expect: 100-continue", target="/hooks/acme")[: -len(BODY)]).answer()
+    assert (status, headers["connection"]) == (404, "close")
+    assert client.ended()
+
+
 def test_an_escaped_path_is_the_same_path(client: Client) -> None:
     assert client.send(request(delivery="escaped", target=PATH.replace("acme", "%61cme"))).status() == 200
 

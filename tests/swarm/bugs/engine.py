@@ -64,7 +64,7 @@ def cancelled_runs_still_send(patch: pytest.MonkeyPatch, house: House) -> None:
 
 
 def wake_before_due(patch: pytest.MonkeyPatch, house: House) -> None:
-    wrap(patch, runs, "due", lambda real, tx, now, limit: real(tx, now + timedelta(hours=6), limit))
+    wrap(patch, runs, "due", lambda real, tx, now, *more: real(tx, now + timedelta(hours=6), *more))
     wrap(
         patch,
         engine,
