@@ -6,18 +6,22 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from connector.pages import failed
 from connector.testing.demo.mailbox import Mail, mailbox, read_mail
 from connector.testing.demo.timeline import Timeline
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import FLOWS, SHOPIFY, World
 from flows.signing_up import signup_token
 from tests.pages.life import AINO, NORA, START, link, order_arrives
+from tests.pages.test_failed import bury
 
 FLAGS = (
     "--no-sandbox",
@@ -96,7 +100,11 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def product_pages(world: World) -> dict[str, str]:
     url = world.serving.url
-    found = {"gone": f"{url}/p/review/{'0' * 26}"}
+    bury(
+        world, SHOPIFY, 3, "line_items[0].price: <b>'twelve'</b> is no amount of money; expected a text like \"12.00\""
+    )
+    dead = failed.new_link(world.kiitos, SHOPIFY, timedelta(days=1))
+    found = {"gone": f"{url}/p/review/{'0' * 26}", "dead": f"{url}{urlsplit(dead).path}"}
     for buyer, language in ((NORA, "en"), (AINO, "fi")):
         found[f"signup-{buyer.first_name}"] = (
             f"{url}/p/signup/{signup_token(world.kiitos.salt, SHOPIFY)}?lang={language}"

@@ -18,6 +18,7 @@ from tests.pages.test_strangers import PAYLOADS
 
 PAGES = [
     "gone",
+    "dead",
     *(f"{kind}-{name}" for name in ("Nora", "Aino") for kind in (*KINDS, "rated", "signup")),
 ]
 
