@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from tests.swarm.plan import TROUBLES
 from tests.swarm.search import search, told
 
@@ -26,6 +28,7 @@ DECISIONS = frozenset(
 """Each of these lies on somebody's way in two thousand lives."""
 
 
+@pytest.mark.timeout(1200)  # three minutes on a machine of one's own
 def test_no_life_has_a_fault() -> None:
     found = search(FIRST, SEEDS)
     assert not told(found)
