@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import tomllib
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,8 @@ def combined(fragment: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     both = dict(over)
     for key, value in fragment.items():
         known = both.get(key)
-        both[key] = combined(value, known) if isinstance(value, dict) and isinstance(known, dict) else value
+        tables = isinstance(value, dict) and isinstance(known, dict) and not value.keys() <= {"env", "file"}
+        both[key] = combined(value, known) if tables else value
     return both
 
 
@@ -68,6 +70,13 @@ NAMED = (
     "WHATSAPP_TOKEN",
     "WHATSAPP_VERIFY_TOKEN",
 )
+ENVIRONMENT = dict.fromkeys(NAMED, "x" * 40) | {
+    "BOUNCES_MAILBOX": "imaps://user:password@imap.example.com/INBOX",
+    "KIITOS_BROKER": "redis://127.0.0.1/0",
+    "KIITOS_DATABASE": "postgresql://kiitos@127.0.0.1/kiitos",
+    "KIITOS_MASTER_KEY": "k1=" + base64.b64encode(bytes(range(32))).decode(),
+}
+"""Most may be any secret; these have a form."""
 """Variables that documents take for set."""
 FLOWS_PAGE = "docs/flows.md"
 STEP_TYPES = Registry().steps
@@ -83,7 +92,7 @@ def whole(keys: str) -> str:
 
 def load(document: dict[str, Any], folder: Path) -> None:
     """As `kiitos config check` does, without a database. Raises `ConfigError` with every fault."""
-    config = parse_config(document, folder / "app.toml", dict.fromkeys(NAMED, "x" * 40))
+    config = parse_config(document, folder / "app.toml", ENVIRONMENT)
     Catalog(config, Registry(), frozenset(Sources().names("en")))
 
 
@@ -174,7 +183,5 @@ def test_what_is_commented_out_in_app_toml_loads_too(tmp_path: Path) -> None:
     assert len(offered) >= 4
     for line in offered:
         text = text.replace(f"# {line}", line)
-    # A mailbox is an address; everything else may be any secret.
-    environment = dict.fromkeys(NAMED, "x" * 40) | {"BOUNCES_MAILBOX": "imaps://user:password@imap.example.com/INBOX"}
-    config = parse_config(tomllib.loads(text), tmp_path / "app.toml", environment)
+    config = parse_config(tomllib.loads(text), tmp_path / "app.toml", ENVIRONMENT)
     assert set(config.shops["demo-metsa"].secrets) >= {"consumer_key", "consumer_secret"}
