@@ -18,6 +18,7 @@ from connector.contracts import Access, Channel
 from connector.contracts.channel_events import HOOK_PREFIX
 from connector.credentials import Credentials, app_owner
 from connector.errors import ConfigError
+from connector.keeping.starting import open_store
 from connector.log import get_log
 from connector.model import Shop, ShopStatus
 from connector.registry import Registry
@@ -243,7 +244,7 @@ def build(
     catalog = None if config.flows.by_hand else load_catalog(config, registry)
     if store is None:
         make_folder(config.app.database)
-        store = Store.open(config.app.database, inbox_url=config.app.inbox)
+        store = open_store(config, clock)
     with store.work.read() as tx:
         generation = connecting.generation(tx)
     states = _states(store)

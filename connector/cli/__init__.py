@@ -27,6 +27,7 @@ COMMANDS = {
     "config": "connector.cli.config",
     "consent": "connector.cli.consent",
     "customers": "connector.cli.customers",
+    "db": "connector.cli.db",
     "deliveries": "connector.cli.deliveries",
     "doctor": "connector.cli.doctor",
     "endpoints": "connector.cli.endpoints",

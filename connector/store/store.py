@@ -36,6 +36,17 @@ class Store:
         Raises `StoreUnavailable` for a damaged or unusable database, `ConfigError` for an unknown URL or a schema of
         another version.
         """
+        store = cls.attach(url, inbox_url=inbox_url)
+        try:
+            store._prepare(migrate=migrate, check=check)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def attach(cls, url: str, *, inbox_url: str | None = None) -> Store:
+        """`open` without looking at what is there: for those who look themselves (`kiitos db`)."""
         if url.startswith(("postgresql://", "postgres://")):
             if inbox_url is not None:
                 raise ConfigError("with PostgreSQL the inbox lives in the same database; remove the inbox address")
@@ -48,11 +59,6 @@ class Store:
         else:
             path = _path(url)
             store = cls(Sqlite(path), Sqlite(_path(inbox_url) if inbox_url else path.with_name("inbox.db")))
-        try:
-            store._prepare(migrate=migrate, check=check)
-        except BaseException:
-            store.close()
-            raise
         return store
 
     @classmethod

@@ -14,6 +14,14 @@ SELECT name FROM schema_ledger WHERE component = :component ORDER BY name
 -- Written in the transaction of the migration itself.
 INSERT INTO schema_ledger (component, name, applied_at) VALUES (:component, :name, :applied_at)
 
+-- ledger_drop --
+-- One was undone.
+DELETE FROM schema_ledger WHERE component = :component AND name = :name
+
+-- ledger_drop_all --
+-- The row about the oldest program is about to be written anew.
+DELETE FROM schema_ledger WHERE component = :component
+
 -- meta_get --
 -- A single value of the installation.
 SELECT value FROM meta WHERE name = :name
