@@ -27,10 +27,11 @@ from connector.model import Effect, Event, Run
 from connector.performing import Performed, call, perform
 from connector.pushing import addressed, forget_gone
 from connector.reconciliation import Reconciler
-from connector.recovery import attempt_of, outcome_of, repeatable_for, settle_left_behind
+from connector.recovery import attempt_of, outcome_of, prepare_one, repeatable_for, settle_left_behind
 from connector.restored import sift
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs, turns
+from connector.watching.sending_traces import SendTraces
 from connector.watching.tallies import Tallies
 from flows.aside import CALL
 from flows.outbox import LEASE
@@ -62,6 +63,7 @@ class Carrier:
         self._ledger = ledger
         self._bringing = Bringing(kiitos)
         self.tallies = Tallies()
+        self._traces = SendTraces()
         self._reconciler = Reconciler(kiitos)
         self._asking = Asking(kiitos)
         self._next_look = 0.0
@@ -144,10 +146,7 @@ class Carrier:
             due = sift(self._kiitos, tx, [one for one in due if (one.shop_id, one.id) in admitted], now)
             waiting = self._kiitos.outbox.in_order(due)
             self._kiitos.outbox.foresee(tx, waiting)
-            found = (
-                self._kiitos.outbox.prepare(tx, effect, now, repeatable_for(self._kiitos, tx, effect))
-                for effect in waiting
-            )
+            found = (prepare_one(self._kiitos, self._traces, tx, effect, now) for effect in waiting)
             prepared = [ready for ready in found if ready is not None]
             for ready in prepared:
                 self._bringing.note(tx, ready.effect)
@@ -211,6 +210,7 @@ class Carrier:
             if self._clock.now() >= limit or item.message is None:
                 return
             handed.append(item)
+            self._traces.handed(item, item.provider)
             yield addressed(self._kiitos, item.message)
 
     def _outcomes(self, channel: Channel, messages: Iterator[Message]) -> dict[str, Outcome]:
@@ -218,6 +218,7 @@ class Carrier:
         try:
             for outcome in self._hand_over(channel, messages):
                 outcomes[outcome.key] = outcome
+                self._traces.ended(outcome)
                 if isinstance(outcome, Accepted):
                     self._ledger.accepted(outcome.key)
                 elif not isinstance(outcome, Unknown):

@@ -11,6 +11,7 @@ from typing import TextIO
 from connector.clock import to_text
 from connector.errors import ConfigError, near
 from connector.model import Channel, Consent, ConsentState, Purpose, email_key
+from connector.spreadsheet import guard, unguard
 from connector.store import consents
 from connector.store.store import Store
 
@@ -47,7 +48,7 @@ def read(source: TextIO, name: str, now: datetime) -> Iterator[Consent | BadRow]
 
 def _consent(row: Mapping[str, str | None], name: str, now: datetime) -> Consent:
     def cell(column: str, otherwise: str = "") -> str:
-        return (row.get(column) or "").strip() or otherwise
+        return unguard((row.get(column) or "").strip()) or otherwise
 
     channel, purpose = Channel.of(cell("channel", "email")), Purpose.of(cell("purpose", "marketing"))
     state = ConsentState.of(cell("state"))
@@ -121,7 +122,8 @@ def write(store: Store, shop_id: str, target: TextIO) -> int:
         for row in rows:
             times = to_text(row.at), to_text(row.recorded_at)
             said = row.channel, row.purpose, row.state
-            writer.writerow([row.address_key, *said, times[0], row.source, row.evidence, times[1]])
+            cells = (row.address_key, *said, times[0], row.source, row.evidence, times[1])
+            writer.writerow([guard(str(cell)) for cell in cells])
         total += len(rows)
         if len(rows) < _PAGE:
             return total

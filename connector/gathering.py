@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.clock import to_text
+from connector.spreadsheet import guard
 from flows.addressing import derive_token
 
 README = """Everything Kiitos holds about one person in the shop {shop}.
@@ -75,5 +76,4 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    # A spreadsheet runs a cell that begins like a formula (owasp.org/www-community/attacks/CSV_Injection).
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return guard(text)

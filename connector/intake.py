@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from connector import telling
+from connector import telling, tracing
 from connector.app import Kiitos
 from connector.codec import decode
 from connector.contracts import Verified
@@ -184,7 +184,10 @@ class Intake:
         shop = self._kiitos.catalog.settings(delivery.shop_id).shop
         try:
             verified = decode(delivery.headers["verified"], Verified)
-            events = adapter.normalise(verified, delivery.body, shop)
+            with tracing.span(
+                "normalise", delivery.headers.get(tracing.HEADER, ""), shop=shop.id, topic=delivery.topic
+            ):
+                events = adapter.normalise(verified, delivery.body, shop)
             if delivery.platform == telling.PLATFORM:
                 events = [telling.check_event(event, self._kiitos.config.events) for event in events]
             return _Read(delivery, events)
@@ -226,7 +229,8 @@ class Intake:
         if without_forgotten(tx, self._kiitos.salt, delivery.shop_id, item.events) is None:
             privacy.late(tx, delivery.shop_id, now)
             return Finished(delivery.shop_id, delivery.id, "ignored", deliveries.ERASED)
-        count = self._kiitos.runner.ingest(tx, delivery.shop_id, item.events, now, delivery.id)
+        with tracing.span("run", delivery.headers.get(tracing.HEADER, ""), shop=delivery.shop_id):
+            count = self._kiitos.runner.ingest(tx, delivery.shop_id, item.events, now, delivery.id)
         return Finished(delivery.shop_id, delivery.id, "done" if item.events else "ignored", f"{count} new")
 
     def _hear(self, tx: Tx, item: _Read, heard: Sequence[ChannelEvent], now: datetime) -> Finished | None:

@@ -15,6 +15,7 @@ from connector.model import Effect, EffectStatus
 from connector.send_ledger import key_of
 from connector.store import effects, providers
 from connector.store.db import Tx
+from connector.watching.sending_traces import SendTraces
 from flows.outbox import LEASE
 from flows.outcomes import Prepared
 
@@ -82,3 +83,9 @@ def outcome_of(item: Prepared, outcomes: Mapping[str, Outcome]) -> Outcome:
     assert item.message is not None
     key = item.message.key
     return outcomes.get(key) or Unknown(key=key, text="the channel gave no answer")
+
+
+def prepare_one(kiitos: Kiitos, traces: SendTraces, tx: Tx, effect: Effect, now: datetime) -> Prepared | None:
+    """Check and freeze an effect that is due (T4), as a part of its trace; `None` when nothing is to be done now."""
+    with traces.preparing(tx, effect):
+        return kiitos.outbox.prepare(tx, effect, now, repeatable_for(kiitos, tx, effect))

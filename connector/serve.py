@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from connector import log, supervisor
+from connector import log, supervisor, tracing
 from connector.errors import ConfigError, KiitosError
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ def _watch(flask: Flask) -> None:
         warden.start()
 
 
+def _trace(flask: Flask) -> None:
+    kiitos = flask.extensions.get("kiitos")
+    if kiitos is not None:
+        traces = kiitos.config.app.seeing.traces
+        tracing.configure(traces.endpoint, "serve", share=traces.share, headers=traces.headers)
+
+
 def load_app(target: str, config: str) -> Front:
     """`load_flask`, wrapped for an ASGI server."""
     return create_asgi(load_flask(target, config))
@@ -109,6 +116,7 @@ def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
         flask = load_flask(target, config)
         app = create_asgi(flask)
         _watch(flask)
+        _trace(flask)
     except KiitosError as error:  # one line for the operator; a worker that cannot start ends the server
         log.get_log("serve").error("cannot_start", code=error.code, reason=error.message)
         return EX_CONFIG
@@ -129,6 +137,7 @@ def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run(sockets=[listener])
+    tracing.close()
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from connector import tracing
 from connector.config import ShopSettings
 from connector.model import Effect, Enclosure, Run, Shop
 from connector.store import entities
@@ -101,20 +102,21 @@ class Composer:
             links_of = self._shortener(tx, case, key, now)
             case = replace(case, shorten=lambda text: links_of.text(text, shorter_only=True))
             return compose(renderer, case, short, self._view(tx, case, links, short, renderer))
-        rendered = renderer.render(
-            template,
-            self._view(tx, case, links, template, renderer),
-            key=key,
-            sender=case.settings.sender,
-            reply_to=case.settings.reply_to or shop.support_email,
-            recipient=recipient.address or "",
-            recipient_name=recipient.name,
-            headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
-            at=now,
-            markup=case.settings.order_markup,
-            enclosures=self._enclosures(case),
-            trace=self._trace(tx, case, key, now),
-        )
+        with tracing.span("render", template=template):
+            rendered = renderer.render(
+                template,
+                self._view(tx, case, links, template, renderer),
+                key=key,
+                sender=case.settings.sender,
+                reply_to=case.settings.reply_to or shop.support_email,
+                recipient=recipient.address or "",
+                recipient_name=recipient.name,
+                headers=headers_for(effect.purpose, shop, links.get("unsubscribe"), template=template),
+                at=now,
+                markup=case.settings.order_markup,
+                enclosures=self._enclosures(case),
+                trace=self._trace(tx, case, key, now),
+            )
         return Composed(rendered.mime_bytes, rendered.subject, rendered.fault)
 
     def _enclosures(self, case: Case) -> tuple[Enclosure, ...]:

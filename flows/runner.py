@@ -25,7 +25,7 @@ from connector.model import (
     Run,
     RunStatus,
 )
-from connector.store import consents, effects, entities, events, privacy, runs
+from connector.store import consents, effects, entities, events, privacy, runs, traces
 from connector.store.db import Tx
 from connector.store.people import Person
 from flows import engine, forgetting, membership
@@ -353,6 +353,7 @@ class Runner:
 
     def _store(self, tx: Tx, transition: engine.Transition, now: datetime) -> None:
         run = transition.run
+        traces.moved(tx, run, now)
         for effect in transition.effects:
             effects.queue(tx, effect)
         runs.journal_many(

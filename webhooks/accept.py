@@ -26,6 +26,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import TypeVar
 
+from connector import tracing
 from connector.clock import Clock
 from connector.codec import encode_text
 from connector.contracts import Handshake, Inbound, Verified
@@ -145,7 +146,7 @@ class Acceptor:
             dedup_key=found.dedup_key,
             # What verification found travels along, so that the worker need not know the secrets to read the body.
             # ours last: a header of this name, which nobody signed, must not replace what was verified
-            headers={**kept_headers(headers), "verified": encode_text(found)},
+            headers={**kept_headers(headers), "verified": encode_text(found), **_trace(entry, found)},
             body=body,
             received_at=self._clock.now(),
             quarantine=quarantine,
@@ -237,6 +238,14 @@ class Acceptor:
         """The answer to an admitted request whose body is at hand."""
         found = self.run(self.judge(entry, headers, body, query, method))
         return self.count(entry, found if isinstance(found, Answer) else self.store(found))
+
+
+def _trace(entry: Entry, found: Verified) -> dict[str, str]:
+    """The trace a delivery begins, where there are any: the span `receive`, which ends when it is stored."""
+    if not tracing.on():
+        return {}
+    context = tracing.begin("receive", "", platform=entry.endpoint.platform, topic=found.topic)
+    return {tracing.HEADER: context} if context else {}
 
 
 def _within_time(done: Future[bool]) -> bool:

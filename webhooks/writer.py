@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from connector import tracing
 from connector.clock import Clock
 from connector.errors import StoreUnavailable
 from connector.log import get_log
@@ -175,6 +176,8 @@ class DeliveryWriter:
 
     def _commit(self, batch: list[Pending]) -> None:
         began = self._clock.monotonic()
+        if tracing.on():
+            _begun(batch)
         try:
             if not self._tuned:
                 self._tune()
@@ -206,6 +209,8 @@ class DeliveryWriter:
         self._settle(batch, stored=False)
 
     def _settle(self, batch: list[Pending], *, stored: bool) -> None:
+        if tracing.on():
+            _ended(batch, stored=stored)
         size = sum(len(delivery.body) + ROW_OVERHEAD for delivery, _ in batch)
         with self._lock:
             self._rows -= len(batch)
@@ -217,3 +222,18 @@ class DeliveryWriter:
                 waiter(stored)
             except Exception as error:  # one client's trouble must not keep the news from the others
                 log.exception("waiter_raised", error)
+
+
+def _begun(batch: list[Pending]) -> None:
+    """The spans `store` of deliveries that began a trace."""
+    for delivery, _ in batch:
+        context = delivery.headers.get(tracing.HEADER, "")
+        if context:
+            tracing.begin("store", f"store/{context}", context, rows=len(batch))
+
+
+def _ended(batch: list[Pending], *, stored: bool) -> None:
+    for delivery, _ in batch:
+        context = delivery.headers.get(tracing.HEADER, "")
+        for key in (f"store/{context}", context):
+            tracing.end(key, "stored" if stored else "not stored", failed=not stored)

@@ -49,6 +49,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
     if steps:
         execute_steps(app)
         return
+    from connector import tracing
     from connector.dispatching import dispatcher_of
     from connector.ledger import Ledger
     from connector.log import configure
@@ -66,12 +67,15 @@ def worker(app: App, once: bool, steps: bool) -> None:
         dispatcher.prepare()
     working = Worker(app.kiitos, ledger, Reconciler(app.kiitos), dispatcher)
     working.adopting = True
+    traces = app.config.app.seeing.traces
+    tracing.configure(traces.endpoint, "worker", share=traces.share, headers=traces.headers)
     if once:
         if not working.watch.trusted():
             ledger.close()
             click.echo("the clock jumped and is not believed; if it is right: kiitos clock confirm", err=True)
             raise click.exceptions.Exit(1)
         done = working.drain()
+        tracing.close()
         ledger.close()
         click.echo(f"{done.deliveries} deliveries, {done.runs} runs woken, {done.effects} effects")
         return
@@ -87,6 +91,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
     warden.start()
     working.run(warden.watched(lambda: stopping))
     warden.close()
+    tracing.close()
     ledger.close()
     app.kiitos.close()
 

@@ -13,6 +13,7 @@ import click
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.model import Channel, email_key
+from connector.spreadsheet import guard, unguard
 from connector.store import suppressions as store
 from connector.store.suppressions import Suppression
 from flows.imported import COLUMNS, Fault, Listed, columns_of, listed
@@ -114,7 +115,9 @@ def import_(app: App, shop: str, file: Path, rejected: Path | None, as_json: boo
     taken, faults = _import(app, shop, file)
     if faults:
         with apart.open("w", encoding="utf-8", newline="") as out:
-            csv.writer(out).writerows([["line", "fault", "row"], *([f.line, f.text, ";".join(f.row)] for f in faults)])
+            csv.writer(out).writerows(
+                [["line", "fault", "row"], *([f.line, f.text, guard(";".join(f.row))] for f in faults)]
+            )
     if as_json:
         print_json({"taken": taken, "faults": [{"line": f.line, "text": f.text} for f in faults]})
     else:
@@ -153,7 +156,7 @@ def _rows(opened: Iterator[str], now: datetime) -> Iterator[tuple[int, Listed | 
     for number, line in enumerate(lines, 2):
         if not line.strip():
             continue
-        row = next(csv.reader([line], delimiter=delimiter))
+        row = [unguard(cell) for cell in next(csv.reader([line], delimiter=delimiter))]
         values = {name: row[place] for name, place in columns.items() if place < len(row)}
         yield len(line.encode()), listed(values, now, number, row)
 
@@ -177,7 +180,7 @@ def export(app: App, shop: str, reason: str | None) -> None:
         rows = store.of_shop(tx, shop, reason or "")
     writer = csv.writer(sys.stdout)
     writer.writerow(COLUMNS)
-    writer.writerows(_told(row) for row in rows if not row.address_key.startswith("#"))
+    writer.writerows([guard(cell) for cell in _told(row)] for row in rows if not row.address_key.startswith("#"))
 
 
 def _told(row: Suppression) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from connector import codec
+from connector import codec, tracing
 from connector.clock import from_text, to_text
 from connector.store.db import Database, Row, Tx
 from connector.store.packing import pack_all, unpack
@@ -16,7 +16,7 @@ from connector.store.packing import pack_all, unpack
 # Platforms name their headers X-Shopify-Topic, Shopify-Topic, X-WC-Webhook-Delivery-ID ... Signatures, addresses and
 # everything else are not kept. `verified` is the receiver's own: what the signature check found.
 _KEPT = re.compile(
-    r"verified|(?:x-)?[a-z0-9]+-(?:webhook-)?"
+    r"verified|traceparent|(?:x-)?[a-z0-9]+-(?:webhook-)?"
     r"(?:topic|resource|event|api-version|id|webhook-id|event-id|delivery-id|triggered-at|source|shop-domain|test)"
 )
 
@@ -56,8 +56,13 @@ def _keeps(name: str) -> bool:
 
 
 def kept_headers(headers: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Of a request's headers (lower-case names) what a row keeps: those that were sent once and say what it is."""
-    return {name: values[0] for name, values in headers.items() if len(values) == 1 and _keeps(name)}
+    """Of a request's headers (lower-case names) what a row keeps: those that were sent once and say what it is. Not the
+    sender's `traceparent`: a trace is ours, and a row keeps none but what the receiver began."""
+    return {
+        name: values[0]
+        for name, values in headers.items()
+        if len(values) == 1 and _keeps(name) and name != tracing.HEADER
+    }
 
 
 def put_many(tx: Tx, deliveries: Sequence[NewDelivery]) -> None:

@@ -53,7 +53,8 @@ BODY = Path(__file__).parents[1] / "recordings/shopify/orders_create/finnish_cus
 
 @dataclass
 class House:
-    """`app` is what else stands in `[app]`, `more` what stands below everything, `defaults` what stands in those."""
+    """`app` is what else stands in `[app]`, `more` what stands below everything, `defaults` what stands in those.
+    `trace` is the trace of the deliveries that arrive."""
 
     folder: Path
     clock: ManualClock
@@ -61,6 +62,7 @@ class House:
     app: str = ""
     more: str = ""
     defaults: str = ""
+    trace: str = ""
     opened: list[Kiitos] = field(default_factory=list)
 
     @property
@@ -84,7 +86,7 @@ class House:
 
     def arrive(self, kiitos: Kiitos, key: str, body: bytes, topic: str = "orders/create") -> None:
         verified = Verified(topic=topic, dedup_key=key, shop_domain="acme.myshopify.com")
-        headers = {"verified": encode_text(verified)}
+        headers = {"verified": encode_text(verified), **({"traceparent": self.trace} if self.trace else {})}
         now = self.clock.now()
         row = NewDelivery(
             shop_id=SHOP, platform="shopify", topic=topic, dedup_key=key, headers=headers, body=body, received_at=now

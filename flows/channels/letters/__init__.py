@@ -18,6 +18,7 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry
 from connector.contracts.channel import OnWire, Scope
 from connector.errors import ConfigError, Refused, near
+from connector.spreadsheet import guard
 from flows.channels.letters.document import PAPERS, Layout, make_pdf
 from flows.channels.letters.places import Folder, Place, Sftp
 from flows.channels.posted import known_keys, text_of
@@ -106,9 +107,7 @@ class Letters(Channel):
 def _row(cells: Iterable[str]) -> str:
     """One line of CSV. A cell that a spreadsheet would take for a formula is made text."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(
-        [f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells]
-    )
+    csv.writer(out, lineterminator="\n").writerow([guard(cell) for cell in cells])
     return out.getvalue()
 
 
