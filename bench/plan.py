@@ -19,6 +19,8 @@ class Plan:
     """Seconds are per measured stretch; `fsync_us` lists the slow disks; `kills` counts kill -9 instants per rate,
     `sleepers` the runs asleep, a database each; `restarts` runs asleep and overdue when the product is started.
 
+    `many_kills` end lives of one installation.
+
     `step_crowd` runs of `step_sleepers` come due together; `growth` are numbers of orders kept, `growth_orders` how
     many new ones come in at each; `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough
     for the slowest of them.
@@ -43,6 +45,7 @@ class Plan:
     sleepers: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     step_sleepers: int = 1_000_000
     step_crowd: int = 20_000
+    many_kills: int = 100
     restarts: tuple[tuple[int, int], ...] = ((1_000_000, 100_000),)
     peer_rate: int = 20
     growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -70,6 +73,7 @@ QUICK = Plan(
     growth=(10_000, 100_000),
     growth_orders=200,
     restarts=((20_000, 6_000),),
+    many_kills=3,
 )
 
 

@@ -22,6 +22,7 @@ from bench.phases import (
     floors,
     growth,
     kill,
+    kills,
     memory,
     messages,
     peers,
@@ -47,9 +48,10 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "steps": steps.run,
     "growth": growth.run,
     "restart": restart.run,
+    "kills": kills.run,
     "peers": peers.run,
 }
-ON_DEMAND = frozenset({"backtest", "growth", "peers", "restart"})
+ON_DEMAND = frozenset({"backtest", "growth", "kills", "peers", "restart"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 
