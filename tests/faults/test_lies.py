@@ -22,8 +22,9 @@ from flows.channels import api_email
 from flows.channels.elks46 import Elks46
 from flows.channels.twilio import Twilio
 from flows.channels.whatsapp import WhatsApp
-from tests.journeys.test_provider_limits import ASKING, ORDERS, Make, house
+from tests.journeys.test_provider_limits import house
 from tests.journeys.test_providers_whole import with_provider
+from tests.journeys.two_providers import ASKING, ORDERS, Make
 
 from .installation import START
 

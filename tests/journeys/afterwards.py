@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from connector.app import Kiitos, build, create_app
 from connector.clock import Clock, ManualClock
 from connector.config import parse_config
-from connector.contracts import Message, Outcome
+from connector.contracts import Message, Outcome, Unknown, Verified
 from connector.contracts.channel import OnWire
 from connector.model import Channel, Effect, Run
 from connector.registry import CHANNELS, PLATFORMS, Registry
@@ -47,6 +47,11 @@ template = "{template}"
 """
 CONFIRM = FLOW.format(purpose="transactional", template="order_confirmation")
 ASK = FLOW.format(purpose="review", template="review_request")
+
+VERIFIED = Verified(topic="events", dedup_key="x")
+HARD = {"Type": "HardBounce", "Details": "smtp;550 5.1.1 unknown user"}
+SOFT = {"Type": "SoftBounce", "Details": "smtp;552 5.2.2 mailbox full"}
+BLOCKED = {"Type": "HardBounce", "Details": "smtp;550 5.7.1 message refused by policy"}
 
 
 class Post(Memory):
@@ -186,4 +191,37 @@ def post_world(
         kiitos.close()
 
 
-__all__ = ["AINO", "ASK", "CONFIRM", "FLOW", "SHOPIFY", "SIGNED", "WOO", "PostWorld", "post_world"]
+def silent(world: PostWorld) -> None:
+    """The provider takes the next message and its answer never comes."""
+    real = world.post.send_all
+
+    def send(messages, on_wire=None):  # type: ignore[no-untyped-def]
+        world.post.send_all = real  # type: ignore[method-assign]
+        for message in messages:
+            world.post.messages.append(message)
+            yield Unknown(key=message.key, text="no answer")
+
+    world.post.send_all = send  # type: ignore[method-assign]
+
+
+def body_of(told: dict[str, object]) -> bytes:
+    return json.dumps(told).encode()
+
+
+__all__ = [
+    "AINO",
+    "ASK",
+    "BLOCKED",
+    "CONFIRM",
+    "FLOW",
+    "HARD",
+    "SHOPIFY",
+    "SIGNED",
+    "SOFT",
+    "VERIFIED",
+    "WOO",
+    "PostWorld",
+    "body_of",
+    "post_world",
+    "silent",
+]

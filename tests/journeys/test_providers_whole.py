@@ -11,7 +11,8 @@ from connector.clock import ManualClock
 from connector.model import EffectStatus
 from connector.registry import Registry
 from connector.testing.fakes.providers import GOOD_KEY, FakeProviders, Mishap
-from tests.journeys.test_provider_limits import ASKING, ORDERS, House, Make, house
+from tests.journeys.test_provider_limits import house
+from tests.journeys.two_providers import ASKING, ORDERS, House, Make
 
 __all__ = ["house"]
 

@@ -15,8 +15,7 @@ from connector.model import EffectStatus
 from connector.testing.world import WOO
 from flows.became import Became
 from flows.channels.smtp_session import Reply
-from tests.journeys.afterwards import ASK, CONFIRM, PostWorld, post_world
-from tests.journeys.test_afterwards import SOFT
+from tests.journeys.afterwards import ASK, CONFIRM, SOFT, PostWorld, post_world
 
 Answer = Callable[[str], Outcome]
 
