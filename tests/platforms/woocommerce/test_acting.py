@@ -19,6 +19,7 @@ from connector.contracts import (
     FulfillmentRequest,
     MetaRequest,
     Verified,
+    VoidRequest,
 )
 from connector.errors import Refused, Transient
 from connector.model import Channel, Event, EventKind
@@ -354,3 +355,25 @@ def test_links_into_the_shop(fake: FakeWoo, woo: WooCommerce, access: Access, or
     link = woo.payment_link(access, str(unpaid["id"]))
     assert link is not None
     assert "/checkout/order-pay/" in link
+
+
+# -- taking back ---------------------------------------------------------------------------------------------------
+
+
+def test_a_coupon_that_nobody_used_expires_and_one_that_was_used_stays(
+    fake: FakeWoo, woo: WooCommerce, access: Access, clock: ManualClock
+) -> None:
+    for code in ("THANKS-1", "THANKS-2"):
+        woo.create_discount(access, DiscountRequest(code=code, title="x", starts_at=clock.now(), percent=Decimal(10)))
+    used = fake.coupon_by_code("thanks-2")
+    assert used is not None
+    used["usage_count"] = 1
+    asked = VoidRequest(key="v", code="THANKS-1", first_try_at=clock.now())
+    assert woo.void_code(access, asked)
+    assert woo.void_code(access, asked), "once more is no fault"
+    assert not woo.void_code(access, replace(asked, code="THANKS-2"))
+    assert not woo.void_code(access, replace(asked, code="NEVER"))
+    over = fake.coupon_by_code("thanks-1")
+    assert over is not None
+    assert over["date_expires"] < clock.now().isoformat()
+    assert used["date_expires"] is None
