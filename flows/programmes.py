@@ -8,14 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from connector.model import Effect, EffectStatus, Event, EventKind, Order, Purpose, Ref, Run, RunStatus, Shop, email_key
+from connector.model import (
+    Effect,
+    EffectStatus,
+    Event,
+    EventKind,
+    Order,
+    Purpose,
+    Ref,
+    Run,
+    RunStatus,
+    Shop,
+    email_key,
+    purchase_of,
+)
 from connector.store import effects, entities, referrals
 from connector.store.db import Tx
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.reviews import published
 from flows.situation import Situation
 from flows.value.loyalty import Loyalty
-from flows.value.vouchers import issued, used
+from flows.value.vouchers import issued, used, void_all
 
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
@@ -46,7 +59,7 @@ class Programmes:
             used(tx, shop.id, order, now)
             return self._attribute(tx, shop, order, now)
         if event.kind in _TAKES_BACK:
-            return self._reverse(tx, shop, order, event, now)
+            return self._reverse(tx, shop, order, event, now, gone=situation.progress.fully_refunded)
         return []
 
     def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
@@ -119,12 +132,16 @@ class Programmes:
             )
         ]
 
-    def _reverse(self, tx: Tx, shop: Shop, order: Order, event: Event, now: datetime) -> list[Event]:
+    def _reverse(self, tx: Tx, shop: Shop, order: Order, event: Event, now: datetime, *, gone: bool) -> list[Event]:
         referral = referrals.by_order(tx, shop.id, order.id)
+        # What was given already is taken back only when nothing of the friend's purchase is left.
+        gone = gone or purchase_of(order) is None
+        only_from = ("held", "rewarded") if gone else ("held",)
         if referral is None or not referrals.set_state(
-            tx, shop.id, referral.id, "reversed", event.kind, now, only_from=("held",)
+            tx, shop.id, referral.id, "reversed", event.kind, now, only_from=only_from
         ):
             return []
+        void_all(tx, shop.id, f"referral/{referral.id}", event.kind, now)
         return [
             Event(
                 kind=EventKind.REFERRAL_REVERSED,

@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.clock import from_text
 from connector.errors import Refused
 from connector.model import Effect, Run
-from connector.store import customer_fields
+from connector.store import accounts, customer_fields, perks
 from connector.store.db import Tx
 from flows.facts import Facts, email_of
 from flows.value.bookings import balance, give_points
@@ -60,7 +60,16 @@ def _grant(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now
     return values | ({"ends_at": str(until)} if until else {})
 
 
+def _hand_out(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now: datetime) -> Mapping[str, str]:
+    holder = accounts.open_for(tx, effect.shop_id, customer_id, key, effect.id, now)
+    code = perks.take(tx, effect.shop_id, str(effect.request["perk"]), holder.account, now)
+    if code is None:
+        raise Refused(f"none is left of '{effect.request['perk']}'", provider_code="none_left")
+    return {"code": code}
+
+
 _RECORDS: Mapping[str, Callable[[Tx, Effect, str | None, str | None, datetime], Mapping[str, str]]] = {
     "set": _set,
     "grant": _grant,
+    "hand_out": _hand_out,
 }

@@ -11,7 +11,6 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
-from connector.errors import ConfigError
 from connector.model import email_key
 
 _SHOP = click.option("--shop", required=True, help="The shop.")
@@ -257,7 +256,8 @@ def backtest(
     end = until.replace(tzinfo=UTC) if until else app.kiitos.clock.now()
     begin = since.replace(tzinfo=UTC) if since else end - timedelta(days=365)
     if not settings.loyalty:
-        raise ConfigError(f"{shop} has no programme: write [loyalty] with rules", where=app.path.name)
+        click.echo(f"{shop} has no programme: write [loyalty] with rules into {app.path.name}", err=True)
+        raise click.exceptions.Exit(1)
     point = read_money(worth or f"0.01 {currency}")
     costs = look_back(app.kiitos, shop, begin, end)
     share, profit = _share(redeemed), _share(margin)
