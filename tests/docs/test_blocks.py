@@ -29,6 +29,7 @@ OPERATORS = {
     "flows",
     "events",
     "segments",
+    "loyalty",
     "brands",
     "endpoints",
     "people",
