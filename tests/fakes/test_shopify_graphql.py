@@ -185,6 +185,7 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "bulk_poll": {"id": "gid://shopify/BulkOperation/1"},
         "customer_tags": {"id": customer},
         "discount_codes_add": {"id": rule},
+        "discount_deactivate": {"id": rule},
         "discount_codes_added": {"id": "gid://shopify/DiscountRedeemCodeBulkCreation/1"},
         "email_consent_update": {"input": {"customerId": customer, "emailMarketingConsent": consent}},
         "rating": {"id": f"gid://shopify/Product/{next(iter(shop.products))}"},
@@ -192,6 +193,7 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "sms_consent_update": {"input": {"customerId": customer, "smsMarketingConsent": consent}},
         "store_credit": {"id": customer},
         "store_credit_accounts": {"id": customer},
+        "store_credit_debit": {"id": customer, "debit": {"debitAmount": money}},
         "store_credit_transactions": {"id": "gid://shopify/StoreCreditAccount/1"},
     }
     files = sorted(OPERATIONS.glob("*.graphql"), key=lambda path: (path.stem == "webhook_delete", path))
@@ -201,6 +203,8 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
             continue  # the insides of bulk operations, which bulk_run sends
         if path.stem in ("webhook_update", "webhook_delete"):
             own[path.stem] = {"id": f"gid://shopify/WebhookSubscription/{next(iter(shop.subscriptions))}"}
+        if path.stem == "gift_card_deactivate":
+            own[path.stem] = {"id": f"gid://shopify/GiftCard/{next(iter(shop.gift_cards))}"}
         given = {**values, **own.get(path.stem, {})}
         answer = admin.send(path.read_text("utf-8"), {n: given[n] for n in _variables(path) if n in given}).json()
         assert "errors" not in answer, (path.name, answer["errors"])
