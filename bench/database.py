@@ -42,10 +42,9 @@ def postgres(where: Path) -> Iterator[str]:
         made.mkdir(parents=True)
         if owner:
             shutil.chown(made, owner)
-    # The cluster's owner must be able to get there.
-    for parent in list(data.parents)[:-1]:
-        if owner and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
+    closed = next((parent for parent in data.parents if not parent.stat().st_mode & 0o001), None)
+    if owner and closed is not None:
+        raise RuntimeError(f"PostgreSQL's own user cannot get into a folder named {closed.name}: make it o+x")
     options = " ".join(f"-c {option}" for option in (*_OPTIONS, f"unix_socket_directories='{socket}'"))
     try:
         _run(owner, socket, folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8")

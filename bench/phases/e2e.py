@@ -14,6 +14,7 @@ from bench.systems import Running, System, started
 
 QUIET_SECONDS = 10.0
 PATIENCE_SECONDS = 180.0
+WARM_UP_IDS = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,15 @@ def check_mail(delivered: list[Delivered], orders: int) -> None:
         raise VoidRun(f"{orders} orders: {len(missing)} without a message, {len(recipients)} messages in all")
 
 
-def _one(running: Running, sink: Sink, orders: int, corpus_file: Path) -> Journey:
+def _warm_up(running: Running, sink: Sink, corpus_file: Path, orders: int) -> None:
+    """Other orders first, until they are mailed: all processes are up, and what they compile is compiled."""
+    load = Load(connections=4, seconds=60, count=orders, id_base=WARM_UP_IDS)
+    outcome = generator.run(load, running.port, running.system.hook_path, corpus_file)
+    if outcome.ok != orders or len(sink.wait_for(orders, quiet=QUIET_SECONDS * 3, patience=PATIENCE_SECONDS)) < orders:
+        raise VoidRun(f"{running.system.name}: {outcome.ok} of {orders} accepted while warming up, or not mailed")
+
+
+def _one(running: Running, sink: Sink, orders: int, corpus_file: Path, warmed: int = 0) -> Journey:
     meter = accounting.Meter(*running.pids)
     worker = running.leaders.get("worker")
     worker_before = accounting.cpu_seconds(worker.pid) if worker else 0.0
@@ -45,8 +54,10 @@ def _one(running: Running, sink: Sink, orders: int, corpus_file: Path) -> Journe
     outcome = generator.run(load, running.port, running.system.hook_path, corpus_file)
     if outcome.errors or outcome.ok != orders:
         raise VoidRun(f"{running.system.name}: {outcome.ok} of {orders} accepted, {outcome.errors} errors")
-    delivered = sink.wait_for(orders, quiet=QUIET_SECONDS, patience=PATIENCE_SECONDS)
+    delivered = sink.wait_for(orders + warmed, quiet=QUIET_SECONDS, patience=PATIENCE_SECONDS)
     usage = meter.read(also=accounting.cpu_seconds(sink.process.pid) - sink_before)
+    before = {corpus.email_of(number) for number in range(orders, orders + warmed)}
+    delivered = [message for message in delivered if message.recipient not in before]
     check_mail(delivered, orders)
     worker_cpu = accounting.cpu_seconds(worker.pid) - worker_before if worker else 0.0
     return Journey(
@@ -59,8 +70,11 @@ def _one(running: Running, sink: Sink, orders: int, corpus_file: Path) -> Journe
     )
 
 
-def journey(bench: Bench, system: System, orders: int) -> Journey:
-    """One burst at a system started afresh. Raises `VoidRun` unless every order was mailed exactly once."""
+def journey(bench: Bench, system: System, orders: int, warm_up: int = 0) -> Journey:
+    """One burst at a system started afresh. Raises `VoidRun` unless every order was mailed exactly once.
+
+    After `warm_up` orders of their own; without, the worker's start and its first message count too.
+    """
     where = bench.fresh(f"{system.name}-mail")
     corpus_file = bench.corpus(orders)
     try:
@@ -68,7 +82,11 @@ def journey(bench: Bench, system: System, orders: int) -> Journey:
             mail.sink(where) as sink,
             started(system, where, roles=system.roles, sink_port=sink.port) as running,
         ):
-            return _one(running, sink, orders, corpus_file)
+            if warm_up:
+                others = list(corpus.bodies(orders + warm_up, bench.began))[orders:]
+                corpus.write(where / "warm-up.kbc", others)
+                _warm_up(running, sink, where / "warm-up.kbc", warm_up)
+            return _one(running, sink, orders, corpus_file, warm_up)
     finally:
         bench.discard(where)
 

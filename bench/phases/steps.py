@@ -1,4 +1,4 @@
-"""Phase T: due steps a second with two workers, on SQLite and on PostgreSQL, and a crowd of a thousand woken by one.
+"""Phase T: due steps a second with two workers, on SQLite and on PostgreSQL; a thousand woken by one, and dispatched.
 
 A crowd is runs whose time comes together among all that sleep. Workers are processes of their own that wait for one
 signal; the rate is all they woke between the first's beginning and the last's end, and must be the whole crowd.
@@ -11,11 +11,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bench import accounting, database, native, stats
-from bench.ours_steps import CROWDS
 from bench.plan import Bench
 
 WORKERS = 2
@@ -40,33 +39,32 @@ def run(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, kind: str, where: Path, address: str) -> None:
-    """The rounds, half of the crowds for each question. Crowds of a thousand make them comparable with the notes."""
-    sleepers, crowd = bench.plan.step_sleepers, bench.plan.step_crowd
-    rounds = min(bench.plan.rounds, CROWDS // 2)
-    rates, foreign = [], []
-    _run(where, address, "fill", str(sleepers), str(crowd))
-    for number in range(rounds):
+    """The rounds: large crowds for two workers, small ones for one and, on PostgreSQL, for an executor."""
+    crowd, few = bench.plan.step_crowd, min(THOUSAND, bench.plan.step_crowd)
+    rounds = bench.plan.rounds
+    _run(where, address, "fill", *map(str, (bench.plan.step_sleepers, crowd, few, rounds)))
+    foreign: list[float] = []
+
+    def timed(number: int, size: int, roles: Sequence[str]) -> float:
         meter = accounting.Meter()
-        rates.append(rate(_crowd(where, address, number, WORKERS), crowd))
-        foreign.append(_foreign(meter))
+        took = seconds(_crowd(where, address, number, roles), size)
+        foreign.append(meter.read().foreign)  # children count as the bench's own once they have been waited for
+        return took
+
+    rates = [crowd / timed(number, crowd, ["work"] * WORKERS) for number in range(rounds)]
+    inline = [timed(rounds + number, few, ["work"]) for number in range(rounds)]
+    dispatched = []
+    if kind == "postgres":
+        dispatched = [timed(2 * rounds + number, few, ["execute", "hand"]) for number in range(rounds)]
     doubt = "foreign load above 10 %" if max(foreign) > stats.FOREIGN_ABOVE else ""
     bench.results.put(f"steps.{kind}.two_workers_per_s", rates, "steps/s", doubt)
-    alone = [seconds(_crowd(where, address, rounds + number, 1), crowd) for number in range(rounds)]
-    each = [took * THOUSAND / crowd for took in alone]
-    bench.results.put(f"steps.{kind}.wake1000_inline_s", each, "s", doubt)
-
-
-def _foreign(meter: accounting.Meter) -> float:
-    """Children are counted as the bench's own once they have been waited for."""
-    return meter.read().foreign
-
-
-def rate(found: Sequence[Mapping[str, float]], crowd: int) -> float:
-    """Steps a second of all workers together. Raises `RuntimeError` unless they woke the crowd, each run once."""
-    return crowd / seconds(found, crowd)
+    bench.results.put(f"steps.{kind}.wake{few}_inline_s", inline, "s", doubt)
+    if dispatched:
+        bench.results.put(f"steps.{kind}.wake{few}_dispatched_s", dispatched, "s", doubt)
 
 
 def seconds(found: Sequence[Mapping[str, float]], crowd: int) -> float:
+    """From the first's beginning to the last's end. Raises `RuntimeError` unless they woke the crowd, each run once."""
     woken = sum(one["woken"] for one in found)
     if woken != crowd:
         raise RuntimeError(f"{woken:.0f} runs were woken, {crowd} were due")
@@ -91,26 +89,29 @@ def _run(where: Path, address: str, role: str, *numbers: str) -> None:
         raise RuntimeError((ended.stderr.strip().splitlines() or ["no reason given"])[-1])
 
 
-def _crowd(where: Path, address: str, number: int, workers: int) -> list[dict[str, float]]:
-    """Starts the workers, lets them go together, and reads what each did."""
-    command, environ = _command(where, address, "work", str(number))
-    started = [
-        subprocess.Popen(
-            command, cwd=native.HERE.parent, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(workers)
-    ]
+def _crowd(where: Path, address: str, number: int, roles: Sequence[str]) -> list[dict[str, float]]:
+    """Starts a process a role, lets all go together, and reads what each did. Executors are ended when that is done."""
+    started: list[tuple[str, subprocess.Popen[str]]] = []
     try:
-        for process in started:
+        for role in roles:
+            command, environ = _command(where, address, role, str(number))
+            process = subprocess.Popen(
+                command, cwd=native.HERE.parent, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            started.append((role, process))
             if not process.stdout or process.stdout.readline().strip() != "ready":
-                raise RuntimeError("a worker did not start")
-        for process in started:
+                raise RuntimeError(f"a process to {role} did not start")
+        for _, process in started:
             if process.stdin:
                 process.stdin.write("go\n")
                 process.stdin.flush()
-        return [json.loads(process.communicate(timeout=TIMEOUT)[0]) for process in started]
+        return [json.loads(process.communicate(timeout=TIMEOUT)[0]) for role, process in started if role != "execute"]
     finally:
-        for process in started:
+        for _, process in started:
             if process.poll() is None:
                 process.kill()
             process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(BrokenPipeError):
+                        stream.close()

@@ -24,9 +24,9 @@ Make = Callable[..., Bench]
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(e2e, "QUIET_SECONDS", 1.5)
-    monkeypatch.setattr(peers, "QUIET_SECONDS", 1.5)
-    monkeypatch.setattr(kill, "QUIET_SECONDS", 1.5)
+    monkeypatch.setattr(e2e, "QUIET_SECONDS", 4.0)
+    monkeypatch.setattr(peers, "QUIET_SECONDS", 4.0)
+    monkeypatch.setattr(kill, "QUIET_SECONDS", 4.0)
 
 
 def other(pretender: type[System], name: str, **options: int) -> Peer:
@@ -65,6 +65,7 @@ def test_a_peer_that_loses_a_message_gives_no_figure(
     bench_of: Make, pretender: type[System], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only_bursts(monkeypatch)
+    monkeypatch.setattr(peers, "WARM_UP", 0)
     bench = prepared(bench_of, pretender, other(pretender, "sound"), other(pretender, "forgetful", drop=10))
     peers.run(bench)
     assert bench.results.figures["peers.ours_over_sound.rate"].rounds.values[0] > 0
@@ -77,12 +78,24 @@ def test_a_peer_that_doubles_a_message_gives_no_figure(
     bench_of: Make, pretender: type[System], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only_bursts(monkeypatch)
+    monkeypatch.setattr(peers, "WARM_UP", 0)
     arrived = Sink.delivered
     monkeypatch.setattr(Sink, "delivered", lambda self: [*arrived(self), *arrived(self)[:1]])
     bench = prepared(bench_of, pretender, other(pretender, "eager"))
     peers.run(bench)
     assert bench.results.value("peers.eager.rate") is None
     assert any("0 without a message, 21 messages in all" in text for text in bench.results.remarks)
+
+
+def test_one_that_loses_a_message_while_warming_up_gives_no_figure_either(
+    bench_of: Make, pretender: type[System], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_bursts(monkeypatch)
+    bench = prepared(bench_of, pretender, other(pretender, "forgetful", drop=10))
+    peers.run(bench)
+    assert bench.results.value("peers.ours.rate") is not None
+    assert bench.results.value("peers.forgetful.rate") is None
+    assert any("while warming up, or not mailed" in text for text in bench.results.remarks)
 
 
 def test_latency_counts_from_the_due_moment_to_the_sink(bench_of: Make, pretender: type[System]) -> None:
