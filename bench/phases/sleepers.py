@@ -33,6 +33,8 @@ def run(bench: Bench) -> None:
 
 
 def _shown(name: str, value: float) -> tuple[float, str]:
+    if name.startswith("bytes."):
+        return value, "bytes"
     if name.endswith("per_s"):
         return value, "steps/s"
     if name.endswith("_s"):
