@@ -27,7 +27,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_measured_run_is_counted_row_by_row(bench_of: Make, pretender: type[System]) -> None:
     bench = bench_of(pretender())
-    sample = measure_once(bench, bench.systems[0], Load(connections=4, seconds=0.3))
+    sample = measure_once(bench, bench.systems[0], Load(connections=4, seconds=1.5))
     assert sample.outcome.ok > 0
     assert sample.cpu_us > 0
     assert list(bench.scratch.iterdir()) == []
