@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill burst tokens-search swarm bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill burst tokens-search swarm ledger bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -46,6 +46,9 @@ tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIIT
 
 swarm: setup           ## seeded lives of two shops in which everything goes wrong (SEEDS=50000 FIRST=0)
 	@$(RUN)/python -m tests.swarm.search --seeds $${SEEDS:-2000} --first $${FIRST:-0} $(ARGS)
+
+ledger: setup          ## power cuts, repetitions and disorder over the ledger of value, by seed (SEEDS=200)
+	@KIITOS_LEDGER_SEEDS=$${SEEDS:-200} $(RUN)/pytest -q tests/store/test_loyalty_crashes.py $(ARGS)
 
 burst: setup           ## one shop's order behind another's 100,000 (ORDERS=100000, ARGS="--database postgresql://...")
 	@$(RUN)/python -m tests.turns.burst --orders $${ORDERS:-100000} $(ARGS)

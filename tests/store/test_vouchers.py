@@ -15,11 +15,15 @@ from typing import cast
 import pytest
 
 from connector.contracts import Access, PlatformAdapter, VoidRequest, VoidsCodes
+from connector.errors import Refused
 from connector.model import AppliedDiscount, EffectStatus, EventKind
-from connector.store import Store, effects, perks, vouchers
+from connector.store import Store, effects, perks, referrals, vouchers
+from flows.facts import Facts
+from flows.records import record
+from flows.steps.hand_out import HandOut
 from flows.value import vouchers as giving
 from tests.store.examples import effect, run
-from tests.store.loyal import AINO, Loyal, faults, line, purchase, told
+from tests.store.loyal import AINO, Loyal, cancelled, faults, line, purchase, refund, told
 from tests.store.trade import SHOP
 
 CODE = "THANKS-AB12"
@@ -152,6 +156,23 @@ def test_all_that_was_given_for_a_referral_is_taken_back(life: Loyal) -> None:
     assert (state(life), state(life, "OTHER-1")) == ("voiding", "issued")
 
 
+def test_a_reward_is_taken_back_when_nothing_of_the_friends_purchase_is_left(life: Loyal) -> None:
+    friend = purchase(line("a", "50", 2), order_id="9", email="friend@example.test", at=life.clock.now())
+    life.take_in(told(friend, EventKind.ORDER_PAID))
+    with life.store.work.transaction() as tx:
+        now = life.clock.now()
+        referrals.put(tx, SHOP, "order-9", "AINO", AINO, "friend@example.test", "9", "rewarded", "", now)
+    give(life, referral_id="order-9")
+    life.take_in(refund(friend, "r1", life.clock.now(), a=1))
+    assert state(life) == "issued", "a part of it went back: the reward stays"
+    life.take_in(cancelled(friend, life.clock.now()))
+    assert state(life) == "voiding"
+    with life.store.work.read() as tx:
+        found = referrals.by_order(tx, SHOP, "9")
+    assert found is not None
+    assert found.state == "reversed"
+
+
 # -- perks -------------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +216,21 @@ def test_one_person_who_asks_50_times_gets_one(store: Store) -> None:
     assert None not in got
     with store.work.read() as tx:
         assert perks.counts(tx, SHOP)[0].free == 19
+
+
+def test_a_flow_hands_out_one_a_person_and_says_when_none_is_left(life: Loyal) -> None:
+    its, now = replace(run(), shop_id=SHOP), life.clock.now()
+    asked = replace(effect(), shop_id=SHOP, kind="record", request={"do": "hand_out", "perk": "spa"})
+    facts = Facts(now=now, shop=life.kiitos.catalog.settings(SHOP).shop)
+    with life.store.work.transaction() as tx:
+        perks.add(tx, SHOP, "spa", ["SPA-1"])
+        assert record(tx, asked, its, facts, now) == {"code": "SPA-1"}
+        assert record(tx, replace(asked, id="again"), its, facts, now) == {"code": "SPA-1"}
+        with pytest.raises(Refused, match="none is left"):
+            record(tx, replace(asked, id="other"), replace(its, email_key="b@example.test"), facts, now)
+    assert HandOut(perk="spa").gives() == ("code",)
+    with pytest.raises(ValueError, match="small letters"):
+        HandOut(perk="Spa Day")
 
 
 def test_a_claim_that_looks_first_and_takes_later_is_found(tmp_path: Path) -> None:
