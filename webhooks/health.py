@@ -12,11 +12,10 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from connector import codec
+from connector import codec, standstill
 from connector.errors import KiitosError
 from connector.log import get_log
 from connector.metrics import CONTENT_TYPE
-from connector.store import watch
 from connector.store.migrate import verify
 from webhooks.receiver import Receiver
 
@@ -71,7 +70,7 @@ def _is_current(receiver: Receiver) -> bool:
 def _is_released(receiver: Receiver) -> bool:
     try:
         with receiver.store.work.read() as tx:
-            return not watch.restored_at(tx)
+            return standstill.read(tx) is None
     except KiitosError:
         return False  # said by the other checks
 

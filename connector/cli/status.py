@@ -61,7 +61,7 @@ def _told(kiitos: Kiitos, figures: Figures, serious: int) -> dict[str, Any]:
         "providers_left_alone": [{"provider": one.provider, "shop": one.shop_id} for one in figures.blocked],
         "database_bytes": figures.size,
         "backup_at": to_text(figures.backup_at) if figures.backup_at else None,
-        "restored": bool(figures.restored_at),
+        "held": str(figures.held_still.why) if figures.held_still else None,
         "shops": _shops(kiitos, figures),
     }
 
@@ -107,8 +107,8 @@ def _show(kiitos: Kiitos, figures: Figures) -> None:
         "database": f"{figures.size / 1e6:.1f} MB",
         "last backup": _ago(figures, figures.backup_at),
     }
-    if figures.restored_at:
-        lines["restored"] = "held: nothing is sent"
+    if figures.held_still:
+        lines["held"] = f"{figures.held_still.why}: nothing is sent"
     for name, text in lines.items():
         click.echo(f"{name:<22}{text}")
     rows = [

@@ -18,8 +18,6 @@ from connector.store.store import Store
 
 BACKUP_AT = "backup/last"
 """The meta value a backup that was verified leaves: its time as text."""
-RESTORED_AT = "restored_at"
-"""The meta value of a database that was restored and is not reconciled yet: since when, as text."""
 _SCANNED = "watch/scanned"
 SCAN = 50_000
 """Deliveries looked at for their topics in one go."""
@@ -182,11 +180,6 @@ def backup_at(tx: Tx) -> datetime | None:
     """When the newest verified backup was made; `None` where none is known of."""
     kept = meta.get(tx, BACKUP_AT)
     return from_text(kept) if kept else None
-
-
-def restored_at(tx: Tx) -> str:
-    """Since when a restored database is held, empty for any other."""
-    return meta.get(tx, RESTORED_AT) or ""
 
 
 # -- topics ------------------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from connector.watching.trouble import Check, Level, Trouble
 CHECKS = (*of_work.CHECKS, *of_shops.CHECKS)
 """Of a running installation."""
 CONFIGURATION = ("configuration", "Neither process can start.", "kiitos config check")
-SCHEMA = ("schema", "Neither process can work with it.", "kiitos worker --once")
-DATABASE = ("database", "Nothing is stored and nothing is sent until it is back.", "kiitos status")
+SCHEMA = ("schema", "Neither process can work with it.", "kiitos db upgrade")
+DATABASE = ("database", "Nothing is stored and nothing is sent until it is back.", "kiitos restore from latest")
 log = get_log("doctor")
 
 T = TypeVar("T")

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from connector import standstill
 from connector.clock import Clock
 from connector.config import Config
 from connector.model import Shop
+from connector.standstill import Held, Standstill
 from connector.store import pace, renewals, shops, watch
 from connector.store.pace import Pause
 from connector.store.renewals import RenewalState
@@ -45,7 +47,12 @@ class Figures:
     processes: Sequence[ProcessRow] = ()
     size: int = 0
     backup_at: datetime | None = None
-    restored_at: str = ""
+    held_still: Held | None = None
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database was restored and is not released yet."""
+        return self.held_still is not None and self.held_still.why is Standstill.RESTORED
 
     @property
     def oldest(self) -> Pile | None:
@@ -91,7 +98,7 @@ def look(store: Store, now: datetime) -> Figures:
             suppressed=watch.suppressed(tx),
             processes=watch.processes(tx),
             backup_at=watch.backup_at(tx),
-            restored_at=watch.restored_at(tx),
+            held_still=standstill.read(tx),
         )
 
 

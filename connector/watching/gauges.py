@@ -152,7 +152,7 @@ def _installation(found: Figures) -> Iterator[Metric]:
     if found.backup_at is not None:
         age = max((found.at - found.backup_at).total_seconds(), 0.0)
         yield _gauge("kiitos_backup_age_seconds", "Since the last verified backup; absent when none is known.", age)
-    yield _gauge("kiitos_restored", "1 while a restored database is held.", int(bool(found.restored_at)))
+    yield _gauge("kiitos_restored", "1 while a restored database is held.", int(found.restored))
     seen: dict[str, float] = {}
     for process in found.processes:
         age = max((found.at - process.seen_at).total_seconds(), 0.0)

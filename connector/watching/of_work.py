@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector import clockwatch
+from connector.standstill import Standstill
 from connector.store import sealing, watch
 from connector.store.watch import Pile
 from connector.watching.patient import LATE, SILENT, STALE, Patient
@@ -101,8 +102,11 @@ def _backup(patient: Patient) -> Iterator[Found]:
 
 
 def _restored(patient: Patient) -> Iterator[Found]:
-    if patient.figures.restored_at:
-        yield warn("the database was restored and is held: nothing is sent")
+    still = patient.figures.held_still
+    if still is not None and still.why is Standstill.RESTORED:
+        yield warn(f"the database was restored {patient.ago(still.since)} ago and is held: nothing is sent")
+    elif still is not None:
+        yield warn(f"the database is being moved for {patient.ago(still.since)}: nothing is done meanwhile")
 
 
 def _durable(patient: Patient) -> Iterator[Found]:
@@ -142,7 +146,7 @@ CHECKS: tuple[Check[Patient], ...] = (
     Check("privacy", "The law gives thirty days (GDPR Art. 12).", "kiitos privacy requests", _privacy),
     Check("clock", "A worker that does not believe its clock sends nothing.", "kiitos clock confirm", _clock),
     Check("backup", "A lost disk loses everything since then.", "kiitos backup", _backup),
-    Check("restored", "Sent from an old copy, messages would come twice.", "kiitos status", _restored),
+    Check("restored", "Sent from an old copy, messages would come twice.", "kiitos restore status", _restored),
     Check(
         "durability",
         "A power cut would lose webhooks that were acknowledged, and WooCommerce sends none twice.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from connector import standstill
 from connector.errors import KiitosError
 from connector.log import get_log
-from connector.store import watch
 from connector.store.migrate import verify
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
@@ -18,11 +18,11 @@ log = get_log("watching")
 
 
 def readiness(store: Store, least_free: int = LEAST_FREE) -> dict[str, bool]:
-    """The single checks: `database`, `schema`, `released` (not a restored one that is still held), `space`."""
+    """The single checks: `database`, `schema`, `released` (neither restored and held, nor being moved), `space`."""
     found = {"database": False, "schema": False, "released": False, "space": has_space(store, least_free)}
     try:
         with store.work.read() as tx:
-            found["released"] = not watch.restored_at(tx)
+            found["released"] = standstill.read(tx) is None
         found["database"] = True
         verify(store.work, "work")
         verify(store.inbox, "inbox")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector import __version__
+from connector import __version__, standstill
 from connector.app import Kiitos
 from connector.clock import from_text, to_text
 from connector.errors import KiitosError, StoreUnavailable
@@ -156,6 +156,10 @@ class Warden:
         """Do what is due here."""
         if self._systemd.interval is not None and self.alive and self._comes("systemd", self._systemd.interval):
             self._systemd.alive(f"{self._rounds} rounds")
+        with self._store.work.read() as tx:
+            still = standstill.read(tx)
+        if still is not None and still.why is standstill.Standstill.MOVING:
+            return  # nothing is written while the database is copied to another place
         if self._role == "worker" and self._comes("say", SAY_EVERY):
             with self._store.work.transaction() as tx:
                 watch.alive(tx, self._id, self._role, socket.gethostname(), __version__, self._clock.now())

@@ -26,7 +26,7 @@ def piles(found: list[watch.Pile]) -> dict[tuple[str, str], int]:
 def test_an_empty_installation_has_nothing_to_show(store: Store) -> None:
     found = look(store, NOW)
     assert (found.backlog, found.troubled, found.dead, found.left) == ([], [], [], [])
-    assert (found.lateness, found.backup_at, found.restored_at) == (timedelta(), None, "")
+    assert (found.lateness, found.backup_at, found.restored) == (timedelta(), None, False)
     assert found.size > 0
 
 

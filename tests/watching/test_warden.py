@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from connector import standstill
 from connector.app import Kiitos
 from connector.errors import ConfigError
-from connector.store import meta, watch
+from connector.standstill import Standstill
+from connector.store import watch
 from connector.watching.port import Port
 from connector.watching.systemd import Systemd
 from connector.watching.tallies import Tallies
@@ -69,12 +71,12 @@ def test_a_worker_that_does_not_get_on_is_not_alive(house: House) -> None:
 
 def break_schema(kiitos: Kiitos) -> None:
     with kiitos.store.work.transaction() as tx:
-        tx.script("INSERT INTO schema_ledger (component, name, applied_at) VALUES ('work', '9999_future', '')")
+        tx.script("DELETE FROM schema_ledger WHERE component = 'work' AND name > '0020'")
 
 
 def hold(kiitos: Kiitos) -> None:
     with kiitos.store.work.transaction() as tx:
-        meta.put(tx, watch.RESTORED_AT, "2026-11-23T08:00:00Z", kiitos.clock.now())
+        standstill.begin(tx, Standstill.RESTORED, kiitos.clock.now())
 
 
 @pytest.mark.parametrize(("change", "check"), [(break_schema, "schema"), (hold, "released")])
@@ -97,6 +99,21 @@ def test_a_clock_that_is_not_believed_makes_it_unready_and_rests_the_chores(hous
         assert (get(warden, "/ready")[0], done) == (503, [])
     finally:
         warden.close()
+
+
+def test_nothing_is_written_while_the_database_is_moved(house: House) -> None:
+    done: list[int] = []
+    kiitos, warden = make(house, chores=[Chore("c", 1.0, lambda: bool(done.append(1)))])
+    with kiitos.store.work.transaction() as tx:
+        standstill.begin(tx, Standstill.MOVING, kiitos.clock.now())
+    warden.work()
+    with kiitos.store.work.read() as tx:
+        assert (watch.processes(tx), done) == ([], [])
+    with kiitos.store.work.transaction() as tx:
+        standstill.end(tx, kiitos.clock.now())
+    warden.work()
+    assert done == [1]
+    warden.close()
 
 
 def test_chores_are_one_worker_s_and_another_takes_over(house: House) -> None:
