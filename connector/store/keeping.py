@@ -89,15 +89,17 @@ def event_days(tx: Tx, shop_id: str) -> list[tuple[str, str, int]]:
 
 def addresses(store: Store, shop_id: str, before: datetime, after_seq: int) -> int | None:
     """Take the visitor's hashed address out of consent evidence recorded before then; the decision stays."""
-    with store.work.transaction() as tx:
-        page = tx.all("keep_consents_page", shop_id=shop_id, after_seq=after_seq, before=to_text(before), limit=PAGE)
-        for row in page:
-            if f'"{IP}"' not in row["evidence"]:
-                continue
-            evidence = codec.decode(row["evidence"], dict[str, Any])
-            if evidence.pop(IP, None) is not None:
-                text = codec.encode_text(evidence)
-                tx.run("keep_consent_evidence", shop_id=shop_id, seq=row["seq"], evidence=text)
+    arguments = {"shop_id": shop_id, "after_seq": after_seq, "before": to_text(before), "limit": PAGE}
+    with store.work.read() as tx:  # on SQLite it goes over all shops' entries, which must not hold up who writes
+        page = tx.all("keep_consents_page", **arguments)
+    rows = []
+    for row in page:
+        evidence = codec.decode(row["evidence"], dict[str, Any])
+        if evidence.pop(IP, None) is not None:
+            rows.append({"shop_id": shop_id, "seq": row["seq"], "evidence": codec.encode_text(evidence)})
+    if rows:
+        with store.work.transaction() as tx:
+            tx.many("keep_consent_evidence", rows)
     return int(page[-1]["seq"]) if len(page) == PAGE else None
 
 

@@ -178,7 +178,6 @@ def test_the_canary_is_nowhere(house: House, places: Places, monkeypatch: pytest
 @pytest.mark.parametrize("place", ["event", "field", "metric", "span"])
 def test_a_planted_leak_is_found(house: House, places: Places, place: str) -> None:
     kiitos = house.open()
-    live(house, kiitos)
     said = f"{CANARY['first_name']} lives at {CANARY['address1']}"
     if place == "event":
         log.get_log("test").warning(said)

@@ -41,6 +41,7 @@ SELECT day, kind, total FROM event_days WHERE shop_id = :shop_id ORDER BY day, k
 -- keep_consents_page --
 -- Decisions whose evidence may hold what is kept for a while only.
 SELECT seq, evidence FROM consents WHERE shop_id = :shop_id AND seq > :after_seq AND recorded_at < :before
+  AND evidence LIKE '%"ip"%'
 ORDER BY seq LIMIT :limit
 
 -- keep_consent_evidence --
