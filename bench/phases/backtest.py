@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from connector.config import Config, parse_config
 from connector.simulate.groups import chunks, groups
 from connector.simulate.playbook import Playbook, of_shop, with_flows
 from connector.simulate.scene import Window
-from connector.simulate.shards import Look, look_back
+from connector.simulate.shards import Look, Watcher, look_back
 from connector.store import past
 from connector.store.store import Store
 from connector.testing.histories import History, keep
@@ -83,6 +84,25 @@ def read(look: Look) -> float:
     return time.monotonic() - began
 
 
+def exact_over_short(look: Look) -> float:
+    """The CPU the product's own runner takes for the same people, against the short loop: the least of three each."""
+    store = Store.open(look.database, inbox_url=look.inbox, migrate=False, check=False)
+    try:
+        with store.work.read() as tx:
+            people = next(chunks(groups(past.buyers(tx, SHOP, look.window.until))))
+    finally:
+        store.close()
+    with Watcher(replace(look, exact=True)) as exact, Watcher(look) as short:
+        took = {each: min(_spent(each, people) for _ in range(3)) for each in (exact, short)}
+    return took[exact] / took[short]
+
+
+def _spent(watcher: Watcher, people: list[Sequence[str]]) -> float:
+    began = time.process_time()
+    watcher.watch(people)
+    return time.process_time() - began
+
+
 def _cpu() -> float:
     """Seconds of CPU of this process and of those it waited for."""
     own = os.times()
@@ -112,6 +132,7 @@ def run(bench: Bench) -> None:
         reading = read(look)
         bench.results.put("backtest.read.s", reading, "s")
         bench.results.remark(f"backtest: {orders:,} orders, {events:,} events, {jobs} processes")
+        bench.results.put("backtest.exact_over_short", exact_over_short(look), "x")
         for name, playbook in _books(book):
             meter, began, before = accounting.Meter(), time.monotonic(), _cpu()
             seen = look_back(

@@ -34,6 +34,7 @@ from connector.store import consents, entities
 from connector.store.consents import ConsentRow
 from flows.derive import derive
 from flows.situation import NOTHING, Situation
+from flows.verdicts import Person
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -143,6 +144,8 @@ class Folders:
         self.orders: dict[str, Folder] = {}
         self.customers: dict[str, tuple[datetime, Customer]] = {}
         self.signs: dict[str, datetime] = {}
+        self.people: dict[tuple[str, Purpose, str | None], Person] = {}
+        """What policy was last told of whom: as long as no consent and no account changes."""
         self._said: list[ConsentRow] = []
         self._entries: set[tuple[object, ...]] = set()
         self._decided: dict[tuple[str, Channel, Purpose, str | None], tuple[ConsentState, ConsentRow | None]] = {}
@@ -218,6 +221,7 @@ class Folders:
     def _keep(self, customer_id: str, at: datetime, customer: Customer) -> None:
         self.customers[customer_id] = (at, customer)
         self._decided.clear()
+        self.people.clear()
         for folder in self.orders.values():
             folder.seen.clear()
 
@@ -298,6 +302,7 @@ class Folders:
             self._entries.add(name)
             self._said.append(entry)
             self._decided.clear()
+            self.people.clear()
 
     def address_of(self, consent: Consent) -> str:
         """As `connector.store.consents.address_of`."""

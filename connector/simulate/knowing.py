@@ -105,16 +105,28 @@ class Knowing:
     def person(self, recipient: Recipient, purpose: Purpose) -> Person:
         """As `flows.situation.person`, by e-mail."""
         key = email_key(recipient.address)
-        status = self.shop.status
         if key is None:
-            return Person(shop_status=status)
+            return Person(shop_status=self.shop.status)
+        name = (key, purpose, recipient.customer_id)
+        known = self.folders.people.get(name)
+        if known is None:
+            known = self.folders.people[name] = self._person(key, recipient.customer_id, purpose)
+        return known
+
+    def suppress(self) -> None:
+        """Somebody is suppressed since."""
+        self.suppressed = True
+        self.folders.people.clear()
+
+    def _person(self, key: str, customer_id: str | None, purpose: Purpose) -> Person:
+        status = self.shop.status
         rows: Sequence[tuple[str, str, datetime]] = ()
         if self.suppressed:
             stopped = suppressions.find(self.tx, self.shop.id, key, Channel.EMAIL)
             rows = tuple((row.scope, row.reason, row.at) for row in stopped)
         if not purpose.needs_consent:
             return Person(address_key=key, suppressions=tuple(rows), shop_status=status)
-        state, row = self.folders.said(key, Channel.EMAIL, purpose, recipient.customer_id)
+        state, row = self.folders.said(key, Channel.EMAIL, purpose, customer_id)
         return Person(
             address_key=key,
             consent=state,

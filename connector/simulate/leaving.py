@@ -142,7 +142,7 @@ class Leaving:
         walks = self._walks
         told = [
             (act.effect, other)
-            for other in walks.runs.values()
+            for other in walks.folders.folder(run.order_id or "").runs.values()
             if other.id != run.id
             and (other.flow_id, other.subject_id, other.subject_kind) == (run.flow_id, run.subject_id, "shipment")
             for act in walks.of_run.get(other.id, ())

@@ -127,7 +127,7 @@ class Swift:
         if moment.code is not None:
             self._walks.codes.add(moment.code.code_key)
         if moment.suppressed is not None:
-            self._walks.knowing.suppressed = True
+            self._walks.knowing.suppress()
 
     def _work(self, now: datetime) -> None:
         walks = self._walks
@@ -222,7 +222,7 @@ class Swift:
             who=_who(self._shop_id, person),
             state=_STATES.get(act.status, WAITING),
             why=act.reason.partition(":")[0],
-            worth=worth_of(request),
+            worth=worth_of(request) if effect.kind != "message" else "",
         )
 
 
