@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill burst tokens-search swarm ledger bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill million burst tokens-search swarm ledger bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -40,6 +40,9 @@ kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=3
 
 drill: setup           ## back up, kill, lose the files, restore: figures (ARGS=--no-ledger for the control)
 	@$(RUN)/python -m tests.keeping.drill $(ARGS)
+
+million: setup         ## how long each migration takes on a million messages
+	@$(RUN)/python -m tests.store.million $(ARGS)
 
 tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)
 	@KIITOS_TOKEN_LIVES=$${KIITOS_TOKEN_LIVES:-10000} $(RUN)/pytest -q -s tests/tokens/test_search.py $(ARGS)

@@ -43,7 +43,7 @@ def backup(ctx: click.Context, plain: bool, why: str, as_json: bool) -> None:
     app: App = ctx.obj
     settings = app.config.backup
     fresh = not settings.key and not settings.recipients and not plain
-    with _bar("copying", hidden=as_json) as progress:
+    with bar("copying", hidden=as_json) as progress:
         done = back_up(app.kiitos.store, settings, app.kiitos.clock, plain=plain, why=why, progress=progress)
     if as_json:
         print_json({**_told(done.manifest), "to": settings.to, "removed": list(done.removed)})
@@ -116,7 +116,7 @@ def _told(one: Manifest) -> dict[str, object]:
 
 
 @contextmanager
-def _bar(label: str, *, hidden: bool) -> Iterator[Progress]:
+def bar(label: str, *, hidden: bool) -> Iterator[Progress]:
     """A bar on the terminal; nothing where there is none."""
     out = sys.stderr
     made: Any = click.progressbar(length=1000, label=label, hidden=hidden or not out.isatty(), file=out)

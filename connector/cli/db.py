@@ -90,3 +90,46 @@ def downgrade(app: App, to: str, yes: bool, no_backup: bool) -> None:
             click.echo(f"backup: {kept.manifest.name}")
         undone = upgrading.go_back(store, to)
     click.echo(f"undone: {', '.join(undone)}" if undone else "nothing to undo")
+
+
+@db.command()
+@click.option(
+    "--to", "target", required=True, help="postgresql://... or sqlite:///..., or env:NAME of a variable with it."
+)
+@click.pass_obj
+def copy(app: App, target: str) -> None:
+    """Move everything to another, empty database, and prove it row by row.
+
+    Meanwhile workers rest and pages answer 503; webhooks are taken (SQLite) until the last moment. A copy that was cut
+    off goes on when it is begun again. Afterwards put the new address into app.database and restart; the old database
+    refuses every write (`kiitos db reopen` if you stay after all).
+    """
+    import os
+
+    from connector.cli.backup import bar
+    from connector.clock import SystemClock
+    from connector.keeping.moving import move
+    from connector.keeping.upgrading import attach
+    from connector.store.store import Store
+
+    url = os.environ.get(target.removeprefix("env:"), "") if target.startswith("env:") else target
+    with (
+        contextlib.closing(attach(app.config)) as source,
+        contextlib.closing(Store.open(url)) as new,
+        bar("copying", hidden=False) as progress,
+    ):
+        done = move(source, new, SystemClock(), progress)
+    click.echo(f"{sum(done.rows.values())} rows in {len(done.rows)} tables copied and compared")
+    click.echo("now put the new address into app.database and restart serve and worker; the old one takes no writes")
+
+
+@db.command()
+@click.pass_obj
+def reopen(app: App) -> None:
+    """Stay with a database that was to be moved: it may be written to again."""
+    from connector.clock import SystemClock
+    from connector.keeping.moving import reopen as let_go
+    from connector.keeping.upgrading import attach
+
+    with contextlib.closing(attach(app.config)) as store:
+        click.echo("reopened" if let_go(store, SystemClock()) else "it was not frozen")

@@ -15,7 +15,7 @@ from connector.errors import ConfigError, near
 OFF = "off"
 KEY_FILE = "var/backup.key"
 FOLDER = "var/backups"
-_WORDS = ("to", "endpoint", "region", "ledger", "ledger_keep", "litestream")
+_WORDS = ("to", "endpoint", "region", "ledger", "ledger_keep")
 _SECRETS = ("key", "access_key", "secret_key")
 _COUNTS = ("keep", "daily", "weekly")
 
@@ -26,7 +26,7 @@ class BackupSettings:
 
     `recipients` are age public keys; without any, the copy is for the key in `key` (or in `key_file`, made by the first
     backup). Kept are the newest `keep`, and one a day and a week for `daily` and `weekly` of them. `ledger` is the
-    folder of the send ledger, `None` where there is none; `litestream` the address it replicates to, empty for none.
+    folder of the send ledger, `None` where there is none, and `ledger_keep` how long its files stay.
     """
 
     to: str
@@ -42,7 +42,6 @@ class BackupSettings:
     weekly: int = 5
     ledger: Path | None = None
     ledger_keep: timedelta = timedelta(days=45)
-    litestream: str = ""
 
 
 def backup_faults(value: Any) -> list[str]:
@@ -102,7 +101,6 @@ def read_backup(
         ledger_keep=parse_span(str(table.get("ledger_keep", "45d"))),
         endpoint=str(table.get("endpoint", "")),
         region=str(table.get("region", "")),
-        litestream=str(table.get("litestream", "")),
         keep=int(table.get("keep", 3)),
         daily=int(table.get("daily", 7)),
         weekly=int(table.get("weekly", 5)),

