@@ -77,7 +77,7 @@ class Warden:
 
     def start(self) -> None:
         if self.port is not None:
-            log.info("listening", address=self.port.address)
+            log.info("listening", port=self.port.address)
         self._thread.start()
         self._systemd.ready()
 

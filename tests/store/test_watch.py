@@ -9,6 +9,7 @@ from connector.store import Store, deliveries, effects, inbox, runs, watch
 from connector.store import alerts as alert_store
 from connector.store.alerts import Alert
 from connector.watching.figures import look
+from connector.watching.warden import give_back, keeps
 from tests.store.examples import NOW, SHOP, at, delivery, effect, run
 
 LEASE = timedelta(seconds=30)
@@ -124,3 +125,21 @@ def test_alerts_are_kept_as_they_stand(store: Store) -> None:
 def test_durable_commits_are_told_from_others(store: Store) -> None:
     """The test's own PostgreSQL runs without fsync, which is what has to be found."""
     assert watch.durable(store) is (store.dialect == "sqlite")
+
+
+def test_a_chore_is_one_process_s_until_its_time_runs_out(store: Store) -> None:
+    def may(process: str, hours: float) -> bool:
+        with store.work.transaction() as tx:
+            return keeps(tx, "chore", process, at(hours))
+
+    assert [may("p1", 0), may("p2", 0.1), may("p1", 0.15), may("p2", 0.3), may("p2", 0.33)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+    with store.work.transaction() as tx:
+        give_back(tx, "chore", "p1", at(0.34))
+        give_back(tx, "chore", "p2", at(0.34))
+    assert may("p1", 0.34)
