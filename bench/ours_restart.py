@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.ours_sleepers import CHUNK, an_order, event_of
 from connector.app import Kiitos, build
+from connector.changes import adopt
 from connector.clock import ManualClock, SystemClock, to_text
 from connector.config import load_config
 from connector.store import runs
@@ -132,6 +133,7 @@ def clones(
 def main(folder: Path, port: int, sink_port: int, sleepers: int, due: int) -> None:
     now = SystemClock().now()
     kiitos = product(folder, port, sink_port, ManualClock((now - WAIT - timedelta(hours=1)).astimezone(UTC)))
+    adopt(kiitos)  # a worker has seen these flows before: this is a restart, not a first start
     fill(kiitos, now, sleepers, due)
     kiitos.close()
 

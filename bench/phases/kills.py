@@ -73,7 +73,7 @@ def _live(system: System, where: Path, sink: Sink, life: int, after: float) -> t
     """One life: what was acknowledged, and the seconds until it answered."""
     acks = where / "acknowledged"
     running = launch(system, where, roles=system.roles, sink_port=sink.port)
-    load = Load(connections=32, seconds=LATEST + 1.0, rate=RATE, id_base=life * _IDS, ack_file=acks)
+    load = Load(connections=32, seconds=after + 0.2, rate=RATE, id_base=life * _IDS, ack_file=acks)
     sending = generator.start(load, running.port, system.hook_path, where / "orders.kbc")
     try:
         while not acks.exists():
