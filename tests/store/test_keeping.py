@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from connector.clock import to_text
 from connector.model import Channel, Consent, ConsentState, EffectStatus, Purpose, Ref, RunStatus
-from connector.store import Store, consents, deliveries, effects, entities, events, inbox, keeping, runs
+from connector.store import Store, consents, deliveries, effects, entities, events, inbox, keeping, privacy, runs
 from connector.store import traces as trace_store
 from tests.store.examples import NOW, SHOP, at, delivery, effect, event, order, order_event, run
 
@@ -129,3 +130,26 @@ def test_old_traces_go(store: Store) -> None:
     assert keeping.traces(store, SHOP, LIMIT) is False
     with store.work.read() as tx:
         assert [trace_store.get(tx, SHOP, name) for name in ("old", "new")] == ["", "00-c-d-01"]
+
+
+def test_old_audit_rows_go_and_open_requests_stay(store: Store) -> None:
+    """Who looked at gathered data, what was asked and done, what jobs found: a year; what is open, until it is done."""
+    with store.work.transaction() as tx:
+        for name, hours, status in (("old", -48, "done"), ("young", 0, "done"), ("open", -48, "open")):
+            privacy.ask(tx, SHOP, name, privacy.EXPORT, "command", {}, "k", at(hours))
+            if status == "done":
+                tx.script(f"UPDATE privacy_requests SET status = 'done', done_at = due_at WHERE request_id = '{name}'")
+            values = f"('{SHOP}', '{name}', '{to_text(at(hours))}', 'page')"
+            tx.script(f"INSERT INTO privacy_access (shop_id, request_id, at, route) VALUES {values}")
+            values = f"('{SHOP}', '{name}', '{to_text(at(hours))}', '{{}}')"
+            tx.script(f"INSERT INTO job_reports (shop_id, kind, at, report) VALUES {values}")
+    assert keeping.audit(store, SHOP, LIMIT) is False
+
+    def left(table: str, column: str) -> list[str]:
+        with store.work.read() as tx:
+            found = tx._cursor.execute(f"SELECT {column} AS name FROM {table}").fetchall()
+        return sorted(row["name"] if isinstance(row, dict) else row[0] for row in found)
+
+    assert left("privacy_requests", "request_id") == ["open", "young"]
+    assert left("privacy_access", "request_id") == ["young"]
+    assert left("job_reports", "kind") == ["young"]
