@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill million burst tokens-search swarm ledger bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill million burst hosts tokens-search swarm ledger bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -52,6 +52,9 @@ swarm: setup           ## seeded lives of two shops in which everything goes wro
 
 ledger: setup          ## power cuts, repetitions and disorder over the ledger of value, by seed (SEEDS=200)
 	@KIITOS_LEDGER_SEEDS=$${SEEDS:-200} $(RUN)/pytest -q tests/store/test_loyalty_crashes.py $(ARGS)
+
+hosts: setup           ## two web, three worker machines and a replicated PostgreSQL in a bad week (needs root)
+	@KIITOS_HOSTS=1 $(RUN)/pytest -q -s tests/hosts $(ARGS)
 
 burst: setup           ## one shop's order behind another's 100,000 (ORDERS=100000, ARGS="--database postgresql://...")
 	@$(RUN)/python -m tests.turns.burst --orders $${ORDERS:-100000} $(ARGS)

@@ -8,6 +8,10 @@ the worker from acting and is logged as `clock_jumped`, until
 * the jump is shorter than `LONGEST` (a machine that slept) and has stood for `STEADY`, or
 * a person says that it is right: `kiitos clock confirm`.
 
+Where many machines share one PostgreSQL, a worker also compares its clock with the database's (`shared`): leases
+are times, and a machine an hour ahead would take everybody's for ended. One that is more than `APART` away holds still
+until it is right; nobody can confirm it, for both cannot be.
+
 A new worker takes any time up to `LONGEST` after the last one as the installation's own standstill.
 """
 
@@ -29,6 +33,10 @@ STEADY = 600.0
 """Seconds by the monotonic clock."""
 KEEP = timedelta(days=1)
 """How often the believed time is written."""
+APART = timedelta(seconds=10)
+"""How far a machine's clock may be from the database's: a third of the shortest lease."""
+COMPARED = 5.0
+"""Seconds between two comparisons."""
 _BELIEVED = "clock/believed"
 
 log = get_log("clock")
@@ -49,21 +57,27 @@ class Mark:
 class ClockWatch:
     """One worker's. `trusted()` before each tick; it costs two clock readings."""
 
+    shared = False
+
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._believed: Mark | None = None
         self._kept: datetime | None = None
         self._doubted: Mark | None = None
+        self._compared = float("-inf")
+        self._apart = False
 
     @property
     def holding(self) -> bool:
         """Whether the last look found a clock that is not believed; for the worker's other threads."""
-        return self._doubted is not None
+        return self._doubted is not None or self._apart
 
     def trusted(self) -> bool:
         """Whether the clock may be acted upon now."""
         now = Mark(self._clock.now(), self._clock.monotonic())
+        if self.shared and self._is_apart(now):
+            return False
         if self._believed is None:
             with self._store.work.read() as tx:
                 self._kept = believed(tx)
@@ -74,6 +88,18 @@ class ClockWatch:
         if abs(now.at - expected) <= SLACK:
             return self._believe(now)
         return self._doubt(now, expected)
+
+    def _is_apart(self, now: Mark) -> bool:
+        """Whether this machine's clock differs from the database's, as of a few seconds ago or of a jump just now."""
+        jumped = self._believed is not None and abs(now.at - self._believed.expected(now.mono)) > APART
+        if jumped or self._apart or now.mono - self._compared >= COMPARED:
+            with self._store.work.read() as tx:
+                told = meta.server_time(tx)
+            apart = told is not None and abs(self._clock.now() - told) > APART
+            if apart and not self._apart:
+                log.error("clock_differs", now=to_text(now.at), database=to_text(told or now.at))
+            self._apart, self._compared = apart, now.mono
+        return self._apart
 
     def _believe(self, now: Mark) -> bool:
         if self._doubted is not None:

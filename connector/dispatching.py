@@ -98,6 +98,7 @@ class Executing:
     def __init__(self, kiitos: Kiitos) -> None:
         self._kiitos = kiitos
         self._watch = ClockWatch(kiitos.store, kiitos.clock)
+        self._watch.shared = kiitos.store.dialect == "postgres"
         self._guard = threading.Lock()
         self._looked = float("-inf")
 

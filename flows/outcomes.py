@@ -213,7 +213,8 @@ class Outcomes:
         if effect.attempts > _DEATHS:
             self.again(tx, effect, now, text, None)
         else:
-            effects.retry(tx, effect.shop_id, effect.id, now, now, text)
+            # It keeps its place: were this clock an hour ahead, "now" would be in an hour for everybody else.
+            effects.retry(tx, effect.shop_id, effect.id, now, min(now, effect.due_at), text)
 
     def error(self, tx: Tx, effect: Effect, now: datetime, error: KiitosError) -> None:
         """A refusal that no retry will change."""

@@ -67,6 +67,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
         dispatcher.prepare()
     working = Worker(app.kiitos, ledger, Reconciler(app.kiitos), dispatcher)
     working.adopting = True
+    working.watch.shared = app.kiitos.store.dialect == "postgres"
     traces = app.config.app.seeing.traces
     tracing.configure(traces.endpoint, "worker", share=traces.share, headers=traces.headers)
     if once:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.clock import to_text
+from connector.clock import from_text, to_text
 from connector.store.db import Tx
 
 
@@ -15,3 +15,9 @@ def get(tx: Tx, name: str) -> str | None:
 
 def put(tx: Tx, name: str, value: str, now: datetime) -> None:
     tx.run("meta_put", name=name, value=value, now=to_text(now))
+
+
+def server_time(tx: Tx) -> datetime | None:
+    """What the database server's clock says; `None` where the database is a file of this machine."""
+    row = tx.one("server_time")
+    return from_text(row["at"]) if row and row["at"] else None

@@ -19,6 +19,19 @@ _TRY_HOLD_MANY = (
 )
 _TRY_HOLD = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS got"
 
+_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_PATIENCE |= {"tcp_user_timeout": 10_000}
+"""How long a server that fell silent is waited for, in seconds (the last in ms); the operator's address may say
+otherwise. Linux itself waits two hours for an answer, and a quarter of one for what it sent: a machine that is cut off,
+or whose server fails over, would hang for so long (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+_SETTINGS = (
+    "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),"
+    " set_config('idle_in_transaction_session_timeout', '120s', false),"
+    # And the other way round: what a host that was cut off holds, its server gives back as soon.
+    " set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),"
+    " set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false)"
+)
+
 
 class PostgresTx(Tx):
     def all(self, query: str, **args: Any) -> list[Row]:

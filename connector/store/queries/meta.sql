@@ -30,3 +30,11 @@ SELECT value FROM meta WHERE name = :name
 -- Insert or replace.
 INSERT INTO meta (name, value, updated_at) VALUES (:name, :value, :now)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+
+-- server_time (postgres) --
+-- What the database's own clock says.
+SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+
+-- server_time (sqlite) --
+-- A file has no clock.
+SELECT NULL AS at
