@@ -105,6 +105,8 @@ def _record(tx: Tx, component: str, name: str) -> None:
 
 def _lock(database: Database, tx: Tx) -> None:
     if database.dialect == "postgres":
+        # A machine that starts beside the first one waits for as long as its migrations take, not for a row's lock.
+        tx.script("SET LOCAL lock_timeout = '10min'")
         tx.script(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 

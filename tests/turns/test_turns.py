@@ -40,7 +40,7 @@ def burst(house: House) -> Iterator[bytes]:
 def test_a_burst_costs_another_shops_confirmation_at_most_one_round_more(house: House) -> None:
     house.arrive(QUIET, corpus.bodies(1, START, seed=9), 1)
     alone = ticks_until_confirmed(house, MOST)
-    house.sent.messages.clear()
+    house.forget()
     house.arrive(QUIET, burst(house), 1)
     behind = ticks_until_confirmed(house, MOST)
     assert behind <= 2 * alone
