@@ -106,8 +106,9 @@ def _record(tx: Tx, component: str, name: str) -> None:
 def _lock(database: Database, tx: Tx) -> None:
     if database.dialect == "postgres":
         # A machine that starts beside the first one waits for as long as its migrations take, not for a row's lock.
-        tx.script("SET LOCAL lock_timeout = '10min'")
+        tx.script("SET LOCAL lock_timeout = '60s'")
         tx.script(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        tx.script("SET LOCAL lock_timeout = '5s'")
 
 
 def _applied(database: Database, tx: Tx, component: str, known: list[str]) -> list[str]:
