@@ -117,7 +117,11 @@ class Emptying:
     def do(self) -> None:
         execute = self._connection.execute
         execute("BEGIN")
-        for name, rows in self._rows.items():
+        # The books of value may be deleted only of shops that are being wiped (migration 0022).
+        if "value_openings" in self._rows:
+            told = "SELECT shop_id FROM value_facts UNION SELECT shop_id FROM value_entries"
+            execute(f"INSERT INTO value_openings {told}")
+        for name, rows in sorted(self._rows.items(), key=lambda item: item[0] == "value_openings"):
             execute(f"DELETE FROM {name}")
             for row in rows:
                 execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
