@@ -57,7 +57,8 @@ def test_export_writes_a_private_zip_and_logs_the_access(ordered: Path, email: s
 
 def test_erase_asks_first_and_then_leaves_no_byte(ordered: Path, email: str, tmp_path: Path) -> None:  # noqa: F811
     def known() -> bool:
-        return any(email.encode() in path.read_bytes() for path in tmp_path.glob("*.db*"))
+        files = (path for path in tmp_path.rglob("*") if path.is_file() and ".db" in str(path.relative_to(tmp_path)))
+        return any(email.encode() in path.read_bytes() for path in files)
 
     assert known()
     refused = CliRunner().invoke(cli, ["-c", str(ordered), "privacy", "erase", SHOP, "--email", email], input="n\n")
@@ -113,4 +114,5 @@ def test_what_cannot_be_done_says_so(
 def test_a_whole_shop(ordered: Path, email: str, tmp_path: Path) -> None:  # noqa: F811
     result = run(ordered, "privacy", "erase-shop", SHOP, "--yes")
     assert result.exit_code == 0, result.output
-    assert not any(email.encode() in path.read_bytes() for path in tmp_path.glob("*.db*"))
+    files = (path for path in tmp_path.rglob("*") if path.is_file() and ".db" in str(path.relative_to(tmp_path)))
+    assert not any(email.encode() in path.read_bytes() for path in files)
