@@ -72,6 +72,7 @@ def _run(bench: Bench, system: System, where: Path, sink: Sink) -> None:
 def _live(system: System, where: Path, sink: Sink, life: int, after: float) -> tuple[dict[str, int], float]:
     """One life: what was acknowledged, and the seconds until it answered."""
     acks = where / "acknowledged"
+    acks.unlink(missing_ok=True)  # the generator makes it anew when it begins
     running = launch(system, where, roles=system.roles, sink_port=sink.port)
     load = Load(connections=32, seconds=after + 0.2, rate=RATE, id_base=life * _IDS, ack_file=acks)
     sending = generator.start(load, running.port, system.hook_path, where / "orders.kbc")
