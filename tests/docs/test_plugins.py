@@ -13,8 +13,9 @@ import pytest
 from connector.cli import PLUGINS, cli
 from connector.contracts import Channel, PlatformAdapter, Step
 from connector.contracts.channel_events import ChannelEvents
+from connector.contracts.dispatcher import Dispatcher
 from connector.errors import ConfigError
-from connector.registry import CHANNEL_EVENTS, CHANNELS, PLATFORMS, STEPS, Registry
+from connector.registry import CHANNEL_EVENTS, CHANNELS, DISPATCHERS, PLATFORMS, STEPS, Registry
 from connector.testing.channels import STAGES, ChannelStage
 from tests.docs.documents import ROOT
 
@@ -28,13 +29,15 @@ def load(registry: Registry, group: str, name: str) -> type[Any]:
         return type(registry.platform(name))
     if group == CHANNEL_EVENTS:
         return type(registry.channel_events(name))
+    if group == DISPATCHERS:
+        return registry.dispatcher(name)
     if group == STAGES:
         return next(each for each in entry_points(group=STAGES) if each.name == name).load()  # type: ignore[no-any-return]
     return registry.channel(name) if group == CHANNELS else registry.step(name)
 
 
 def test_groups_are_the_ones_the_registry_reads() -> None:
-    assert set(GROUPS) == {PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS, PLUGINS, STAGES}
+    assert set(GROUPS) == {PLATFORMS, CHANNELS, CHANNEL_EVENTS, STEPS, PLUGINS, STAGES, DISPATCHERS}
 
 
 @pytest.mark.parametrize(("group", "name"), POINTS)
@@ -46,6 +49,7 @@ def test_each_plug_in_loads(group: str, name: str) -> None:
         CHANNEL_EVENTS: ChannelEvents,
         STEPS: Step,
         STAGES: ChannelStage,
+        DISPATCHERS: Dispatcher,
     }
     assert issubclass(found, kinds[group])
     assert f"{found.__module__}:{found.__qualname__}".startswith(GROUPS[group][name].partition(":")[0])
