@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -100,6 +101,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str,
     monkeypatch.delenv("KIITOS_CONFIG", raising=False)
     monkeypatch.setattr(serve, "run_server", lambda *_args, **_options: None)
     monkeypatch.setattr(worker.Worker, "run", lambda *_args: None)
+    # The demo has no dispatcher; tests/dispatch runs this one.
+    monkeypatch.setattr(import_module("connector.cli.serve"), "execute_steps", lambda _app: None)
 
     def invoke(words: tuple[str, ...]) -> Result:
         typed = [PLACEHOLDERS.get(word, word) for word in words]
