@@ -59,7 +59,7 @@ class Runner:
         self.catalog = catalog
         self._clock = clock
         self._salt = salt
-        self.loyalty = Loyalty(catalog)
+        self.loyalty = Loyalty(lambda: self.catalog)
         self._programmes = Programmes(self.loyalty)
 
     def ingest(

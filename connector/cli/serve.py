@@ -98,16 +98,16 @@ def worker(app: App, once: bool, steps: bool) -> None:
 
 
 def execute_steps(app: App) -> None:
-    """`kiitos worker --steps`, until SIGTERM. Raises `ConfigError` when nothing hands steps out."""
+    """`kiitos worker --steps`, until SIGTERM; 1 when nothing hands steps out."""
     from connector.dispatching import Executing, dispatcher_of
-    from connector.errors import ConfigError
     from connector.log import configure
 
     configure(level=app.config.app.log_level.upper())
     dispatcher = dispatcher_of(app.kiitos)
     if dispatcher.inline:
-        text = 'workers do due steps themselves; --steps is for kind = "procrastinate" or "celery"'
-        raise ConfigError(text, where="app.dispatcher.kind")
+        text = 'app.dispatcher: workers do due steps themselves; --steps is for kind = "procrastinate" or "celery"'
+        click.echo(text, err=True)
+        raise click.exceptions.Exit(1)
     dispatcher.prepare()
     dispatcher.execute(Executing(app.kiitos).carry_out, app.config.app.dispatcher.threads)
     dispatcher.close()

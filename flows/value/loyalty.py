@@ -7,7 +7,7 @@ birthday) is a due row of `value_members`, looked at by the worker (`connector.l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -80,14 +80,15 @@ class _Case:
 class Loyalty:
     """What happens in the programmes of shops that have one; nothing in those that have none."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Callable[[], Catalog]) -> None:
+        # Asked for anew each time: a store that is connected later brings another catalog.
         self._catalog = catalog
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The events that `event` leads to."""
         if event.kind == EventKind.CUSTOMER_MERGED and event.data.get("kept") and event.data.get("merged"):
             accounts.join(tx, shop.id, event.data["kept"], event.data["merged"], now)
-        programme = self._catalog.settings(shop.id).loyalty
+        programme = self._catalog().settings(shop.id).loyalty
         if not programme:
             return []
         if event.kind in _OF_ORDER and event.order_id is not None:
@@ -188,7 +189,7 @@ class Loyalty:
     def look(self, tx: Tx, row: MemberRow, now: datetime) -> list[Event]:
         """Time has come to look at somebody: bring the books there and tell what changed. The events are for the caller
         to take in, in this transaction."""
-        settings = self._catalog.settings(row.shop_id)
+        settings = self._catalog().settings(row.shop_id)
         shop, programme = settings.shop, settings.loyalty
         holder = accounts.holder_of(tx, shop.id, row.account) or Holder(accounts=(row.account,))
         case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause="", now=now)
@@ -258,7 +259,7 @@ class Loyalty:
     ) -> list[Event]:
         """Somebody was taken over from another programme, with the tier they had there (empty: none). One that they do
         not reach here is theirs for the grace. The events are only for whoever wants people to hear of it."""
-        settings = self._catalog.settings(shop_id)
+        settings = self._catalog().settings(shop_id)
         if not settings.loyalty:
             return []
         case = _Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="import", now=now)
@@ -273,7 +274,7 @@ class Loyalty:
 
     def tier_of(self, tx: Tx, shop_id: str, holder: Holder, now: datetime) -> dict[str, str]:
         """Where somebody stands and why, as words; empty ones where there are no tiers."""
-        settings = self._catalog.settings(shop_id)
+        settings = self._catalog().settings(shop_id)
         found = dict.fromkeys(("name", "since", "next", "missing", "why"), "")
         if not holder or not settings.loyalty.tiers:
             return found

@@ -102,7 +102,7 @@ def demo() -> dict[str, Any]:
 
 
 def test_blocks_say_a_language_we_check() -> None:
-    assert {block.language for block in BLOCKS} <= {"", "python", "toml", "sh", "bash", "console"}
+    assert {block.language for block in BLOCKS} <= {"", "python", "toml", "sh", "bash", "console", "sql"}
 
 
 @pytest.mark.parametrize("block", of("python"), ids=lambda block: block.place)
