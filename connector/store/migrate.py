@@ -7,6 +7,8 @@ that only expands the schema (`connector.store.way_back`) leaves the program bef
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from connector.clock import SystemClock, to_text
@@ -17,6 +19,7 @@ from connector.store.way_back import breaks, files_of, way_back
 
 # One number for all Kiitos processes on a PostgreSQL server: two that start together migrate one after the other.
 _LOCK = 4_811_726_003
+_START = 4_811_726_004
 _OLDEST = "/oldest"
 """After a component's name in the ledger: the row that names the oldest program that may use the database, by that
 program's newest migration."""
@@ -51,6 +54,18 @@ def migrate(database: Database, component: str, folder: Path = MIGRATIONS, *, un
                 _record(tx, component + _OLDEST, name)
             done.append(name)
     return done
+
+
+@contextlib.contextmanager
+def alone(database: Database) -> Iterator[None]:
+    """On PostgreSQL: be the one process that upgrades, after any that does. Its own connection; up to ten minutes.
+
+    `migrate` locks each migration by itself, which leaves moments in between.
+    """
+    with database.transaction() as tx:
+        tx.script("SET LOCAL lock_timeout = '600s'")
+        tx.script(f"SELECT pg_advisory_xact_lock({_START})")
+        yield
 
 
 def downgrade(database: Database, component: str, to: str, folder: Path = MIGRATIONS) -> list[str]:
