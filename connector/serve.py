@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from flask import Flask
-    from uvicorn import Server
+    from uvicorn import Config as ServerConfig
 
     from webhooks.front import Front
 
@@ -43,32 +43,30 @@ def create_asgi(app: Flask, *, threads: int = 10) -> Front:
     return Front(app, receiver_of(app), threads=threads)
 
 
-def create_server(app: Front, *, stop_timeout: int = 20, certificate: Path | None = None) -> Server:
-    """A server for `server.run(sockets=[...])`; `server.should_exit = True` ends it after the requests at hand.
+def server_config(app: Front, *, stop_timeout: int = 20, certificate: Path | None = None) -> ServerConfig:
+    """How uvicorn serves `app`: `Server(server_config(app)).run(sockets=[...])`.
 
     `certificate` is one PEM file with its key: for tests, as in production a proxy speaks TLS.
     """
-    from uvicorn import Config, Server
+    from uvicorn import Config as ServerConfig
 
     from webhooks.wire import IDLE, HookProtocol
 
-    return Server(
-        Config(
-            app,
-            http=HookProtocol,
-            ws="none",
-            interface="asgi3",
-            lifespan="on",
-            timeout_graceful_shutdown=stop_timeout,
-            timeout_keep_alive=int(IDLE),
-            ssl_certfile=certificate,
-            # What a proxy says of the client is not believed without being told which proxy.
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            log_level="error",
-        )
+    return ServerConfig(
+        app,
+        http=HookProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        timeout_graceful_shutdown=stop_timeout,
+        timeout_keep_alive=int(IDLE),
+        ssl_certfile=certificate,
+        # What a proxy says of the client is not believed without being told which proxy.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        log_level="error",
     )
 
 
@@ -123,7 +121,9 @@ def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
     # A delivery leaves no cycles behind, and what was imported stays: the collector need not look at them so often.
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
-    server, parent = create_server(app, stop_timeout=stop_timeout), os.getppid()
+    from uvicorn import Server
+
+    server, parent = Server(server_config(app, stop_timeout=stop_timeout)), os.getppid()
 
     async def mind_parent() -> None:
         if os.getppid() != parent:  # the supervisor was killed: whoever starts another needs the port
