@@ -136,6 +136,7 @@ def opened(browser: Browser, width: int, scheme: str, *, javascript: bool = True
 
 def assert_good(page: Page, where: str) -> None:
     """Everything that can be said of a page without touching it."""
+    page.wait_for_load_state()  # a click that led here may only have begun to
     fits = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert fits[0] <= fits[1], f"{where}: {fits[0]} px wide on a screen of {fits[1]}"
     for check in (CONTRAST, NAMES, TARGETS):

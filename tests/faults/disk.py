@@ -267,6 +267,10 @@ class _Driver:
     """In place of the module `sqlite3`."""
 
     DatabaseError = OperationalError = DatabaseError
+
+    class IntegrityError(DatabaseError):
+        """What the real one raises for a broken rule of the schema; here none is broken."""
+
     sqlite_version = apsw.sqlite_lib_version()
     sqlite_version_info = tuple(map(int, apsw.sqlite_lib_version().split(".")))
 
