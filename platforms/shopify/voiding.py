@@ -3,6 +3,9 @@ discountCodeDeactivate, giftCardDeactivate, storeCreditAccountDebit)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from connector.contracts import DOUBTFUL, Access, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
 from connector.errors import Refused, Transient
 from connector.model import Money
@@ -21,8 +24,10 @@ class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
         (`asyncUsageCount`): what comes in with an order meanwhile is matched there."""
         data = self._client.query(access, "discount_used", {"code": request.code})
         node = data.get("codeDiscountNodeByCode")
-        if not node or int((node.get("codeDiscount") or {}).get("asyncUsageCount") or 0):
+        if not node or _uses(node):
             return False
+        if not node.get("id"):
+            raise Transient("Shopify discount_used: an answer without an id")
         self._client.mutate(access, "discount_deactivate", {"id": node["id"]})
         return True
 
@@ -69,3 +74,11 @@ class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
         return next(
             (one for one in found if one.currency == request.amount.currency), Money.zero(request.amount.currency)
         )
+
+
+def _uses(node: Mapping[str, Any]) -> int:
+    """How often a discount was used. Raises `Transient` where the answer does not say: a used code must be left."""
+    found = (node.get("codeDiscount") or {}).get("asyncUsageCount")
+    if found is None or not str(found).isdecimal():
+        raise Transient("Shopify discount_used: an answer without a count of uses")
+    return int(found)

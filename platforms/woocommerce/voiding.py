@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from connector.contracts import Access, VoidRequest, VoidsCodes
+from connector.errors import Transient
 from platforms.woocommerce.calls import Calls, got, objects
 from platforms.woocommerce.fields import local_text
 
@@ -18,8 +21,16 @@ class Voids(Calls, VoidsCodes):
         api, code = self._api(access), request.code.lower()
         # Filtered again here: WooCommerce ignores a parameter it does not know and would answer with every coupon.
         found = [row for row in objects(api.get("coupons", params={"code": code})) if str(row.get("code")) == code]
-        if not found or int(str(found[0].get("usage_count") or 0)):
+        if not found or _uses(found[0]):
             return False
         ended = local_text(access.clock.now() - timedelta(days=1), access.shop.timezone)
         api.put(f"coupons/{got(found[0], 'id')}", {"date_expires": ended})
         return True
+
+
+def _uses(coupon: Mapping[str, Any]) -> int:
+    """How often a coupon was used. Raises `Transient` where the shop does not say: a used coupon must be left."""
+    found = str(coupon.get("usage_count"))
+    if not found.isdecimal():
+        raise Transient("the shop's answer says no usage_count of the coupon")
+    return int(found)
