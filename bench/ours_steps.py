@@ -155,8 +155,10 @@ def execute(kiitos: Kiitos, database: str) -> None:
 
     dispatcher = Procrastinate.from_settings({}, database)
     dispatcher.prepare()
+    executing = Executing(kiitos)
+    executing._watch.shared = False  # this clock is ours and not PostgreSQL's, which would keep it from doing anything
     print("ready", flush=True)
-    dispatcher.execute(Executing(kiitos).carry_out, THREADS)
+    dispatcher.execute(executing.carry_out, THREADS)
 
 
 def _wait_for_the_signal() -> None:
