@@ -11,7 +11,7 @@ from connector.store import consents, entities, events, runs
 from connector.store.db import Tx
 from flows import membership
 from flows.catalog import Catalog
-from flows.definition import entry_key
+from flows.definition import Flow, entry_key
 from flows.derive import derived_events
 from flows.facts import event_facts
 from flows.runner import order_name
@@ -59,29 +59,34 @@ def _spend(tx: Tx, catalog: Catalog, shop: Shop, event: Event, now: datetime) ->
     for flow in catalog.triggered_by(shop.id, event.kind):
         if flow.subject != "order" or flow.reentry != "once" or event.order_id is None:
             continue
-        subject = Ref("order", event.order_id)
-        run = Run(
-            shop_id=shop.id,
-            id=f"history-{flow.id}-{event.order_id}",
-            flow_id=flow.id,
-            version=flow.version,
-            subject_kind=subject.kind,
-            subject_id=subject.id,
-            entry_key=entry_key(flow, event, subject),
-            status=RunStatus.EXITED,
-            step=0,
-            created_at=now,
-            updated_at=now,
-            order_id=event.order_id,
-            customer_id=event.customer_id,
-            email_key=email_key(event.order.email) if event.order else None,
-            event=event_facts(event),
-            reason="not started",
-        )
+        run = never_begun(shop.id, flow, event, event.order_id, now)
         if runs.start(tx, run):
             catalog.pin(tx, shop.id, flow, now)
             detail = {"event": str(event.kind), "rule": "placed after the shop was connected", "saw": to_text(event.at)}
             runs.journal(tx, shop.id, run.id, now, "", "not_started", detail)
+
+
+def never_begun(shop_id: str, flow: Flow, event: Event, order_id: str, now: datetime) -> Run:
+    """The ended run that takes the place of one a flow would have begun for an order from before our time."""
+    subject = Ref("order", order_id)
+    return Run(
+        shop_id=shop_id,
+        id=f"history-{flow.id}-{order_id}",
+        flow_id=flow.id,
+        version=flow.version,
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        entry_key=entry_key(flow, event, subject),
+        status=RunStatus.EXITED,
+        step=0,
+        created_at=now,
+        updated_at=now,
+        order_id=order_id,
+        customer_id=event.customer_id,
+        email_key=email_key(event.order.email) if event.order else None,
+        event=event_facts(event),
+        reason=runs.NEVER,
+    )
 
 
 def _remember_derived(tx: Tx, shop: Shop, order_id: str, live_since: datetime, now: datetime) -> None:

@@ -317,7 +317,7 @@ class Runner:
             customer_id=event.customer_id,
             email_key=email_of(facts),
             event=event_facts(event),
-            reason="not started",
+            reason=runs.NEVER,
         )
         if runs.by_entry(tx, run.shop_id, run.flow_id, run.entry_key, _order_of(run)) is None:
             runs.begin(tx, run)

@@ -6,9 +6,6 @@ from datetime import datetime
 
 from connector.model import Effect
 
-NEVER = "not started"
-"""The reason of a run that never began."""
-
 
 class Uncovered(Exception):
     """This cannot be lived the short way."""

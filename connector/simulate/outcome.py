@@ -12,7 +12,7 @@ from typing import Any
 from connector import codec
 from connector.clock import from_text
 from connector.simulate.held import HeldTx
-from connector.store.runs import NOT_STARTED
+from connector.store.runs import NEVER, NOT_STARTED
 
 SENT, DROPPED, HELD, WAITING = "sent", "dropped", "held", "waiting"
 _STATES = {"sent": SENT, "skipped": DROPPED, "failed": DROPPED, "uncertain": DROPPED, "held": HELD}
@@ -63,7 +63,7 @@ def lived(tx: HeldTx, shop_id: str, shown: Collection[str]) -> Lived:
     """Read a life that is over. `shown` are the flows to tell of; empty tells of all."""
     found = Lived()
     runs = {row["run_id"]: row for row in tx.rows("runs")}
-    never = {row["run_id"] for row in runs.values() if row["reason"] == "not started"}
+    never = {row["run_id"] for row in runs.values() if row["reason"] == NEVER}
     for row in tx.rows("journal") if never else ():
         if row["what"] == NOT_STARTED and row["run_id"] in never:
             flow = runs[row["run_id"]]["flow_id"]

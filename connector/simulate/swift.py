@@ -17,17 +17,17 @@ from functools import lru_cache
 from typing import Any
 
 from connector.contracts import Access, PlatformAdapter
-from connector.model import EffectStatus, Event, EventKind, Ref, Run, RunStatus, ShopStatus, email_key
-from connector.simulate.acts import NEVER, Act, Uncovered
+from connector.model import EffectStatus, Event, EventKind, Run, RunStatus, ShopStatus
+from connector.simulate.acts import Act, Uncovered
 from connector.simulate.knowing import Knowing
 from connector.simulate.leaving import Leaving
 from connector.simulate.outcome import DROPPED, HELD, SENT, WAITING, Deed, Lived, worth_of
 from connector.simulate.story import Moment
 from connector.simulate.walks import Walks
+from connector.store.runs import NEVER
 from flows.catalog import Catalog
-from flows.definition import Flow, entry_key, is_about_people
-from flows.facts import event_facts
-from flows.history import RECENT
+from flows.definition import Flow, is_about_people
+from flows.history import RECENT, never_begun
 from flows.steps.send import Send
 
 ROUNDS = 10_000
@@ -164,25 +164,7 @@ class Swift:
         for flow in self._greeting:
             if event.kind not in flow.trigger or event.order_id is None:
                 continue
-            subject = Ref("order", event.order_id)
-            run = Run(
-                shop_id=self._shop_id,
-                id=f"history-{flow.id}-{event.order_id}",
-                flow_id=flow.id,
-                version=flow.version,
-                subject_kind=subject.kind,
-                subject_id=subject.id,
-                entry_key=entry_key(flow, event, subject),
-                status=RunStatus.EXITED,
-                step=0,
-                created_at=since,
-                updated_at=since,
-                order_id=event.order_id,
-                customer_id=event.customer_id,
-                email_key=email_key(event.order.email) if event.order else None,
-                event=event_facts(event),
-                reason=NEVER,
-            )
+            run = never_begun(self._shop_id, flow, event, event.order_id, since)
             self._walks.spend(run, _PLACED_BEFORE)
 
     # -- what came of it ---------------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from connector.clock import to_text
 from connector.contracts import Arrived, EffectDone, EffectSkipped, Signal, Woke
 from connector.intake import WAKE
 from connector.model import ConsentState, Effect, EffectStatus, Event, EventKind, Ref, Run, RunStatus
-from connector.simulate.acts import NEVER, Act, Uncovered
+from connector.simulate.acts import Act, Uncovered
 from connector.simulate.folders import Folder, Folders
 from connector.simulate.knowing import Knowing, Way, way_of
+from connector.store.runs import NEVER
 from flows import engine
 from flows.definition import Flow
 from flows.derive import derived_events

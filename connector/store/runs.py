@@ -15,6 +15,8 @@ from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 from connector.store.turns import Turn, share_out
 
+NEVER = "not started"
+"""The reason of an ended run that never began."""
 NOT_STARTED = "not_started"
 """What the diary of a run says that never began."""
 
