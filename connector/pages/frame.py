@@ -96,16 +96,17 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 @cache
 def languages() -> tuple[str, ...]:
-    """The languages there are texts in: one JSON file each, all with the same keys."""
+    """The languages there are texts in: a folder each, a JSON file for each page, all with the same keys."""
     folder = files("connector.pages").joinpath("strings")
-    return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir()))
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
 
 
 @cache
 def strings(language: str) -> Mapping[str, str]:
-    source = files("connector.pages").joinpath("strings", f"{language}.json")
-    loaded: dict[str, str] = json.loads(source.read_text(encoding="utf-8"))
-    return loaded
+    known: dict[str, str] = {}
+    for source in files("connector.pages").joinpath("strings", language).iterdir():
+        known.update(json.loads(source.read_text(encoding="utf-8")))
+    return known
 
 
 def language_of(*sources: str | None) -> str:
