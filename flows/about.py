@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.model import Checkout, LineItem, Money, Product
+from connector.model.changing import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFacts:
     """One line of an order with what is known of its product. `kind` is the shop's own product type."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.model import Address, Channel, Customer, Order, Purpose, Shop, email_key
+from connector.model.changing import quick
 from connector.store import entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.situation import Situation
@@ -17,6 +18,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]  # ten bits at once, the lower five first
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """The person behind `to = "customer" | "friend" | "advocate"`. `address` is as they typed it, `None` if unknown;

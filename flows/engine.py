@@ -25,7 +25,7 @@ from connector.contracts import (
     Woke,
 )
 from connector.model import Effect, EffectStatus, Event, Purpose, Ref, Run, RunStatus
-from connector.model.changing import changed
+from connector.model.changing import changed, quick
 from flows.definition import Flow, FlowStep, entry_key, require_subject
 from flows.facts import Facts, Standing, email_of, event_facts
 from flows.guards import GuardResult, shown
@@ -45,6 +45,7 @@ class JournalEntry:
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transition:
     """What one call changed. `run is` the run given when the signal meant nothing to it."""

@@ -16,6 +16,7 @@ from typing import Any
 from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
+from connector.model.changing import quick
 from flows.about import CheckoutFacts, LineFacts
 from flows.background import BLANK, Background
 from flows.beyond import beyond, leads_beyond
@@ -26,6 +27,7 @@ from flows.zones import residence
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far an order has come, derived by `flows.derive`.
@@ -68,6 +70,7 @@ class RecipientFacts:
     timezone_source: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Implements `connector.contracts.StepContext`.

@@ -19,6 +19,7 @@ from connector.model import (
     Shop,
     email_key,
 )
+from connector.model.changing import quick
 from connector.store import consents, entities, preferences, privacy, referrals, suppressions
 from connector.store.db import Tx
 from flows.about import CheckoutFacts, LineFacts, checkout_facts, line_facts
@@ -31,6 +32,7 @@ from flows.policy import REDACTED
 from flows.verdicts import Person
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """An order with everything that followed it, or as much of that as has arrived."""

@@ -8,9 +8,11 @@ from datetime import date, datetime, timedelta
 
 from connector.config.limits import ChannelLimits, Limits
 from connector.model import ConsentState, Effect, ShopStatus
+from connector.model.changing import quick
 from flows.facts import Facts
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Who an effect reaches, for this channel and purpose. `address_key` is `None` where nobody can be reached.
@@ -90,6 +92,7 @@ class Rival:
     priority: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fairness:
     """What keeps a lawful message of the marketing class from being one too many, on one channel.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connector.model.changing import quick
 from connector.model.order import (
     Checkout,
     Order,
@@ -29,6 +30,7 @@ class Ref:
         return f"{self.kind}/{self.id}"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened, once per `key`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.model.changing import quick
 from connector.model.enums import FinancialStatus, FulfillmentStatus, OrderStatus, ShipmentStatus
 from connector.model.money import Money
 from connector.model.party import Address, Customer
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineItem:
     """One line as sold. `quantity` as ordered; `current_quantity` after edits and refunds, where known.
@@ -51,6 +53,7 @@ class TaxLine:
     rate: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order in the currency the customer paid in (presentment), with the raw statuses kept.
@@ -115,6 +118,7 @@ class ShippedLine:
     title: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """One parcel (a Shopify fulfillment, a WooCommerce fulfillment or tracking entry)."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from unicodedata import normalize
 
+from connector.model.changing import quick
 from connector.model.enums import Channel, ConsentState, Purpose, ShopStatus
 from connector.model.money import Money
 
@@ -87,6 +88,7 @@ class Address:
     phone: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """A person of a shop. A guest has no `id`; identity is then `email_key(email)`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connector.model.changing import quick
 from connector.model.enums import OpenEnum, Purpose
 
 
@@ -46,6 +47,7 @@ class EffectStatus(OpenEnum):
         return self in {EffectStatus.SENT, EffectStatus.UNCERTAIN, EffectStatus.SKIPPED, EffectStatus.FAILED}
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One subject's way through one version of one flow.
@@ -79,6 +81,7 @@ class Run:
     rev: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """One row of the outbox. `id` is its own key: derived from run and step, never from the attempt.

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector import codec
 from connector.clock import from_text
+from connector.model.changing import quick
 from connector.simulate.held import HeldTx
 from connector.store.runs import NEVER, NOT_STARTED
 
@@ -18,6 +19,7 @@ SENT, DROPPED, HELD, WAITING = "sent", "dropped", "held", "waiting"
 _STATES = {"sent": SENT, "skipped": DROPPED, "failed": DROPPED, "uncertain": DROPPED, "held": HELD}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Deed:
     """One message or act. `what` is a template, or the word of the step that acts on the shop.

@@ -8,7 +8,7 @@ a customer's tags, an order's lines, the raw words of a platform for states that
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from connector.model import (
     Shipment,
     ShipmentStatus,
 )
+from connector.model.changing import changed
 from connector.store.past import KnownCode, OrderPast, Past, Suppressed
 
 _PAID = frozenset({FinancialStatus.PAID, FinancialStatus.PARTIALLY_REFUNDED, FinancialStatus.REFUNDED})
@@ -95,13 +96,13 @@ def _order_events(past: OrderPast, customer: Customer | None, accounts: Mapping[
     first: dict[str, Any] = {"order": order}
     if account is not None and customer is not None:
         counts: dict[str, Any] = {"orders_count": customer.orders_count, "total_spent": customer.total_spent}
-        first["customer"] = replace(account, updated_at=final.placed_at, **counts)
+        first["customer"] = changed(account, updated_at=final.placed_at, **counts)
     yield _event(order, EventKind.ORDER_CREATED, "created", final.placed_at, first)
     if order.paid_at is not None:
         yield _event(order, EventKind.ORDER_PAID, "paid", final.placed_at, {"order": order})
     for step in steps:
         if step.changes:
-            order = replace(order, updated_at=step.at, **step.changes)
+            order = changed(order, updated_at=step.at, **step.changes)
         for kind, ends, carries in step.kinds:
             told = {"order": order, **carries} if step.changes else carries
             yield _event(order, kind, ends, step.at, told)
@@ -128,7 +129,7 @@ def _as_placed(past: OrderPast, customer: Customer | None) -> Order:
     financial = FinancialStatus.PAID if paid else _unpaid(final.financial)
     sent = final.fulfillment in _SENT
     draft = final.status is OrderStatus.DRAFT
-    return replace(
+    return changed(
         final,
         status=final.status if draft else OrderStatus.OPEN,
         raw_status=final.raw_status if draft or final.status is OrderStatus.OPEN else "open",
@@ -175,7 +176,7 @@ def _parcels(past: OrderPast) -> Iterator[_Step]:
         changes: dict[str, Any] = {}
         if final.fulfillment in _SENT:
             changes["fulfillment"] = FulfillmentStatus.FULFILLED if whole else FulfillmentStatus.PARTIAL
-        now = replace(parcel, status=begun, raw_status=str(begun), updated_at=parcel.created_at)
+        now = changed(parcel, status=begun, raw_status=str(begun), updated_at=parcel.created_at)
         told = [(str(EventKind.SHIPMENT_CREATED), f"shipment/{parcel.id}/created", {"shipment": now})]
         if begun is not ShipmentStatus.SHIPPED:
             told += _moved(now)
@@ -183,7 +184,7 @@ def _parcels(past: OrderPast) -> Iterator[_Step]:
         for at, status in times:
             if at > parcel.created_at:
                 state = ShipmentStatus.of(status)
-                now = replace(parcel, status=state, raw_status=str(state), updated_at=at)
+                now = changed(parcel, status=state, raw_status=str(state), updated_at=at)
                 yield _Step(at, 2, {}, _moved(now))
 
 
@@ -218,7 +219,7 @@ def _told(past: OrderPast) -> Iterator[Event]:
     """What only the ledger of events remembers; the stages of a return with the return as it is now."""
     for event in past.told:
         back = next((each for each in past.returns if f"/{each.id}/" in f"{event.key}/"), None)
-        yield replace(event, return_=back) if back is not None and event.kind.startswith("return.") else event
+        yield changed(event, return_=back) if back is not None and event.kind.startswith("return.") else event
 
 
 # -- people ----------------------------------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ def _customers(orders: Sequence[OrderPast], accounts: Mapping[str, Customer]) ->
             spent[who.id] = total if before is None else Money(before.amount + total.amount, total.currency)
         count = today.orders_count
         found.append(
-            replace(
+            changed(
                 who,
                 orders_count=None if count is None else max(0, count - placed[who.id]) + seen[who.id],
                 total_spent=None if today.total_spent is None else spent[who.id],
@@ -273,7 +274,7 @@ def _cart_events(cart: Checkout) -> Iterator[Event]:
             subject=Ref("checkout", cart.token),
             at=at,
             customer_id=cart.customer.id if cart.customer else None,
-            checkout=replace(cart, updated_at=at, completed_at=done, deleted=False),
+            checkout=changed(cart, updated_at=at, completed_at=done, deleted=False),
         )
 
 

@@ -10,12 +10,14 @@ from decimal import Decimal
 from heapq import nsmallest
 from zoneinfo import ZoneInfo
 
+from connector.model.changing import quick
 from connector.simulate.outcome import DROPPED, HELD, SENT, Deed, Lived
 
 EXAMPLES = 5
 """Kept of each flow: the first ones of the period, so that the same look gives the same examples."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
     """What one step of a flow did: a message of a template through a channel, or an act in the shop."""

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from connector.clock import from_text, to_text
 from connector.model import Channel, Consent, ConsentState, Purpose, email_key
+from connector.model.changing import quick
 from connector.store import entities
 from connector.store.db import Row, Tx
 
 _COVERED_BY_MARKETING = {Purpose.REVIEW, Purpose.REFERRAL, Purpose.LOYALTY}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
     """An entry of the ledger. `at` is when the person decided, `recorded_at` when we heard."""
