@@ -28,6 +28,7 @@ SPEND, PRODUCT, COLLECTION, FIRST = "spend", "product", "collection", "first_ord
 REVIEW, REFERRAL, BIRTHDAY = "review", "referral", "birthday"
 KINDS = (SPEND, PRODUCT, COLLECTION, FIRST, REVIEW, REFERRAL, BIRTHDAY)
 MEASURES = ("spend", "orders", "points")
+PENDING_FROM = ("delivery", "payment")
 PERIODS = ("rolling", "calendar", "ever")
 DEEDS = ("orders", "reviews", "referrals", "spent")
 UNKNOWN_WINDOW = timedelta(days=30)
@@ -86,11 +87,13 @@ class Goal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
     """A shop's programme; `enabled` without rules, tiers and goals is none. `expires`: how long points are good once
-    they can be used, `None` for ever; `warning` is how long before they lapse it is told. `measure`, `period`, `span`,
+    they can be used, `None` for ever; `warning` is how long before they lapse it is told. `pending_from`: what the
+    return window is counted from, `delivery` where the shop tells of one, else payment. `measure`, `period`, `span`,
     `grace`: what tiers are reached by, over which time, and how long somebody who no longer reaches one keeps it."""
 
     enabled: bool = False
     return_window: timedelta | None = None
+    pending_from: str = "delivery"
     expires: timedelta | None = None
     warning: timedelta = timedelta(days=14)
     rules: tuple[Rule, ...] = ()
@@ -107,7 +110,7 @@ class Programme:
 
     @property
     def pending(self) -> timedelta:
-        """From payment until points can be used."""
+        """From payment or delivery until points can be used."""
         return UNKNOWN_WINDOW if self.return_window is None else self.return_window + AFTER_WINDOW
 
     def of_kind(self, *kinds: str) -> tuple[Rule, ...]:
@@ -195,6 +198,7 @@ _NAMED = {"rules": _RULE, "tiers": _TIER, "badges": _BADGE, "challenges": _CHALL
 _KEYS: dict[str, Check] = {
     "enabled": _flag,
     "return_window": _span,
+    "pending_from": _one_of(*PENDING_FROM),
     "expires": _span,
     "warning": _span,
     "measure": _one_of(*MEASURES),
@@ -255,6 +259,7 @@ def read_loyalty(layered: Layered, where: str, currency: str, faults: list[str])
     base = Programme(
         enabled=get("loyalty.enabled", True),
         return_window=span("return_window", None),
+        pending_from=get("loyalty.pending_from", shipped.pending_from),
         expires=span("expires", None),
         warning=span("warning", shipped.warning),
         span=span("span", shipped.span),

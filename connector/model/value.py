@@ -18,7 +18,8 @@ POINTS, REWARD = "points", "reward"
 
 class FactKind(OpenEnum):
     """`grant` gives; `take_back` takes a part of a grant back (negative: gives that back again); `spend` uses;
-    `give_back` undoes a part of a spend; `hold` and `release` change from when a grant may be used."""
+    `give_back` undoes a part of a spend; `hold` and `release` change from when a grant may be used: from `at` on,
+    which may be still to come, until `expires_at` where that is said."""
 
     GRANT = "grant"
     TAKE_BACK = "take_back"

@@ -53,12 +53,22 @@ def find(tx: Tx, shop_id: str, customer_id: str | None, email_key: str | None) -
     """
     names = owners_of(customer_id, email_key)
     rows = tx.all("value_accounts_of", shop_id=shop_id, owners=id_list(names))
+    if rows and not customer_id:
+        # An address leads to a person: what they have as an account, and had as others that became it, is theirs too.
+        owner = _customer_of(tx, shop_id, [row["account"] for row in rows])
+        rows = tx.all("value_accounts_of", shop_id=shop_id, owners=id_list([*names, owner])) if owner else rows
     if customer_id and email_key:
         guest = [row["account"] for row in rows if row["owner"] == f"email/{email_key}"]
         strange = _of_others(tx, shop_id, guest, customer_id)
         rows = [row for row in rows if row["owner"] == f"customer/{customer_id}" or row["account"] not in strange]
     found = tuple(dict.fromkeys(row["account"] for row in rows))
     return Holder(accounts=found, customer_id=customer_id, email_key=email_key)
+
+
+def _customer_of(tx: Tx, shop_id: str, accounts: Sequence[str]) -> str:
+    """The name of the account of the shop that accounts of value belong to, the last it became; empty for a guest's."""
+    rows = tx.all("value_names_of", shop_id=shop_id, accounts=id_list(accounts))
+    return next((row["owner"] for row in reversed(rows) if row["owner"].startswith("customer/")), "")
 
 
 def _of_others(tx: Tx, shop_id: str, accounts: Sequence[str], customer_id: str) -> set[str]:
@@ -133,6 +143,16 @@ def members(tx: Tx, shop_id: str, after: str = "", limit: int = 500) -> list[Mem
     """A page of everybody in the programme, by account."""
     rows = tx.all("value_members_page", shop_id=shop_id, after=after, limit=limit)
     return [_member(shop_id, row) for row in rows]
+
+
+def keep(tx: Tx, shop_id: str, holder: Holder, look_at: datetime | None, state: Mapping[str, Any]) -> None:
+    """How somebody stands, beside the first of their accounts; beside the others nothing stands any more, or they would
+    be looked at for ever after two became one."""
+    put_member(tx, MemberRow(shop_id=shop_id, account=holder.account, look_at=look_at, state=state))
+    for account in holder.accounts[1:]:
+        known = member(tx, shop_id, account)
+        if known.look_at is not None or known.state:
+            put_member(tx, MemberRow(shop_id=shop_id, account=account))
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[MemberRow]:

@@ -13,6 +13,7 @@ from connector import codec
 from connector.clock import from_text
 from connector.model import Buyer, Money, Order, Purchase, purchase_of
 from connector.store.db import Row, Tx
+from connector.store.sql import id_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,15 @@ def of_buyer(tx: Tx, shop_id: str, buyer: Buyer) -> tuple[Purchase, ...]:
         rows = tx.all("purchase_of_buyer", shop_id=shop_id, email_key=buyer.email_key, customer_id=buyer.customer_id)
         known[shop_id, buyer] = read_rows(rows)
     return known[shop_id, buyer]
+
+
+def of_names(tx: Tx, shop_id: str, names: Iterable[str]) -> tuple[Purchase, ...]:
+    """The same of somebody with several names (`customer/ID`, `email/KEY`), oldest first."""
+    told = list(names)
+    customers = [name.removeprefix("customer/") for name in told if name.startswith("customer/")]
+    emails = [name.removeprefix("email/") for name in told if name.startswith("email/")]
+    rows = tx.all("purchase_of_names", shop_id=shop_id, customers=id_list(customers), emails=id_list(emails))
+    return read_rows(rows)
 
 
 def read_rows(rows: Iterable[Row]) -> tuple[Purchase, ...]:

@@ -7,6 +7,7 @@ rounded down too until the last piece goes back, so that three refunds of a thir
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -124,19 +125,53 @@ def grants(
     return found
 
 
+def opens_at(programme: Programme, order: Order, delivered_at: datetime | None) -> datetime:
+    """From when on what an order earned can be used: the return window after its payment, or after the last parcel
+    arrived where that is later. A parcel that comes when they could be used already changes nothing."""
+    opens = (order.paid_at or order.placed_at) + programme.pending
+    if programme.pending_from != "delivery" or delivered_at is None or delivered_at >= opens:
+        return opens
+    return max(opens, delivered_at + programme.pending)
+
+
+def reopenings(programme: Programme, order: Order, told: Sequence[Fact], delivered_at: datetime | None) -> list[Fact]:
+    """What is to be said of grants of the order that open at another moment than was said. Only ever later: points that
+    were promised for a day are not held back because a parcel was called back."""
+    opens = opens_at(programme, order, delivered_at)
+    found = []
+    for fact in told:
+        if fact.kind is not FactKind.GRANT or fact.unit != POINTS or fact.available_at is None:
+            continue
+        said = [each.at for each in told if each.of == fact.id and each.kind in (FactKind.HOLD, FactKind.RELEASE)]
+        if opens > max(said, default=fact.available_at):
+            found.append(
+                replace(
+                    fact,
+                    id=f"{fact.id}/opens/{opens:%Y%m%dT%H%M%S}",
+                    kind=FactKind.RELEASE,
+                    of=fact.id,
+                    amount=Decimal(0),
+                    at=opens,
+                    parts={},
+                    available_at=None,
+                    expires_at=opens + programme.expires if programme.expires else None,
+                )
+            )
+    return found
+
+
 def grant(
     programme: Programme, rule: Rule, order: Order, key: str, points: int, parts: Mapping[str, str], now: datetime
 ) -> Fact:
-    """Points for an order, pending from its payment until the return window is over."""
-    paid = min(order.paid_at or order.placed_at, now)
-    opens = paid + programme.pending
+    """Points for an order, pending from its payment until the return window is over; see `reopenings`."""
+    opens = min(order.paid_at or order.placed_at, now) + programme.pending
     return Fact(
         id=key,
         account="",
         unit=POINTS,
         kind=FactKind.GRANT,
         amount=Decimal(points),
-        at=paid,
+        at=min(order.placed_at, now),
         cause=cause_of(order.id),
         rule=rule.name,
         version=rule.version,

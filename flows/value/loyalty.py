@@ -7,13 +7,13 @@ birthday) is a due row of `value_members`, looked at by the worker (`connector.l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from connector.clock import from_text, to_text
-from connector.config.loyalty import BIRTHDAY, FIRST, REFERRAL, REVIEW, Goal, Programme, Rule
+from connector.config.loyalty import BIRTHDAY, FIRST, REFERRAL, REVIEW, Programme
 from connector.model import (
     Buyer,
     Customer,
@@ -32,7 +32,7 @@ from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
 from flows.catalog import Catalog
 from flows.situation import Situation, look
-from flows.value import earning, tidings
+from flows.value import earning, giving, tidings
 from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
 from flows.value.settling import settle
@@ -52,11 +52,9 @@ _OF_ORDER = frozenset(
     {
         *(EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID, EventKind.ORDER_FULFILLED),
         *(EventKind.ORDER_EDITED, EventKind.ORDER_CANCELLED, EventKind.ORDER_DELETED, EventKind.REFUND_CREATED),
+        EventKind.ORDER_DELIVERED,
     }
 )
-_YEAR = timedelta(days=365)
-_LATE = timedelta(days=3)
-"""A birthday we learn of later is left for the next year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +84,10 @@ class Loyalty:
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The events that `event` leads to."""
+        programme = self._catalog().settings(shop.id).loyalty
         if event.kind == EventKind.CUSTOMER_MERGED and event.data.get("kept") and event.data.get("merged"):
             accounts.join(tx, shop.id, event.data["kept"], event.data["merged"], now)
-        programme = self._catalog().settings(shop.id).loyalty
+            return self._of_merger(tx, shop, programme, event, now)
         if not programme:
             return []
         if event.kind in _OF_ORDER and event.order_id is not None:
@@ -121,12 +120,25 @@ class Loyalty:
         back = earning.targets([*theirs, *more], shares)
         known = case.facts()
         first, moved = earning.first_order(programme, self._first(case, order, known), known, now)
-        changes = case.post(_settled(case, [*more, *first], {**back, **moved}, known))
+        later = self._reopened(case, order, [*theirs, *more, *first], situation)
+        changes = case.post([*_settled(case, [*more, *first], {**back, **moved}, known), *later])
         events = self._review(case, changes, situation.customer)
         # The order names somebody else than it did: what it earned is no longer the other's.
         return [*events, *self._undo(tx, shop, programme, strange, event, now)]
 
-    def _first(self, case: _Case, order: Order, known: Sequence[Fact]) -> Order | None:
+    def _reopened(self, case: _Case, order: Order, told: Sequence[Fact], situation: Situation) -> list[Fact]:
+        """When what orders earned opens, by what is known of their delivery now: of this order, and of one to which the
+        bonus of a first order has moved."""
+        found = earning.reopenings(case.programme, order, told, situation.progress.delivered_at)
+        others = {fact.cause for fact in told} - {cause_of(order.id)}
+        for cause in sorted(others):
+            other = look(case.tx, case.shop, cause.removeprefix("order/"))
+            if other.order is not None:
+                mine = [fact for fact in told if fact.cause == cause]
+                found += earning.reopenings(case.programme, other.order, mine, other.progress.delivered_at)
+        return found
+
+    def _first(self, case: _Case, order: Order | None, known: Sequence[Fact]) -> Order | None:
         """The person's first purchase that stands, where it is this order or the bonus was given before."""
         rules = [rule.name for rule in case.programme.of_kind(FIRST)]
         if not rules:
@@ -134,7 +146,7 @@ class Loyalty:
         bought = _bought(case)
         if not bought:
             return None
-        if bought[0].order_id == order.id:
+        if order is not None and bought[0].order_id == order.id:
             return order
         given = any(fact.rule in rules and fact.kind is FactKind.GRANT for fact in known)
         return entities.order(case.tx, case.shop.id, bought[0].order_id) if given else None
@@ -152,6 +164,22 @@ class Loyalty:
             events += self._review(case, changes, None)
         return events
 
+    def _of_merger(self, tx: Tx, shop: Shop, programme: Programme, event: Event, now: datetime) -> list[Event]:
+        """Two accounts became one: what both owned is settled together, and what somebody gets once is theirs once."""
+        kept = accounts.find(tx, shop.id, event.data["kept"], None)
+        holder = accounts.holder_of(tx, shop.id, kept.account) if kept else kept
+        if not holder:
+            return []
+        case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+        known = case.facts()
+        if not programme:
+            post(tx, shop.id, holder, [], now, event.key, units=dict.fromkeys(fact.unit for fact in known))
+            return []
+        first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
+        units = dict.fromkeys(fact.unit for fact in known)
+        changes = post(tx, shop.id, holder, _settled(case, first, moved, known), now, event.key, units=units)
+        return self._review(case, changes, None)
+
     # -- deeds ---------------------------------------------------------------------------------------------------------
 
     def _of_review(
@@ -165,8 +193,8 @@ class Loyalty:
         found: list[Fact] = []
         for review_id in ids:
             cause = f"review/{review_id}"
-            found.append(_deed(cause, DONE_REVIEW, now))
-            found += _by_rules(case, REVIEW, cause, now, now, found)
+            found.append(giving.deed(cause, DONE_REVIEW, now))
+            found += giving.by_rules(programme, [*case.facts(), *found], REVIEW, cause, now, now)
         return self._review(case, case.post(found), order.customer)
 
     def _of_referral(
@@ -181,7 +209,8 @@ class Loyalty:
         buyer = Buyer(referral.advocate_email, referral.advocate_customer_id)
         case = self._case(tx, shop, programme, buyer, event, now)
         opens = (order.paid_at or order.placed_at) + programme.pending
-        found = [_deed(cause, DONE_REFERRAL, now), *_by_rules(case, REFERRAL, cause, now, opens, [])]
+        given = giving.by_rules(programme, case.facts(), REFERRAL, cause, now, opens)
+        found = [giving.deed(cause, DONE_REFERRAL, now), *given]
         return self._review(case, case.post(found), None)
 
     # -- where somebody stands -----------------------------------------------------------------------------------------
@@ -197,12 +226,15 @@ class Loyalty:
         changes = post(tx, shop.id, holder, [], now, "time", units=units)
         if not programme:
             later = [at for change in changes if (at := change.position.next_change(now)) is not None]
-            accounts.put_member(tx, replace(row, look_at=min(later, default=None)))
+            accounts.keep(tx, shop.id, holder, min(later, default=None), row.state)
             return []
         return self._review(case, changes, None)
 
     def _case(self, tx: Tx, shop: Shop, programme: Programme, buyer: Buyer, event: Event, now: datetime) -> _Case:
         holder = accounts.open_for(tx, shop.id, buyer.customer_id, buyer.email_key, event.key, now)
+        if not buyer.customer_id:
+            # A guest's order under an account's address is that account's: one person stands in one place.
+            holder = accounts.holder_of(tx, shop.id, holder.account) or holder
         return _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
 
     def _review(self, case: _Case, changes: list[Change], customer: Customer | None) -> list[Event]:
@@ -212,9 +244,13 @@ class Loyalty:
         person = customer if customer is not None and customer.id == holder.customer_id else None
         if person is None and (holder.customer_id or holder.email_key):
             person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
-        row = accounts.member(tx, case.shop.id, holder.account)
-        was = Standing.read(row.state)
-        goals = self._goals(case, self._deeds(case)) + _birthday(case, person, row)
+        state = _state(case)
+        was = Standing.read(state)
+        goals = self._goals(case, self._deeds(case))
+        if person is not None and isinstance(seen := state.get("seen"), str):
+            goals += giving.birthday(
+                case.programme, holder.account, case.facts(), person.birthday, from_text(seen), case.shop.timezone, now
+            )
         changes = [*changes, *(case.post(goals) if goals else ())]
         deeds = self._deeds(case)
         standing, moved = stand(case.programme, was, deeds, now)
@@ -234,8 +270,7 @@ class Loyalty:
             times.append(birthday_after(person.birthday, case.shop.timezone, now))
         look_at = min((at for at in times if at is not None), default=None)
         state = {**standing.dump(), "seen": to_text(now)} if birthdays else standing.dump()
-        row = MemberRow(shop_id=case.shop.id, account=case.holder.account, look_at=look_at, state=state)
-        accounts.put_member(case.tx, row)
+        accounts.keep(case.tx, case.shop.id, case.holder, look_at, state)
 
     def _told(
         self,
@@ -290,19 +325,33 @@ class Loyalty:
         found: list[Fact] = []
         for goal in (*case.programme.badges, *case.programme.challenges):
             done = achieved(goal, deeds)
-            for grant in _rewards(case, goal):
-                known = next((fact for fact in deeds.facts if fact.id == grant.id), None)
-                if known is None and done:
+            for grant in giving.rewards(case.programme, case.holder.account, goal, case.now):
+                had = [
+                    one
+                    for one in deeds.facts
+                    if (one.kind, one.cause, one.unit) == (grant.kind, grant.cause, grant.unit)
+                ]
+                if done and not had:
                     found.append(grant)
-                elif known is not None:
-                    target = Decimal(0) if done else known.amount
+                # Two accounts that became one had reached it both: it counts once.
+                for number, known in enumerate(sorted(had, key=lambda one: (one.at, one.id))):
+                    target = Decimal(0) if done and not number else known.amount
                     told = taking_back(known, deeds.facts, target, case.now, case.cause or "time")
                     found += [told] if told is not None else []
         return found
 
 
 def _bought(case: _Case) -> tuple[Purchase, ...]:
-    return purchases.of_buyer(case.tx, case.shop.id, Buyer(case.holder.email_key, case.holder.customer_id))
+    """What was bought under any name that leads to these accounts."""
+    named = accounts.names_of(case.tx, case.shop.id, case.holder.accounts)
+    return purchases.of_names(case.tx, case.shop.id, [name for each in named.values() for name in each])
+
+
+def _state(case: _Case) -> Mapping[str, object]:
+    """How somebody stood when last looked at; of accounts that became one, the one in the higher tier."""
+    tiers = [tier.name for tier in case.programme.tiers]
+    kept = [accounts.member(case.tx, case.shop.id, account).state for account in case.holder.accounts]
+    return max(kept, key=lambda state: tiers.index(str(state["tier"])) if state.get("tier") in tiers else -1)
 
 
 def _products(tx: Tx, shop: Shop, programme: Programme, order: Order) -> dict[str, Product]:
@@ -318,72 +367,3 @@ def _settled(case: _Case, new: Sequence[Fact], back: dict[str, Decimal], known: 
         taking_back(grants[key], known, target, case.now, case.cause) for key, target in back.items() if key in grants
     )
     return [*new, *(fact for fact in told if fact is not None)]
-
-
-def _deed(cause: str, unit: str, now: datetime) -> Fact:
-    return Fact(
-        id=f"{cause}/{unit}",
-        account="",
-        unit=unit,
-        kind=FactKind.GRANT,
-        amount=Decimal(1),
-        at=now,
-        cause=cause,
-        available_at=now,
-    )
-
-
-def _by_rules(case: _Case, kind: str, cause: str, now: datetime, opens: datetime, beside: Sequence[Fact]) -> list[Fact]:
-    """Points for one deed, as far as the rule's yearly limit goes."""
-    known = [fact for fact in [*case.facts(), *beside] if fact.kind is FactKind.GRANT]
-    found = []
-    for rule in case.programme.of_kind(kind):
-        key = f"{cause}/{rule.name}"
-        had = {fact.id for fact in known if fact.rule == rule.name and fact.at > now - _YEAR}
-        if key not in had and (not rule.most or len(had) < rule.most):
-            found.append(_points(case, key, rule, cause, opens))
-    return found
-
-
-def _points(case: _Case, key: str, rule: Rule | Goal, cause: str, opens: datetime) -> Fact:
-    return Fact(
-        id=key,
-        account="",
-        unit=POINTS,
-        kind=FactKind.GRANT,
-        amount=Decimal(rule.points),
-        at=case.now,
-        cause=cause,
-        rule=rule.name,
-        version=rule.version,
-        available_at=opens,
-        expires_at=opens + case.programme.expires if case.programme.expires else None,
-    )
-
-
-def _rewards(case: _Case, goal: Goal) -> list[Fact]:
-    """What reaching a goal gives: points, pending as those of an order are, and a badge."""
-    account, found = case.holder.account, []
-    cause = f"challenge/{goal.name}" if goal.begins else f"badge/{goal.name}"
-    if goal.points:
-        found.append(_points(case, f"{cause}/{account}", goal, cause, case.now + case.programme.pending))
-    if goal.badge:
-        badge = _points(case, f"{cause}/{account}/badge", goal, cause, case.now)
-        found.append(replace(badge, unit=f"badge/{goal.badge}", amount=Decimal(1), expires_at=None))
-    if not found:
-        done = _points(case, f"{cause}/{account}/done", goal, cause, case.now)
-        found.append(replace(done, unit=f"done/{goal.name}", amount=Decimal(1), expires_at=None))
-    return found
-
-
-def _birthday(case: _Case, person: Customer | None, row: MemberRow) -> list[Fact]:
-    """Points for a birthday that came since the last look, once a year."""
-    seen = row.state.get("seen")
-    rules = case.programme.of_kind(BIRTHDAY)
-    if not rules or person is None or not isinstance(seen, str):
-        return []
-    at = birthday_after(person.birthday, case.shop.timezone, from_text(seen))
-    if at is None or not case.now - _LATE < at <= case.now:
-        return []
-    cause = f"birthday/{at.year}"
-    return [_points(case, f"{cause}/{case.holder.account}/{rule.name}", rule, cause, case.now) for rule in rules]

@@ -26,11 +26,12 @@ BEYOND = ""
 @dataclass(slots=True)
 class Lot:
     """One grant as it stands. `kept` is what was earned and not taken back; the rest says where that is now. `owed` is
-    negative: this very grant was used and then taken back."""
+    negative: this very grant was used and then taken back. `word` is the last that was said of when it opens."""
 
     grant: Fact
     kept: Decimal
     opens_at: datetime | None
+    word: Fact | None = None
     pending: Decimal = NONE
     available: Decimal = NONE
     spent: Decimal = NONE
@@ -39,9 +40,10 @@ class Lot:
 
     @property
     def lapses_at(self) -> datetime | None:
-        if self.grant.expires_at is None or self.opens_at is None:
+        told = self.word.expires_at if self.word is not None and self.word.expires_at else self.grant.expires_at
+        if told is None or self.opens_at is None:
             return None
-        return max(self.grant.expires_at, self.opens_at)
+        return max(told, self.opens_at)
 
 
 @dataclass(slots=True)
@@ -114,10 +116,10 @@ def _lots(told: Mapping[str, Fact]) -> Iterable[Lot]:
     for key in sorted(told):
         grant = told[key]
         if grant.kind is FactKind.GRANT:
-            opens = grant.available_at
-            if key in word:
-                opens = word[key].at if word[key].kind is FactKind.RELEASE else None
-            yield Lot(grant, min(max(grant.amount - taken[key], NONE), grant.amount), opens)
+            opens, last = grant.available_at, word.get(key)
+            if last is not None:
+                opens = last.at if last.kind is FactKind.RELEASE else None
+            yield Lot(grant, min(max(grant.amount - taken[key], NONE), grant.amount), opens, last)
 
 
 def _spends(told: Mapping[str, Fact]) -> dict[str, Decimal]:

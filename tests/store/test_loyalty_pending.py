@@ -1,0 +1,129 @@
+"""From when points can be used: payment and delivery; and two accounts of the shop that become one person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from connector.model import (
+    Customer,
+    Event,
+    EventKind,
+    FinancialStatus,
+    FulfillmentStatus,
+    Order,
+    Ref,
+    Shipment,
+    ShipmentStatus,
+    ShippedLine,
+)
+from connector.store import Store
+from tests.store.loyal import AINO, DAY, Loyal, faults, line, purchase, told
+
+SPEND = {"return_window": "14d", "expires": "200d", "rules": {"spend": {"kind": "spend", "points": 1, "per": "1 EUR"}}}
+
+
+@pytest.fixture
+def life(store: Store, tmp_path: Path) -> Loyal:
+    return Loyal(store, tmp_path)
+
+
+@pytest.fixture
+def plain(store: Store, tmp_path: Path) -> Loyal:
+    return Loyal(store, tmp_path, SPEND)
+
+
+def test_two_accounts_that_become_one_stand_in_one_place_and_are_not_looked_at_for_ever(life: Loyal) -> None:
+    """They bought under two addresses; badge, challenge and first order count once."""
+    for number, name in enumerate(("a", "b")):
+        for turn in range(2):
+            made = purchase(
+                line("a", "40"), order_id=f"{name}{turn}", email=f"{name}@example.test", at=life.clock.now()
+            )
+            who = Customer(id=f"c{number}", email=f"{name}@example.test")
+            life.take_in(told(replace(made, customer=who), EventKind.ORDER_PAID))
+            life.clock.advance(DAY)
+    merged = Event(
+        kind=EventKind.CUSTOMER_MERGED,
+        key="m",
+        subject=Ref("customer", "c0"),
+        at=life.clock.now(),
+        customer_id="c0",
+        data={"kept": "c0", "merged": "c1"},
+    )
+    life.take_in(merged)
+    life.live(40 * DAY)
+    assert life.worker.looks.work() == 0
+    assert life.points("a@example.test") == (4 * 40 + 50 + 30, 0)
+    assert life.position("a@example.test", "badge/regular").available == 1
+    assert life.state("a@example.test")["tier"] == "silver"
+    assert faults(life, "a@example.test") == []
+
+
+def delivered(of: Order, at: datetime) -> Event:
+    parcel = Shipment(
+        id=f"s{of.id}",
+        order_id=of.id,
+        status=ShipmentStatus.DELIVERED,
+        raw_status="delivered",
+        created_at=of.placed_at,
+        updated_at=at,
+        lines=tuple(ShippedLine(line_id=one.id, quantity=one.quantity) for one in of.lines),
+    )
+    return Event(
+        kind="shipment.delivered",
+        key=f"s{of.id}",
+        subject=Ref("shipment", parcel.id),
+        at=at,
+        order_id=of.id,
+        shipment=parcel,
+    )
+
+
+def test_points_are_pending_from_the_delivery_where_the_shop_tells_of_it(plain: Loyal) -> None:
+    made = plain.buys(line("a", "40"))
+    plain.clock.advance(5 * DAY)
+    plain.take_in(delivered(made, plain.clock.now()))
+    plain.live(20 * DAY)
+    assert plain.points() == (0, 40), "paid 16 days ago, delivered 15"
+    plain.live(21 * DAY)
+    assert plain.points() == (40, 0)
+    plain.live(220 * DAY)
+    assert plain.points() == (40, 0), "they are good for as long as if it had come at once"
+    plain.live(221 * DAY)
+    assert plain.points() == (0, 0)
+    assert faults(plain) == []
+
+
+def test_a_parcel_that_comes_when_they_can_be_used_takes_nothing_back(plain: Loyal) -> None:
+    made = plain.buys(line("a", "40"))
+    plain.live(17 * DAY)
+    plain.take_in(delivered(made, plain.clock.now()))
+    assert plain.points() == (40, 0)
+
+
+def test_pending_from_payment(store: Store, tmp_path: Path) -> None:
+    life = Loyal(store, tmp_path, {**SPEND, "pending_from": "payment"})
+    made = life.buys(line("a", "40"))
+    life.take_in(delivered(made, life.clock.now() + 5 * DAY))
+    life.live(16 * DAY)
+    assert life.points() == (40, 0)
+
+
+def test_an_invoice_that_is_paid_late_counts_from_its_payment(plain: Loyal) -> None:
+    """Sent before it was paid: it is a purchase from then on, and its points wait for the money."""
+    at = plain.clock.now()
+    made = purchase(line("a", "40"), order_id="1", email=AINO, at=at)
+    sent = replace(made, paid_at=None, financial=FinancialStatus.PENDING, fulfillment=FulfillmentStatus.FULFILLED)
+    plain.take_in(told(sent, EventKind.ORDER_CREATED))
+    assert plain.points() == (0, 40)
+    plain.clock.advance(10 * DAY)
+    now = plain.clock.now()
+    plain.take_in(told(replace(made, paid_at=now, updated_at=now, fulfillment=sent.fulfillment), EventKind.ORDER_PAID))
+    plain.live(25 * DAY)
+    assert plain.points() == (0, 40)
+    plain.live(26 * DAY)
+    assert plain.points() == (40, 0)
