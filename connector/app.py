@@ -16,7 +16,7 @@ from connector.config import Config, ConnectedShop, ShopSettings, load_config, w
 from connector.config.folders import make_folder
 from connector.contracts import Access, Channel
 from connector.contracts.channel_events import HOOK_PREFIX
-from connector.credentials import Credentials, app_owner
+from connector.credentials import Credentials, app_owner, installation_salt
 from connector.errors import ConfigError
 from connector.keeping.starting import open_store
 from connector.log import get_log
@@ -24,7 +24,7 @@ from connector.model import Shop, ShopStatus
 from connector.registry import Registry
 from connector.secrets import Vault
 from connector.store import applied as applied_states
-from connector.store import connecting, meta, scopes, sealing, shops
+from connector.store import connecting, scopes, shops
 from connector.store.applied import AppliedState
 from connector.store.store import Store
 from connector.tokens import Tokens
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 
 log = get_log("app")
+
+AT_ONCE = 0.5
+"""Seconds a receiver waits for the check of each file before it takes deliveries: what it stores is lost to nobody."""
 
 
 @dataclass(kw_only=True)
@@ -236,15 +239,19 @@ def build(
     clock: Clock | None = None,
     registry: Registry | None = None,
     store: Store | None = None,
+    within: float | None = None,
 ) -> Kiitos:
-    """Open the store, check every flow and template, and wire the parts. Raises `ConfigError` with all faults."""
+    """Open the store, check every flow and template, and wire the parts. Raises `ConfigError` with all faults.
+
+    `within`: the seconds the check of each database file may take before it is left for later (`Store.open`).
+    """
     clock = clock or SystemClock()
     registry = registry or Registry()
     vault = Vault.from_text(config.app.master_key)
     catalog = None if config.flows.by_hand else load_catalog(config, registry)
     if store is None:
         make_folder(config.app.database)
-        store = open_store(config, clock)
+        store = open_store(config, clock, within)
     with store.work.read() as tx:
         generation = connecting.generation(tx)
     states = _states(store)
@@ -253,7 +260,7 @@ def build(
         kept = [state for state in states.values() if config.flows.by_hand or state.rolled_back]
         held = _held(store, kept, registry) if kept else None
         config, catalog = settle(config, registry, connected_shops(store), applied=held)
-    salt = _salt(store, vault, clock)
+    salt = installation_salt(store, vault, clock)
     runner = Runner(catalog, clock, salt)
     kiitos = Kiitos(
         config=config,
@@ -359,16 +366,6 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock |
     return build(load_config(path, environ), clock=clock)
 
 
-def _salt(store: Store, vault: Vault, clock: Clock) -> bytes:
-    """The secret behind codes, links and hook addresses: made once, sealed in the store, kept when keys rotate."""
-    with store.work.transaction() as tx:
-        sealed = meta.get(tx, sealing.SALT)
-        if sealed is None:
-            sealed = vault.encrypt(clock.token(32), sealing.SALT_PLACE)
-            meta.put(tx, sealing.SALT, sealed, clock.now())
-    return vault.decrypt(sealed, sealing.SALT_PLACE).encode()
-
-
 def create_app(kiitos: Kiitos) -> Flask:
     """The Flask application: hook URLs (also served by the fast path), hosted pages, health and metrics."""
     # Here and not above: the worker and most commands build a Kiitos too, and serve nothing.
@@ -392,4 +389,4 @@ def create_app(kiitos: Kiitos) -> Flask:
 
 def from_path(path: str) -> Flask:
     """`create_app` from a configuration file: what the server imports."""
-    return create_app(load(Path(path)))
+    return create_app(build(load_config(Path(path)), within=AT_ONCE))

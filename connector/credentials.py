@@ -15,7 +15,7 @@ from connector.clock import Clock
 from connector.config import Config, ShopSettings
 from connector.contracts import Access
 from connector.secrets import Vault
-from connector.store import shops
+from connector.store import meta, sealing, shops
 from connector.store.db import Tx
 from connector.store.store import Store
 
@@ -38,6 +38,16 @@ def forget_secrets(tx: Tx, shop_id: str) -> None:
     """Remove what the shop's platform gave and the key its own systems tell events with: the shop is gone."""
     for owner in (shop_id, told_owner(shop_id)):
         shops.delete_secrets(tx, owner)
+
+
+def installation_salt(store: Store, vault: Vault, clock: Clock) -> bytes:
+    """The secret behind codes, links and hook addresses: made once, sealed in the store, kept when keys rotate."""
+    with store.work.transaction() as tx:
+        sealed = meta.get(tx, sealing.SALT)
+        if sealed is None:
+            sealed = vault.encrypt(clock.token(32), sealing.SALT_PLACE)
+            meta.put(tx, sealing.SALT, sealed, clock.now())
+    return vault.decrypt(sealed, sealing.SALT_PLACE).encode()
 
 
 class Credentials:

@@ -58,6 +58,21 @@ class Integrity:
         if isinstance(error, StoreDamaged):
             self._condemn(error.database, error.message)
 
+    def check_the_rest(self) -> None:
+        """Check what was opened before its check had come to an end."""
+        while self._store.unchecked:
+            database = self._store.unchecked.pop()
+            began = self._clock.monotonic()
+            verdict = database.quick_check()
+            log.info(
+                "database_checked",
+                database=database.name,
+                verdict=verdict,
+                seconds=round(self._clock.monotonic() - began, 1),
+            )
+            if verdict != "ok":
+                self._condemn(database.name, verdict)
+
     def check_at_night(self) -> bool:
         """Check every file thoroughly if this night's check has not been made; whether it was made now."""
         if not self._files or not self._claim():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,17 @@ def _watch(flask: Flask) -> None:
         warden.start()
 
 
+def _examine(flask: Flask) -> None:
+    """Large files are checked while deliveries are taken; one that is damaged is marked, and no worker acts on it."""
+    kiitos = flask.extensions.get("kiitos")
+    if kiitos is None or not kiitos.store.unchecked:
+        return
+    from connector.integrity import Integrity
+
+    check = Integrity(kiitos.store, kiitos.clock).check_the_rest
+    threading.Thread(target=check, name="integrity", daemon=True).start()
+
+
 def _trace(flask: Flask) -> None:
     kiitos = flask.extensions.get("kiitos")
     if kiitos is not None:
@@ -115,6 +127,7 @@ def _work(target: str, config: str, stop_timeout: int, listener: socket) -> int:
         app = create_asgi(flask)
         _watch(flask)
         _trace(flask)
+        _examine(flask)
     except KiitosError as error:  # one line for the operator; a worker that cannot start ends the server
         log.get_log("serve").error("cannot_start", code=error.code, reason=error.message)
         return EX_CONFIG

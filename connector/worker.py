@@ -23,7 +23,7 @@ from connector.dispatching import HandingOut
 from connector.errors import KiitosError, StoreUnavailable
 from connector.housekeeping import Housekeeping
 from connector.housekeeping import next_due as house_due
-from connector.intake import FIRST, WAKE, Intake
+from connector.intake import WAKE, Intake
 from connector.integrity import Integrity
 from connector.ledger import Ledger
 from connector.log import get_log
@@ -151,20 +151,22 @@ class Worker:
         return Tick(taken, woken, acted, self.privacy.work() + self.alarms.work() + kept)
 
     def _wake_all(self) -> int:
-        """Let runs go on. Of a crowd those with order messages come first, however many wait before them."""
+        """Let runs go on. Of a crowd those with order messages come first, however many wait before them: where there
+        are any, their messages leave before the rest is woken."""
         woken = self._wake()
         if woken < WAKE:
             return woken
+        first = self.intake.wake_first() if self._inline else 0
+        if first:
+            return woken + first
         until = self._clock.monotonic() + WAKE_FOR
-        steps = [(self.intake.wake_first, FIRST)] if self._inline else []
-        for wake, batch in (*steps, (self._wake, WAKE)):
-            for _ in range(WAKE_ROUNDS):
-                if self._clock.monotonic() > until:
-                    return woken
-                count = wake()
-                woken += count
-                if count < batch:
-                    break
+        for _ in range(WAKE_ROUNDS):
+            if self._clock.monotonic() > until:
+                break
+            count = self._wake()
+            woken += count
+            if count < WAKE:
+                break
         return woken
 
     def _adopt(self) -> None:

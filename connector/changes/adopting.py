@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connector.app import Kiitos
-from connector.changes.applying import Applied, apply_shop
+from connector.changes.applying import Applied, Refused, apply_shop
 from connector.changes.files import Files, with_flows
 from connector.changes.planning import Choices, Plan, ShopPlan, make_plan
 from connector.changes.targets import Target, target_of_files
@@ -33,13 +33,8 @@ def adopt(kiitos: Kiitos) -> int:
     plan = _plan(kiitos, files, choices)
     count = 0
     for shop in plan.changed:
-        if kiitos.config.flows.by_hand and shop.state:
-            continue
-        count += _adopt(kiitos, shop, choices)
-    for shop in () if kiitos.config.flows.by_hand else plan.refused:
-        # Nobody is there to be asked, and new runs have to begin with something: those in flight stay as they are.
-        log.error("people_not_moved", shop_id=shop.shop_id, reason="; ".join(shop.refusals))
-        count += _adopt(kiitos, _finishing(shop), replace(choices, overriding=True, default=Migration.FINISH))
+        if not (kiitos.config.flows.by_hand and shop.state):
+            count += _adopt(kiitos, shop, choices)
     adrift = [shop.shop_id for shop in plan.changed if shop.state] if kiitos.config.flows.by_hand else []
     if adrift:
         log.warning("flows_adrift", shops=len(adrift), first=adrift[0], hint="kiitos flows plan, kiitos flows apply")
@@ -89,7 +84,7 @@ def _plan(kiitos: Kiitos, files: Files, choices: Choices) -> Plan:
     sources = Sources()
     targets = targets_of(files, sources)
     with kiitos.store.work.read() as tx:
-        return make_plan(tx, targets, applied.newest(tx), choices)
+        return make_plan(tx, targets, applied.newest(tx), choices, people=False)
 
 
 def targets_of(files: Files, sources: Sources) -> Sequence[Target]:
@@ -110,7 +105,13 @@ def _adopt(kiitos: Kiitos, shop: ShopPlan, choices: Choices) -> int:
     """Running processes need not read again what they have read: the generation they know moves on with ours."""
     with kiitos.store.work.read() as tx:
         before = connecting.generation(tx)
-    done = apply_shop(kiitos, shop, choices, who=_NOBODY, what=START if shop.state else FIRST)
+    what = START if shop.state else FIRST
+    done = apply_shop(kiitos, shop, choices, who=_NOBODY, what=what)
+    if isinstance(done, Refused) and done.undecided and not kiitos.config.flows.by_hand:
+        # Nobody is there to be asked, and new runs have to begin with something: those in flight stay as they are.
+        log.error("people_not_moved", shop_id=shop.shop_id, reason="; ".join(done.why))
+        finishing = replace(choices, overriding=True, default=Migration.FINISH)
+        done = apply_shop(kiitos, _finishing(shop), finishing, who=_NOBODY, what=what)
     if not isinstance(done, Applied):
         return 0  # another worker was first
     kiitos.applied[shop.shop_id] = done.state.state

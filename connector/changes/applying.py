@@ -35,10 +35,12 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A shop that was left exactly as it was, for these reasons."""
+    """A shop that was left exactly as it was, for these reasons. `undecided`: nobody said where people in flight go
+    on."""
 
     shop_id: str
     why: tuple[str, ...]
+    undecided: bool = False
 
 
 def apply_shop(
@@ -63,7 +65,7 @@ def _in_one(
             return Refused(plan.shop_id, ("something else was applied meanwhile; look at a new plan",))
         (fresh,) = make_plan(tx, [target], {plan.shop_id: running} if running else {}, choices).shops
         if fresh.refusals:
-            return Refused(plan.shop_id, fresh.refusals)
+            return Refused(plan.shop_id, fresh.refusals, undecided=not target.faults)
         for entry in target.entries:
             flow_store.save(tx, plan.shop_id, entry.flow_id, entry.version, target.texts[entry.flow_id], now)
         state = AppliedState(
@@ -92,7 +94,10 @@ def _migrate(
         read = Flow.from_json(plan.target.texts[change.flow_id], kiitos.registry.steps)
         flow = replace(read, version=change.after.version)  # what runs are pinned to, whoever wrote the text
     migration = _Migration(tx, kiitos, plan.shop_id, change, flow, choices.steps_of(change.flow_id), now)
-    if change.positions:
+    if migration.leaves_all:
+        if change.runs:
+            counts["left"] = change.runs  # counted in this transaction: a million need not be read one by one
+    elif change.positions:
         version = change.after.version if change.after else ""
         for number, run in enumerate(runs.on_other_versions(tx, plan.shop_id, change.flow_id, version, _PAGE), start=1):
             counts[migration.take(run)] += 1
@@ -131,12 +136,17 @@ class _Migration:
         self.now = now
         self._old: dict[str, Mapping[str, Any]] = {}
 
+    @property
+    def leaves_all(self) -> bool:
+        """Whether everybody stays on the version they are on."""
+        return self.change.how is Migration.FINISH or (self.flow is None and self.change.how is not Migration.END)
+
     def take(self, run: Run) -> str:
         """Migrate one run; `moved`, `left` or `ended`."""
         how = self.change.how
         if how is Migration.END:
             return self._end(run, "the flow was changed")
-        if how is Migration.FINISH or self.flow is None:
+        if self.leaves_all or self.flow is None:
             return "left"
         before, after = self._text(run.version), self.flow.document
         old, new = steps_of(before), steps_of(after)

@@ -191,9 +191,15 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def make_plan(tx: Tx, targets: Sequence[Target], states: Mapping[str, AppliedState], choices: Choices) -> Plan:
-    """Compare what runs with what is to run. Reads only."""
-    return Plan(tuple(_shop(tx, target, states.get(target.shop_id), choices) for target in targets))
+def make_plan(
+    tx: Tx, targets: Sequence[Target], states: Mapping[str, AppliedState], choices: Choices, *, people: bool = True
+) -> Plan:
+    """Compare what runs with what is to run. Reads only.
+
+    Without `people` nobody in flight is counted, so none is refused either: for who has it applied at once, which
+    counts them (a second for each million).
+    """
+    return Plan(tuple(_shop(tx, target, states.get(target.shop_id), choices, people) for target in targets))
 
 
 def find_orphans(tx: Tx, states: Mapping[str, AppliedState], known: Collection[str]) -> tuple[Orphan, ...]:
@@ -214,7 +220,7 @@ def _version(entry: AppliedFlow | None) -> str:
     return entry.version if entry else ""
 
 
-def _shop(tx: Tx, target: Target, state: AppliedState | None, choices: Choices) -> ShopPlan:
+def _shop(tx: Tx, target: Target, state: AppliedState | None, choices: Choices, people: bool) -> ShopPlan:
     number = state.state if state else 0
     if target.faults:
         return ShopPlan(target=target, state=number, mapping=choices.mapping)
@@ -226,8 +232,9 @@ def _shop(tx: Tx, target: Target, state: AppliedState | None, choices: Choices) 
         if flow_id not in before or flow_id not in after or not _alike(before[flow_id], after[flow_id])
     ]
     standing: dict[str, list[runs.Standing]] = defaultdict(list)
-    if wanted:
-        for each in runs.positions(tx, target.shop_id):
+    if wanted and people:
+        settled = [entry.version for entry in target.entries]
+        for each in runs.positions(tx, target.shop_id, settled):
             standing[each.flow_id].append(each)
     changes = tuple(
         _change(tx, target, before.get(flow_id), after.get(flow_id), standing[flow_id], choices) for flow_id in wanted

@@ -17,8 +17,10 @@ LOCK = ".starting"
 """After the name of a database that is a file: whom its processes wait for while one of them changes the schema."""
 
 
-def open_store(config: Config, clock: Clock) -> Store:
-    """Raises what `Store.open` raises, and what a backup raises: a start that cannot be taken back does not happen
+def open_store(config: Config, clock: Clock, within: float | None = None) -> Store:
+    """`within` is how many seconds the check of each file may take (`Store.open`).
+
+    Raises what `Store.open` raises, and what a backup raises: a start that cannot be taken back does not happen
     (`kiitos db upgrade --no-backup` does it all the same).
 
     Processes that start together wait for the first of them: what it has half made is no older version's.
@@ -31,16 +33,16 @@ def open_store(config: Config, clock: Clock) -> Store:
                     from connector.keeping.upgrading import secure
 
                     secure(store, config, clock)
-                return _open(config)
-    return _open(config)
+                return _open(config, within)
+    return _open(config, within)
 
 
 def _attach(config: Config) -> Store:
     return Store.attach(config.app.database, inbox_url=config.app.inbox)
 
 
-def _open(config: Config) -> Store:
-    return Store.open(config.app.database, inbox_url=config.app.inbox)
+def _open(config: Config, within: float | None) -> Store:
+    return Store.open(config.app.database, inbox_url=config.app.inbox, within=within)
 
 
 def _is_older(store: Store) -> bool:

@@ -21,15 +21,21 @@ def mark_of(database: Sqlite) -> Path:
     return database.path.with_name(database.path.name + ".damaged")
 
 
-def examine(database: Sqlite) -> None:
-    """Check before use: quickly, or thoroughly when the file is marked. Raises `StoreDamaged`."""
+def examine(database: Sqlite, within: float | None = None) -> bool:
+    """Check before use: quickly, or thoroughly when the file is marked. Raises `StoreDamaged`.
+
+    False when `within` seconds were not enough to check quickly: then nothing is known yet.
+    """
     mark = mark_of(database)
     marked = mark.exists()
-    verdict = database.integrity_check() if marked else database.quick_check()
+    verdict = database.integrity_check() if marked else database.quick_check(within)
+    if not verdict:
+        return False
     if verdict != "ok":
         raise StoreDamaged(f"{database.name} failed its check ({verdict}); {ADVICE}", database=database.name)
     if marked:
         mark.unlink(missing_ok=True)
+    return True
 
 
 def condemn(database: Sqlite, verdict: str) -> None:

@@ -277,11 +277,12 @@ class Standing:
     people: int
 
 
-def positions(tx: Tx, shop_id: str) -> list[Standing]:
-    """Where the shop's people in flight stand."""
+def positions(tx: Tx, shop_id: str, but: Sequence[str] = ()) -> list[Standing]:
+    """Where the shop's people in flight stand, those on versions of `but` left out: of a million only who has to move
+    is worth counting people of. A version is a hash of its flow, so no two flows share one."""
     return [
         Standing(row["flow_id"], row["version"], row["step"], RunStatus.of(row["status"]), row["runs"], row["people"])
-        for row in tx.all("run_positions", shop_id=shop_id)
+        for row in tx.all("run_positions", shop_id=shop_id, but=id_list(but))
     ]
 
 

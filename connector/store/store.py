@@ -26,19 +26,29 @@ class Store:
         self.work = work
         self.inbox = inbox
         self.dialect = work.dialect
+        self.unchecked: list[Sqlite] = []
 
     @classmethod
-    def open(cls, url: str, *, inbox_url: str | None = None, migrate: bool = True, check: bool = True) -> Store:
+    def open(
+        cls,
+        url: str,
+        *,
+        inbox_url: str | None = None,
+        migrate: bool = True,
+        check: bool = True,
+        within: float | None = None,
+    ) -> Store:
         """Open by URL: `sqlite:///var/work.db`, `sqlite:////absolute/work.db`, `postgresql://...`, or
         `sqlite://:memory:` (temporary files that vanish with the store; for tests).
 
-        `check` runs SQLite's `quick_check` on existing files; without `migrate` the schema must be current.
+        `check` runs SQLite's `quick_check` on existing files; where `within` seconds are not enough for one, it is
+        left in `unchecked`, for `connector.integrity.check_the_rest`. Without `migrate` the schema must be current.
         Raises `StoreUnavailable` for a damaged or unusable database, `ConfigError` for an unknown URL or a schema of
         another version.
         """
         store = cls.attach(url, inbox_url=inbox_url)
         try:
-            store._prepare(migrate=migrate, check=check)
+            store._prepare(migrate=migrate, check=check, within=within)
         except BaseException:
             store.close()
             raise
@@ -68,10 +78,10 @@ class Store:
         weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
         return store
 
-    def _prepare(self, *, migrate: bool, check: bool) -> None:
+    def _prepare(self, *, migrate: bool, check: bool, within: float | None = None) -> None:
         for database in self.files():
-            if check and database.path.exists():
-                integrity.examine(database)
+            if check and database.path.exists() and not integrity.examine(database, within):
+                self.unchecked.append(database)
         act = migrate_schema if migrate else verify
         act(self.inbox, "inbox")
         act(self.work, "work")

@@ -169,7 +169,7 @@ def test_whoever_seals_something_new_must_have_it_rotated() -> None:
         if re.search(r"vault\.encrypt\(", path.read_text("utf-8"))
     }
     assert uses == {
-        "connector/app.py",
+        "connector/credentials.py",
         "connector/store/connecting.py",
         "connector/store/push_subscriptions.py",
         "connector/store/sealing.py",

@@ -114,7 +114,7 @@ def live_a_night(folder: Path, channel: Counting) -> str:
 def test_control_without_checks_it_would_send_from_damaged_files(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(integrity, "examine", lambda database: None)
+    monkeypatch.setattr(integrity, "examine", lambda database, within=None: True)
     monkeypatch.setattr(Integrity, "check_at_night", lambda self: False)
     monkeypatch.setattr(Integrity, "sound", lambda self: True)
     for folder in copies(template, tmp_path):
@@ -171,6 +171,34 @@ def test_a_marked_file_is_checked_thoroughly_at_the_start(template: Path, tmp_pa
         assert not watch.sound()
         assert not Integrity(store, clock).check_at_night(), "once a night, whoever comes"
     assert (folder / "kiitos.db.damaged").exists()
+
+
+def test_a_receiver_takes_deliveries_before_a_large_file_is_checked_and_no_worker_sends_from_it(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that is cut short leaves the file for later; later the damage is found, and marks it."""
+    folder, channel = tmp_path / "large", Counting()
+    shutil.copytree(template, folder)
+    with closing(Sqlite(folder / "kiitos.db")) as database:
+        connection = database._session().connection
+        connection.set_progress_handler(lambda: 1, 1)  # as `Connection.interrupt` of a check that takes too long
+        assert database.quick_check(within=60.0) == ""
+        connection.set_progress_handler(None, 1)
+        assert database.quick_check(within=60.0) == "ok"
+    monkeypatch.setattr(Sqlite, "quick_check", lambda self, within=None: "page 7 is garbled" if within is None else "")
+    with closing(Store.open(f"sqlite:///{folder}/kiitos.db", within=0.5)) as store:
+        assert [each.name for each in store.unchecked] == ["kiitos.db", "inbox.db"]
+        watch = Integrity(store, ManualClock(START))
+        assert watch.sound(), "nothing is known against it yet"
+        watch.check_the_rest()
+        assert not watch.sound()
+        assert store.unchecked == []
+    monkeypatch.undo()
+    assert (folder / "kiitos.db.damaged").read_text() == "page 7 is garbled\n"
+    with closing(Installation(folder, channel)) as here:
+        (folder / "kiitos.db.damaged").write_text("page 7 is garbled\n")
+        assert here.worker().tick() == Tick()
+        assert not channel.taken
 
 
 def lose_an_index_entry(database: Sqlite) -> None:

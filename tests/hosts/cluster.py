@@ -25,7 +25,7 @@ from connector.app import load
 from connector.clock import SystemClock
 from flows.addressing import derive_token
 from tests.hosts.net import SUBNET, Host, Network
-from tests.kill.product import THANKS
+from tests.kill.product import ASKING
 from tests.store.conftest import _programs
 
 KIITOS = Path(sys.executable).with_name("kiitos")
@@ -94,7 +94,7 @@ class Cluster:
                 "app.toml": _APP.format(
                     port=PORT, gate=self.network.gate, sink_port=self.sink_port, domain=corpus.SHOP_DOMAIN
                 ),
-                "thanks.toml": THANKS,
+                "thanks.toml": ASKING,
                 "master.key": "k1=" + base64.b64encode(b"hosts test key, 32 bytes long...").decode(),
                 "endpoint.key": "hosts",
                 "webhook.secret": corpus.SECRET.decode(),

@@ -79,7 +79,7 @@ rate = "1000/s"
 """
 
 # Marketing class, sent at once: so that "never twice" is exercised as well as "at most once more".
-THANKS = """
+ASKING = """
 id = "thanks"
 title = "Ask at once"
 trigger = "order.paid"
@@ -141,7 +141,7 @@ class Product:
         tables = [_SHOP.format(name=name, domain=door.domain, channel=way) for name, (way, door) in shops.items()]
         files = {
             "app.toml": _APP.format(port=port, channels=channels, shops="".join(tables)),
-            "thanks.toml": THANKS,
+            "thanks.toml": ASKING,
             "master.key": "k1=" + base64.b64encode(b"kill test key, 32 bytes long ...").decode(),
             "provider.key": GOOD_KEY,
             "webhook.secret": corpus.SECRET.decode(),

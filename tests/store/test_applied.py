@@ -72,6 +72,7 @@ def test_people_are_counted_by_step_and_runs_migrated_by_rev(store: Store) -> No
     with store.work.read() as tx:
         found = {(at.version, at.step): (at.runs, at.people) for at in runs.positions(tx, "s")}
         assert found == {("v1", 1): (2, 1), ("v1", 2): (1, 1), ("v2", 1): (1, 1)}
+        assert {at.version for at in runs.positions(tx, "s", ["v1"])} == {"v2"}
         assert [each.id for each in runs.on_other_versions(tx, "s", "f", "v2", 1)] == ["a", "b", "c"]
     with store.work.transaction() as tx:
         for each in runs.on_other_versions(tx, "s", "f", "v2", 2):

@@ -19,9 +19,9 @@ SELECT * FROM applied_states WHERE shop_id = :shop_id ORDER BY state DESC LIMIT 
 SELECT * FROM applied_states WHERE shop_id = :shop_id AND state = :state
 
 -- run_positions --
--- Where a shop's people in flight stand, by flow and version.
+-- Where a shop's people in flight stand, by flow and version, but for those on versions that are to be passed over.
 SELECT flow_id, version, step, status, COUNT(*) AS runs, COUNT(DISTINCT COALESCE(email_key, run_id)) AS people FROM runs
-WHERE shop_id = :shop_id AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other')
+WHERE shop_id = :shop_id AND version NOT IN (SELECT value FROM {json_texts}(:but)) AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other')
 GROUP BY flow_id, version, step, status ORDER BY flow_id, version, step, status
 
 -- run_on_other_versions --
