@@ -62,8 +62,9 @@ burst: setup           ## one shop's order behind another's 100,000 (ORDERS=1000
 bench: setup           ## ratios to this machine's limits (ARGS=--quick for a minute's run)
 	@$(RUN)/python -m bench $(ARGS)
 
-screenshots: setup     ## pictures of the main messages into docs/images/mail (needs Chromium)
+screenshots: setup     ## pictures of the main messages and pages into docs/images (needs Chromium)
 	@$(RUN)/python scripts/screenshots.py
+	@$(RUN)/python scripts/page_pictures.py
 
 wheel: setup           ## the wheel in dist/, the same bytes from the same commit
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(RUN)/python -m hatchling build -t wheel

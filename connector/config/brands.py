@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -18,6 +19,9 @@ from connector.model.brand import DARK
 from connector.model.colour import HEX, READABLE, contrast
 
 FOLDER = "brands"
+LARGEST_LOGO = 48 * 1024
+"""Bytes of `page_logo`: it is a part of every hosted page."""
+_PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 _FONT = re.compile(r"[A-Za-z0-9 ,'-]{1,200}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 _TEXT_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
@@ -43,7 +47,7 @@ def read_brand(document: Mapping[str, Any], directory: Path, name: str | None, w
         faults.append("brands: should be a table")
         return Brand()
     if name in brands:
-        return _Reader(f"brands.{name}", faults).read(name, brands[name])
+        return _Reader(f"brands.{name}", directory, faults).read(name, brands[name])
     path = directory / FOLDER / f"{name}.toml"
     if not path.is_file() or path.parent.resolve() != (directory / FOLDER).resolve():
         beside = [entry.stem for entry in (directory / FOLDER).glob("*.toml")]
@@ -54,7 +58,7 @@ def read_brand(document: Mapping[str, Any], directory: Path, name: str | None, w
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         faults.append(f"{FOLDER}/{path.name}: cannot be read: {error}")
         return Brand()
-    return _Reader(f"{FOLDER}/{path.name}:", faults).read(name, table)
+    return _Reader(f"{FOLDER}/{path.name}:", directory, faults).read(name, table)
 
 
 def read_folders(directory: Path, named: str | list[str] | None, where: str, faults: list[str]) -> tuple[Path, ...]:
@@ -73,8 +77,9 @@ def read_folders(directory: Path, named: str | list[str] | None, where: str, fau
 class _Reader:
     """One brand. A value with a fault is noted and left out."""
 
-    def __init__(self, place: str, faults: list[str]) -> None:
+    def __init__(self, place: str, directory: Path, faults: list[str]) -> None:
         self.place = place
+        self.directory = directory
         self.faults = faults
 
     def read(self, name: str, table: Any) -> Brand:
@@ -85,7 +90,7 @@ class _Reader:
             "logo_url": self._url, "logo_width": self._number, "corners": self._number, "accent": self._colour,
             "font": self._font, "light": self._palette, "dark": self._palette, "voice": self._voice,
             "signature": self._by_language, "note": self._by_language, "legal": self._lines, "social": self._social,
-            "readers": self._readers,
+            "readers": self._readers, "page_logo": self._logo,
         }  # fmt: skip
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -95,7 +100,8 @@ class _Reader:
             found = known[key](key, value)
             if found is not None:
                 values[key] = found
-        digest = hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        told = {**table, "page_logo": values.get("page_logo")}  # another picture under the same name is another brand
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return Brand(name=name, key=digest, **values)
 
     def _url(self, key: str, value: Any) -> Any:
@@ -103,6 +109,16 @@ class _Reader:
         if parts is not None and parts.scheme in ("https", "http") and parts.hostname:
             return str(value)
         return self._fault(key, "should be a whole address, such as https://shop.example/logo.png")
+
+    def _logo(self, key: str, value: Any) -> Any:
+        path = (self.directory / value).resolve() if isinstance(value, str) else None
+        if path is None or not path.is_relative_to(self.directory.resolve()) or not path.is_file():
+            return self._fault(key, "should be a picture beside app.toml, such as brands/logo.png")
+        picture = path.read_bytes()
+        kind = next((kind for magic, kind in _PICTURES.items() if picture.startswith(magic)), None)
+        if kind is None or len(picture) > LARGEST_LOGO:
+            return self._fault(key, f"should be a PNG, JPEG or WebP of at most {LARGEST_LOGO // 1024} KB")
+        return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
     def _number(self, key: str, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST[key]:

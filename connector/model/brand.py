@@ -29,13 +29,15 @@ class Brand:
     `accent` is the colour of buttons, `corners` and `logo_width` are pixels, `font` a CSS font stack. `voice` replaces
     single texts: language to `template.key` to text; `signature` (lines) and `note` (a sentence of the footer) are by
     language; `legal` are the footer's lines; `social` pairs of name and address; `readers` what
-    share of its messages is read in which mail client. `key` is a digest of it all.
+    share of its messages is read in which mail client. `page_logo` is the picture at the head of hosted pages as a
+    `data:` address: they load nothing from anywhere. `key` is a digest of it all.
     """
 
     name: str = ""
     key: str = ""
     logo_url: str | None = None
     logo_width: int = 140
+    page_logo: str | None = None
     accent: str | None = None
     light: Palette = Palette()
     dark: Palette = DARK

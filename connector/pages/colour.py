@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from connector.model.colour import READABLE, contrast, ink_on
+from connector.model.colour import READABLE, READABLE_LARGE, contrast, ink_on
 
-__all__ = ["accent_of", "contrast", "ink_on", "visible_on"]
+__all__ = ["READABLE_LARGE", "accent_of", "contrast", "ink_on", "visible_on"]
 
 DEFAULT = "#1f5c4d"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")

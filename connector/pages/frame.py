@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from connector.clock import Clock
 from connector.config import Config
 from connector.errors import StoreCollision, StoreUnavailable
-from connector.model import Shop
-from connector.pages import colour
+from connector.model import Brand, Shop
+from connector.pages.theme import theme_of
 from connector.secrets import Vault
 from connector.store import links
 from connector.store.db import Tx
@@ -32,7 +32,6 @@ PREFIX = "/p"
 GUARDED = (f"{PREFIX}/", "/connect", "/c/")
 T = TypeVar("T")
 _TOKEN = re.compile(r"[0-9a-z]{16,64}")
-_CARD, _CARD_DARK, _INK, _INK_DARK = "#ffffff", "#202725", "#1d2421", "#eef2f0"
 _MOVES = 5
 
 # Never cached, never framed, no referrer: the address of these pages is a credential.
@@ -147,7 +146,7 @@ def page(
         dir=direction(language),
         nonce=g.nonce,
         shop_name=shop.name if shop is not None else "",
-        **_colours(shop),
+        theme=theme_of(shop, _brand(shop)),
         **values,
     )
     return make_response(body, status)
@@ -158,14 +157,9 @@ def gone(status: int = 404) -> Response:
     return page("message.html", None, None, status, title="gone.title", text="gone.text")
 
 
-def _colours(shop: Shop | None) -> dict[str, str]:
-    accent = colour.accent_of(shop.accent_color if shop is not None else colour.DEFAULT)
-    return {
-        "accent": accent,
-        "on_accent": colour.ink_on(accent),
-        "mark": colour.visible_on(accent, _CARD, _INK),
-        "mark_dark": colour.visible_on(accent, _CARD_DARK, _INK_DARK),
-    }
+def _brand(shop: Shop | None) -> Brand | None:
+    catalog = application().runner.catalog
+    return catalog.settings(shop.id).brand if shop is not None and catalog.knows(shop.id) else None
 
 
 def guard(app: Flask) -> None:
