@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from connector.config.loyalty import Programme
 from connector.contracts import Access, PlatformAdapter
 from connector.model import EffectStatus, Event, EventKind, Run, RunStatus, ShopStatus
 from connector.simulate.acts import Act, Uncovered
@@ -23,7 +24,7 @@ from connector.simulate.knowing import Knowing
 from connector.simulate.leaving import Leaving
 from connector.simulate.outcome import DROPPED, HELD, SENT, WAITING, Deed, Lived, worth_of
 from connector.simulate.story import Moment
-from connector.simulate.walks import Walks
+from connector.simulate.walks import COVERED, Walks
 from connector.store.runs import NEVER
 from flows.catalog import Catalog
 from flows.definition import Flow, is_about_people
@@ -47,6 +48,7 @@ _STEPS = frozenset(
     }
 )
 """Steps whose effects are messages by e-mail or acts on the platform, and nothing else."""
+_OF_LOYALTY = frozenset({"points", "tier", "badge", "challenge"})
 
 
 def why_not(catalog: Catalog, shop_id: str) -> str:
@@ -58,8 +60,18 @@ def why_not(catalog: Catalog, shop_id: str) -> str:
         return "segments"
     if len(catalog.shops_beside(shop_id)) > 1:
         return "several shops of one client"
-    found = (_why_not(flow) for flow in catalog.flows(shop_id))
+    found = (_why_not(flow) for flow in catalog.flows(shop_id) if not _never_begins(flow, settings.loyalty))
     return next(filter(None, found), "")
+
+
+def _never_begins(flow: Flow, loyalty: Programme) -> bool:
+    """Whether a flow begins with nothing that a covered life holds. What a shop tells of its goods, visitors and
+    sign-ups makes the whole life `Uncovered`, and so does the message that would bring a goodbye; points and tiers
+    are told by a programme that is switched on."""
+    if flow.schedule is not None or flow.segment is not None:
+        return False
+    kinds = {kind.partition(".")[0] for kind in flow.trigger}
+    return kinds.isdisjoint(COVERED) and (not loyalty or kinds.isdisjoint(_OF_LOYALTY))
 
 
 def _why_not(flow: Flow) -> str:

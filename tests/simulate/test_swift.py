@@ -35,6 +35,11 @@ COVERED = {
     *("referral_reward", "returns_help", "review_request", "thank_you", "welcome"),
 }
 """Flows of the library that need nothing the short way does not do."""
+ELSEWHERE = {
+    *("back_in_stock", "browse_reminder", "opt_in", "points_expiring", "price_news", "sunset", "tier_near"),
+    "tier_reached",
+}
+"""Flows that begin with what makes a life go the long way."""
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def test_what_is_covered_of_the_library() -> None:
             continue  # it needs what this shop's file does not have
         assert not why or name.replace("_", "-") in why
         covered |= set() if why else {name}
-    assert covered == COVERED
+    assert covered == COVERED | ELSEWHERE
 
 
 @pytest.mark.parametrize("name", sorted(COVERED))
@@ -89,6 +94,23 @@ def test_all_of_them_together() -> None:
     assert differing == 0
     assert short > 0.8 * len(people)
     assert deeds > 100
+
+
+@pytest.mark.parametrize("limits", [{}, {"limits": {"saturation": {"after": 1, "slowest": 8, "goodbye": 3}}}])
+def test_flows_that_begin_elsewhere_stand_beside(limits: dict[str, Any]) -> None:
+    """Whom a goodbye would be said to goes the long way, and nobody else does because of it."""
+    people = [*past(7, orders=10), *past(8, orders=10)]
+    book = playbook(["review_request", "thank_you", "order_confirmation", *sorted(ELSEWHERE)], **limits)
+    differing, short, deeds = differences(book, people, window(300))
+    assert differing == 0
+    assert deeds > 40
+    assert (short == len(people)) is not bool(limits)
+
+
+def test_a_programme_that_tells_of_points_goes_the_long_way() -> None:
+    loyalty = {"loyalty": {"return_window": "14d", "rules": {"spend": {"kind": "spend", "points": 1, "per": "1 EUR"}}}}
+    assert "tier-reached" in why_not(playbook(["tier_reached"], **loyalty).catalog(Registry()), SHOP)
+    assert not why_not(playbook(["order_confirmation"], **loyalty).catalog(Registry()), SHOP)
 
 
 LIMITS: list[dict[str, Any]] = [
