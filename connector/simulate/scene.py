@@ -42,6 +42,7 @@ from flows.composing import Case, Composed
 from flows.history import remember
 from flows.outbox import Outbox
 from flows.outcomes import Prepared
+from flows.triggers.forms import SilenceTrigger
 
 ROUNDS = 10_000
 """A flow that never comes to rest at one moment is a fault of ours: say so instead of turning for ever."""
@@ -120,8 +121,12 @@ class Scene:
         self._unseen: list[Event] = []
         flows = self._kiitos.catalog.flows(self.shop.id)
         self._heard = frozenset(kind for flow in flows for kind in flow.event_kinds)
-        # Time and segments are moved by any news, and that an order is sent or delivered follows from its parcels'.
-        moved = self._waits or bool(self._kiitos.catalog.segments(self.shop.id))
+        # Dates and segments are moved by any news, a silence by what ends it, and that an order is sent or delivered
+        # follows from its parcels'.
+        schedules = [flow.schedule for flow in flows if flow.schedule is not None]
+        silences = [schedule for schedule in schedules if isinstance(schedule, SilenceTrigger)]
+        self._heard |= {kind for silence in silences for kind in silence.after}
+        moved = len(silences) < len(schedules) or bool(self._kiitos.catalog.segments(self.shop.id))
         self._sees_all = moved or bool(self._heard & _FOLLOWS)
         self._books = Bookkeeping(self._kiitos, resting=not self._kiitos.catalog.segments(self.shop.id))
         self._access = Access(shop=self.shop, secrets={}, clock=self.clock)

@@ -130,14 +130,30 @@ steps = [
 """
 
 
-@pytest.mark.parametrize("flows", [("order_confirmation",), ("parcels.toml",)])
+SILENT = """
+id = "silent"
+trigger = { silence = "9d", after = "order.created" }
+purpose = "transactional"
+reentry = "ignore"
+cancel_on = ["order.created"]
+steps = [
+  { id = "one", do = "send", template = "order_confirmation", when = ["customer.lifetime.orders >= 1"] },
+  { id = "rest", do = "wait", span = "6d" },
+  { id = "two", do = "send", template = "order_confirmation", when = ["customer.lifetime.orders >= 1"] },
+]
+"""
+
+
+@pytest.mark.parametrize("flows", [("order_confirmation",), ("parcels.toml",), ("silent.toml",)])
 def test_news_that_no_flow_listens_to_is_known_in_time(flows: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "parcels.toml").write_text(PARCELS)
+    (tmp_path / "silent.toml").write_text(SILENT)
     book = playbook(flows, tmp_path)
     people = past(4, orders=12)
     ours = essence(looked_back(book, people, window(150)).deeds)
     assert ours == without_subject(really(book, [moment for person in people for moment in person], window(150)))
-    wanted = {"parcels": {"away", "here"}, "order-confirmation": {"confirm"}}[next(iter(ours))[1]]
+    steps = {"parcels": {"away", "here"}, "order-confirmation": {"confirm"}, "silent": {"one", "two"}}
+    wanted = steps[next(iter(ours))[1]]
     assert {each[2] for each in ours} == wanted
 
 
