@@ -115,9 +115,11 @@ def links_for(
     now: datetime,
     survey: bool = False,
     push: bool = False,
+    order_page: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
-    template asks for the survey's page, which no purpose has by itself, and `push` likewise for the notifications'."""
+    template asks for the survey's page, which no purpose has by itself, and `push` likewise for the notifications',
+    `order_page` for the page of an order."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -130,6 +132,8 @@ def links_for(
 
     if push and recipient.email_key is not None and recipient.medium == "email":
         found["push"] = page("push", "push", {"address": recipient.email_key}, recipient.email_key)
+    if order_page and order is not None and recipient.of_order:
+        found["order_page"] = page("order", "order", {"order": order.id}, order.id)
     if not purpose.needs_consent or recipient.key is None:
         return found
 

@@ -91,6 +91,7 @@ class Composer:
             now=now,
             survey=renderer.mentions(template, "links.survey"),
             push=renderer.mentions(template, "links.push"),
+            order_page=case.settings.growth.order_page and renderer.mentions(template, "links.order_page"),
         )
         if (token := case.facts.event.get(CONFIRM)) is not None:
             links[CONFIRM] = f"{self._base_url}/p/{CONFIRM}/{token}"

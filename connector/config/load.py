@@ -16,6 +16,7 @@ from connector.config.consenting import read_consenting, read_tracking
 from connector.config.dispatching import read_dispatcher
 from connector.config.enclosures import read_enclosures
 from connector.config.generated import generate_secret
+from connector.config.growth import read_growth
 from connector.config.guides import DEFAULT_FOLDER, read_guides
 from connector.config.layering import Layered, merge
 from connector.config.limits import read_limits, read_share
@@ -312,6 +313,7 @@ class _Reader:
         return ShopSettings(
             shop=read_shop(client_id, shop_id, layered),
             loyalty=loyalty,
+            growth=read_growth(layered),
             layered=layered,
             flows=flows,
             secrets=secrets,

@@ -169,6 +169,7 @@ SETTINGS: dict[str, Check] = {
     "double_opt_in": double_opt_in,
     "signup": flag,
     "consent_ip": flag,
+    "order_page": flag,
     "track_clicks": one_of("none", "marketing", "all"),
     "track_opens": flag,
     "links_url": url,

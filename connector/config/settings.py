@@ -10,6 +10,7 @@ from typing import Any
 from connector.config.backups import BackupSettings, ledger_folder, ledger_of, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.dispatching import DispatcherSettings
+from connector.config.growth import GrowthSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.loyalty import Programme
@@ -165,6 +166,7 @@ class ShopSettings:
     sms_parts: int = 8
     email_fallbacks: tuple[str, ...] = ()
     loyalty: Programme = field(default_factory=Programme)
+    growth: GrowthSettings = field(default_factory=GrowthSettings)
 
     def providers(self, medium: str) -> tuple[str, ...]:
         """The channels that carry a medium, the first one first; none where the shop has none."""

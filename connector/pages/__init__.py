@@ -16,6 +16,7 @@ from connector.pages import (
     data,
     failed,
     frame,
+    order,
     preferences,
     proxy,
     push,
@@ -53,6 +54,7 @@ def register(app: Flask) -> None:
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
+    blueprint.add_url_rule("/order/<token>", "order", order.show, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
         rule = f"/push/{name}.js"
         blueprint.add_url_rule(rule, f"push_{name}", script, methods=["GET"], provide_automatic_options=False)

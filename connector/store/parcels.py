@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector import codec
 from connector.clock import from_text, to_text
-from connector.model import Refund, Return, Shipment, ShipmentEvent, ShipmentStatus
+from connector.model import Order, Refund, Return, Shipment, ShipmentEvent, ShipmentStatus
 from connector.store.db import Row, Tx
 
 
@@ -145,3 +145,35 @@ def returns(tx: Tx, shop_id: str, order_id: str) -> list[Return]:
     """Goods that go back, oldest first."""
     rows = tx.all("return_of_order", shop_id=shop_id, order_id=order_id)
     return [codec.decode(row["snapshot"], Return) for row in rows]
+
+
+def estimates(tx: Tx, shop_id: str, order_id: str) -> dict[str, datetime]:
+    """When the carriers of an order's parcels last said each would come."""
+    found: dict[str, datetime] = {}
+    for row in tx.all("shipment_event_of_order", shop_id=shop_id, order_id=order_id):
+        said = codec.decode(row["snapshot"], ShipmentEvent).estimated_delivery_at
+        if said is not None:
+            found[row["shipment_id"]] = said
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A parcel that was delivered, with its order."""
+
+    shipment: Shipment
+    order: Order
+    at: datetime
+
+
+def arrived(tx: Tx, shop_id: str, limit: int) -> list[Arrived]:
+    """The parcels of the shop that were delivered last, the newest first."""
+    rows = tx.all("shipment_arrived", shop_id=shop_id, limit=limit)
+    return [
+        Arrived(
+            codec.decode(row["snapshot"], Shipment),
+            codec.decode(row["order_snapshot"], Order),
+            from_text(row["status_since"]),
+        )
+        for row in rows
+    ]

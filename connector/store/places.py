@@ -6,26 +6,9 @@ impersonal, or the suite fails.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A table that knows people. `read` shows a person's rows, `erase` removes what is personal in them; both take
-    the parameters of `Person.arguments`. `wipe` removes a shop's rows, at most `limit` at a time where it can be many.
-    """
-
-    table: str
-    read: str | None
-    erase: str | None
-    wipe: str | None
-    personal: tuple[str, ...]
-    impersonal: tuple[str, ...] = ()
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
+from connector.store.audience_places import AUDIENCE_PLACES
+from connector.store.place import Place
+from connector.store.place import words as _words
 
 # In the order of erasing: what names the rows of others goes last.
 PLACES: tuple[Place, ...] = (
@@ -351,6 +334,7 @@ PLACES: tuple[Place, ...] = (
         _words("name email_key customer_id"),
         _words("quiet look_at looked_at"),
     ),
+    *AUDIENCE_PLACES,
     Place("shop_figures", None, None, "wipe_shop_figures", (), _words("due_at counted_at figures segments")),
     Place("product_figures", None, None, "wipe_product_figures", (), _words("product_id counted_at figures")),
     Place("recoveries", None, None, "wipe_recoveries", (), _words("order_id via at")),

@@ -126,6 +126,8 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
         given |= {"unsubscribe"}
     if renderer.mentions(name, "links.survey"):
         given |= {"survey"}
+    if renderer.mentions(name, "links.order_page"):
+        given |= {"order_page"}
     if purpose is Purpose.REVIEW:
         given |= {"review"}
     if purpose is Purpose.REFERRAL and codes:

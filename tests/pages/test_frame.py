@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connector.app import create_app
 from connector.errors import StoreUnavailable
+from connector.model import ShipmentStatus
 from connector.pages import colour
 from connector.pages.frame import languages, strings
 from connector.testing.world import World
@@ -34,6 +35,7 @@ ROUTES = {
     "pages.data_post": {"POST"},
     "pages.failed": {"GET", "HEAD"},
     "pages.failed_post": {"POST"},
+    "pages.order": {"GET", "HEAD"},
     "pages.friend": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
@@ -209,6 +211,16 @@ def fields(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
+def order_words() -> set[str]:
+    """States and moments of an order, which its page puts together."""
+    parcel = {status.value for status in ShipmentStatus} - {"other", "cancelled"}
+    moments = parcel | {"ordered", "paid", "partly_refunded", "refunded", "return", "cancelled"}
+    states = {"cancelled", "refunded", "delivered", "partly_delivered", "on_the_way", "partly_sent"}
+    states |= {"being_prepared", "waits_for_payment"}
+    of_parcel = {f"order.is.{state}" for state in parcel | {"sent"}}
+    return of_parcel | {f"order.was.{each}" for each in moments} | {f"order.state.{state}" for state in states}
+
+
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
     kinds = "|".join(sorted({key.partition(".")[0] for key in strings("en")} - {"purpose"}))
@@ -219,6 +231,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     composed |= {f"task.otherwise.{outcome}" for outcome in outcomes}
     purposes = {key for key in strings("en") if key.startswith("purpose.")}
     composed |= {f"preferences.{channel}" for channel in ("email", "sms", "whatsapp")}
+    composed |= order_words()
     files = {path.name for path in PAGES.glob("templates/*.html")}
     assert used - files | composed | purposes == set(strings("en"))
 

@@ -143,6 +143,17 @@ FROM shipments WHERE shop_id = :shop_id AND shipment_id = :shipment_id
 SELECT shipment_id, order_id, status, raw_status, status_at, status_since, snapshot
 FROM shipments WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY shipment_id
 
+-- shipment_arrived --
+-- The parcels that were delivered last, with their orders: how long one takes.
+SELECT s.status_since, s.snapshot, o.snapshot AS order_snapshot
+FROM shipments s JOIN orders o ON o.shop_id = s.shop_id AND o.order_id = s.order_id
+WHERE s.shop_id = :shop_id AND s.status = 'delivered' AND s.snapshot IS NOT NULL AND o.snapshot IS NOT NULL
+ORDER BY s.status_since DESC LIMIT 0 + :limit
+
+-- shipment_event_of_order --
+-- What carriers said of an order's parcels, oldest first.
+SELECT shipment_id, snapshot FROM shipment_events WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY at
+
 -- shipment_event_first --
 -- When a parcel first had a status, by the carrier's word.
 SELECT MIN(at) AS at FROM shipment_events
