@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from connector.config.guides import read_guides
 from connector.testing.fakes.people import BEANS, MUG, Article, Buyer
 from connector.testing.world import SHOPIFY, World
 from tests.pages.life import AINO, NORA, TWO, client, link, order_arrives, snapshot, woo_order_leaves
@@ -23,6 +25,19 @@ SNAPSHOT = (
     " Please mention order #1001 . help@aurora.example Call +358 9 555 0100 Go to the shop"
 )
 """All of the page's words."""
+MUG_GUIDE = """
+titles = ["*kahvimuki*"]
+[en]
+name = "Mug"
+facts = ["Fired twice."]
+steps = ["Rinse it."]
+care = ["By hand."]
+url = "https://shop.example/mug"
+[[en.tips]]
+title = "Warm it up"
+text = "With hot water."
+url = "https://shop.example/tip"
+"""
 
 
 def page(world: World, buyer: Buyer = NORA) -> str:
@@ -109,6 +124,26 @@ def test_one_page_an_order_in_its_buyers_language(world: World) -> None:
     assert "Everything has arrived." in page(world, NORA)
     woo = page(world, Buyer(email="eero@example.test"))
     assert "JJFI65300000000000001" in woo
+
+
+def test_what_to_do_with_it(world: World, tmp_path: Path) -> None:
+    """The merchant's texts about what was bought, in the customer's language, and of nothing else."""
+    (tmp_path / "mug.toml").write_text(MUG_GUIDE, encoding="utf-8")
+    (tmp_path / "tent.toml").write_text('titles = ["*tent*"]\n[en]\nname = "Tent"\nfacts = ["Dry"]\n', encoding="utf-8")
+    faults: list[str] = []
+    guides = read_guides(tmp_path, faults)
+    assert not faults
+    assert len(guides) == 2
+    config = world.kiitos.config
+    world.kiitos.config = replace(
+        config, shops={**config.shops, SHOPIFY: replace(config.shops[SHOPIFY], guides=guides)}
+    )
+    order_arrives(world)
+    said = page(world)
+    told = "Mug Good to know Fired twice. How to begin Rinse it. Tips Warm it up : With hot water. Care By hand."
+    assert f"What to do with it {told} Read or watch more" in said
+    assert "Tent" not in said
+    assert "<script>" not in client(world).get(link(world, NORA, "order")).text
 
 
 def test_cancelled_refunded_and_edited(world: World) -> None:
