@@ -140,7 +140,7 @@ def test_what_to_do_with_it(world: World, tmp_path: Path) -> None:
     )
     order_arrives(world)
     said = page(world)
-    told = "Mug Good to know Fired twice. How to begin Rinse it. Tips Warm it up : With hot water. Care By hand."
+    told = "Mug Good to know Fired twice. How to begin Rinse it. Care By hand. Tips Warm it up : With hot water."
     assert f"What to do with it {told} Read or watch more" in said
     assert "Tent" not in said
     assert "<script>" not in client(world).get(link(world, NORA, "order")).text
