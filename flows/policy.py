@@ -31,7 +31,6 @@ the order, not those about the person: nobody is written to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.clock import to_text
@@ -81,7 +80,7 @@ def check(
         found = fairness()
         if found is None:
             return Defer(now + BUSY, AT_WORK, "another worker is writing to the same person")
-        case = replace(case, fairness=found)
+        case = Case(effect, facts, person, now, found)
         verdict = _first(_FAIR, case)
     verdict = verdict or _too_late(case) or budget(case)
     return verdict or Allow(detail=_grounds(case))

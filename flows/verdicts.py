@@ -124,6 +124,7 @@ class Fairness:
     farewell: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the rules look at. `fairness` is there once the law allows a message of the marketing class."""

@@ -26,7 +26,7 @@ class RunStatus(OpenEnum):
 
     @property
     def ended(self) -> bool:
-        return self in {RunStatus.COMPLETED, RunStatus.EXITED, RunStatus.CANCELLED, RunStatus.FAILED}
+        return self in _RUN_ENDED
 
 
 class EffectStatus(OpenEnum):
@@ -44,7 +44,12 @@ class EffectStatus(OpenEnum):
 
     @property
     def ended(self) -> bool:
-        return self in {EffectStatus.SENT, EffectStatus.UNCERTAIN, EffectStatus.SKIPPED, EffectStatus.FAILED}
+        return self in _EFFECT_ENDED
+
+
+# Not written where they are asked for: that would make a set at each of a dozen questions a step.
+_RUN_ENDED = frozenset({RunStatus.COMPLETED, RunStatus.EXITED, RunStatus.CANCELLED, RunStatus.FAILED})
+_EFFECT_ENDED = frozenset({EffectStatus.SENT, EffectStatus.UNCERTAIN, EffectStatus.SKIPPED, EffectStatus.FAILED})
 
 
 @quick

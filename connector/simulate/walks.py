@@ -324,13 +324,16 @@ class Walks:
 
     def next_due(self) -> datetime | None:
         """When the next run wakes or the next effect is due."""
-        times = [*self.asleep.values(), *(act.due_at for act in self.pending.values())]
-        return min(times, default=None)
+        first = min(self.asleep.values()) if self.asleep else None
+        for act in self.pending.values():
+            if first is None or act.due_at < first:
+                first = act.due_at
+        return first
 
     def wake(self, now: datetime) -> None:
         """Let the runs whose time has come go on."""
         self.now = now
-        due = sorted((at, run_id) for run_id, at in self.asleep.items() if at <= now)[:WAKE]
+        due = sorted([(at, run_id) for run_id, at in self.asleep.items() if at <= now])[:WAKE]
         for run in [self.runs[run_id] for _, run_id in due]:
             self._advance(run, None if run.status is RunStatus.READY else Woke(), self.situation(run))
 
