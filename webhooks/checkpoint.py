@@ -29,7 +29,8 @@ class Checkpointer:
     """A thread on SQLite, nothing on PostgreSQL.
 
     Nothing either on a SQLite library with the WAL-reset bug (promises.md finding 2): there the writer keeps its
-    autocheckpoint, so that one connection both writes and checkpoints. `path` is the inbox's file, if it is one.
+    autocheckpoint, so that one connection both writes and checkpoints; and nothing where Litestream empties the log.
+    `path` is the inbox's file, if it is one.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Checkpointer:
 
     def start(self) -> None:
         """Start the thread where one is needed."""
-        if self._database is None:
+        if self._database is None or self._database.streamed:
             return
         version, safe = sqlite_library()
         if not safe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +101,25 @@ def verify(app: App, name: str, as_json: bool) -> None:
             print_json({**_told(manifest), "verified": True})
         else:
             click.echo(f"{manifest.name}: whole, {manifest.total_rows} rows in {len(manifest.files)} files")
+
+
+@backup.command()
+@click.option("--print", "only_print", is_flag=True, help="Print Litestream's configuration and run nothing.")
+@click.pass_obj
+def stream(app: App, only_print: bool) -> None:
+    """Run Litestream for [backup.litestream] until SIGTERM: a third process beside serve and worker.
+
+    \b
+    It copies both databases second by second; kiitos doctor says when it does not run or lags.
+    Put back with: kiitos restore from litestream
+    """
+    from connector.keeping.streaming import command, document, environment
+
+    if only_print:
+        print_json(document(app.config))
+        return
+    words = command(app.config)
+    os.execve(words[0], words, environment(app.config, os.environ))  # noqa: S606 - no shell; nothing of Python stays
 
 
 def _told(one: Manifest) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -38,10 +39,21 @@ def restore() -> None:
     show_default=True,
     help="Whether an inbox that is whole and newer than the backup stays in place (SQLite).",
 )
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]),
+    help="With `litestream`: the moment to go back to, UTC, such as 2026-11-22T14:30Z.",
+)
 @json_option
 @click.pass_obj
-def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, as_json: bool) -> None:
-    """Put the backup NAME (or `latest`, or a file) in the place of the configured database."""
+def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, at: datetime | None, as_json: bool) -> None:
+    """Put the backup NAME (or `latest`, or a file) in the place of the configured database.
+
+    \b
+    Examples:
+      kiitos restore from latest
+      kiitos restore from litestream     what Litestream copied last ([backup.litestream])
+    """
     from connector.clock import SystemClock
     from connector.keeping.backup import list_backups
     from connector.keeping.restoring import restore as put_back
@@ -49,7 +61,8 @@ def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, as_json: b
     if name == "latest" and not list_backups(app.config.backup):
         click.echo("there are no backups; nothing was changed", err=True)
         raise click.exceptions.Exit(1)
-    done = put_back(app.config, SystemClock(), name, ledgers=ledgers, inbox=inbox)
+    moment = at.replace(tzinfo=UTC) if at else None
+    done = put_back(app.config, SystemClock(), name, ledgers=ledgers, inbox=inbox, at=moment)
     if as_json:
         print_json(
             {

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from connector.config.streaming import stream_faults
 from connector.contracts.step import parse_span
 from connector.errors import ConfigError, near
 
@@ -48,12 +49,13 @@ def backup_faults(value: Any) -> list[str]:
     """What is wrong with the table, as `backup.key: what`."""
     if not isinstance(value, Mapping):
         return ["backup: should be a table"]
-    faults = [_fault(name, item) for name, item in value.items()]
-    return [fault for fault in faults if fault]
+    faults = [_fault(name, item) for name, item in value.items() if name != "litestream"]
+    streamed = stream_faults(value["litestream"]) if "litestream" in value else []
+    return [*(fault for fault in faults if fault), *streamed]
 
 
 def _fault(name: str, item: Any) -> str:
-    known = (*_WORDS, *_SECRETS, *_COUNTS, "recipients")
+    known = (*_WORDS, *_SECRETS, *_COUNTS, "recipients", "litestream")
     if name not in known:
         return f"backup.{name}: unknown key{near(name, known)}"
     if name in _COUNTS:

@@ -15,6 +15,7 @@ from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.loyalty import Programme
 from connector.config.seeing import SeeingSettings
+from connector.config.streaming import StreamSettings, read_stream
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
 from connector.model import Brand, Enclosure, Guide, Purpose, Shop
@@ -232,6 +233,13 @@ class Config:
         """The folder of the send ledger and of the list of the forgotten; no secret is looked up for it."""
         table = self.source.document.get("backup", {})
         return ledger_of(table, self.directory, ledger_folder(self.app.database))
+
+    @property
+    def stream(self) -> StreamSettings | None:
+        """Where Litestream copies the databases to; `None` where it does not, and on PostgreSQL."""
+        if not self.app.database.startswith("sqlite:///") or ":memory:" in self.app.database:
+            return None
+        return read_stream(self.source.document.get("backup", {}), self.directory)
 
     @property
     def clients(self) -> Mapping[str, Mapping[str, Any]]:

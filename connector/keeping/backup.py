@@ -122,7 +122,7 @@ def opened(settings: BackupSettings, name: str, beside: Path) -> Iterator[tuple[
 
     Raises `ConfigError` (no such backup, no key for it) and `StoreUnavailable` (damaged).
     """
-    with _scratch(beside) as folder:
+    with scratch(beside) as folder:
         archive = Path(name)
         if not archive.is_file():
             known = find_backup(settings, name)
@@ -144,12 +144,13 @@ def opened(settings: BackupSettings, name: str, beside: Path) -> Iterator[tuple[
 def scratch_beside(store: Store) -> Iterator[Path]:
     """A private folder on the database's own disk, where a copy of it surely may lie."""
     beside = store.work.path.parent if isinstance(store.work, Sqlite) else Path(tempfile.gettempdir())
-    with _scratch(beside) as folder:
+    with scratch(beside) as folder:
         yield folder
 
 
 @contextlib.contextmanager
-def _scratch(beside: Path) -> Iterator[Path]:
+def scratch(beside: Path) -> Iterator[Path]:
+    """A private folder there that vanishes. Raises `StoreUnavailable` where none can be made."""
     try:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=beside) as name:
             yield Path(name)

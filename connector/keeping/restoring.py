@@ -24,6 +24,7 @@ from connector.errors import ConfigError, StoreUnavailable
 from connector.keeping.archive import Manifest
 from connector.keeping.backup import opened
 from connector.keeping.forgotten import read_forgotten
+from connector.keeping.streaming import forget_local_state, replicated
 from connector.ledger import boot_id
 from connector.log import get_log
 from connector.model import ShopStatus
@@ -41,6 +42,7 @@ from flows.forgetting import subject_key
 MARGIN = timedelta(hours=1)
 """So much before the copy the ledger is read from: clocks differ, and what was being sent is in both."""
 AUTO, KEEP, REPLACE = "auto", "keep", "replace"
+LITESTREAM = "litestream"
 _BATCH = 1000
 
 log = get_log("restore")
@@ -58,9 +60,18 @@ class Outcome:
     aside: tuple[str, ...]
 
 
-def restore(config: Config, clock: Clock, name: str, *, ledgers: Sequence[Path] = (), inbox: str = AUTO) -> Outcome:
+def restore(
+    config: Config,
+    clock: Clock,
+    name: str,
+    *,
+    ledgers: Sequence[Path] = (),
+    inbox: str = AUTO,
+    at: datetime | None = None,
+) -> Outcome:
     """Put a backup in the place of the configured database, which must not be in use. `ledgers` are further folders of
-    send ledgers (other machines'); `inbox` says whether an intact newer inbox stays.
+    send ledgers (other machines'); `inbox` says whether an intact newer inbox stays. `LITESTREAM` as a name takes what
+    Litestream copied, its newest or that of a moment (`at`).
 
     What was there is kept beside it. Raises `ConfigError` (no such backup, no key, made by a newer Kiitos) and
     `StoreUnavailable` (damaged, or the database is in use); then nothing was changed.
@@ -75,7 +86,11 @@ def restore(config: Config, clock: Clock, name: str, *, ledgers: Sequence[Path] 
     work = Path(database.removeprefix("sqlite:///"))
     box = Path(config.app.inbox.removeprefix("sqlite:///")) if config.app.inbox else work.with_name("inbox.db")
     work.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with opened(config.backup, name, work.parent) as (manifest, content):
+    streamed = name == LITESTREAM
+    if at is not None and not streamed:
+        raise ConfigError(f"a backup is of one moment; --at is for: kiitos restore from {LITESTREAM}")
+    source = replicated(config, work.parent, at) if streamed else opened(config.backup, name, work.parent)
+    with source as (manifest, content):
         _same_kind(manifest, "sqlite")
         known_here(manifest)
         kept = _which_inbox(inbox, box, content / INBOX, manifest)
@@ -86,6 +101,8 @@ def restore(config: Config, clock: Clock, name: str, *, ledgers: Sequence[Path] 
             copy.close()
         _require_unused(work, box)
         aside = [*_put(content / WORK, work, manifest), *([] if kept else _put(content / INBOX, box, manifest))]
+    if config.stream is not None:
+        forget_local_state(config)
     log.warning("restored", backup=manifest.name, sent=told[0], doubtful=told[1], forgotten=told[2], inbox_kept=kept)
     return Outcome(
         manifest=manifest,
@@ -230,7 +247,7 @@ def _require_unused(*paths: Path) -> None:
         except driver.OperationalError as error:
             if "locked" in str(error):
                 raise StoreUnavailable(
-                    f"{path.name} is in use; stop `kiitos serve` and `kiitos worker` before a restore"
+                    f"{path.name} is in use; stop `kiitos serve`, `kiitos worker` and Litestream before a restore"
                 ) from error
         except driver.DatabaseError:
             log.error("database_damaged", file=path.name)

@@ -42,7 +42,8 @@ def _attach(config: Config) -> Store:
 
 
 def _open(config: Config, within: float | None) -> Store:
-    return Store.open(config.app.database, inbox_url=config.app.inbox, within=within)
+    streamed = config.stream is not None
+    return Store.open(config.app.database, inbox_url=config.app.inbox, within=within, streamed=streamed)
 
 
 def _is_older(store: Store) -> bool:

@@ -34,6 +34,11 @@ _UNUSABLE = {
     26: "this is not a SQLite file",
 }
 
+STREAMED_PAGES = 131_072
+"""Pages of the log (512 MB) after which our own connections empty it although Litestream should: it is not running, or
+the disk would be full. Until then only Litestream does, or it would have to copy the whole file again
+(https://litestream.io/tips/#disable-autocheckpoints-for-high-write-load-servers)."""
+
 _DAMAGED = frozenset({11, 26})
 _INTERRUPTED = 9
 
@@ -82,6 +87,8 @@ class Sqlite(Database):
         self.path = Path(path)
         self._busy_timeout = busy_timeout
         self._synchronous = synchronous
+        self.streamed = False
+        """Whether Litestream copies this file, and empties its log (`STREAMED_PAGES`)."""
 
     @property
     def name(self) -> str:
@@ -105,6 +112,7 @@ class Sqlite(Database):
             "foreign_keys=ON",
             f"busy_timeout={int(self._busy_timeout * 1000)}",
             "journal_size_limit=67108864",
+            *([f"wal_autocheckpoint={STREAMED_PAGES}"] if self.streamed else []),
         ):
             raw.execute(f"PRAGMA {pragma}").fetchall()
         return database
@@ -170,7 +178,13 @@ class Sqlite(Database):
         return max(0, int(row[1]) - int(row[2]))
 
     def scrub(self) -> bool:
-        """Empty the write-ahead log: deleted bytes are overwritten in the file (secure_delete), not in the log."""
+        """Empty the write-ahead log: deleted bytes are overwritten in the file (secure_delete), not in the log.
+
+        Not where Litestream does: it reads all the time, and its copy keeps what was for as long as it is told to.
+        """
+        if self.streamed:
+            self.checkpoint("PASSIVE")
+            return True
         row = self._session().connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return int(row[0]) == 0
 

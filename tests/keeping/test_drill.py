@@ -33,3 +33,13 @@ def test_without_the_send_ledger_it_doubles(tmp_path: Path) -> None:
     assert drill.twice(), "the control sent nothing twice: the drill proves nothing"
     assert drill.known_again, "without the list nobody could know whom to forget again"
     assert drill.unconfirmed() == []
+
+
+def test_what_litestream_had_copied_when_everything_was_killed_comes_back(tmp_path: Path) -> None:
+    """No backup at all: the last second is missing from the copies, and the platform and the send ledger have it."""
+    drill = lead(tmp_path, stream=True)
+    assert drill.restored["backup"].startswith("litestream-")
+    assert drill.sent_while_held == 0
+    assert drill.unconfirmed() == []
+    assert len(drill.twice()) <= drill.restored["in_doubt"] <= 1, drill.twice()
+    assert not drill.known_again, "somebody who was forgotten is known again"

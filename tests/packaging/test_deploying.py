@@ -137,12 +137,17 @@ def test_a_wrong_unit_would_be_found(unit: Path) -> None:
 
 
 def test_units_start_commands_there_are() -> None:
-    assert UNITS == ["kiitos-serve.service", "kiitos-worker.service"]
+    commands = {
+        "kiitos-litestream.service": "backup stream",
+        "kiitos-serve.service": "serve",
+        "kiitos-worker.service": "worker",
+    }
+    assert sorted(commands) == UNITS
     for name in UNITS:
         text = (DEPLOY / "systemd" / name).read_text("utf-8")
-        command = re.search(r"^ExecStart=\S+ -c \S+ (\w+)$", text, re.MULTILINE)
+        command = re.search(r"^ExecStart=\S+ -c \S+ ([\w ]+)$", text, re.MULTILINE)
         assert command is not None
-        assert f"kiitos-{command[1]}.service" == name
+        assert command[1] == commands[name]
         assert ("WatchdogSec" in text) == ("Type=notify" in text) == (name == "kiitos-worker.service")
         # The send ledger asks for the machine's boot id, which this setting would hide.
         assert "ProcSubset=pid" not in text
