@@ -23,6 +23,7 @@ from connector.config.limits import read_limits, read_share
 from connector.config.loyalty import read_loyalty
 from connector.config.mailboxes import mailbox_faults
 from connector.config.parties import read_endpoints, read_people, top_layer
+from connector.config.returns import read_returns
 from connector.config.seeing import read_seeing
 from connector.config.settings import (
     AppSettings,
@@ -35,6 +36,7 @@ from connector.config.settings import (
     Source,
 )
 from connector.config.shops import read_shop
+from connector.config.surveys import read_surveys
 from connector.errors import ConfigError, near
 from connector.model import Guide, Purpose
 
@@ -308,12 +310,15 @@ class _Reader:
         enclosures = read_enclosures(self.path.parent, get("attachments", {}), where, self.faults)
         templates = read_folders(self.path.parent, get("templates"), where, self.faults)
         loyalty = read_loyalty(layered, where, get("currency", "EUR"), self.faults)
+        surveys = read_surveys(layered, where, self.faults)
         if len(self.faults) > before:
             return None
         return ShopSettings(
             shop=read_shop(client_id, shop_id, layered),
             loyalty=loyalty,
             growth=read_growth(layered),
+            surveys=surveys,
+            returns=read_returns(layered),
             layered=layered,
             flows=flows,
             secrets=secrets,

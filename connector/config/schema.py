@@ -13,8 +13,10 @@ from connector.config.dispatching import dispatcher_fault
 from connector.config.loyalty import loyalty_faults
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
+from connector.config.returns import returns_faults
 from connector.config.seeing import FOREVER, STYLES
 from connector.config.shapes import Check, colour, country, currency, locale, one_of
+from connector.config.surveys import surveys_faults
 from connector.config.telling import event_faults
 from connector.config.zones import zone
 from connector.contracts.step import parse_span
@@ -184,6 +186,8 @@ SETTINGS: dict[str, Check] = {
     "flows": table,
     "segments": table,
     "loyalty": table,
+    "surveys": table,
+    "returns": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -262,6 +266,8 @@ TOP: dict[str, Check] = {
     "people": table,
     "segments": table,
     "loyalty": table,
+    "surveys": table,
+    "returns": table,
     "defaults": table,
     "presets": table,
     "brands": table,
@@ -347,7 +353,9 @@ def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
                 faults.append(f"{place}: should be a table, not {_kind(entry)}")
             else:
                 faults += check_table(f"{place}.", entry, keys)
-    return faults + loyalty_faults(f"{where}loyalty", value.get("loyalty", {}))
+    faults += loyalty_faults(f"{where}loyalty", value.get("loyalty", {}))
+    faults += surveys_faults(f"{where}surveys", value.get("surveys", {}))
+    return faults + returns_faults(f"{where}returns", value.get("returns", {}))
 
 
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:

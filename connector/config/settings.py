@@ -14,8 +14,10 @@ from connector.config.growth import GrowthSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.loyalty import Programme
+from connector.config.returns import Returns
 from connector.config.seeing import SeeingSettings
 from connector.config.streaming import StreamSettings, read_stream
+from connector.config.surveys import Surveys
 from connector.config.telling import schemas
 from connector.errors import ConfigError, near
 from connector.model import Brand, Enclosure, Guide, Purpose, Shop
@@ -168,6 +170,8 @@ class ShopSettings:
     email_fallbacks: tuple[str, ...] = ()
     loyalty: Programme = field(default_factory=Programme)
     growth: GrowthSettings = field(default_factory=GrowthSettings)
+    surveys: Surveys = field(default_factory=Surveys)
+    returns: Returns = field(default_factory=Returns)
 
     def providers(self, medium: str) -> tuple[str, ...]:
         """The channels that carry a medium, the first one first; none where the shop has none."""

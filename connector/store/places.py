@@ -9,6 +9,7 @@ from __future__ import annotations
 from connector.store.audience_places import AUDIENCE_PLACES
 from connector.store.place import Place
 from connector.store.place import words as _words
+from connector.store.places_of_care import CARE
 
 # In the order of erasing: what names the rows of others goes last.
 PLACES: tuple[Place, ...] = (
@@ -75,6 +76,7 @@ PLACES: tuple[Place, ...] = (
         _words("review_id order_id title body author email_key rating platform_id"),
         _words("product_id created_at"),
     ),
+    *CARE,
     Place(
         "referral_codes",
         "person_referral_codes",
@@ -138,7 +140,7 @@ PLACES: tuple[Place, ...] = (
         "person_preferences",
         "erase_preferences",
         "wipe_preferences",
-        _words("address_key locale paused_until updated_at"),
+        _words("address_key locale paused_until updated_at care_until care_reason"),
     ),
     Place(
         "clicks",

@@ -14,10 +14,13 @@ from connector.store.sql import id_list
 @dataclass(frozen=True, slots=True)
 class Preference:
     """`locale` is BCP 47, empty for what the order says. Nothing of the marketing class goes out before
-    `paused_until`."""
+    `paused_until`, and none before `care_until`, while a person of the merchant's owes them an answer
+    (`connector.store.care`)."""
 
     locale: str = ""
     paused_until: datetime | None = None
+    care_until: datetime | None = None
+    care_reason: str = ""
 
 
 NONE = Preference()
@@ -41,11 +44,17 @@ def foresee(tx: Tx, shop_id: str, address_keys: Iterable[str]) -> None:
     if missing:
         known.update(((shop_id, key), NONE) for key in missing)
         for row in tx.all("preference_of_keys", shop_id=shop_id, keys=id_list(missing)):
-            until = row["paused_until"]
-            known[shop_id, row["address_key"]] = Preference(row["locale"], from_text(until) if until else None)
+            known[shop_id, row["address_key"]] = Preference(
+                row["locale"], _time(row["paused_until"]), _time(row["care_until"]), row["care_reason"] or ""
+            )
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
 
 
 def put(tx: Tx, shop_id: str, address_key: str, chosen: Preference, now: datetime) -> None:
+    """What the person chose; why others keep advertising away is not theirs to choose, and stays."""
     tx.forget("preference_any")
     tx.forget("preference_of_keys")
     until = chosen.paused_until
@@ -55,6 +64,20 @@ def put(tx: Tx, shop_id: str, address_key: str, chosen: Preference, now: datetim
         address_key=address_key,
         locale=chosen.locale,
         paused_until=to_text(until) if until is not None else None,
+        now=to_text(now),
+    )
+
+
+def keep_from(tx: Tx, shop_id: str, address_key: str, until: datetime | None, reason: str, now: datetime) -> None:
+    """Advertising stays away until then, for a reason that is not the person's; `None` ends it."""
+    tx.forget("preference_any")
+    tx.forget("preference_of_keys")
+    tx.run(
+        "care_project",
+        shop_id=shop_id,
+        address_key=address_key,
+        care_until=to_text(until) if until is not None else None,
+        care_reason=reason,
         now=to_text(now),
     )
 

@@ -4,7 +4,7 @@ SELECT 1 AS found FROM preferences WHERE shop_id = :shop_id LIMIT 1
 
 -- preference_of_keys --
 -- What the people of a JSON list of addresses chose.
-SELECT address_key, locale, paused_until FROM preferences
+SELECT address_key, locale, paused_until, care_until, care_reason FROM preferences
 WHERE shop_id = :shop_id AND address_key IN (SELECT value FROM {json_texts}(:keys))
 
 -- preference_put --
