@@ -97,6 +97,12 @@ def of_shop(tx: Tx, shop_id: str, *, every: bool, limit: int) -> list[CaseRow]:
     return [_row(row) for row in tx.all("case_list", shop_id=shop_id, every=int(every), limit=limit)]
 
 
+def overdue(tx: Tx, shop_id: str, before: datetime) -> tuple[int, datetime | None]:
+    """How many open cases that came before then no person has answered, and when the oldest of them came."""
+    row = tx.one("case_overdue", shop_id=shop_id, before=to_text(before))
+    return (row["total"], from_text(row["oldest"])) if row is not None and row["total"] else (0, None)
+
+
 def move(tx: Tx, case: CaseRow, state: str, *, by_person: bool, now: datetime) -> bool:
     """To another state; `False` when somebody else moved it since it was read."""
     moved = tx.run(

@@ -136,11 +136,6 @@ def overdue_privacy(tx: Tx, before: datetime) -> list[Pile]:
     return [_pile(row, "privacy") for row in tx.all("watch_privacy", before=to_text(before))]
 
 
-def overdue_cases(tx: Tx, before: datetime) -> list[Pile]:
-    """Returns and complaints that came before then and that no person has answered."""
-    return [_pile(row, row["kind"]) for row in tx.all("case_overdue", before=to_text(before))]
-
-
 def blocked(tx: Tx, now: datetime) -> list[Blocked]:
     """Providers that are left alone just now: for a shop (its breaker is open), or by everybody (the account)."""
     at = to_text(now)

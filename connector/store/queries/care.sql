@@ -129,10 +129,10 @@ WHERE shop_id = :shop_id AND case_id = :case_id AND state = :before
 UPDATE cases SET platform_id = :platform_id WHERE shop_id = :shop_id AND case_id = :case_id
 
 -- case_overdue --
--- Open cases nobody has answered since before then, by shop.
-SELECT shop_id, 'case' AS kind, COUNT(*) AS total, MIN(opened_at) AS oldest FROM cases
-WHERE state IN ('received', 'accepted', 'arrived') AND answered_at IS NULL AND opened_at < :before
-GROUP BY shop_id
+-- Open cases of a shop that no person has answered, and since when the oldest waits.
+SELECT COUNT(*) AS total, MIN(opened_at) AS oldest FROM cases
+WHERE shop_id = :shop_id AND state IN ('received', 'accepted', 'arrived') AND answered_at IS NULL
+  AND opened_at < :before
 
 -- case_entry_put --
 -- One line of its story.
