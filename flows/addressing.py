@@ -113,13 +113,13 @@ def links_for(
     base_url: str,
     salt: bytes,
     now: datetime,
-    survey: bool = False,
+    survey: str = "",
     push: bool = False,
     order_page: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
-    template asks for the survey's page, which no purpose has by itself, and `push` likewise for the notifications',
-    `order_page` for the page of an order."""
+    question whose page is wanted, by its id; `push`: the template asks for the page of notifications, `order_page` for
+    the page of an order."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -146,8 +146,8 @@ def links_for(
     )
     # The same token: who may stop these messages may choose among them, and there is no second row to keep.
     found["preferences"] = found["unsubscribe"].replace("/p/unsubscribe/", "/p/preferences/")
-    if survey and order is not None:
-        found["survey"] = page("survey", "survey", {"order": order.id}, order.id)
+    if survey:
+        found["survey"] = page("survey", "survey", {"ask": survey}, survey)
     if purpose is Purpose.REVIEW and order is not None:
         found["review"] = page("review", "review", {"order": order.id}, order.id)
     code = with_code(steps).get("code")

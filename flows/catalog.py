@@ -351,6 +351,7 @@ def _named_faults(
     known: Mapping[str, Collection[str]] = {
         "endpoints": settings.endpoints,
         "people": settings.people,
+        "surveys.stages": settings.surveys.stages,
     }
     for item in flow.steps:
         media = item.step.media()

@@ -19,6 +19,7 @@ from flows.render.locales import choose_locale
 from flows.short_links import Shortener, marks_of
 from flows.situation import NOTHING, Situation
 from flows.suggestions import suggest
+from flows.surveys import SURVEY, stage_of
 
 if TYPE_CHECKING:
     from flows.render.context import MessageView
@@ -89,7 +90,7 @@ class Composer:
             base_url=self._base_url,
             salt=self._salt,
             now=now,
-            survey=renderer.mentions(template, "links.survey"),
+            survey=effect.id if effect.request.get(SURVEY) else "",
             push=renderer.mentions(template, "links.push"),
             order_page=case.settings.growth.order_page and renderer.mentions(template, "links.order_page"),
         )
@@ -198,4 +199,5 @@ class Composer:
             product=products.get(named),
             recommendations=suggest(tx, case.facts) if recommends else (),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
+            survey=stage_of(case.settings, case.effect),
         )

@@ -188,6 +188,12 @@ def _build(
                 f"'{item.step.do}' sends without asking for consent: only for flows of purpose transactional",
             )
         purpose = getattr(item.step, "purpose", "") or parts.document["purpose"]
+        if getattr(item.step, "survey", "") and purpose == "transactional":
+            faults.add(
+                f"steps.{item.id}",
+                "a survey needs the person's yes and is asked once a quarter: its purpose cannot be transactional; "
+                'write purpose = "loyalty"',
+            )
         if item.step is not None and Channel.PLATFORM in item.step.media() and purpose != "transactional":
             faults.add(
                 f"steps.{item.id}",

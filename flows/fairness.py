@@ -54,6 +54,27 @@ def canary(case: Case) -> Verdict | None:
     return Hold("canary", f"the flow goes to {fair.canary:.0%} of people until it is released", detail)
 
 
+def asked_lately(case: Case) -> Verdict | None:
+    """A question of a survey: nobody gets two within a quarter, and of a sample the others get none."""
+    found = case.fairness.inquiry if case.fairness is not None else None
+    if found is None:
+        return None
+    if found.asked_at is not None and case.now < found.asked_at + found.apart:
+        by = found.flow_id if found.shop_id == case.effect.shop_id else f"{found.flow_id} of {found.shop_id}"
+        free = found.asked_at + found.apart
+        detail = {
+            "asked_at": to_text(found.asked_at),
+            "by": by,
+            "apart": f"{found.apart.days} d",
+            "free": to_text(free),
+        }
+        return Drop("surveyed_lately", f"{by} has asked the person less than {found.apart.days} days ago", detail)
+    if found.place >= found.share:
+        detail = {"share": f"{found.share:.1%}", "place": f"{found.place:.4f}"}
+        return Drop("survey_sample", f"{found.share:.0%} of people are asked, and this one is not among them", detail)
+    return None
+
+
 def products(case: Case) -> Verdict | None:
     if case.fairness is None or not case.fairness.unfit:
         return None

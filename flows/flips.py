@@ -141,6 +141,9 @@ _POLICY: Mapping[str, str] = {
     "already_reviewed": "without the review of {reviewed_at} it would have gone out",
     "consent_withdrawn": "consent for {purpose} given after {consent_at} would have let it out",
     "no_consent": "a recorded yes for {purpose} would have let it out",
+    "in_care": "without {because} until {care_until} it would have gone out",
+    "surveyed_lately": "from {free} on they could have been asked",
+    "survey_sample": "a share above {place} in [surveys] would have reached them",
     "paused_by_customer": "without the customer's pause until {paused_until} it would have gone out",
     "provider_rate": "with more room in the account of {provider} it would go out sooner ({why}; set rate in app.toml)",
     "provider_down": "with {provider} answering it would go out ({why}); a second channel in email = [...] takes over",
@@ -161,7 +164,7 @@ _POLICY: Mapping[str, str] = {
     "run_ended": "a flow that was still under way would have sent it",
 }
 _NEVER_ASKED = "; so would '{purpose}' in soft_opt_in, where buyers were told at checkout"
-_AS_TIME = frozenset({"at", "paused_until", "reviewed_at", "consent_at", "reached_at", "opens"})
+_AS_TIME = frozenset({"at", "paused_until", "reviewed_at", "consent_at", "reached_at", "opens", "care_until", "free"})
 
 
 def policy_flip(code: str, seen: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from connector.store import effects, pace, providers, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
+from flows import surveys
 from flows.addressing import Recipient, derive_token
 from flows.aside import ASIDE, given_up, is_decided
 from flows.composing import Case, Composes
@@ -283,6 +284,7 @@ class Outbox(Outcomes):
         content, subject, address = effect.content, effect.subject, effect.recipient
         if content is None or not effect.tainted:
             try:
+                surveys.ask(tx, case, now)
                 composed = self._composer.compose(tx, case, key, now)
             except (TemplateError, Refused) as error:
                 self.error(tx, effect, now, error)

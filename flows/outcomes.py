@@ -30,6 +30,7 @@ from connector.model import Channel as Medium
 from connector.model import Effect, EffectStatus, Purpose, Run
 from connector.store import effects, providers, runs
 from connector.store.db import Tx
+from flows import surveys
 from flows.fate import CAME_BACK, learn
 from flows.guards import GuardResult
 from flows.repeating import known_still, looks_first
@@ -126,6 +127,7 @@ class Outcomes:
         self._runner.settle(tx, effect, EffectDone(values), now)
 
     def fail(self, tx: Tx, effect: Effect, now: datetime, code: str, text: str) -> None:
+        surveys.unask(tx, effect)
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.FAILED, reason=f"{code}: {text}")
         self._runner.settle(tx, effect, EffectFailed(code, text), now)
 
@@ -257,6 +259,7 @@ class Outcomes:
         if effect.tainted and effect.kind == "message":
             self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
             return
+        surveys.unask(tx, effect)
         effects.settle(
             tx,
             effect.shop_id,

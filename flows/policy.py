@@ -14,7 +14,9 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | already_reviewed | asking for a review that exists | drop |
 | consent_withdrawn, no_consent | marketing class (facts/messaging.md 5.4) | drop |
 | paused_by_customer | the person asked to be left alone until a day | defer, drop where that is more than 48 h away |
+| in_care | a low score or an open case of theirs waits for a person of the merchant's | defer, drop after 48 h |
 | flow_paused, canary | a person or an alarm paused the flow; the person is not among its first | hold |
+| surveyed_lately, survey_sample | asked less than a quarter ago by any flow and shop; not of the share asked | drop |
 | just_bought, returned_product, out_of_stock | the message names such a product | drop |
 | saturated | so many messages were met with silence that this is the goodbye | drop |
 | capped | marketing-class mail reached the person less than the cap ago | defer, drop after 48 h |
@@ -36,7 +38,19 @@ from datetime import datetime, timedelta
 from connector.clock import to_text
 from connector.model import ConsentState, Effect, EventKind, Purpose, ShopStatus
 from flows.facts import Facts
-from flows.fairness import budget, canary, distance, goodbye, limited, outranked, paused, products, quiet, told
+from flows.fairness import (
+    asked_lately,
+    budget,
+    canary,
+    distance,
+    goodbye,
+    limited,
+    outranked,
+    paused,
+    products,
+    quiet,
+    told,
+)
 from flows.verdicts import Allow, Case, Defer, Drop, Fairness, Hold, Person, Verdict
 
 __all__ = ["Allow", "Defer", "Drop", "Fairness", "Hold", "Person", "Verdict", "check"]
@@ -45,6 +59,11 @@ PAUSE = timedelta(minutes=15)
 ORDER_PATIENCE = timedelta(hours=24)
 LATEST_TRANSACTIONAL = timedelta(days=7)
 LATEST_MARKETING = timedelta(hours=48)
+LOOK_AGAIN = timedelta(hours=1)
+_CARE = {
+    "low_score": "the customer gave a low score and a person has not answered yet",
+    "open_case": "a return or complaint of the customer is open",
+}
 
 BUSY = timedelta(seconds=1)
 AT_WORK = "at_work"
@@ -222,6 +241,20 @@ def _paused_by_customer(case: Case) -> Verdict | None:
     return Defer(until, "paused_by_customer", "the customer paused these messages for a while", detail)
 
 
+def _in_care(case: Case) -> Verdict | None:
+    """Nobody advertises to somebody who is waiting for an answer of ours (`connector.store.care`)."""
+    until = case.person.care_until
+    if not case.message or not case.marketing or until is None or until <= case.now:
+        return None
+    reason = _CARE.get(case.person.care_reason, "somebody of the shop owes the customer an answer")
+    detail = {"because": case.person.care_reason, "care_until": to_text(until)}
+    if case.age >= LATEST_MARKETING:
+        return Drop("in_care", f"{reason}, for longer than the message may wait", detail)
+    # Whoever answers ends it before its day: look again soon.
+    soon = min(until, case.now + LOOK_AGAIN, case.effect.created_at + LATEST_MARKETING)
+    return Defer(soon, "in_care", reason, detail)
+
+
 def lets_pass(person: Person, purpose: Purpose, now: datetime) -> bool:
     """Whether the person's own standing (suppressions, consent) lets messages of the purpose through: what the rules
     `suppressed`, `consent_withdrawn` and `no_consent` say, apart from any message."""
@@ -263,5 +296,8 @@ _LAWFUL: tuple[Callable[[Case], Verdict | None], ...] = (
     _reviewed,
     _consent,
     _paused_by_customer,
+    _in_care,
 )
-_FAIR: tuple[Callable[[Case], Verdict | None], ...] = (paused, canary, products, goodbye, distance, quiet, outranked)
+_FAIR: tuple[Callable[[Case], Verdict | None], ...] = (
+    *(paused, canary, asked_lately, products, goodbye, distance, quiet, outranked),
+)

@@ -15,6 +15,7 @@ from connector.config.limits import Limits
 from connector.model import ConsentState, Customer, EventKind, Order, Refund, Return, Shop
 from connector.store import entities, pace
 from connector.store.db import Tx
+from flows import surveys
 from flows.catalog import Catalog
 from flows.closing_days import closing_day
 from flows.composing import Case
@@ -39,6 +40,8 @@ def fairness_of(tx: Tx, catalog: Catalog, case: Case, person: Person, now: datet
     names = [f"reach {settings.shop.client_id} {channel} {key}"]
     if daily and not released:
         names.append(f"pace {effect.shop_id} {effect.flow_id}")
+    if effect.request.get(surveys.SURVEY):
+        names.append(surveys.lock_of(case))
     if not all(tx.try_hold(name) for name in names):
         return None
     contacts = pace.reached(tx, shops, key, channel, effect.id)
@@ -66,6 +69,7 @@ def fairness_of(tx: Tx, catalog: Catalog, case: Case, person: Person, now: datet
         place=place(effect.flow_id, key),
         unfit=tuple(_unfit(tx, case, limits, now)),
         farewell=case.run.event.get("kind") == EventKind.CUSTOMER_SATURATED,
+        inquiry=surveys.about(tx, catalog, case, place("survey", surveys.name_of(case)[0])),
     )
 
 

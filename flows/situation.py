@@ -259,6 +259,7 @@ def person(
     if not purpose.needs_consent:
         return Person(address_key=key, suppressions=rows, shop_status=shop.status)
     state, row = consents.state(tx, shop.id, key, channel, purpose, customer_id)
+    chosen = preferences.get(tx, shop.id, key)
     return Person(
         address_key=key,
         consent=state,
@@ -266,6 +267,8 @@ def person(
         consent_at=row.at if row else None,
         suppressions=rows,
         soft_opt_in=purpose in soft_opt_in,
-        paused_until=preferences.get(tx, shop.id, key).paused_until,
+        paused_until=chosen.paused_until,
+        care_until=chosen.care_until,
+        care_reason=chosen.care_reason,
         shop_status=shop.status,
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from connector.clock import to_text
 from connector.contracts import Arrived
 from connector.model import Run, RunStatus
-from connector.store import effects, runs
+from connector.store import care, effects, runs
 from connector.store.db import Tx
 from flows.runner import Runner
 from flows.steps.task import ANSWERS, DECIDED
@@ -96,4 +96,7 @@ def decide(
         return False
     told = {"answer": answer, "by": by, "via": via, "at": to_text(now)}
     runner.hear(tx, run, Arrived(DECIDED, told | ({"note": note[:LONGEST_NOTE]} if note else {})), now)
+    if run.event.get("hold"):
+        # Whoever answers a low score, with whichever word, has taken care of the person.
+        care.end(tx, shop_id, run.event["hold"], f"{by}, {answer}", now)
     return True

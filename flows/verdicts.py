@@ -19,7 +19,8 @@ class Person:
 
     `suppressions` are (scope, reason, at): scope `all`, `marketing` or a purpose; reason `unsubscribe`, `hard_bounce`,
     `complaint`, `manual` ... `soft_opt_in` is the merchant's word that buyers were told at checkout for this purpose.
-    Before `paused_until` the person wants none of the marketing class.
+    Before `paused_until` the person wants none of the marketing class, before `care_until` somebody owes them an
+    answer.
     """
 
     address_key: str | None = field(default=None, repr=False)
@@ -29,6 +30,8 @@ class Person:
     suppressions: tuple[tuple[str, str, datetime], ...] = ()
     soft_opt_in: bool = False
     paused_until: datetime | None = None
+    care_until: datetime | None = None
+    care_reason: str = ""
     shop_status: ShopStatus = ShopStatus.ACTIVE
 
 
@@ -94,6 +97,19 @@ class Rival:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """A question of a survey: when the person was last asked one, by which flow of which shop; `apart` is the least
+    time between two. Of all people the `share` with the lowest `place` is asked."""
+
+    asked_at: datetime | None
+    flow_id: str
+    shop_id: str
+    apart: timedelta
+    share: float
+    place: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fairness:
     """What keeps a lawful message of the marketing class from being one too many, on one channel.
 
@@ -102,6 +118,7 @@ class Fairness:
     public holiday of a day, by which `limits.holidays` goes. `sent_today`: of this flow, in this shop; `place` is the
     person's place in it from 0 to 1, `canary` the share that is served. `unfit` are the products the message names
     that must not be named, each with its rule. `farewell`: the message belongs to a goodbye flow.
+    `inquiry` is there for a message that asks something.
     """
 
     limits: Limits
@@ -122,6 +139,7 @@ class Fairness:
     place: float = 0.0
     unfit: tuple[tuple[str, str], ...] = ()
     farewell: bool = False
+    inquiry: Inquiry | None = None
 
 
 @quick

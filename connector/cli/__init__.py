@@ -47,6 +47,7 @@ COMMANDS = {
     "simulate": "connector.cli.simulate",
     "status": "connector.cli.status",
     "suppressions": "connector.cli.suppressions",
+    "surveys": "connector.cli.surveys",
     "sms": "connector.cli.sms",
     "tasks": "connector.cli.tasks",
     "templates": "connector.cli.templates",

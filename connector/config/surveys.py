@@ -42,7 +42,7 @@ class Stage:
     follow_ups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-_SHIPPED: Mapping[str, str] = {"order": CES, "delivery": CSAT, "sixty_days": NPS, "return": CSAT, "case": CSAT}
+SHIPPED: Mapping[str, str] = {"order": CES, "delivery": CSAT, "sixty_days": NPS, "return": CSAT, "case": CSAT}
 """The stages that are there without a word, and their kinds."""
 
 
@@ -57,7 +57,7 @@ class Surveys:
     pause: timedelta = timedelta(days=30)
     share: float = 1.0
     stages: Mapping[str, Stage] = field(
-        default_factory=lambda: {name: Stage(name=name, scale=SCALES[kind]) for name, kind in _SHIPPED.items()}
+        default_factory=lambda: {name: Stage(name=name, scale=SCALES[kind]) for name, kind in SHIPPED.items()}
     )
 
 

@@ -24,6 +24,7 @@ from connector.pages import (
     review,
     signup,
     survey,
+    survey_results,
     task,
     unsubscribe,
 )
@@ -53,6 +54,8 @@ def register(app: Flask) -> None:
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
+    rule = "/results/<token>"
+    blueprint.add_url_rule(rule, "results", survey_results.show, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule("/order/<token>", "order", order.show, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):

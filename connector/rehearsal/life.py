@@ -35,6 +35,7 @@ from connector.model import (
     ShippedLine,
     Shop,
 )
+from connector.rehearsal.answers import answered
 
 MOVES = {
     "shipped": ShipmentStatus.SHIPPED,
@@ -64,6 +65,7 @@ class Life:
         self._count = 0
         self._known: Customer | None = None
         self.codes: list[str] = []
+        self.answers: list[dict[str, str]] = []
 
     def adopt(self, order: Order, parcels: Sequence[Shipment]) -> None:
         """Go on with an order that exists: what happens from now on happens to it and to whoever placed it."""
@@ -177,9 +179,10 @@ class Life:
         return [replace(event, order=None, data={"rating": rating, "products": "1"})]
 
     def survey(self, rest: str, now: datetime) -> list[Event]:
-        """`survey 2`: the survey was answered with so many of five."""
-        event = self.of_order(self._order(""), EventKind.SURVEY_ANSWERED, "surveyed", now)
-        return [replace(event, order=None, data={"score": rest or "5", "comment": ""})]
+        """`survey 2`, `survey nps 6 too slow`: a score and words; `survey again 5`: the last answer is changed."""
+        event = self.of_order(self._order(""), EventKind.SURVEY_ANSWERED, f"surveyed/{to_text(now)}", now)
+        self.answers.append(answered(rest, self.answers))
+        return [replace(event, order=None, data=self.answers[-1])]
 
     def consent(self, state: ConsentState, now: datetime) -> list[Event]:
         person = self._person(_CUSTOMER)

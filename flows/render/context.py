@@ -15,6 +15,7 @@ from typing import Any
 from babel import Locale
 
 from connector.clock import to_text
+from connector.config.surveys import Stage
 from connector.model import (
     Address,
     Brand,
@@ -35,13 +36,14 @@ from flows.render.filters import SETTINGS, Settings
 from flows.render.guides import guide_table
 from flows.render.links import safe_url
 from flows.render.locales import direction, format_locale
+from flows.render.questions import question_table
 from flows.render.strings import Strings
 from flows.render.theme import DEFAULT_ACCENT, PLAIN, brand_table
 
 VARIABLES = (
     "shop", "brand", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
     "recipient_name", "first_name", "greeting_name", "locale", "lang", "timezone", "dir", "align", "align_end",
-    "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides",
+    "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides", "survey",
 )  # fmt: skip
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
@@ -58,7 +60,8 @@ class MessageView:
     (`steps.code.code`). `links` are absolute http(s) addresses by name (see LINKS); others are dropped.
     `products` give pictures and addresses to lines, by product id. `recipient_name` is who the message greets.
     `event` is what began the run, as texts; `line` and `checkout` are what it is about, `product` what the event names;
-    `recommendations` come best first; `guides` are the merchant's texts about what was bought.
+    `recommendations` come best first; `guides` are the merchant's texts about what was bought;
+    `survey` is the question that is asked, whose page is `links.survey`.
     """
 
     shop: Shop
@@ -81,6 +84,7 @@ class MessageView:
     recommendations: Sequence[Product] = ()
     guides: Sequence[Guide] = ()
     brand: Brand = PLAIN
+    survey: Stage | None = None
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -110,6 +114,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "product": _product(view.product) if view.product else None,
         "recommendations": [_product(product) for product in view.recommendations],
         "guides": [guide_table(guide, language, view.shop.locale) for guide in view.guides],
+        "survey": question_table(view.survey, language, strings, view.shop, links["survey"]) if view.survey else None,
         "purpose": view.purpose.value,
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,

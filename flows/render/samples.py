@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from connector.clock import to_text
+from connector.config.surveys import Surveys
 from connector.model import (
     Address,
     AppliedDiscount,
@@ -108,6 +109,7 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
         event={"kind": "order.created", "tier": "Kulta & kumppanit", "points": "120", "missing": "30",
                "next_tier": "Platina", "expires_at": to_text(_AT), "opens": to_text(_AT), "product_id": "p2",
                "old_price": "29,90 €", "new_price": "19,90 €"},
+        survey=Surveys().stages["delivery"],
         line=order.lines[0], checkout=_checkout(order), product=_towel(), guides=(_guide(order.lines[0].title),),
         recommendations=(_towel(), Product(id="p9", title=order.lines[0].title)),
     )  # fmt: skip

@@ -87,9 +87,7 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
 def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
     try:
         prepared = renderer.prepared(name, language)
-        prepared.render_by_rule(
-            template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings)
-        )
+        prepared.render_by_rule(template_context(_view(flow, index), prepared.language, prepared.strings))
     except TemplateError as error:
         return str(error)
     return ""
@@ -104,7 +102,7 @@ def _form_faults(renderer: Renderer, flow: Flow, index: int, name: str) -> Itera
             yield f"'{name}' has no form for print; write {name}.print.liquid"
         for language in written:
             try:
-                renderer.small(name, kind, _view(renderer, flow, index, name), language)
+                renderer.small(name, kind, _view(flow, index), language)
             except TemplateError as error:
                 yield str(error)
 
@@ -113,8 +111,8 @@ def _outcome(step: Step, made: dict[str, str]) -> dict[str, str]:
     return {"outcome": "done", **(made if step.needs() else {}), **dict.fromkeys(step.gives(), "10")}
 
 
-def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
-    """An ordinary order as the step at `index` would show it with the template `name`."""
+def _view(flow: Flow, index: int) -> MessageView:
+    """An ordinary order as the step at `index` would show it."""
     sample = five_lines()
     own = getattr(flow.steps[index].step, "purpose", "")
     purpose = Purpose.of(own) if own else flow.purpose
@@ -124,7 +122,8 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
     given = {"shop", "order_status"}
     if purpose.needs_consent:
         given |= {"unsubscribe"}
-    if renderer.mentions(name, "links.survey"):
+    stage = getattr(flow.steps[index].step, "survey", "")
+    if stage:
         given |= {"survey"}
     if renderer.mentions(name, "links.order_page"):
         given |= {"order_page"}
@@ -135,6 +134,7 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
     return replace(
         sample,
         purpose=purpose,
+        survey=sample.survey if stage else None,
         params={key: str(value) for key, value in flow.params.items()},
         steps={**steps, "code": codes[-1]} if codes else steps,
         links={"shop": "https://aamu.example.com", **{k: v for k, v in sample.links.items() if k in given}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -30,6 +30,9 @@ class Send(Step):
     `platform` is the shop's own mail about the order, to who placed it: for messages of purpose `transactional` only,
     because it has no unsubscribe link (facts/woocommerce.md section 5).
 
+    `survey` names the stage of `[surveys]` whose question the message asks; it decides how rarely, and the template
+    shows it (`survey.question`, `survey.scores`).
+
     `purpose` replaces the flow's own. `after_review` marks the answer to a review; without it a message of purpose
     `review` asks for one and is dropped once there is one. `products` are the products the message is about, by id or
     by the path where the id stands (`event.product_id`): it is dropped when the person has just bought one of them or
@@ -46,6 +49,7 @@ class Send(Step):
     after_review: bool = False
     products: tuple[str, ...] = ()
     short: str = ""
+    survey: str = ""
 
     def __post_init__(self) -> None:
         if any(not name.strip() for name in self.products):
@@ -61,11 +65,16 @@ class Send(Step):
             request["channels"] = list(self.channels)
         if self.short:
             request["short"] = self.short
+        if self.survey:
+            request["survey"] = self.survey
         if self.after_review:
             request["after_review"] = True
         if named := self._named(ctx):
             request["products"] = named
         return Act("message", request)
+
+    def named(self) -> Mapping[str, Sequence[str]]:
+        return {"surveys.stages": (self.survey,)} if self.survey else {}
 
     def paths(self) -> Sequence[str]:
         return [name for name in self.products if "." in name]

@@ -24,7 +24,7 @@ from connector.config.consenting import TrackingSettings
 from connector.errors import StoreUnavailable, TemplateError
 from connector.judging import SETTLED
 from connector.model import Effect, Purpose
-from connector.store import clicks, effects, people
+from connector.store import clicks, effects, people, surveys
 from connector.store.clicks import Click
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, WOO, World
@@ -37,6 +37,16 @@ from tests.pages.life import NORA, START, asked, links_of, mails, rows, snapshot
 
 PERSON = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"}
 ADDRESS = "nora.lind@example.test"
+ASK = surveys.AskRow(
+    ask_id="run:ask",
+    survey="delivery",
+    kind="csat",
+    flow_id="feedback-survey",
+    order_id="",
+    email_key=ADDRESS,
+    customer_id="",
+    asked_at=START,
+)
 
 
 @pytest.fixture(scope="module")
@@ -344,8 +354,9 @@ def test_no_link_of_any_shipped_message_changes_a_row_when_it_is_followed(nothin
                 base_url=kiitos.config.app.base_url,
                 salt=kiitos.salt,
                 now=world.clock.now(),
-                survey=True,
+                survey=ASK.ask_id,
             )
+        surveys.ask(tx, SHOPIFY, replace(ASK, order_id=order, asked_at=world.clock.now()))
     assert {"unsubscribe", "preferences", "review", "survey", "referral"} <= set(found)
     ours = kiitos.config.app.base_url
     paths = set[str]()

@@ -37,6 +37,7 @@ ROUTES = {
     "pages.failed_post": {"POST"},
     "pages.order": {"GET", "HEAD"},
     "pages.friend": {"GET", "HEAD"},
+    "pages.results": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
     "pages.task": {"GET", "HEAD"},
@@ -219,13 +220,15 @@ def order_words() -> set[str]:
     states |= {"being_prepared", "waits_for_payment"}
     of_parcel = {f"order.is.{state}" for state in parcel | {"sent"}}
     return of_parcel | {f"order.was.{each}" for each in moments} | {f"order.state.{state}" for state in states}
+COMPOSED = ("survey.asks.", "survey.scale.", "survey.more.", "results.by.", "results.kind.")
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*PAGES.glob("*.py"), *PAGES.glob("templates/*.html")])
     kinds = "|".join(sorted({key.partition(".")[0] for key in strings("en")} - {"purpose"}))
     used = set(re.findall(rf"[\"']((?:{kinds})\.[\w.]*\w)[\"']", sources))
-    composed = {f"review.{state}" for state in ("thanks", "again", "none")} | {"survey.thanks", "survey.again"}
+    composed = {f"review.{state}" for state in ("thanks", "again", "none")}
+    composed |= {key for key in strings("en") if key.startswith(COMPOSED)}
     outcomes = ("approved", "refused")
     composed |= {f"task.{outcome}_{how}" for outcome in outcomes for how in ("by", "alone")}
     composed |= {f"task.otherwise.{outcome}" for outcome in outcomes}

@@ -21,6 +21,7 @@ reentry = "once"
 id = "ask"
 do = "send"
 template = "loyalty_survey"
+survey = "delivery"
 
 [[steps]]
 id = "answer"
