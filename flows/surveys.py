@@ -144,7 +144,7 @@ def _event(row: AskRow, score: int, band: str, comment: str, hold: str, now: dat
         customer=None if by_order else Customer(id=None, email=row.email_key),
         data={
             "score": str(score),
-            "kind": row.kind,
+            "scale": row.kind,
             "survey": row.survey,
             "band": band,
             "comment": comment,

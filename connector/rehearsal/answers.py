@@ -20,7 +20,7 @@ def answered(rest: str, before: Sequence[dict[str, str]]) -> dict[str, str]:
     again = words[:1] == [AGAIN]
     words = words[1:] if again else words
     last = before[-1] if again and before else None
-    kind = words.pop(0) if words and words[0] in SCALES else last["kind"] if last else CSAT
+    kind = words.pop(0) if words and words[0] in SCALES else last["scale"] if last else CSAT
     score = words.pop(0) if words else str(SCALES[kind].most)
     if score not in map(str, SCALES[kind].scores):
         scale = SCALES[kind]
@@ -28,7 +28,7 @@ def answered(rest: str, before: Sequence[dict[str, str]]) -> dict[str, str]:
     band = SCALES[kind].band(int(score))
     return {
         "score": score,
-        "kind": kind,
+        "scale": kind,
         "survey": "delivery" if kind == CSAT else next(name for name, each in SHIPPED.items() if each == kind),
         "band": band,
         "comment": " ".join(words),

@@ -114,7 +114,7 @@ def test_an_unhappy_answer_reaches_the_run_and_is_answered(world: World) -> None
     assert "Your answer, 2 of 5, has reached us" in said
     assert "What did" not in said, "words are there already"
     world.deliver()
-    wanted = {"score": "2", "comment": "Too late.", "band": "low", "kind": "csat", "survey": "delivery"}
+    wanted = {"score": "2", "comment": "Too late.", "band": "low", "scale": "csat", "survey": "delivery"}
     assert {key: answer(world)[key] for key in wanted} == wanted
     assert any("Thank you for telling us" in subject for subject in subjects(world, NORA))
 
