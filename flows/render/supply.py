@@ -87,7 +87,7 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
 def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
     try:
         prepared = renderer.prepared(name, language)
-        prepared.render_by_rule(template_context(_view(flow, index), prepared.language, prepared.strings))
+        prepared.render_by_rule(template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings))
     except TemplateError as error:
         return str(error)
     return ""
@@ -102,7 +102,7 @@ def _form_faults(renderer: Renderer, flow: Flow, index: int, name: str) -> Itera
             yield f"'{name}' has no form for print; write {name}.print.liquid"
         for language in written:
             try:
-                renderer.small(name, kind, _view(flow, index), language)
+                renderer.small(name, kind, _view(renderer, flow, index, name), language)
             except TemplateError as error:
                 yield str(error)
 
@@ -111,7 +111,7 @@ def _outcome(step: Step, made: dict[str, str]) -> dict[str, str]:
     return {"outcome": "done", **(made if step.needs() else {}), **dict.fromkeys(step.gives(), "10")}
 
 
-def _view(flow: Flow, index: int) -> MessageView:
+def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
     """An ordinary order as the step at `index` would show it."""
     sample = five_lines()
     own = getattr(flow.steps[index].step, "purpose", "")

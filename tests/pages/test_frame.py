@@ -220,6 +220,8 @@ def order_words() -> set[str]:
     states |= {"being_prepared", "waits_for_payment"}
     of_parcel = {f"order.is.{state}" for state in parcel | {"sent"}}
     return of_parcel | {f"order.was.{each}" for each in moments} | {f"order.state.{state}" for state in states}
+
+
 COMPOSED = ("survey.asks.", "survey.scale.", "survey.more.", "results.by.", "results.kind.")
 
 
