@@ -30,6 +30,8 @@ OPERATORS = {
     "events",
     "segments",
     "loyalty",
+    "returns",
+    "surveys",
     "brands",
     "endpoints",
     "people",
