@@ -87,7 +87,9 @@ def template_faults(renderer: Renderer, flows: Iterable[Flow], languages: Iterab
 def _supply_fault(renderer: Renderer, flow: Flow, index: int, name: str, language: str) -> str:
     try:
         prepared = renderer.prepared(name, language)
-        prepared.render_by_rule(template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings))
+        prepared.render_by_rule(
+            template_context(_view(renderer, flow, index, name), prepared.language, prepared.strings)
+        )
     except TemplateError as error:
         return str(error)
     return ""
