@@ -45,7 +45,7 @@ def test_a_client_changes_a_word_of_the_agencys() -> None:
         ({"apart": "30d"}, "s.apart: nobody is asked more than once a quarter: write 91d or more"),
         ({"apart": "soon"}, "s.apart: "),
         ({"share": "half"}, 's.share: should be a share such as "50%"'),
-        ({"shares": "50%"}, "s.shares: unknown key (did you mean share"),
+        ({"shares": "50%"}, "s.shares: unknown key; did you mean 'share'?"),
         ({"stages": {"delivery": {"kind": "npc"}}}, "s.stages.delivery.kind: should be one of nps, csat, ces"),
         ({"stages": {"Delivery!": {}}}, "s.stages.Delivery!: names are"),
         ({"stages": {"delivery": {"question": "How?"}}}, "s.stages.delivery.question: should be a table of texts"),
@@ -57,7 +57,7 @@ def test_a_client_changes_a_word_of_the_agencys() -> None:
 )
 def test_faults_name_their_place(table: Any, says: str) -> None:
     (found,) = surveys_faults("s", table)
-    assert says.removesuffix("(did you mean share") in found
+    assert says in found
 
 
 @pytest.mark.parametrize(
