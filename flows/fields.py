@@ -10,8 +10,9 @@ annotation says how the value is read:
     tuple[str, ...]         a list of texts, or one text
     Mapping[str, Any]       a table
 
-`X | None` is read like `X`. Metadata adds checks: `{"path": Kind.TIME}` a guard path of that type, `{"event": True}`
-event kinds, `{"words": (...)}` a closed vocabulary, `{"guards": True}` guards on an event (`flows.guards`).
+`X | None` is read like `X`, an empty text as none. Metadata adds checks: `{"path": Kind.TIME}` a guard path of that
+type, `{"event": True}` event kinds, `{"words": (...)}` a closed vocabulary, `{"guards": True}` guards on an event
+(`flows.guards`).
 """
 
 from __future__ import annotations
@@ -152,6 +153,8 @@ def build_step(cls: type[Step], table: Mapping[str, object], fault: Callable[[st
             good = False
             continue
         item, hint = known[key]
+        if value == "" and hint is not str and item.default is None:
+            continue  # a parameter that is left empty: none is meant
         try:
             values[item.name] = _READERS[hint](value)
             _check_words(values[item.name], item.metadata.get("words", ()))

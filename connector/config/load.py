@@ -23,6 +23,8 @@ from connector.config.limits import read_limits, read_share
 from connector.config.loyalty import read_loyalty
 from connector.config.mailboxes import mailbox_faults
 from connector.config.parties import read_endpoints, read_people, top_layer
+from connector.config.referral_params import flow_params
+from connector.config.referrals import ReferralTerms, read_referrals
 from connector.config.returns import read_returns
 from connector.config.seeing import read_seeing
 from connector.config.settings import (
@@ -304,7 +306,8 @@ class _Reader:
         media = self.media(where, layered, channels)
         endpoints = read_endpoints(layered, self.secret, self.faults)
         people = read_people(layered, self.secret, self.faults)
-        flows = tuple(self.flow(where, flow_id, layered) for flow_id in get("flows", {}))
+        referrals = read_referrals(layered, where, get("currency", "EUR"), self.faults)
+        flows = tuple(self.flow(where, flow_id, layered, referrals) for flow_id in get("flows", {}))
         guides = self.guides(where, get("guides"))
         brand = read_brand(self.document, self.path.parent, get("brand"), where, self.faults)
         enclosures = read_enclosures(self.path.parent, get("attachments", {}), where, self.faults)
@@ -319,6 +322,7 @@ class _Reader:
             growth=read_growth(layered),
             surveys=surveys,
             returns=read_returns(layered),
+            referrals=referrals,
             layered=layered,
             flows=flows,
             secrets=secrets,
@@ -375,7 +379,7 @@ class _Reader:
                 self.faults.append(f"{where}.{medium}: no channel '{name}'{near(name, channels)}")
         return found
 
-    def flow(self, where: str, flow_id: str, layered: Layered) -> FlowSetting:
+    def flow(self, where: str, flow_id: str, layered: Layered, referrals: ReferralTerms) -> FlowSetting:
         table = layered.get(f"flows.{flow_id}")
         if not table.get("file"):
             self.faults.append(f"{where}.flows.{flow_id}.file: missing; name a library flow or a .toml file")
@@ -384,7 +388,7 @@ class _Reader:
             flow_id=flow_id,
             file=table.get("file", ""),
             enabled=table.get("enabled", True),
-            params=table.get("params", {}),
+            params={**flow_params(referrals, table.get("file", "")), **table.get("params", {})},
             migrate=table.get("migrate", ""),
             priority=table.get("priority"),
             daily=table.get("daily"),

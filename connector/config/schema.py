@@ -13,6 +13,7 @@ from connector.config.dispatching import dispatcher_fault
 from connector.config.loyalty import loyalty_faults
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
+from connector.config.referrals import referral_faults
 from connector.config.returns import returns_faults
 from connector.config.seeing import FOREVER, STYLES
 from connector.config.shapes import Check, colour, country, currency, locale, one_of
@@ -188,6 +189,7 @@ SETTINGS: dict[str, Check] = {
     "loyalty": table,
     "surveys": table,
     "returns": table,
+    "referrals": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -268,6 +270,7 @@ TOP: dict[str, Check] = {
     "loyalty": table,
     "surveys": table,
     "returns": table,
+    "referrals": table,
     "defaults": table,
     "presets": table,
     "brands": table,
@@ -355,7 +358,8 @@ def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
                 faults += check_table(f"{place}.", entry, keys)
     faults += loyalty_faults(f"{where}loyalty", value.get("loyalty", {}))
     faults += surveys_faults(f"{where}surveys", value.get("surveys", {}))
-    return faults + returns_faults(f"{where}returns", value.get("returns", {}))
+    faults += returns_faults(f"{where}returns", value.get("returns", {}))
+    return faults + referral_faults(f"{where}referrals", value.get("referrals", {}))
 
 
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:

@@ -14,6 +14,7 @@ from connector.config.growth import GrowthSettings
 from connector.config.layering import Layered
 from connector.config.limits import Limits
 from connector.config.loyalty import Programme
+from connector.config.referrals import ReferralTerms
 from connector.config.returns import Returns
 from connector.config.seeing import SeeingSettings
 from connector.config.streaming import StreamSettings, read_stream
@@ -172,6 +173,7 @@ class ShopSettings:
     growth: GrowthSettings = field(default_factory=GrowthSettings)
     surveys: Surveys = field(default_factory=Surveys)
     returns: Returns = field(default_factory=Returns)
+    referrals: ReferralTerms = field(default_factory=ReferralTerms)
 
     def providers(self, medium: str) -> tuple[str, ...]:
         """The channels that carry a medium, the first one first; none where the shop has none."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from connector import codec
 from connector.clock import from_text, to_text
+from connector.store import referral_visits
 from connector.store.contents import unpack_content
 from connector.store.db import Tx
 from connector.store.sql import id_list
@@ -119,3 +120,9 @@ def traces(store: Store, shop_id: str, before: datetime) -> bool:
     """Forget to which trace old runs belong; whether there may be more."""
     with store.work.transaction() as tx:
         return tx.run("keep_traces_drop", shop_id=shop_id, before=to_text(before), limit=PAGE) >= PAGE
+
+
+def visits(store: Store, shop_id: str, places_before: datetime | None, visits_before: datetime) -> bool:
+    """Forget where friends' visits came from, and visits that no order can come of; whether there may be more."""
+    with store.work.transaction() as tx:
+        return referral_visits.forget(tx, shop_id, places_before, visits_before, PAGE)

@@ -90,9 +90,28 @@ PLACES: tuple[Place, ...] = (
         "person_referrals",
         "erase_referrals",
         "wipe_referrals",
-        _words("advocate_email_key friend_email_key friend_order_id"),
-        _words("referral_id code_key state reason created_at updated_at"),
+        _words("advocate_email_key friend_email_key friend_order_id evidence note friend_hash"),
+        _words("referral_id code_key state reason created_at updated_at way signs opens_at reward month")
+        + _words("decided_by decided_at"),  # somebody of the merchant's
     ),
+    Place(
+        "referral_visits",
+        "person_referral_visits",
+        "erase_referral_visits",
+        "wipe_referral_visits",
+        _words("visit friend_email_key friend_hash place device order_id"),
+        _words("code_key at"),
+    ),
+    Place(
+        "referral_names",
+        "person_referral_names",
+        "erase_referral_names",
+        "wipe_referral_names",
+        _words("advocate_email_key name"),
+        _words("at"),
+    ),
+    # A keyed hash of somebody whose order was counted, and nothing else about them.
+    Place("referral_friends", None, None, "wipe_referral_friends", (), _words("friend_hash referral_id")),
     Place("links", None, "erase_links", "wipe_links", _words("token data"), _words("kind created_at")),
     Place(
         "shipment_events",

@@ -1,10 +1,11 @@
-"""Referral codes and what became of them: held, rewarded, refused or reversed."""
+"""Referral codes and what became of them: held, waiting for a person, rewarded, refused or reversed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connector import codec
 from connector.clock import from_text, to_text
@@ -25,7 +26,10 @@ class CodeRow:
 
 @dataclass(frozen=True, slots=True)
 class ReferralRow:
-    """One friend's order under a code. `state` is `held`, `rewarded`, `refused` or `reversed`."""
+    """One friend's order under a code. `state` is `review` (waits for a person), `held`, `rewarded`, `refused` or
+    `reversed`. What follows `updated_at` is known of shops with a `referrals` table: the `way` it was found by and the
+    `evidence`, `signs` why it waited, when the reward `opens_at`, the `reward` that was promised as JSON, the `month` it
+    is counted in, and who decided what."""
 
     id: str
     code: str
@@ -36,6 +40,16 @@ class ReferralRow:
     reason: str
     created_at: datetime
     updated_at: datetime
+    way: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    signs: tuple[str, ...] = ()
+    friend_hash: str = field(default="", repr=False)
+    opens_at: datetime | None = None
+    reward: Mapping[str, str] = field(default_factory=dict)
+    month: str = ""
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    note: str = ""
 
 
 def put_code(
@@ -147,7 +161,122 @@ def set_state(
     return changed == 1
 
 
+def open_one(tx: Tx, shop_id: str, row: ReferralRow, now: datetime) -> bool:
+    """Keep a referral with all that is known of it; `False` when the id is there already."""
+    tx.forget("situation")
+    changed = tx.run(
+        "referral_open",
+        shop_id=shop_id,
+        referral_id=row.id,
+        code_key=_key(row.code),
+        advocate_email_key=row.advocate_email_key,
+        friend_email_key=row.friend_email_key,
+        friend_order_id=row.friend_order_id,
+        state=row.state,
+        reason=row.reason,
+        now=to_text(now),
+        way=row.way,
+        evidence=codec.encode_text(dict(row.evidence)),
+        signs=" ".join(row.signs),
+        friend_hash=row.friend_hash,
+        opens_at=to_text(row.opens_at) if row.opens_at else None,
+        reward=codec.encode_text(dict(row.reward)),
+        month=row.month,
+    )
+    return changed == 1
+
+
+def get(tx: Tx, shop_id: str, referral_id: str) -> ReferralRow | None:
+    row = tx.one("referral_get", shop_id=shop_id, referral_id=referral_id)
+    return _referral(row) if row else None
+
+
+def newest(tx: Tx, shop_id: str, state: str = "", limit: int = 100) -> list[ReferralRow]:
+    """A shop's referrals, the newest first; of one state where one is named."""
+    return [_referral(row) for row in tx.all("referral_list", shop_id=shop_id, state=state, limit=limit)]
+
+
+def waiting(tx: Tx, shop_id: str, limit: int = 100) -> list[ReferralRow]:
+    """What waits for a person, the oldest first."""
+    return [_referral(row) for row in tx.all("referral_waiting", shop_id=shop_id, limit=limit)]
+
+
+def of_month(tx: Tx, shop_id: str, month: str) -> list[tuple[str, Mapping[str, str]]]:
+    """(address of the advocate, reward) of all that counts towards a month's caps."""
+    rows = tx.all("referral_of_month", shop_id=shop_id, month=month)
+    return [(row["advocate_email_key"], _texts(row["reward"])) for row in rows]
+
+
+def of_friend(tx: Tx, shop_id: str, friend_hash: str) -> list[ReferralRow]:
+    """What came of a friend's orders, the first one first."""
+    return [_referral(row) for row in tx.all("referral_of_friend", shop_id=shop_id, friend_hash=friend_hash)]
+
+
+def decide(
+    tx: Tx,
+    shop_id: str,
+    referral_id: str,
+    state: str,
+    reason: str,
+    now: datetime,
+    *,
+    by: str,
+    note: str = "",
+    opens_at: datetime | None = None,
+) -> bool:
+    """A person's word about one that waits; `False` when it waits no longer."""
+    tx.forget("situation")
+    changed = tx.run(
+        "referral_decide",
+        shop_id=shop_id,
+        referral_id=referral_id,
+        state=state,
+        reason=reason,
+        now=to_text(now),
+        decided_by=by,
+        note=note,
+        opens_at=to_text(opens_at) if opens_at else None,
+    )
+    return changed == 1
+
+
+def take_friend(tx: Tx, shop_id: str, friend_hash: str, referral_id: str) -> bool:
+    """Count a friend in this referral; `False` when they are counted in another."""
+    if tx.run("referral_friend_take", shop_id=shop_id, friend_hash=friend_hash, referral_id=referral_id) == 1:
+        return True
+    row = tx.one("referral_friend_get", shop_id=shop_id, friend_hash=friend_hash)
+    return row is not None and row["referral_id"] == referral_id
+
+
+def free_friend(tx: Tx, shop_id: str, referral_id: str) -> None:
+    """The order came to nothing: the friend may still be brought by another."""
+    tx.run("referral_friend_free", shop_id=shop_id, referral_id=referral_id)
+
+
+def show_name(tx: Tx, shop_id: str, email_key: str, name: str, now: datetime) -> None:
+    """Let the leaderboard show an advocate as `name`; empty: no longer."""
+    if name:
+        tx.run("referral_name_put", shop_id=shop_id, email_key=email_key, name=name, now=to_text(now))
+    else:
+        tx.run("referral_name_drop", shop_id=shop_id, email_key=email_key)
+
+
+def name_shown(tx: Tx, shop_id: str, email_key: str) -> str:
+    row = tx.one("referral_name_get", shop_id=shop_id, email_key=email_key)
+    return str(row["name"]) if row else ""
+
+
+def leaders(tx: Tx, shop_id: str, limit: int) -> list[tuple[str, int]]:
+    """(name, friends rewarded) of those who let themselves be shown, the most first."""
+    return [(row["name"], row["friends"]) for row in tx.all("referral_leaders", shop_id=shop_id, limit=limit)]
+
+
+def _texts(text: str) -> Mapping[str, str]:
+    return codec.decode(text, dict[str, str]) if text else {}
+
+
 def _referral(row: Row) -> ReferralRow:
+    more = _more(row)
     return ReferralRow(
         id=row["referral_id"],
         code=row["code_key"],
@@ -158,4 +287,20 @@ def _referral(row: Row) -> ReferralRow:
         reason=row["reason"],
         created_at=from_text(row["created_at"]),
         updated_at=from_text(row["updated_at"]),
+        **more,
     )
+
+
+def _more(row: Row) -> dict[str, Any]:
+    return {
+        "way": row["way"],
+        "evidence": _texts(row["evidence"]),
+        "signs": tuple(row["signs"].split()),
+        "friend_hash": row["friend_hash"],
+        "opens_at": from_text(row["opens_at"]) if row["opens_at"] else None,
+        "reward": _texts(row["reward"]),
+        "month": row["month"],
+        "decided_by": row["decided_by"],
+        "decided_at": from_text(row["decided_at"]) if row["decided_at"] else None,
+        "note": row["note"],
+    }

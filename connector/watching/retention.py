@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clock import from_text, to_text
+from connector.config.referrals import LONGEST_WINDOW
 from connector.log import get_log
 from connector.store import keeping, meta, shops
 
@@ -19,6 +20,8 @@ LOOK = 600.0
 """Seconds between two looks whether a pass is due."""
 SLICE = 0.1
 """Seconds of one piece of a pass, after which others have their turn at the database."""
+VISITS = LONGEST_WINDOW
+"""How long a friend's visit may lead to an order at most."""
 _BEGAN = "retention/began"
 
 log = get_log("retention")
@@ -85,6 +88,8 @@ class Retention:
             while seq is not None:
                 seq = keeping.addresses(store, shop_id, now - keep.ip, seq)
                 yield
+        while keeping.visits(store, shop_id, now - keep.ip if keep.ip is not None else None, now - VISITS):
+            yield
         if keep.audit is not None:
             while keeping.audit(store, shop_id, now - keep.audit):
                 yield

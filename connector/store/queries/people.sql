@@ -247,7 +247,8 @@ DELETE FROM referral_codes WHERE shop_id = :shop_id AND (
 
 -- erase_referrals --
 -- The other side keeps its reward; who brought whom is forgotten.
-UPDATE referrals SET
+UPDATE referrals SET evidence = '', note = '',
+  friend_hash = CASE WHEN friend_email_key IN (SELECT value FROM {json_texts}(:emails)) THEN '' ELSE friend_hash END,
   advocate_email_key = CASE WHEN advocate_email_key IN (SELECT value FROM {json_texts}(:emails)) THEN ''
     ELSE advocate_email_key END,
   friend_email_key = CASE WHEN friend_email_key IN (SELECT value FROM {json_texts}(:emails)) THEN NULL

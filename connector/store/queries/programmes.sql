@@ -49,13 +49,13 @@ ON CONFLICT (shop_id, referral_id) DO NOTHING
 -- referral_by_order --
 -- The referral a friend's order made.
 SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,
-  updated_at
+  updated_at, way, evidence, signs, friend_hash, opens_at, reward, month, decided_by, decided_at, note
 FROM referrals WHERE shop_id = :shop_id AND friend_order_id = :order_id ORDER BY created_at, referral_id LIMIT 1
 
 -- referral_of_advocate --
 -- Everything an advocate brought.
 SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,
-  updated_at
+  updated_at, way, evidence, signs, friend_hash, opens_at, reward, month, decided_by, decided_at, note
 FROM referrals WHERE shop_id = :shop_id AND advocate_email_key = :email_key ORDER BY created_at, referral_id
 
 -- referral_set_state --

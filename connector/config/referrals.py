@@ -1,0 +1,376 @@
+"""The `referrals` table of app.toml, layered like all settings: what friends and advocates get, when, and what is held.
+
+    [defaults.referrals]
+    friend = "10 %"
+    return_window = "14d"
+    reward = { kind = "credit", worth = "10 EUR" }
+    tiers.faithful = { at = 5, kind = "credit", worth = "15 EUR" }
+    caps = { rewards = 10, over = "hold" }
+    rules.same_address = "hold"
+
+Checked a layer at a time for names and shapes, as a whole when the shop is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from connector.config.layering import Layered
+from connector.config.loyalty import AFTER_WINDOW, UNKNOWN_WINDOW
+from connector.contracts.step import parse_span
+from connector.errors import near
+from connector.model import Money
+
+CODE, CREDIT, GIFT_CARD, POINTS = "code", "credit", "gift_card", "points"
+KINDS = (CODE, CREDIT, GIFT_CARD, POINTS)
+FREE_DELIVERY = "free delivery"
+BLOCK, HOLD, OFF = "block", "hold", "off"
+RULES: Mapping[str, str] = {
+    "same_email": BLOCK,
+    "same_customer": BLOCK,
+    "same_phone": BLOCK,
+    "same_address": BLOCK,
+    "second_referral": BLOCK,
+    "similar_email": HOLD,
+    "similar_name": HOLD,
+    "similar_address": HOLD,
+    "sent_to_advocate": HOLD,
+    "same_place": HOLD,
+    "same_device": HOLD,
+    "velocity": HOLD,
+    "disposable_mail": HOLD,
+    "advocate_refunded": HOLD,
+}
+"""What is done about each sign of fraud unless the shop says otherwise (promises B1 row 29)."""
+LONGEST_WINDOW = timedelta(days=90)
+"""How long a visit is remembered at most; its hashed network address and device are forgotten after 30 days."""
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_MONEY = re.compile(r"(\d+(?:\.\d{1,3})?) ([A-Z]{3})")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """What one side gets: `worth` is `10 %` or `5 EUR` (`code`), `5 EUR` (`credit`, `gift_card`), a number (`points`).
+    `valid` is how long it is good for, `None` for ever. `at`: from the advocate's so manieth friend on."""
+
+    kind: str
+    worth: str
+    valid: timedelta | None = None
+    at: int = 1
+
+    @property
+    def money(self) -> Money | None:
+        """What it costs where that is an amount: what the caps on value count."""
+        found = _MONEY.fullmatch(self.worth)
+        return Money.parse(found[1], found[2]) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Rewards in a calendar month of the shop, for one advocate and for all of them; 0 or `None`: no limit.
+    What goes over waits for a person (`hold`) or is refused (`refuse`)."""
+
+    rewards: int = 0
+    value: Money | None = None
+    shop_rewards: int = 0
+    shop_value: Money | None = None
+    over: str = HOLD
+
+    def __bool__(self) -> bool:
+        return bool(self.rewards or self.value or self.shop_rewards or self.shop_value)
+
+    @property
+    def of_shop(self) -> bool:
+        return bool(self.shop_rewards or self.shop_value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralTerms:
+    """A shop's terms; `enabled` without a reward is none, and the flows then go by their own parameters.
+
+    `friend`: the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from
+    a visit to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`:
+    more than this from one network address within 30 days."""
+
+    enabled: bool = False
+    friend: str = "10 %"
+    friend_valid: timedelta | None = None
+    minimum: Money | None = None
+    first_order: bool = True
+    window: timedelta = timedelta(days=30)
+    return_window: timedelta | None = None
+    rewards: tuple[Reward, ...] = ()
+    friend_reward: Reward | None = None
+    caps: Caps = field(default_factory=Caps)
+    rules: Mapping[str, str] = field(default_factory=lambda: dict(RULES))
+    velocity: int = 5
+    velocity_span: timedelta = timedelta(hours=24)
+    same_place: int = 3
+    disposable: tuple[str, ...] = ()
+    leaderboard: bool = False
+    ask: bool = True
+
+    def __bool__(self) -> bool:
+        return self.enabled and bool(self.rewards)
+
+    @property
+    def hold(self) -> timedelta:
+        """From payment until a reward is given (brief: the return window and two days, 30 days where unknown)."""
+        return UNKNOWN_WINDOW if self.return_window is None else self.return_window + AFTER_WINDOW
+
+    def reward_for(self, nth: int) -> Reward:
+        """The advocate's reward for their `nth` friend, counted from 1."""
+        return next(reward for reward in reversed(self.rewards) if reward.at <= max(nth, 1))
+
+    def does(self, rule: str) -> str:
+        """What is done where a rule finds something: `block`, `hold` or `off`."""
+        return self.rules.get(rule, RULES[rule])
+
+
+# -- shapes, a layer at a time -------------------------------------------------------------------------------------
+
+Check = Callable[[Any], str]
+
+
+def _flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else "should be true or false"
+
+
+def _count(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000
+    return "" if fits else "should be a whole number up to 1000000"
+
+
+def _span(value: Any) -> str:
+    try:
+        parse_span(value if isinstance(value, str) else "")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _window(value: Any) -> str:
+    fault = _span(value)
+    return fault or ("" if parse_span(value) <= LONGEST_WINDOW else "should be 90d at most: no visit is kept longer")
+
+
+def _money(value: Any) -> str:
+    found = _MONEY.fullmatch(value) if isinstance(value, str) else None
+    return "" if found and Decimal(found[1]) > 0 else "should be an amount such as 30 EUR"
+
+
+def _worth(value: Any) -> str:
+    return "" if _is_percent(value) or not _money(value) else "should be 10 % or an amount such as 5 EUR"
+
+
+def _benefit(value: Any) -> str:
+    if value == FREE_DELIVERY or not _worth(value):
+        return ""
+    hint = near(value, (FREE_DELIVERY,)) if isinstance(value, str) else ""
+    return f'should be "10 %", "5 EUR" or "{FREE_DELIVERY}"{hint}'
+
+
+def _is_percent(value: Any) -> bool:
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    return bool(found and 0 < Decimal(found[1]) <= 100)
+
+
+def _one_of(*words: str) -> Check:
+    return lambda value: "" if value in words else f"should be one of {', '.join(words)}{near(str(value), words)}"
+
+
+def _domains(value: Any) -> str:
+    fits = isinstance(value, list) and all(isinstance(item, str) and _DOMAIN.fullmatch(item) for item in value)
+    return "" if fits else 'should be a list of mail domains such as ["mailinator.com"]'
+
+
+_REWARD: dict[str, Check] = {"kind": _one_of(*KINDS), "worth": _worth, "points": _count, "valid": _span}
+_TIER: dict[str, Check] = {**_REWARD, "at": _count, "enabled": _flag}
+_CAPS: dict[str, Check] = {
+    "rewards": _count,
+    "value": _money,
+    "shop_rewards": _count,
+    "shop_value": _money,
+    "over": _one_of("hold", "refuse"),
+}
+_TABLES: dict[str, Mapping[str, Check]] = {
+    "reward": _REWARD,
+    "friend_reward": {**_REWARD, "enabled": _flag},
+    "caps": _CAPS,
+    "rules": dict.fromkeys(RULES, _one_of(BLOCK, HOLD, OFF)),
+}
+_KEYS: dict[str, Check] = {
+    "enabled": _flag,
+    "friend": _benefit,
+    "friend_valid": _span,
+    "minimum": _money,
+    "first_order": _flag,
+    "window": _window,
+    "return_window": _span,
+    "velocity": _count,
+    "velocity_span": _span,
+    "same_place": _count,
+    "disposable": _domains,
+    "leaderboard": _flag,
+    "ask": _flag,
+}
+
+
+def referral_faults(where: str, value: Any) -> list[str]:
+    """All faults of one layer's table, each as `where.key: what is wrong`."""
+    if not isinstance(value, Mapping):
+        return [f"{where}: should be a table"]
+    faults: list[str] = []
+    for key, item in value.items():
+        if key == "tiers":
+            faults += _tier_faults(f"{where}.tiers", item)
+        elif key in _TABLES:
+            faults += _table_faults(f"{where}.{key}", item, _TABLES[key])
+        else:
+            faults += _key_faults(f"{where}.{key}", key, item, {**_KEYS, **dict.fromkeys((*_TABLES, "tiers"), _flag)})
+    return faults
+
+
+def _tier_faults(where: str, value: Any) -> list[str]:
+    if not isinstance(value, Mapping):
+        return [f"{where}: should be a table"]
+    faults = []
+    for name, entry in value.items():
+        if not _NAME.fullmatch(name):
+            faults.append(f"{where}.{name}: names are lower-case letters, digits, - and _")
+        else:
+            faults += _table_faults(f"{where}.{name}", entry, _TIER)
+    return faults
+
+
+def _table_faults(where: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
+    if not isinstance(value, Mapping):
+        return [f"{where}: should be a table"]
+    return [fault for key, item in value.items() for fault in _key_faults(f"{where}.{key}", key, item, keys)]
+
+
+def _key_faults(where: str, key: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
+    if key not in keys:
+        return [f"{where}: unknown key{near(key, keys)}"]
+    fault = keys[key](value)
+    return [f"{where}: {fault}"] if fault else []
+
+
+# -- the whole, of one shop ----------------------------------------------------------------------------------------
+
+
+def read_referrals(layered: Layered, where: str, currency: str, faults: list[str]) -> ReferralTerms:
+    """The checked and merged table. What only the whole can tell is noted in `faults`, with its layer's place."""
+    table: Mapping[str, Any] | None = layered.get("referrals")
+    if table is None:
+        return ReferralTerms()
+    note = _Notes(layered, where, currency, faults)
+    shipped = ReferralTerms()
+    window = table.get("return_window", layered.get("loyalty.return_window"))
+    for path in ("friend", "minimum", "caps.value", "caps.shop_value"):
+        note.currency_of(path, layered.get(f"referrals.{path}"))
+    return ReferralTerms(
+        enabled=table.get("enabled", True),
+        friend=table.get("friend", shipped.friend),
+        friend_valid=_read_span(table.get("friend_valid")),
+        minimum=_read_money(table.get("minimum")),
+        first_order=table.get("first_order", True),
+        window=_read_span(table.get("window")) or shipped.window,
+        return_window=_read_span(window),
+        rewards=_rewards(table, note),
+        friend_reward=_friend_reward(table, note),
+        caps=_caps(table.get("caps", {})),
+        rules={**RULES, **table.get("rules", {})},
+        velocity=table.get("velocity", shipped.velocity),
+        velocity_span=_read_span(table.get("velocity_span")) or shipped.velocity_span,
+        same_place=table.get("same_place", shipped.same_place),
+        disposable=tuple(table.get("disposable", ())),
+        leaderboard=table.get("leaderboard", False),
+        ask=table.get("ask", True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    layered: Layered
+    where: str
+    currency: str
+    faults: list[str] = field(repr=False)
+
+    def add(self, path: str, text: str) -> None:
+        layer = self.layered.layer_of(f"referrals.{path}") or self.layered.layer_of("referrals") or self.where
+        place = "" if layer == "app" else f"{layer.split(', ')[-1]}."
+        self.faults.append(f"{place}referrals.{path}: {text}")
+
+    def currency_of(self, path: str, value: Any) -> None:
+        found = _MONEY.fullmatch(value) if isinstance(value, str) else None
+        if found and found[2] != self.currency:
+            self.add(path, f"should be in the currency of the shop, {self.currency}")
+
+
+def _rewards(table: Mapping[str, Any], note: _Notes) -> tuple[Reward, ...]:
+    """The advocate's reward and its tiers, by the number of the friend they begin with."""
+    if "reward" not in table:
+        if table.get("enabled", True):
+            note.add("reward", 'missing; write reward = { kind = "code", worth = "10 %" }')
+        return ()
+    found = [_reward("reward", table["reward"], note)]
+    for name, tier in sorted(table.get("tiers", {}).items()):
+        if not tier.get("enabled", True):
+            continue
+        if tier.get("at", 0) < 2:
+            note.add(f"tiers.{name}", "needs at = 2 or more: the number of the friend it begins with")
+        found.append(_reward(f"tiers.{name}", tier, note))
+    if len({reward.at for reward in found}) < len(found):
+        note.add("tiers", "two tiers begin with the same friend")
+    return tuple(sorted(found, key=lambda reward: reward.at))
+
+
+def _friend_reward(table: Mapping[str, Any], note: _Notes) -> Reward | None:
+    entry = table.get("friend_reward")
+    return _reward("friend_reward", entry, note) if entry and entry.get("enabled", True) else None
+
+
+def _reward(path: str, table: Mapping[str, Any], note: _Notes) -> Reward:
+    kind, worth, points = table.get("kind", ""), table.get("worth", ""), table.get("points", 0)
+    note.currency_of(f"{path}.worth", worth)
+    if not kind:
+        note.add(path, f'needs kind = "code" or another of {", ".join(KINDS)}')
+    elif kind == POINTS and (not points or worth):
+        note.add(path, "needs points = 100, and no worth")
+    elif kind != POINTS and (not worth or points):
+        note.add(path, f'needs worth = "5 {note.currency}", and no points')
+    elif kind in (CREDIT, GIFT_CARD) and _is_percent(worth):
+        note.add(path, f'a {kind} is an amount: write worth = "5 {note.currency}"')
+    return Reward(
+        kind=kind,
+        worth=str(points) if kind == POINTS else worth,
+        valid=_read_span(table.get("valid")),
+        at=table.get("at", 1),
+    )
+
+
+def _caps(table: Mapping[str, Any]) -> Caps:
+    return Caps(
+        rewards=table.get("rewards", 0),
+        value=_read_money(table.get("value")),
+        shop_rewards=table.get("shop_rewards", 0),
+        shop_value=_read_money(table.get("shop_value")),
+        over=table.get("over", HOLD),
+    )
+
+
+def _read_span(text: str | None) -> timedelta | None:
+    return parse_span(text) if text else None
+
+
+def _read_money(text: str | None) -> Money | None:
+    found = _MONEY.fullmatch(text) if text else None
+    return Money.parse(found[1], found[2]) if found else None
