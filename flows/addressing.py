@@ -116,10 +116,11 @@ def links_for(
     survey: str = "",
     push: bool = False,
     order_page: bool = False,
+    share: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
     question whose page is wanted, by its id; `push`: the template asks for the page of notifications, `order_page` for
-    the page of an order."""
+    the page of an order, `share` for the advocate's own."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -134,6 +135,11 @@ def links_for(
         found["push"] = page("push", "push", {"address": recipient.email_key}, recipient.email_key)
     if order_page and order is not None and recipient.of_order:
         found["order_page"] = page("order", "order", {"order": order.id}, order.id)
+    mine = referrals.code_of(tx, shop.id, recipient.email_key) if share and recipient.email_key else None
+    if mine is not None:
+        found["share"] = page(
+            "share", "share", {"code": mine.code_key, "address": mine.advocate_email_key}, mine.code_key
+        )
     if not purpose.needs_consent or recipient.key is None:
         return found
 

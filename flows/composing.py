@@ -93,6 +93,7 @@ class Composer:
             survey=effect.id if effect.request.get(SURVEY) else "",
             push=renderer.mentions(template, "links.push"),
             order_page=case.settings.growth.order_page and renderer.mentions(template, "links.order_page"),
+            share=renderer.mentions(template, "links.share"),
         )
         if (token := case.facts.event.get(CONFIRM)) is not None:
             links[CONFIRM] = f"{self._base_url}/p/{CONFIRM}/{token}"

@@ -52,7 +52,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralFacts:
-    """The referral an order came through. `state` is the ledger's word (`pending`, `held`, `rewarded`, `reversed`)."""
+    """The referral an order came through. `state` is the ledger's word (`review`, `held`, `rewarded`, `reversed`).
+
+    Where the shop has a `referrals` table: what was promised when the order came (`reward_kind` is `code`, `credit`,
+    `gift_card` or `points`), to the friend too, and when it may be given (`opens_at`).
+    """
 
     state: str
     code: str
@@ -60,6 +64,14 @@ class ReferralFacts:
     advocate_customer_id: str | None = None
     advocate_name: str | None = None
     is_self: bool = False
+    id: str | None = None
+    opens_at: datetime | None = None
+    reward_kind: str | None = None
+    reward: str | None = None
+    reward_valid: str | None = None
+    friend_kind: str | None = None
+    friend_reward: str | None = None
+    friend_valid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from flows.composing import Case
 from flows.definition import Flow, FlowStep
 from flows.media import way_of
 from flows.policy import check
+from flows.records import RECORD
 from flows.steps.send import Send
 from flows.verdicts import Drop, Verdict
 
@@ -64,6 +65,8 @@ def silence(message: Effect, verdict: Verdict) -> Drop | None:
 
 def _teller(flow: Flow, effect: Effect) -> FlowStep | None:
     """The first later message that goes out only when this step was done."""
+    if effect.kind == RECORD or effect.request.get("grant") == "store_credit":
+        return None  # it is theirs in the books or on their account, whether they hear of it or not
     at = flow.index(effect.step_id)
     if at is None or not flow.steps[at].step.told_in_message:
         return None

@@ -25,6 +25,7 @@ from connector.model import (
 from connector.store import effects, entities, referrals
 from connector.store.db import Tx
 from flows.referral import Attributed, CodeOwner, attribute
+from flows.referring.programme import Referring
 from flows.reviews import published
 from flows.situation import Situation
 from flows.value.loyalty import Loyalty
@@ -41,8 +42,9 @@ class Programmes:
     """What happens to referrals when orders are paid, refunded and cancelled, and when their runs end; and to what
     customers own (`flows.value`)."""
 
-    def __init__(self, loyalty: Loyalty) -> None:
+    def __init__(self, loyalty: Loyalty, referring: Referring) -> None:
         self._loyalty = loyalty
+        self.referring = referring
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The programme events that `event` leads to."""
@@ -57,6 +59,9 @@ class Programmes:
             return []
         if event.kind in _PAID:
             used(tx, shop.id, order, now)
+        if self.referring.terms(shop.id):
+            return self.referring.follow(tx, shop, event, situation, now)
+        if event.kind in _PAID:
             return self._attribute(tx, shop, order, now)
         if event.kind in _TAKES_BACK:
             return self._reverse(tx, shop, order, event, now, gone=situation.progress.fully_refunded)
@@ -67,8 +72,10 @@ class Programmes:
         if effect.request.get("do") == "publish_review":
             published(tx, effect, values)
         issued(tx, run, effect, values, now)
+        _take_back_late(tx, run, now)
         terms = effect.request.get("discount") or {}
-        shared = effect.purpose is Purpose.REFERRAL and not (terms.get("customer_email") or terms.get("customer_id"))
+        meant = effect.purpose is Purpose.REFERRAL or run.event.get("kind") == EventKind.REFERRAL_ASKED
+        shared = meant and not (terms.get("customer_email") or terms.get("customer_id"))
         if shared and values.get("code") and run.email_key:
             referrals.put_code(
                 tx, run.shop_id, values["code"], run.email_key, run.customer_id, run.order_id, run.id, now
@@ -85,6 +92,7 @@ class Programmes:
             referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
         elif run.status in (RunStatus.FAILED, RunStatus.EXITED):
             referrals.set_state(tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",))
+            self.referring.ended(tx, run, referral_id, now)
 
     def _attribute(self, tx: Tx, shop: Shop, order: Order, now: datetime) -> list[Event]:
         for discount in order.discounts:
@@ -152,6 +160,14 @@ class Programmes:
                 data={"referral_id": referral.id, "reason": event.kind},
             )
         ]
+
+
+def _take_back_late(tx: Tx, run: Run, now: datetime) -> None:
+    """What was on its way to the platform when the referral was reversed is taken back as soon as it is there."""
+    referral_id = run.event.get("referral_id")
+    row = referrals.get(tx, run.shop_id, referral_id) if referral_id else None
+    if row is not None and row.state == "reversed":
+        void_all(tx, run.shop_id, f"referral/{row.id}", row.reason, now)
 
 
 def _gave(tx: Tx, run: Run) -> bool:

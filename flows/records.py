@@ -8,9 +8,11 @@ from datetime import datetime
 from connector.clock import from_text
 from connector.errors import Refused
 from connector.model import Effect, Run
-from connector.store import accounts, customer_fields, perks
+from connector.store import accounts, customer_fields, perks, referrals
 from connector.store.db import Tx
 from flows.facts import Facts, email_of
+from flows.referring.giving import release_points
+from flows.referring.promises import ADVOCATE
 from flows.value.bookings import balance, give_points
 
 RECORD = "record"
@@ -68,8 +70,21 @@ def _hand_out(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, 
     return {"code": code}
 
 
+def _give_reward(tx: Tx, effect: Effect, customer_id: str | None, key: str | None, now: datetime) -> Mapping[str, str]:
+    """Points that a referral promised, waiting in the books since it came."""
+    side, referral_id = str(effect.request["side"]), str(effect.request.get("referral_id", ""))
+    points = release_points(tx, effect.shop_id, referral_id, side, now)
+    if not points:
+        raise Refused(f"the referral '{referral_id}' promised no points", provider_code="nothing_promised")
+    row = referrals.get(tx, effect.shop_id, referral_id)
+    whose = (None, row.advocate_email_key) if row is not None and side == ADVOCATE else (customer_id, key)
+    left = balance(tx, effect.shop_id, *whose, now)
+    return {"kind": "points", "worth": str(points), "points": str(points), "balance": str(left)}
+
+
 _RECORDS: Mapping[str, Callable[[Tx, Effect, str | None, str | None, datetime], Mapping[str, str]]] = {
     "set": _set,
     "grant": _grant,
     "hand_out": _hand_out,
+    "give_reward": _give_reward,
 }

@@ -104,9 +104,9 @@ def _same_person(order: Order, email: str | None, customer_id: str | None, owner
         return "same_customer"
     if theirs is None:
         return None
-    if _phones(order, shop) & _phones(theirs, shop):
+    if phones_of(order, shop) & phones_of(theirs, shop):
         return "same_phone"
-    return "same_address" if _shared(_home(order), _home(theirs)) else None
+    return "same_address" if _shared(home_of(order), home_of(theirs)) else None
 
 
 def _shared(one: str | None, other: str | None) -> bool:
@@ -129,7 +129,7 @@ def person_key(email: str | None) -> str | None:
     return f"{local}@{domain}"
 
 
-def _phones(order: Order, shop: Shop) -> set[str]:
+def phones_of(order: Order, shop: Shop) -> set[str]:
     """All numbers of an order in E.164, a local number read as the shop's country writes it."""
     places = (order.billing_address, order.shipping_address)
     written = [order.phone, *(place.phone for place in places if place)]
@@ -151,7 +151,7 @@ def _e164(phone: str, country: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _home(order: Order) -> str | None:
+def home_of(order: Order) -> str | None:
     """A digest of where the person lives. Billing before shipping: strangers share a parcel locker."""
     place: Address | None = order.billing_address or order.shipping_address
     if place is None or not place.lines or not place.postcode:

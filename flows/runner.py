@@ -39,6 +39,7 @@ from flows.foreseeing import foresee_orders
 from flows.obeying import obey
 from flows.programmes import Programmes
 from flows.reacting import SIGNS_OF_LIFE, note_sign
+from flows.referring.programme import Referring
 from flows.reviews import late_publication
 from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look_at_run
@@ -60,7 +61,7 @@ class Runner:
         self._clock = clock
         self._salt = salt
         self.loyalty = Loyalty(lambda: self.catalog)
-        self._programmes = Programmes(self.loyalty)
+        self.programmes = Programmes(self.loyalty, Referring(lambda: self.catalog, salt))
 
     def ingest(
         self, tx: Tx, shop_id: str, arrived: Sequence[Event], now: datetime, delivery_id: int | None = None
@@ -104,7 +105,7 @@ class Runner:
         while queue:
             event = queue.popleft()
             seen.append(event)
-            more = self._programmes.follow(tx, sight.shop, event, sight.of(event.order_id, event.customer_id), now)
+            more = self.programmes.follow(tx, sight.shop, event, sight.of(event.order_id, event.customer_id), now)
             if more:
                 kept = events.record_many(tx, shop_id, more, now, delivery_id)
                 queue.extend(item for item in more if item.key in kept)
@@ -185,7 +186,7 @@ class Runner:
     def performed(self, tx: Tx, run: Run | None, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:
-            self._programmes.performed(tx, run, effect, values, now)
+            self.programmes.performed(tx, run, effect, values, now)
         elif effect.kind == VOID:
             voided(tx, effect, values, now)
 
@@ -360,7 +361,7 @@ class Runner:
             tx, [(run.shop_id, run.id, now, entry.step_id, entry.what, entry.detail) for entry in transition.journal]
         )
         if run.status.ended:
-            self._programmes.ended(tx, run, now)
+            self.programmes.ended(tx, run, now)
 
 
 def _buyer_of(event: Event) -> str | None:

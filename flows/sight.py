@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.model import Event, Ref, Run, Shop, email_key
 from connector.store import runs
 from connector.store.db import Tx
-from flows.situation import Situation, look, with_line
+from flows.situation import Situation, look, with_line, with_referral
 from flows.subjects import address_in
 
 
@@ -35,7 +35,8 @@ class Sight:
     def of_event(self, event: Event) -> Situation:
         """What an event is about: its order, its cart, its person."""
         if event.order_id is not None:
-            return self.of(event.order_id, event.customer_id)
+            found = self.of(event.order_id, event.customer_id)
+            return with_referral(self._tx, self.shop, found) if event.data.get("referral_id") else found
         if event.subject.kind == "checkout":
             return self.of_cart(event.subject, event.customer_id, address_in(event))
         return self.of_person(event.customer_id, address_in(event))

@@ -29,6 +29,7 @@ from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
 from flows.guards import shown
 from flows.policy import REDACTED
+from flows.referring.finding import refers
 from flows.verdicts import Person
 
 
@@ -74,7 +75,8 @@ def look(
 
 def look_at_run(tx: Tx, shop: Shop, run: Run) -> Situation:
     """`look` for what a run is about."""
-    return look(tx, shop, run.order_id, run.customer_id, Ref(run.subject_kind, run.subject_id), run.email_key)
+    found = look(tx, shop, run.order_id, run.customer_id, Ref(run.subject_kind, run.subject_id), run.email_key)
+    return with_referral(tx, shop, found) if run.event.get("referral_id") else found
 
 
 def with_line(tx: Tx, shop: Shop, situation: Situation, subject: Ref) -> Situation:
@@ -169,11 +171,19 @@ def _read_order(tx: Tx, shop: Shop, order_id: str, customer_id: str | None) -> S
         customer=customer,
         shipments=shipments,
         progress=progress,
-        referral=_referral(tx, shop, order) if order.discounts else None,
+        referral=referral_of(tx, shop, order) if refers(order) else None,
     )
 
 
-def _referral(tx: Tx, shop: Shop, order: Order) -> ReferralFacts | None:
+def with_referral(tx: Tx, shop: Shop, situation: Situation) -> Situation:
+    """The same with its referral, where that is known by the event or the run alone: nothing of the order shows a
+    friend who came by an earlier visit."""
+    if situation.referral is not None or situation.order is None:
+        return situation
+    return replace(situation, referral=referral_of(tx, shop, situation.order))
+
+
+def referral_of(tx: Tx, shop: Shop, order: Order) -> ReferralFacts | None:
     row = referrals.by_order(tx, shop.id, order.id)
     if row is None:
         return None
@@ -183,7 +193,19 @@ def _referral(tx: Tx, shop: Shop, order: Order) -> ReferralFacts | None:
         code=row.code,
         advocate_email=row.advocate_email_key or None,
         advocate_customer_id=code.advocate_customer_id if code else None,
+        id=row.id,
+        opens_at=row.opens_at,
+        reward_kind=row.reward.get("kind"),
+        reward=row.reward.get("worth"),
+        reward_valid=_span(row.reward.get("valid")),
+        friend_kind=row.reward.get("friend_kind"),
+        friend_reward=row.reward.get("friend_worth"),
+        friend_valid=_span(row.reward.get("friend_valid")),
     )
+
+
+def _span(seconds: str | None) -> str | None:
+    return f"{seconds}s" if seconds else None
 
 
 def facts_of(

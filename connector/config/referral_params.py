@@ -10,7 +10,7 @@ from connector.model import Money
 _PARAMS = {
     "referral_invite": ("friend_reward", "minimum", "valid"),
     "referral_link": ("friend_reward", "minimum", "valid"),
-    "referral_reward": ("hold", "reward"),
+    "referral_reward": ("hold", "reward", "kinds", "friend_kinds"),
 }
 
 
@@ -25,6 +25,9 @@ def flow_params(terms: ReferralTerms, file: str) -> dict[str, str]:
         "hold": _span(terms.hold),
         "reward": terms.rewards[0].worth if terms.rewards[0].kind == CODE else "",
     }
+    friend = terms.friend_reward
+    said["kinds"] = " ".join(sorted({reward.kind for reward in terms.rewards}))
+    said["friend_kinds"] = friend.kind if friend is not None else ""
     return {name: said[name] for name in _PARAMS[file] if said[name]}
 
 

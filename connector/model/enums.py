@@ -208,6 +208,8 @@ class EventKind(OpenEnum):
     REFERRAL_ATTRIBUTED = "referral.attributed"
     REFERRAL_REFUSED = "referral.refused"
     REFERRAL_REVERSED = "referral.reversed"
+    REFERRAL_QUEUED = "referral.queued"
+    REFERRAL_ASKED = "referral.asked"
     DATE_REACHED = "date.reached"
     CALENDAR_REACHED = "calendar.reached"
     CUSTOMER_SILENT = "customer.silent"

@@ -27,8 +27,8 @@ class CodeRow:
 @dataclass(frozen=True, slots=True)
 class ReferralRow:
     """One friend's order under a code. `state` is `review` (waits for a person), `held`, `rewarded`, `refused` or
-    `reversed`. What follows `updated_at` is known of shops with a `referrals` table: the `way` it was found by and the
-    `evidence`, `signs` why it waited, when the reward `opens_at`, the `reward` that was promised as JSON, the `month` it
+    `reversed`. What follows `updated_at` is known of shops with a `referrals` table: the `way` it was found by and
+    the `evidence`, `signs` why it waited, when the reward `opens_at`, the `reward` that was promised, the `month` it
     is counted in, and who decided what."""
 
     id: str

@@ -47,8 +47,8 @@ VARIABLES = (
 )  # fmt: skip
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
-    "unsubscribe", "preferences", "review", "survey", "referral", "order_status", "shop", "track", "confirm", "push",
-    "order_page",
+    "unsubscribe", "preferences", "review", "survey", "referral", "share", "order_status", "shop", "track", "confirm",
+    "push", "order_page",
 )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
                 "return_page": f"{_SITE}/palautus", "friend_name": "Olli", "friend_reward": "10 €", "reward": "10 €"},
         steps={"code": {"code": "KIITOS-7F3K9", "url": f"{_SITE}/discount/KIITOS-7F3K9", "amount": "10"}},
         links={name: f"https://mail.example.com/{name}/t0ken" for name in
-               ("unsubscribe", "preferences", "review", "survey", "referral", "order_status", "order_page")},
+               ("unsubscribe", "preferences", "review", "survey", "referral", "share", "order_status", "order_page")},
         products={"p1": Product(id="p1", title="Muki", url=f"{_SITE}/products/muki",
                                 image_url="https://cdn.shopify.com/s/files/1/0000/muki.jpg?v=1")},
         progress={"parcels": 1, "delivered_parcels": 0},
@@ -167,7 +167,8 @@ def _guest() -> MessageView:
                  event={}, line=None, checkout=None, product=None, guides=(), recommendations=(),
                  links={"unsubscribe": "https://mail.example.com/u/1", "review": "https://mail.example.com/r/1",
                         "survey": "https://mail.example.com/s/1",
-                        "referral": "https://mail.example.com/f/1"})  # fmt: skip
+                        "referral": "https://mail.example.com/f/1",
+                        "share": "https://mail.example.com/a/1"})  # fmt: skip
 
 
 def _nameless() -> MessageView:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from connector.contracts import Step
 from connector.errors import TemplateError
-from connector.model import Brand, Purpose
+from connector.model import Brand, EventKind, Purpose
 from flows.definition import Flow
 from flows.render.context import MessageView, template_context
 from flows.render.renderer import Renderer
@@ -132,7 +132,9 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
     if purpose is Purpose.REVIEW:
         given |= {"review"}
     if purpose is Purpose.REFERRAL and codes:
-        given |= {"referral"}
+        given |= {"referral", "share"}
+    if EventKind.REFERRAL_ASKED in flow.trigger:
+        given |= {"share"}
     return replace(
         sample,
         purpose=purpose,

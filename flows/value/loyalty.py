@@ -31,7 +31,7 @@ from connector.store import accounts, books, entities, purchases, reviews
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
 from flows.catalog import Catalog
-from flows.situation import Situation, look
+from flows.situation import Situation, look, with_referral
 from flows.value import earning, giving, tidings
 from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
@@ -203,7 +203,8 @@ class Loyalty:
         cause = f"referral/{event.data.get('referral_id', '')}"
         if event.kind == EventKind.REFERRAL_REVERSED:
             return self._undo(tx, shop, programme, books.facts_because(tx, shop.id, cause), event, now)
-        referral, order = situation.referral, situation.order
+        order = situation.order
+        referral = with_referral(tx, shop, situation).referral
         if referral is None or order is None or not (referral.advocate_email or referral.advocate_customer_id):
             return []
         buyer = Buyer(referral.advocate_email, referral.advocate_customer_id)

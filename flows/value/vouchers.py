@@ -75,7 +75,8 @@ def _given(effect: Effect, values: Mapping[str, str]) -> tuple[str, str, str, st
     if granted == "store_credit" and values.get("granted") and amount:
         return "store_credit", values["granted"], amount, str(effect.request["customer_id"]), None
     if granted == "gift_card" and values.get("code") and amount:
-        return "gift_card", vouchers.key_of(values["code"]), amount, None, None
+        owner = effect.request.get("owner") or {}
+        return "gift_card", vouchers.key_of(values["code"]), amount, owner.get("id"), owner.get("email")
     return None
 
 

@@ -1,0 +1,64 @@
+"""Points of a referral in the books: promised when it is held, to be used when it is rewarded, else taken back.
+
+Codes, store credit and gift cards are the platform's (`flows.value.vouchers`); what is issued is voided under the same
+cause, `referral/ID`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from connector.model.value import POINTS, Fact, FactKind
+from connector.store import accounts, books
+from connector.store.db import Tx
+from connector.store.referrals import ReferralRow
+from flows.referring.promises import ADVOCATE, FRIEND, SIDES, points_of, reward_of
+from flows.value.bookings import post, release, reverse
+
+
+def fact_id(referral_id: str, side: str) -> str:
+    """The grant in the books that one side's points are."""
+    return f"referral/{referral_id}/{side}"
+
+
+def promise_points(
+    tx: Tx, shop_id: str, row: ReferralRow, customers: tuple[str | None, str | None], now: datetime
+) -> None:
+    """Enter what both sides will get, pending until it is released by word."""
+    addresses = {ADVOCATE: row.advocate_email_key, FRIEND: row.friend_email_key}
+    for side, customer_id in zip(SIDES, customers, strict=True):
+        reward = reward_of(row.reward, side)
+        points, address = points_of(reward), addresses[side] or None
+        if not points or reward is None or not (customer_id or address):
+            continue
+        key = fact_id(row.id, side)
+        holder = accounts.open_for(tx, shop_id, customer_id, address, key, now)
+        opens = row.opens_at or now
+        grant = Fact(
+            id=key,
+            account="",
+            unit=POINTS,
+            kind=FactKind.GRANT,
+            amount=Decimal(points),
+            at=now,
+            cause=f"referral/{row.id}",
+            rule="referrals",
+            version=row.month,
+            available_at=None,
+            expires_at=opens + reward.valid if reward.valid else None,
+        )
+        post(tx, shop_id, holder, [grant], now)
+
+
+def release_points(tx: Tx, shop_id: str, referral_id: str, side: str, now: datetime) -> int:
+    """Let one side use them from now on; how many, 0 where none were promised."""
+    key = fact_id(referral_id, side)
+    grant = books.fact(tx, shop_id, key)
+    return int(grant.amount) if grant is not None and release(tx, shop_id, key, now, f"referral/{referral_id}") else 0
+
+
+def take_points_back(tx: Tx, shop_id: str, row: ReferralRow, now: datetime, reason: str) -> None:
+    """Take back what was promised or given, once; what was spent meanwhile is owed."""
+    for side in SIDES:
+        reverse(tx, shop_id, fact_id(row.id, side), now, reason)
