@@ -43,6 +43,8 @@ def _set_params(document: dict[str, Any], edits: FlowEdits, faults: Faults) -> N
     for name, value in edits.params.items():
         if name not in params:
             faults.add(f"params.{name}", f"the flow has no such parameter{near(name, params)}", where=edits.where)
+        elif params[name] == "" and isinstance(value, str):
+            params[name] = value  # nothing is meant unless a layer says what: an amount, a span, words
         elif meaning(value) != meaning(params[name]):
             wanted = meaning(params[name])
             faults.add(f"params.{name}", f"expected {wanted}, not {shown_value(value)}", where=edits.where)

@@ -4,7 +4,7 @@ In the caller's transaction; what is decided is pure (`rules`, `promises`). An o
 Time is the flow's: the run of `referral.attributed` sleeps until the reward opens, so nothing is scanned.
 
 While a reward is held, any money that goes back to the friend means there is none. Once it was given it is taken back
-only where nothing of the purchase is left, or less than the minimum. Either way once, at the value that was given.
+only where none of the goods are left, or less than the minimum. Either way once, at the value that was given.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from flows.value.vouchers import void_all
 
 REVIEW, HELD, REWARDED, REFUSED, REVERSED = "review", "held", "rewarded", "refused", "reversed"
 _PAID = frozenset({EventKind.ORDER_PAID})
-_TOLD_OF = frozenset({EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID})
+_TOLD_OF = frozenset({EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID, EventKind.ORDER_EDITED})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
 _PLACES_KEPT = timedelta(days=30)
 _EVENTS = {
@@ -88,8 +88,8 @@ class Referring:
             found += _earlier_came(scene, order)
         if event.kind in _PAID:
             found += _attribute(scene, order, situation)
-        if event.kind in _TAKES_BACK:
-            found += _take_back(scene, order, situation, event.kind)
+        if event.kind in _TAKES_BACK or event.kind in _TOLD_OF:
+            found += _take_back(scene, order, situation)
         return found
 
     def ended(self, tx: Tx, run: Run, referral_id: str, now: datetime) -> None:
@@ -249,16 +249,20 @@ def _earlier_came(scene: _Scene, order: Order) -> list[Event]:
     return found
 
 
-def _take_back(scene: _Scene, order: Order, situation: Situation, kind: str) -> list[Event]:
+def _take_back(scene: _Scene, order: Order, situation: Situation) -> list[Event]:
+    """By what is left of the order, and not by who told: Shopify tells of a refund before the order shows it."""
     row = referrals.by_order(scene.tx, scene.shop.id, order.id)
-    if row is None:
+    if row is None or row.state in (REFUSED, REVERSED):
         return []
     left = purchase_of(order)
     minimum = scene.terms.minimum
-    gone = situation.progress.fully_refunded or left is None
+    goods = any(line.product_id and not line.is_gift_card for line in order.lines)
+    gone = situation.progress.fully_refunded or left is None or (goods and not left.products)
     short = left is not None and minimum is not None and left.amount < minimum
-    only_from = (HELD, REVIEW, REWARDED) if gone or short else (HELD, REVIEW)
-    return _end(scene, row, REVERSED, kind, only_from)
+    if gone or short:
+        return _end(scene, row, REVERSED, _why(situation), (HELD, REVIEW, REWARDED))
+    touched = situation.progress.refunded or situation.progress.cancelled
+    return _end(scene, row, REVERSED, _why(situation), (HELD, REVIEW)) if touched else []
 
 
 def _end(scene: _Scene, row: ReferralRow, state: str, reason: str, only_from: Sequence[str]) -> list[Event]:
