@@ -1,4 +1,5 @@
-"""Pictures for the lines of a message: products nobody told us of are asked for before it is composed.
+"""Pictures for the lines of a message, and whether what it recommends can still be had: products nobody told us of, and
+those that others bought with theirs, are asked for before it is composed.
 
 What the platform answers is kept with the products that webhooks told of, so each is asked for once. Order messages
 must not wait: a call gets `PATIENCE` seconds and no second try, a tick `BUDGET`, a shop that did not answer is left
@@ -7,20 +8,25 @@ alone for `QUIET`, and its platform for a moment too. The message then goes with
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from connector.app import Kiitos
+from connector.bookkeeping import recommends
 from connector.contracts import FetchesProducts
 from connector.errors import KiitosError, StoreUnavailable, Transient
 from connector.intake import again_if_moved
 from connector.log import get_log
-from connector.model import Effect, Event
+from connector.model import Effect, Event, Product
 from connector.store import entities, runs
 from connector.store.db import Tx
+from flows.acquaintance import products_of
+from flows.recommending import candidates
 
 log = get_log("pictures")
 
+_RECOMMENDED = 12
+"""Candidates that are asked for; more than a message shows, since some are the person's already."""
 PATIENCE = 2.0
 BUDGET = 3.0
 QUIET = 300.0
@@ -50,7 +56,7 @@ class Pictures:
             return
         with self._kiitos.store.work.read() as tx:
             for effect in asking:
-                unknown = _unknown(tx, effect)
+                unknown = [*_unknown(tx, effect), *self._beside(tx, effect)]
                 if unknown:
                     missing.setdefault(effect.shop_id, {}).update(dict.fromkeys(unknown))
                     wanting.setdefault(effect.shop_id, []).append((effect.shop_id, effect.id))
@@ -74,6 +80,15 @@ class Pictures:
         settings = self._kiitos.catalog.settings(effect.shop_id)
         adapter = self._kiitos.registry.platform(settings.shop.platform)
         return isinstance(adapter, FetchesProducts) and self._kiitos.credentials.open_api(settings)
+
+    def _beside(self, tx: Tx, effect: Effect) -> list[str]:
+        """Products the message may recommend: they are looked at as they are now."""
+        own = self._kiitos.catalog.settings(effect.shop_id).templates
+        if not recommends(str(effect.request.get("template")), own):
+            return []
+        order = entities.order(tx, effect.shop_id, effect.order_id or "")
+        seeds = [line.product_id for line in order.lines if line.product_id] if order else []
+        return candidates(seeds, products_of(tx, effect.shop_id, seeds), seeds)[:_RECOMMENDED]
 
     def _ask(self, shop_id: str, products: Sequence[str]) -> str:
         """Why the shop's products could not be had; empty when they could."""
@@ -111,7 +126,19 @@ class Pictures:
 
     def _keep(self, shop_id: str, events: Sequence[Event]) -> None:
         with self._kiitos.store.work.transaction() as tx:
-            self._kiitos.runner.ingest(tx, shop_id, events, self._clock.now())
+            told = [event.product.id for event in events if event.product is not None]
+            known = entities.products(tx, shop_id, told) if told else {}
+            kept = [_with_stock(event, known) for event in events]
+            self._kiitos.runner.ingest(tx, shop_id, kept, self._clock.now())
+
+
+def _with_stock(event: Event, known: Mapping[str, Product]) -> Event:
+    """What the answer does not say of a product's stock is as it was told last."""
+    product = event.product
+    before = known.get(product.id) if product is not None else None
+    if product is None or before is None or product.in_stock is not None:
+        return event
+    return replace(event, product=replace(product, in_stock=before.in_stock))
 
 
 def _unknown(tx: Tx, effect: Effect) -> list[str]:

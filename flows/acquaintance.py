@@ -12,12 +12,20 @@ from connector.store import consents, customer_fields, entities, figures, purcha
 from connector.store.db import Tx
 from flows.background import Background, ProductFigures, Said, ShopFigures
 from flows.lifetime import Lifetime, lifetime_of
+from flows.recommending import obstacle
 
 
 class Acquaintance(Background):
-    """What the store knows of one person of a shop and of the shop. `tx` must be open for as long as it is asked."""
+    """What the store knows of one person of a shop and of the shop. `tx` must be open for as long as it is asked.
 
-    def __init__(self, tx: Tx, shop: Shop, buyer: Buyer, now: datetime, phone: str | None = None) -> None:
+    `leaving`: a message is about to leave, and the shop was asked about its goods. Until then what it never told of may
+    still turn out to be on sale.
+    """
+
+    def __init__(
+        self, tx: Tx, shop: Shop, buyer: Buyer, now: datetime, phone: str | None = None, *, leaving: bool = False
+    ) -> None:
+        self._leaving = leaving
         self._tx = tx
         self._shop = shop
         self._buyer = buyer
@@ -58,6 +66,11 @@ class Acquaintance(Background):
     def product(self, product_id: str) -> ProductFigures:
         return products_of(self._tx, self._shop.id, [product_id]).get(product_id, ProductFigures())
 
+    def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
+        known = entities.products(self._tx, self._shop.id, list(product_ids)) if product_ids else {}
+        hopeful = () if self._leaving else [each for each in product_ids if each not in known]
+        return [each for each in product_ids if each in hopeful or not obstacle(known.get(each))]
+
 
 def products_of(tx: Tx, shop_id: str, ids: Sequence[str]) -> dict[str, ProductFigures]:
     """The figures of those of `ids` that have any."""
@@ -65,12 +78,14 @@ def products_of(tx: Tx, shop_id: str, ids: Sequence[str]) -> dict[str, ProductFi
     return {product: codec.decode(text, ProductFigures) for product, text in found.items()}
 
 
-def acquaintance(tx: Tx, shop: Shop, order: Order | None, customer: Customer | None, now: datetime) -> Acquaintance:
+def acquaintance(
+    tx: Tx, shop: Shop, order: Order | None, customer: Customer | None, now: datetime, *, leaving: bool = False
+) -> Acquaintance:
     """The background of a run: the order's own address comes before the account's, as everywhere."""
     emails = (order.email if order else None, customer.email if customer else None)
     address = next(filter(None, map(email_key, emails)), None)
     phone = (customer.phone if customer else None) or (order.phone if order else None)
-    return Acquaintance(tx, shop, Buyer(address, customer.id if customer else None), now, phone)
+    return Acquaintance(tx, shop, Buyer(address, customer.id if customer else None), now, phone, leaving=leaving)
 
 
 def known_as(tx: Tx, shop: Shop, email: str, now: datetime) -> tuple[Customer | None, Acquaintance]:

@@ -6,7 +6,7 @@ where it comes from (the store, a simulation, a test).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -51,13 +51,15 @@ class ConsentFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopFigures:
     """What a shop's whole history says, counted at night. The repeat gap is `None` until so many have come back that
-    it can be trusted (`flows.counting`): half of all returns come within `repeat_gap`, four of five within `late`."""
+    it can be trusted (`flows.counting`): half of all returns come within `repeat_gap`, four of five within `late`.
+    `best_sellers` are the products that most people bought of late, most first."""
 
     quintiles: Quintiles | None = None
     buyers: int = 0
     repeat_buyers: int = 0
     repeat_gap_days: int | None = None
     late_gap_days: int | None = None
+    best_sellers: tuple[str, ...] = ()
 
     @property
     def repeat_gap(self) -> timedelta | None:
@@ -68,32 +70,36 @@ class ShopFigures:
         return None if self.late_gap_days is None else timedelta(days=self.late_gap_days)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Companion:
-    """A product that is bought by those who bought another. `together` buyers have both; `lift` is how many times more
-    than chance would have it."""
+    """A product that is bought by those who bought another. `together` buyers have both, `beside` times in one order;
+    they are `confidence` (0 to 1) of those who have the other; `lift` is how many times more than chance would have it,
+    and hardly less than `lift_low`."""
 
     product_id: str
     together: int
     lift: float
+    lift_low: float = 0.0
+    confidence: float = 0.0
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductFigures:
-    """What the shop's history says of a product. `gap_days` is how long it lasts: the middle of the gaps between one
-    person's purchases of it, with 9 chances of 10 between `gap_low` and `gap_high`; `None` below the number of repeats
-    it takes (`flows.counting`).."""
+    """What the shop's history says of a product. `gap_days` is how long one piece of it lasts: the middle of the gaps
+    between one person's purchases of it, between `gap_low` and `gap_high` in 19 cases of 20; `None` where too few came
+    back to say so (`flows.intervals`)."""
 
     buyers: int = 0
     repeats: int = 0
-    gap_days: int | None = None
-    gap_low: int | None = None
-    gap_high: int | None = None
+    gap_days: float | None = None
+    gap_low: float | None = None
+    gap_high: float | None = None
     companions: tuple[Companion, ...] = ()
 
-    @property
-    def replenish_after(self) -> timedelta | None:
-        return None if self.gap_days is None else timedelta(days=self.gap_days)
+    def lasts(self, pieces: int = 1) -> timedelta | None:
+        """How long so many last; `None` where nobody knows."""
+        return None if self.gap_days is None else timedelta(days=self.gap_days * max(1, pieces))
 
 
 class Background(Protocol):
@@ -111,6 +117,9 @@ class Background(Protocol):
     def consent(self, channel: Channel, purpose: Purpose) -> Said: ...
     def shop(self) -> ShopFigures: ...
     def product(self, product_id: str) -> ProductFigures: ...
+    def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
+        """Those that can be bought now and may be recommended to the person, as far as is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,9 @@ class Blank:
     def product(self, product_id: str) -> ProductFigures:
         del product_id
         return ProductFigures()
+
+    def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
+        return product_ids
 
 
 BLANK = Blank()

@@ -53,16 +53,19 @@ def is_counted(path: str) -> bool:
 
 
 def _replenish_after(facts: Facts) -> timedelta | None:
-    product = facts.line.product_id if facts.line is not None else None
-    return facts.background.product(product).replenish_after if product else None
+    line = facts.line
+    if line is None or not line.product_id:
+        return None
+    return facts.background.product(line.product_id).lasts(line.quantity)
 
 
 def _recommendations(facts: Facts) -> int:
-    """How many products the shop's history puts beside those of the order, and the person does not have."""
+    """How many products the shop's history puts beside those of the order: not the person's yet, to be had now."""
     order = facts.order
     seeds = [line.product_id for line in order.lines if line.product_id and line.current_quantity != 0] if order else []
     figures = {product: facts.background.product(product) for product in seeds}
-    return len(candidates(seeds, figures, {*seeds, *facts.background.lifetime().products}))
+    found = candidates(seeds, figures, {*seeds, *facts.background.lifetime().products})
+    return len(facts.background.recommendable(found))
 
 
 def _shop(name: str) -> Callable[[Facts], Any]:

@@ -198,7 +198,9 @@ class Composer:
             line=next((line for line in lines if theirs.line and line.id == theirs.line.id), None),
             checkout=theirs.checkout,
             product=products.get(named),
-            recommendations=suggest(tx, case.facts) if recommends else (),
+            recommendations=suggest(tx, case.facts, best_sellers=case.settings.growth.best_sellers)
+            if recommends
+            else (),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
             survey=stage_of(case.settings, case.effect),
         )

@@ -98,7 +98,9 @@ class Outbox(Outcomes):
             shop = replace(shop, status=stored.status)
         situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
-        facts = facts_of(situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx)
+        facts = facts_of(
+            situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx, leaving=True
+        )
         if effect.kind in ASIDE:
             case = Case(
                 effect=effect,

@@ -219,10 +219,12 @@ def facts_of(
     event: Mapping[str, str] | None = None,
     guides: tuple[Guide, ...] = (),
     tx: Tx | None = None,
+    leaving: bool = False,
 ) -> Facts:
     """The facts guards and steps see: of a run, or of an event that may start one.
 
-    What they do not carry is read from `tx` when it is asked for; without one nothing more is known.
+    What they do not carry is read from `tx` when it is asked for; without one nothing more is known. `leaving`: of a
+    message that is about to leave.
     """
     follows_parcel = run is not None and run.subject_kind == "shipment"
     return Facts(
@@ -243,7 +245,9 @@ def facts_of(
         salt=salt,
         guides=guides,
         product_tags=_tags(tx, shop, situation.order) if any(guide.tags for guide in guides) else {},
-        background=acquaintance(tx, shop, situation.order, situation.customer, now) if tx is not None else BLANK,
+        background=acquaintance(tx, shop, situation.order, situation.customer, now, leaving=leaving)
+        if tx is not None
+        else BLANK,
     )
 
 

@@ -173,6 +173,7 @@ SETTINGS: dict[str, Check] = {
     "signup": flag,
     "consent_ip": flag,
     "order_page": flag,
+    "recommend_best_sellers": flag,
     "track_clicks": one_of("none", "marketing", "all"),
     "track_opens": flag,
     "links_url": url,

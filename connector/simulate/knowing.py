@@ -187,3 +187,6 @@ class _Remembered(Acquaintance):
 
     def product(self, product_id: str) -> ProductFigures:
         return self._knowing.product_figures(self, product_id)
+
+    def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
+        return product_ids  # what was in stock at the time is not kept

@@ -94,6 +94,11 @@ def of_products(tx: Tx, shop_id: str, ids: Sequence[str]) -> dict[str, str]:
     return {wanted: found for wanted in ids if (found := known[shop_id, wanted]) is not None}
 
 
+def all_products(tx: Tx, shop_id: str) -> list[tuple[str, str]]:
+    """The figures of every product of a shop, as JSON by id."""
+    return [(row["product_id"], row["figures"]) for row in tx.all("figures_all_products", shop_id=shop_id)]
+
+
 def put_products(tx: Tx, shop_id: str, figures: Mapping[str, str], now: datetime) -> None:
     tx.forget("figures_of_products")
     rows = [

@@ -8,8 +8,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from connector.model import Buyer, Event, EventKind, LineItem, Money, Order, Product, Ref
-from connector.store import Store, entities
+from connector.model import (
+    Buyer,
+    Channel,
+    Consent,
+    ConsentState,
+    Customer,
+    Event,
+    EventKind,
+    LineItem,
+    Money,
+    Order,
+    Product,
+    Purpose,
+    Ref,
+)
+from connector.store import Store, consents, entities, suppressions
 from connector.store.db import Tx
 from flows.acquaintance import Acquaintance
 from flows.facts import Facts
@@ -52,9 +66,9 @@ def counted(store: Store, folder: Path) -> Trade:
     return shop
 
 
-def suggested(shop: Trade, order: Order) -> list[str]:
+def suggested(shop: Trade, order: Order, **how: bool) -> list[str]:
     with shop.store.work.read() as tx:
-        return [product.id for product in suggest(tx, facts_of(tx, shop, order))]
+        return [product.id for product in suggest(tx, facts_of(tx, shop, order), **how)]
 
 
 def facts_of(tx: Tx, shop: Trade, order: Order) -> Facts:
@@ -89,3 +103,65 @@ def test_before_anything_is_counted_nothing_is_recommended(store: Store, tmp_pat
     shop = Trade(store, tmp_path, {})
     sold(shop, "cup", "tray")
     assert suggested(shop, shop.order("new@example.test", lines=lines("cup"))) == []
+
+
+def test_nothing_is_worked_out_for_who_objects(store: Store, tmp_path: Path) -> None:
+    """A tag, an unsubscription and a withdrawn consent; each by itself, and nobody else's."""
+    shop = counted(store, tmp_path)
+    bought = {name: shop.order(f"{name}@example.test", lines=lines("cup")) for name in ("tag", "stop", "said", "other")}
+    now = shop.clock.now()
+    with store.work.transaction() as tx:
+        suppressions.add(tx, SHOP, "stop@example.test", Channel.EMAIL, "marketing", "unsubscribe", now)
+        withdrawn = Consent(
+            channel=Channel.EMAIL, purpose=Purpose.MARKETING, state=ConsentState.WITHDRAWN, raw_state="no", at=now,
+            source="form", address="said@example.test",
+        )  # fmt: skip
+        consents.record(tx, SHOP, withdrawn, now)
+    bought["tag"] = shop.tell(
+        bought["tag"], customer=Customer(id="c1", email="tag@example.test", tags=("No-Profiling",))
+    )
+    assert [name for name, order in bought.items() if suggested(shop, order)] == ["other"]
+
+
+def test_what_runs_out_comes_again_when_it_is_about_to(store: Store, tmp_path: Path) -> None:
+    shop = Trade(store, tmp_path, COUNTING)
+    sold(shop, "press", "cup", "lamp")
+    sold(shop, "beans", tags=("consumable",))
+    for number in range(12):
+        shop.order(f"a{number}@example.test", lines=lines("press", "beans"))
+        shop.order(f"b{number}@example.test", lines=lines("lamp"))
+    shop.live(timedelta(days=10))
+    for number in range(12):
+        shop.order(f"a{number}@example.test", lines=lines("beans"))
+    shop.live(timedelta(days=35))
+    last = shop.order("new@example.test", lines=lines("press", "beans"))
+    assert suggested(shop, last) == [], "theirs is full"
+    shop.live(timedelta(days=35 + 6))
+    assert suggested(shop, last) == []
+    shop.live(timedelta(days=35 + 9))
+    assert suggested(shop, last) == ["beans"]
+    sold(shop, "beans")  # not a consumable any more
+    assert suggested(shop, last) == []
+
+
+def test_best_sellers_of_the_same_kind_only_where_they_are_asked_for(store: Store, tmp_path: Path) -> None:
+    shop = counted(store, tmp_path)
+    sold(shop, "pot", "lamp", product_type="kitchen")
+    last = shop.order("other@example.test", lines=lines("pot"))
+    assert suggested(shop, last) == []
+    assert suggested(shop, last, best_sellers=True) == ["lamp"], "cups sell better, and are of another kind"
+
+
+def test_the_guard_counts_only_what_can_be_had(store: Store, tmp_path: Path) -> None:
+    """A message about recommendations with none in it must not go."""
+    shop = counted(store, tmp_path)
+    last = shop.order("new@example.test", lines=lines("cup"))
+
+    def count() -> int:
+        with store.work.read() as tx:
+            return int(facts_of(tx, shop, last).get("customer.recommendations"))
+
+    assert count() == 2
+    shop.clock.advance(timedelta(hours=1))
+    sold(shop, "tray", "spoon", in_stock=False)
+    assert (count(), suggested(shop, last)) == (0, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -60,6 +61,9 @@ class Known(Background):
 
     def product(self, product_id: str) -> ProductFigures:
         raise AssertionError(product_id)
+
+    def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
+        return product_ids
 
 
 def holds(text: str, background: Background) -> bool:

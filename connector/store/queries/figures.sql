@@ -27,6 +27,10 @@ UPDATE shop_figures SET due_at = :until WHERE shop_id = :shop_id AND due_at = :d
 SELECT product_id, figures FROM product_figures
 WHERE shop_id = :shop_id AND product_id IN (SELECT value FROM {json_texts}(:ids))
 
+-- figures_all_products --
+-- Every product's, for a person to read.
+SELECT product_id, figures FROM product_figures WHERE shop_id = :shop_id ORDER BY product_id
+
 -- figures_put_product --
 -- The last count stands.
 INSERT INTO product_figures (shop_id, product_id, counted_at, figures)
