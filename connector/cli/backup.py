@@ -115,11 +115,19 @@ def stream(app: App, only_print: bool) -> None:
     """
     from connector.keeping.streaming import command, document, environment
 
+    require_stream(app)
     if only_print:
         print_json(document(app.config))
         return
     words = command(app.config)
     os.execve(words[0], words, environment(app.config, os.environ))  # noqa: S606 - no shell; nothing of Python stays
+
+
+def require_stream(app: App) -> None:
+    """Exit code 1 where Litestream has nothing to do."""
+    if app.config.stream is None:
+        click.echo("nothing is streamed: there is no [backup.litestream], or the database is no SQLite file", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def _told(one: Manifest) -> dict[str, object]:

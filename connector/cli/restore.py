@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from connector.cli.backup import require_stream
 from connector.cli.context import App, json_option, print_json
 
 
@@ -56,8 +57,11 @@ def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, at: dateti
     """
     from connector.clock import SystemClock
     from connector.keeping.backup import list_backups
+    from connector.keeping.restoring import LITESTREAM
     from connector.keeping.restoring import restore as put_back
 
+    if name == LITESTREAM:
+        require_stream(app)
     if name == "latest" and not list_backups(app.config.backup):
         click.echo("there are no backups; nothing was changed", err=True)
         raise click.exceptions.Exit(1)
