@@ -18,6 +18,7 @@ from connector.contracts import Access, Channel
 from connector.contracts.channel_events import HOOK_PREFIX
 from connector.credentials import Credentials, app_owner, installation_salt
 from connector.errors import ConfigError
+from connector.keeping.refusals import keep_refusals
 from connector.keeping.starting import open_store
 from connector.log import get_log
 from connector.model import Shop, ShopStatus
@@ -249,6 +250,7 @@ def build(
     registry = registry or Registry()
     vault = Vault.from_text(config.app.master_key)
     catalog = None if config.flows.by_hand else load_catalog(config, registry)
+    rehearsed = store is not None
     if store is None:
         make_folder(config.app.database)
         store = open_store(config, clock, within)
@@ -261,6 +263,8 @@ def build(
         held = _held(store, kept, registry) if kept else None
         config, catalog = settle(config, registry, connected_shops(store), applied=held)
     salt = installation_salt(store, vault, clock)
+    if not rehearsed:
+        keep_refusals(store, config, salt, clock)
     runner = Runner(catalog, clock, salt)
     kiitos = Kiitos(
         config=config,

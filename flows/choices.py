@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from connector.model import Channel, Consent, ConsentState, Event, EventKind, Purpose, Ref, Shop
 from connector.store import consents, entities, suppressions
 from connector.store.db import Tx
+from connector.store.refused import CONSENT, Refusal
 from connector.store.suppressions import SuppressionRow
 from flows.consenting import tell_platform
 from flows.policy import UNSUBSCRIBE, lets_pass
@@ -119,12 +120,22 @@ def choose(
         # Of the class and of marketing alone the scope is one word: a no to marketing alone stands in the ledger.
         if not yes and purpose is not Purpose.MARKETING:
             suppressions.add(tx, who.shop_id, who.address_key, who.channel, purpose, UNSUBSCRIBE, now)
+    if Purpose.MARKETING in chosen:
+        _note(tx, who, "" if chosen[Purpose.MARKETING] else said.raw_state, now)
     changed = {choice.purpose for choice in open_ if choice.allowed != chosen[choice.purpose]}
     for purpose in chosen.keys() - changed:
         # Said as well, and no news: nobody had enough of anything by leaving a box as it was.
         consents.record(tx, who.shop_id, _entry(who, purpose, chosen[purpose], said, now), now)
     decide(tx, runner, who, {purpose: chosen[purpose] for purpose in changed}, said, now, nonce)
     return True
+
+
+def _note(tx: Tx, who: Reachable, reason: str, now: datetime) -> None:
+    """A no to marketing alone is kept outside the database as those are that suppress something."""
+    said = Refusal(
+        shop_id=who.shop_id, address_key=who.address_key, channel=who.channel, scope=CONSENT, reason=reason, at=now
+    )
+    tx.noted.append(said)
 
 
 def _entry(who: Reachable, purpose: Purpose, yes: bool, said: Said, at: datetime) -> Consent:

@@ -1,4 +1,4 @@
-"""What the platform orders us to do, whatever flows say: stop after an uninstall, forget, join two accounts, look an
+"""What an event has us do, whatever flows say: stop after an uninstall, forget, join two accounts, look an
 object up again."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from connector.log import get_log
 from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, ShopStatus
 from connector.store import effects, merging, scopes, shops
 from connector.store.db import Tx
-from flows import forgetting
+from flows import forgetting, refusing
 
 FETCH = "fetch"
 """The kind of effect that looks an object up again on the platform."""
@@ -21,6 +21,7 @@ log = get_log("runner")
 
 def obey(tx: Tx, salt: bytes, shop_id: str, event: Event, now: datetime) -> None:
     """Do what a new event orders. What a person's erasure stops is stopped before (`Runner.forget`)."""
+    refusing.meet(tx, salt, shop_id, event, now)
     if event.kind == EventKind.APP_UNINSTALLED and not _before_installation(tx, shop_id, event):
         shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "app uninstalled by the merchant")
     if event.kind == EventKind.APP_SCOPES_UPDATED:

@@ -74,6 +74,7 @@ def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, at: dateti
                 "sent_since": done.sent,
                 "in_doubt": done.doubtful,
                 "forgotten_since": done.forgotten,
+                "refused_since": done.refused,
                 "inbox": done.inbox,
                 "aside": list(done.aside),
             }
@@ -82,6 +83,7 @@ def from_(app: App, name: str, ledgers: tuple[Path, ...], inbox: str, at: dateti
     click.echo(f"restored {done.manifest.name}, made {done.manifest.at}; inbox: {done.inbox}")
     click.echo(f"since then: {done.sent} effects had been sent, {done.doubtful} are in doubt (send ledger)")
     click.echo(f"since then: {done.forgotten} names of people or shops were forgotten; they are again")
+    click.echo(f"since then: {done.refused} addresses said no, or could not be reached; they are heeded again")
     for path in done.aside:
         click.echo(f"what was there: {path}")
     click.secho(

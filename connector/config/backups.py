@@ -100,7 +100,7 @@ def read_backup(
         access_key=look("access_key", table.get("access_key")),
         secret_key=look("secret_key", table.get("secret_key")),
         ledger=ledger_of(table, directory, default_ledger),
-        ledger_keep=parse_span(str(table.get("ledger_keep", "45d"))),
+        ledger_keep=ledger_keep_of(table),
         endpoint=str(table.get("endpoint", "")),
         region=str(table.get("region", "")),
         keep=int(table.get("keep", 3)),
@@ -113,6 +113,10 @@ def ledger_of(table: Mapping[str, Any], directory: Path, default: Path | None) -
     """The send ledger's folder by the table; `None` where it is off."""
     said = str(table.get("ledger", ""))
     return None if said == OFF else directory / said if said else default
+
+
+def ledger_keep_of(table: Mapping[str, Any]) -> timedelta:
+    return parse_span(str(table.get("ledger_keep", "45d")))
 
 
 def _looking(directory: Path, environ: Mapping[str, str]) -> Callable[[str, Any], str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from connector.config.backups import BackupSettings, ledger_folder, ledger_of, read_backup
+from connector.config.backups import BackupSettings, ledger_folder, ledger_keep_of, ledger_of, read_backup
 from connector.config.consenting import ConsentSettings, TrackingSettings
 from connector.config.dispatching import DispatcherSettings
 from connector.config.growth import GrowthSettings
@@ -239,6 +240,11 @@ class Config:
         """The folder of the send ledger and of the list of the forgotten; no secret is looked up for it."""
         table = self.source.document.get("backup", {})
         return ledger_of(table, self.directory, ledger_folder(self.app.database))
+
+    @property
+    def ledger_keep(self) -> timedelta:
+        """How long what stands in that folder stays."""
+        return ledger_keep_of(self.source.document.get("backup", {}))
 
     @property
     def stream(self) -> StreamSettings | None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from connector.errors import ConfigError, StoreUnavailable
 from connector.keeping.archive import Manifest
 from connector.keeping.backup import opened
 from connector.keeping.forgotten import read_forgotten
+from connector.keeping.refusals import read_refusals
 from connector.keeping.streaming import forget_local_state, replicated
 from connector.ledger import boot_id
 from connector.log import get_log
@@ -31,12 +32,14 @@ from connector.model import ShopStatus
 from connector.secrets import Vault
 from connector.send_ledger import read_ledgers
 from connector.standstill import Standstill
-from connector.store import jobs, meta, privacy, restored, sealing, shops
+from connector.store import jobs, meta, privacy, refused, restored, sealing, shops
 from connector.store.db import Tx
+from connector.store.refused import Refusal
 from connector.store.restored import Before, Known
 from connector.store.snapshots import INBOX, WORK
 from connector.store.sql import MIGRATIONS
 from connector.store.store import Store
+from flows import refusing
 from flows.forgetting import subject_key
 
 MARGIN = timedelta(hours=1)
@@ -56,6 +59,7 @@ class Outcome:
     sent: int
     doubtful: int
     forgotten: int
+    refused: int
     inbox: str
     aside: tuple[str, ...]
 
@@ -103,12 +107,10 @@ def restore(
         aside = [*_put(content / WORK, work, manifest), *([] if kept else _put(content / INBOX, box, manifest))]
     if config.stream is not None:
         forget_local_state(config)
-    log.warning("restored", backup=manifest.name, sent=told[0], doubtful=told[1], forgotten=told[2], inbox_kept=kept)
+    log.warning("restored", backup=manifest.name, **told.counts, inbox_kept=kept)
     return Outcome(
         manifest=manifest,
-        sent=told[0],
-        doubtful=told[1],
-        forgotten=told[2],
+        **told.counts,
         inbox="the one that was there, which is newer" if kept else "the backup's",
         aside=tuple(aside),
     )
@@ -134,17 +136,22 @@ def known_here(manifest: Manifest) -> None:
             )
 
 
-def take_in(
-    store: Store, vault: Vault, clock: Clock, manifest: Manifest, folders: Sequence[Path]
-) -> tuple[int, int, int]:
-    """Everything a copy must learn before a worker sees it: held, what left since, who was forgotten since, and that
-    all platforms are to be asked. How many effects were sent, are in doubt, and how many keys were forgotten.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a copy learned, by `sent`, `doubtful` (effects), `forgotten` (keys) and `refused` (addresses)."""
+
+    counts: dict[str, int]
+
+
+def take_in(store: Store, vault: Vault, clock: Clock, manifest: Manifest, folders: Sequence[Path]) -> Told:
+    """Everything a copy must learn before a worker sees it: held, what left since, who was forgotten and who said no
+    since, and that all platforms are to be asked.
 
     Raises `ConfigError` when the master key is not the one the copy's credentials are sealed with.
     """
     now, since = clock.now(), manifest.taken_at - MARGIN
     left = {(b.shop_id, b.sent_key): b for b in _surest(read_ledgers(folders, since, boot_id()))}
-    forgotten = list(read_forgotten(folders, since))
+    forgotten, refusals = list(read_forgotten(folders, since)), read_refusals(folders, since)
     with store.work.transaction() as tx:
         sealed = meta.get(tx, sealing.SALT)
         salt = vault.decrypt(sealed, sealing.SALT_PLACE).encode() if sealed else b""
@@ -154,12 +161,15 @@ def take_in(
         for start in range(0, len(found), _BATCH):
             restored.put(tx, found[start : start + _BATCH])
         _forget_again(tx, salt, [(f.shop_id, f.key, f.at) for f in forgotten], clock)
+        _refuse_again(tx, salt, refusals, now)
         for shop_id in jobs.shops_with(tx, "poll"):
             job = jobs.get(tx, shop_id, "poll")
             if job is not None:
                 jobs.restart(tx, shop_id, "poll", job.state, now)
     sent = sum(b.fate is Known.SENT for b in left.values())
-    return sent, len(left) - sent, len(forgotten)
+    people = {(one.shop_id, one.address_key) for one in refusals}
+    counts = {"sent": sent, "doubtful": len(left) - sent, "forgotten": len(forgotten), "refused": len(people)}
+    return Told(counts)
 
 
 def _surest(found: Iterator[Before]) -> Iterator[Before]:
@@ -187,6 +197,23 @@ def _forget_again(tx: Tx, salt: bytes, forgotten: Sequence[tuple[str, str, datet
             privacy.remember_erasure(tx, shop_id, [key], at)
         for subject in _subjects(tx, salt, shop_id, keys.keys()):
             _ask(tx, salt, shop_id, privacy.ERASE_CUSTOMER, subject, clock)
+
+
+def _refuse_again(tx: Tx, salt: bytes, refusals: Sequence[Refusal], now: datetime) -> None:
+    """What the people of the copy said since holds at once; of others it is kept until they come."""
+    by_shop: dict[str, list[Refusal]] = {}
+    for one in refusals:
+        by_shop.setdefault(one.shop_id, []).append(one)
+    for shop_id, said in by_shop.items():
+        if shops.get(tx, shop_id) is None:
+            continue
+        numbers = any(not one.channel.by_email for one in said)
+        people = restored.reachable(tx, shop_id, numbers=numbers)
+        known = {privacy.key_of(salt, shop_id, kind, each): each for kind, each in people}
+        for one in said:
+            if one.address_key in known:
+                refusing.hold(tx, replace(one, address_key=known[one.address_key]), now)
+        refused.put(tx, (one for one in said if one.address_key not in known), now)
 
 
 def _subjects(tx: Tx, salt: bytes, shop_id: str, keys: object) -> list[dict[str, str]]:

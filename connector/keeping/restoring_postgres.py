@@ -37,4 +37,4 @@ def restore_postgres(config: Config, clock: Clock, name: str, vault: Vault, fold
             store = Store(ours, ours)
             store.bring_up()
             told = take_in(store, vault, clock, manifest, folders)
-    return Outcome(manifest=manifest, sent=told[0], doubtful=told[1], forgotten=told[2], inbox="the backup's", aside=())
+    return Outcome(manifest=manifest, **told.counts, inbox="the backup's", aside=())

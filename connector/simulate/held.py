@@ -33,6 +33,7 @@ _LASTING = frozenset(
     {
         *("order_get", "customer_get", "run_get", "run_of_order", "order_followers", "event_known"),
         *("situation", "shop_get", "suppression_find", "erasure_any", "preference_any"),
+        "refused_any",
     }
 )
 

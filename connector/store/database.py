@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from connector.errors import StoreCollision, StoreDamaged, StoreUnavailable
@@ -32,6 +32,8 @@ class Tx(ABC):
         self._depth = 0
         self._waiting: dict[str, _Waiting] = {}  # by table
         self.memo: dict[str, dict[Any, Any]] = {}
+        self.noted: list[Any] = []
+        """For `Database.outside`, told before this transaction commits: what must be known outside the database too."""
 
     @property
     def connection(self) -> Any:
@@ -132,13 +134,14 @@ class Tx(ABC):
         """Undo only what happens inside when it raises; the exception goes on."""
         self.flush()
         self._depth += 1
-        name = f"s{self._depth}"
+        name, noted = f"s{self._depth}", len(self.noted)
         self._cursor.execute(f"SAVEPOINT {name}")
         try:
             yield
             self.flush()
         except BaseException:
             self.clear()
+            del self.noted[noted:]
             self._cursor.execute(f"ROLLBACK TO {name}")
             raise
         finally:
@@ -182,6 +185,8 @@ class Database(ABC):
         self._local = threading.local()
         self._sessions: dict[threading.Thread, _Session] = {}
         self._guard = threading.Lock()
+        self.outside: Callable[[list[Any]], None] | None = None
+        """Told what a transaction noted, before it commits (`connector.keeping.refusals`)."""
 
     @property
     @abstractmethod
@@ -259,8 +264,11 @@ class Database(ABC):
             session.open = True
             tx = session.writing if writing else session.reading
             tx.clear()
+            tx.noted = []
             yield tx
             tx.flush()
+            if tx.noted and self.outside is not None:
+                self.outside(tx.noted)
             if begin:
                 tx.script("COMMIT")
         except BaseException as error:

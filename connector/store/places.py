@@ -378,6 +378,7 @@ PLACES: tuple[Place, ...] = (
     ),
     Place("signup_pace", None, None, "wipe_signup_pace", (), _words("place full_until")),  # a place is a keyed hash
     Place("sent_before", None, None, "wipe_sent_before", (), _words("sent_key fate at met_at")),
+    Place("refused_before", None, None, "wipe_refused_before", (), _words("sealed_key channel scope reason at")),
     Place("flow_pauses", None, None, "wipe_flow_pauses", (), _words("flow_id at reason")),
     Place("arrivals", None, None, "wipe_arrivals", (), _words("topic at")),
     Place("event_days", None, None, "wipe_event_days", (), _words("day kind total")),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.clock import from_text, to_text
+from connector.model import Channel
 from connector.store.db import Tx
+from connector.store.refused import PAUSED, Refusal
 from connector.store.sql import id_list
 
 
@@ -58,6 +60,10 @@ def put(tx: Tx, shop_id: str, address_key: str, chosen: Preference, now: datetim
     tx.forget("preference_any")
     tx.forget("preference_of_keys")
     until = chosen.paused_until
+    word = to_text(until) if until is not None else ""
+    tx.noted.append(
+        Refusal(shop_id=shop_id, address_key=address_key, channel=Channel.EMAIL, scope=PAUSED, reason=word, at=now)
+    )
     tx.run(
         "preference_put",
         shop_id=shop_id,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from connector import codec
 from connector.clock import from_text, to_text
+from connector.model import Customer, Order
 from connector.store.db import Tx
 from connector.store.sql import id_list
 
@@ -70,3 +72,29 @@ def addresses(tx: Tx, shop_id: str) -> Iterator[tuple[str, str, str]]:
             for row in rows:
                 yield kind, row[column], row["email_key"] or ""
             after = rows[-1][column]
+
+
+def reachable(tx: Tx, shop_id: str, *, numbers: bool) -> Iterator[tuple[str, str]]:
+    """(`email` or `phone`, address) of everybody a shop knows; a number stands in a snapshot, which is only read where
+    `numbers` are wanted."""
+    for _, _, email in addresses(tx, shop_id):
+        if email:
+            yield "email", email
+    for query, column, read in (
+        ("people_of_customers", "customer_id", _numbers_of_customer),
+        ("people_of_orders", "order_id", _numbers_of_order),
+    ):
+        after = ""
+        while numbers and (rows := tx.all(query, shop_id=shop_id, after=after, limit=_PAGE)):
+            yield from (("phone", "".join(one.split())) for row in rows for one in read(row["snapshot"]) if one)
+            after = rows[-1][column]
+
+
+def _numbers_of_customer(snapshot: str) -> list[str | None]:
+    return [codec.decode(snapshot, Customer).phone]
+
+
+def _numbers_of_order(snapshot: str) -> list[str | None]:
+    order = codec.decode(snapshot, Order)
+    places = (order.customer, order.shipping_address, order.billing_address)
+    return [order.phone, *(place.phone for place in places if place)]

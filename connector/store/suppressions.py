@@ -9,6 +9,7 @@ from datetime import datetime
 from connector.clock import from_text, to_text
 from connector.model import Channel
 from connector.store.db import Row, Tx
+from connector.store.refused import Refusal
 from connector.store.sql import id_list
 
 
@@ -24,6 +25,7 @@ class SuppressionRow:
 def add(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str, reason: str, now: datetime) -> None:
     """Suppress; once more is harmless and keeps the latest reason."""
     tx.forget("suppression_find")
+    tx.noted.append(_refusal(shop_id, address_key, channel, scope, reason, now))
     tx.later(
         "suppression_add",
         shop_id=shop_id,
@@ -54,6 +56,10 @@ def foresee(tx: Tx, shop_id: str, address_keys: Iterable[str], channel: Channel)
         known.setdefault((shop_id, channel, row["address_key"]), []).append(_row(row))
 
 
+def _refusal(shop_id: str, address_key: str, channel: Channel, scope: str, reason: str, at: datetime | None) -> Refusal:
+    return Refusal(shop_id=shop_id, address_key=address_key, channel=channel, scope=str(scope), reason=reason, at=at)
+
+
 def _row(row: Row) -> SuppressionRow:
     return SuppressionRow(row["scope"], row["reason"], from_text(row["at"]))
 
@@ -61,6 +67,7 @@ def _row(row: Row) -> SuppressionRow:
 def remove(tx: Tx, shop_id: str, address_key: str, channel: Channel, scope: str) -> bool:
     """Lift one suppression; `False` when there was none."""
     tx.forget("suppression_find")
+    tx.noted.append(_refusal(shop_id, address_key, channel, scope, "", None))
     changed = tx.run(
         "suppression_remove", shop_id=shop_id, address_key=address_key, channel=channel.value, scope=str(scope)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,16 +18,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from http.client import HTTPConnection
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 from connector.clock import SystemClock
 from connector.config import load_config
 from connector.errors import StoreUnavailable
 from connector.keeping.streaming import last_synced
 from connector.testing.fakes.people import MUG, Buyer
-from connector.testing.fakes.smtp import MailSink, Misbehaviour
+from connector.testing.fakes.smtp import KeptMessage, MailSink, Misbehaviour
 from connector.testing.fakes.woocommerce import FakeWoo
 from tests.kill.product import KIITOS, Product, free_port
 
@@ -102,6 +106,8 @@ class Drill:
     finished: float = 0.0
     log: str = ""
     rows_lost: dict[str, int] = field(default_factory=dict)
+    refused: str = ""
+    """Who unsubscribed after the backup, by the button of their mail, and bought again while all was held."""
 
     @property
     def bought(self) -> list[str]:
@@ -113,7 +119,8 @@ class Drill:
         return [who for who in self.bought if who not in confirmed]
 
     def twice(self) -> dict[tuple[str, str], int]:
-        return {what: count for what, count in self.mails.items() if count > 1}
+        orders = {(self.refused, "order-confirmation"): 2}
+        return {what: count for what, count in self.mails.items() if count > orders.get(what, 1)}
 
 
 def lead(
@@ -144,6 +151,9 @@ def lead(
         drill.forgotten = drill.before[0]
         _wait("the first to be told", lambda: sum(drill.forgotten in m.recipients for m in sink.messages) >= 2, product)
         _kiitos(folder, "privacy", "erase", SHOP, "--email", drill.forgotten, "--yes")
+        drill.refused = drill.before[1]
+        _wait("theirs", lambda: any(_button(m.content) for m in _of(sink, drill.refused)), product)
+        _unsubscribe(next(button for m in _of(sink, drill.refused) if (button := _button(m.content))))
         # At least three quarters of what followed the backup left before the kill.
         _wait("mail after the backup", lambda: len(sink.messages) >= 2 * (orders - orders // 8), product)
         _wait("the erasure", lambda: (folder / "kiitos.db-sent" / "forgotten.list").exists() or not ledger, product)
@@ -166,6 +176,7 @@ def lead(
         count = len(sink.messages)
         product.start()
         drill.held = [_buy(woo, orders + 8 + n) for n in range(3)]
+        _buy(woo, int(drill.refused.removeprefix("buyer").partition("@")[0]))
         _wait("the restored one to catch up", lambda: _caught_up(folder), product)
         drill.caught_up = monotonic() - began
         drill.status = json.loads(_kiitos(folder, "restore", "status", "--json"))
@@ -178,6 +189,31 @@ def lead(
         drill.mails = Counter((m.recipients[0].lower(), _flow(m.content)) for m in sink.messages)
         drill.log = product.log()
     return drill
+
+
+def _of(sink: MailSink, who: str) -> list[KeptMessage]:
+    return [message for message in sink.messages if who in message.recipients]
+
+
+def _button(content: bytes) -> str:
+    """Where the mail's own button unsubscribes with one click (RFC 8058); empty for order mail."""
+    told = str(message_from_bytes(content).get("List-Unsubscribe", ""))
+    found = re.search(r"<(http[^>]+)>", told.replace("\r\n", ""))
+    return found[1] if found else ""
+
+
+def _unsubscribe(button: str) -> None:
+    parts = urlsplit(button)
+    client = HTTPConnection(parts.netloc, timeout=30)
+    client.request(
+        "POST",
+        f"{parts.path}?{parts.query}",
+        "List-Unsubscribe=One-Click",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    if client.getresponse().status not in (200, 202):
+        raise RuntimeError("the button does not work")
+    client.close()
 
 
 def _flow(content: bytes) -> str:
@@ -312,6 +348,7 @@ def main() -> None:
     print(f"orders: {len(drill.before)} before the backup, {len(drill.after)} after it, {len(drill.held)} while held")
     print(f"backup to kill: {drill.point:.1f} s; put back in {drill.put_back:.1f} s", end=", ")
     print(f"caught up after {drill.caught_up:.1f} s, all sent after {drill.finished:.1f} s")
+    print(f"asked again although they had unsubscribed: {drill.mails[drill.refused, 'thanks'] - 1}")
     print(f"rows there at the kill and not in the copy: {drill.rows_lost}")
     print(f"send ledger: {drill.restored['sent_since']} sent since, {drill.restored['in_doubt']} in doubt")
     print(

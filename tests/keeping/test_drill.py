@@ -22,6 +22,8 @@ def test_a_restored_installation_sends_nothing_twice_and_misses_nobody(tmp_path:
     # One SMTP connection has one message in the open window when it is killed; order mail may then go once more.
     assert len(drill.twice()) <= drill.restored["in_doubt"] <= 1, drill.twice()
     assert all(flow == "order-confirmation" for (_, flow) in drill.twice())
+    assert drill.mails[drill.refused, "thanks"] == 1, "who unsubscribed after the backup was asked again"
+    assert drill.restored["refused_since"] == 1
     assert not drill.known_again, "somebody forgotten after the backup is known again"
     assert drill.status["shops"] == {SHOP: "asked what happened since the backup"}
     assert drill.status["ledger"]["sent"]["effects"] == drill.restored["sent_since"]
@@ -31,6 +33,7 @@ def test_without_the_send_ledger_it_doubles(tmp_path: Path) -> None:
     """The control: the same drill with `ledger = "off"`."""
     drill = lead(tmp_path, ledger=False)
     assert drill.twice(), "the control sent nothing twice: the drill proves nothing"
+    assert drill.mails[drill.refused, "thanks"] > 2, "the control heeds somebody it cannot know of"
     assert drill.known_again, "without the list nobody could know whom to forget again"
     assert drill.unconfirmed() == []
 
@@ -42,4 +45,5 @@ def test_what_litestream_had_copied_when_everything_was_killed_comes_back(tmp_pa
     assert drill.sent_while_held == 0
     assert drill.unconfirmed() == []
     assert len(drill.twice()) <= drill.restored["in_doubt"] <= 1, drill.twice()
+    assert drill.mails[drill.refused, "thanks"] == 1, "who had unsubscribed was asked again"
     assert not drill.known_again, "somebody who was forgotten is known again"

@@ -39,3 +39,37 @@ ORDER BY customer_id LIMIT :limit
 -- people_orders --
 -- The orders a shop knows and their addresses, by page.
 SELECT order_id, email_key FROM orders WHERE shop_id = :shop_id AND order_id > :after ORDER BY order_id LIMIT :limit
+
+-- refused_put --
+-- Somebody this database has not met had said no before the restore.
+INSERT INTO refused_before (shop_id, sealed_key, channel, scope, reason, at)
+VALUES (:shop_id, :sealed_key, :channel, :scope, :reason, :at)
+ON CONFLICT (shop_id, sealed_key, channel, scope) DO UPDATE SET reason = excluded.reason, at = excluded.at
+
+-- refused_any --
+-- Whether anybody of a shop is still to be met.
+SELECT 1 AS found FROM refused_before WHERE shop_id = :shop_id LIMIT 1
+
+-- refused_of --
+-- What is known of these hashes, a JSON list.
+SELECT sealed_key, channel, scope, reason, at FROM refused_before
+WHERE shop_id = :shop_id AND sealed_key IN (SELECT value FROM {json_texts}(:keys)) ORDER BY sealed_key, at
+
+-- refused_met --
+-- They were met.
+DELETE FROM refused_before WHERE shop_id = :shop_id AND sealed_key IN (SELECT value FROM {json_texts}(:keys))
+
+-- wipe_refused_before --
+-- Of one shop, a piece at a time.
+DELETE FROM refused_before WHERE shop_id = :shop_id
+  AND sealed_key IN (SELECT sealed_key FROM refused_before WHERE shop_id = :shop_id LIMIT :limit)
+
+-- people_of_customers --
+-- The accounts a shop knows, by page: whose number it is stands in the snapshot.
+SELECT customer_id, snapshot FROM customers WHERE shop_id = :shop_id AND customer_id > :after AND snapshot IS NOT NULL
+ORDER BY customer_id LIMIT :limit
+
+-- people_of_orders --
+-- The orders a shop knows, by page.
+SELECT order_id, snapshot FROM orders WHERE shop_id = :shop_id AND order_id > :after AND snapshot IS NOT NULL
+ORDER BY order_id LIMIT :limit
