@@ -57,6 +57,7 @@ connections = 1
 [clients.drill]
 sender = "Drill <hello@shop.example>"
 soft_opt_in = ["review"]
+limits = {{ email = {{ cap = "0s" }} }}
 flows.order-confirmation = {{ file = "order_confirmation" }}
 flows.thanks = {{ file = "thanks.toml" }}
 [clients.drill.shops.main]
