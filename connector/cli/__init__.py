@@ -42,6 +42,7 @@ COMMANDS = {
     "products": "connector.cli.products",
     "push": "connector.cli.push",
     "recommendations": "connector.cli.recommendations",
+    "referrals": "connector.cli.referrals",
     "restore": "connector.cli.restore",
     "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",

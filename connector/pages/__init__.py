@@ -21,6 +21,10 @@ from connector.pages import (
     proxy,
     push,
     referral,
+    referral_ask,
+    referral_leaders,
+    referral_queue,
+    referral_share,
     review,
     signup,
     survey,
@@ -49,6 +53,10 @@ def register(app: Flask) -> None:
         ("data", data),
         ("failed", failed),
         ("push", push),
+        ("friend", referral),
+        ("share", referral_share),
+        ("refer", referral_ask),
+        ("referrals", referral_queue),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"
@@ -56,7 +64,8 @@ def register(app: Flask) -> None:
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
     rule = "/results/<token>"
     blueprint.add_url_rule(rule, "results", survey_results.show, methods=["GET"], provide_automatic_options=False)
-    blueprint.add_url_rule("/friend/<token>", "friend", referral.show, methods=["GET"], provide_automatic_options=False)
+    rule = "/leaders/<token>"
+    blueprint.add_url_rule(rule, "leaders", referral_leaders.show, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule("/order/<token>", "order", order.show, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
         rule = f"/push/{name}.js"

@@ -15,14 +15,15 @@ from datetime import datetime, timedelta
 
 from connector.config.referrals import BLOCK, HOLD, ReferralTerms
 from connector.model import Event, EventKind, Order, Ref, Run, RunStatus, Shop, email_key, purchase_of
-from connector.store import entities, referral_visits, referrals
+from connector.store import entities, links, referral_visits, referrals
 from connector.store.db import Tx
 from connector.store.referrals import CodeRow, ReferralRow
 from flows.addressing import derive_token
 from flows.catalog import Catalog
-from flows.referral import CodeOwner, person_key
+from flows.referral import CodeOwner
 from flows.referring.finding import Found, find
 from flows.referring.giving import promise_points, take_points_back
+from flows.referring.marking import device_of, friend_hash
 from flows.referring.promises import month_of, over_cap, promise
 from flows.referring.rules import Case, judge, was_bought
 from flows.situation import Situation
@@ -56,17 +57,6 @@ class _Scene:
         return friend_hash(self.salt, self.shop.id, _address(order), order.customer.id if order.customer else None)
 
 
-def friend_hash(salt: bytes, shop_id: str, email: str | None, customer_id: str | None = None) -> str:
-    """A friend by the mailbox, or by the account where there is none; empty for nobody."""
-    key = person_key(email) or (f"account {customer_id}" if customer_id else "")
-    return derive_token(salt, "referral friend", shop_id, key) if key else ""
-
-
-def device_of(salt: bytes, shop_id: str, advocate_email_key: str) -> str:
-    """What the advocate's own browser is marked with."""
-    return derive_token(salt, "referral device", shop_id, advocate_email_key)
-
-
 class Referring:
     """What happens in the referral programmes of shops that have terms; nothing in those that have none."""
 
@@ -97,6 +87,12 @@ class Referring:
         row = referrals.get(tx, run.shop_id, referral_id) if run.status is RunStatus.EXITED else None
         if row is not None and row.state == REFUSED:
             take_points_back(tx, run.shop_id, row, now, run.reason)
+
+    def open_page(self, tx: Tx, shop_id: str, code: str, url: str, now: datetime) -> None:
+        """The page for friends belongs to the code from the moment the shop has made it."""
+        token = derive_token(self._salt, "link", shop_id, "referral", code)
+        locale = self._catalog().settings(shop_id).shop.locale
+        links.put(tx, shop_id, token, "referral", {"code": code, "url": url, "locale": locale}, now)
 
     def decide(
         self, tx: Tx, shop: Shop, referral_id: str, now: datetime, *, approve: bool, by: str, note: str

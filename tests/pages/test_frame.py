@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.app import create_app
+from connector.config.referrals import RULES
 from connector.errors import StoreUnavailable
 from connector.model import ShipmentStatus
 from connector.pages import colour
@@ -37,6 +38,14 @@ ROUTES = {
     "pages.failed_post": {"POST"},
     "pages.order": {"GET", "HEAD"},
     "pages.friend": {"GET", "HEAD"},
+    "pages.friend_post": {"POST"},
+    "pages.share": {"GET", "HEAD"},
+    "pages.share_post": {"POST"},
+    "pages.refer": {"GET", "HEAD"},
+    "pages.refer_post": {"POST"},
+    "pages.referrals": {"GET", "HEAD"},
+    "pages.referrals_post": {"POST"},
+    "pages.leaders": {"GET", "HEAD"},
     "pages.results": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
@@ -222,7 +231,15 @@ def order_words() -> set[str]:
     return of_parcel | {f"order.was.{each}" for each in moments} | {f"order.state.{state}" for state in states}
 
 
-COMPOSED = ("survey.asks.", "survey.scale.", "survey.more.", "results.by.", "results.kind.")
+COMPOSED = (
+    "survey.asks.",
+    "survey.scale.",
+    "survey.more.",
+    "results.by.",
+    "results.kind.",
+    "queue.way_",
+    "share.kind_",
+)
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
@@ -237,6 +254,8 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     purposes = {key for key in strings("en") if key.startswith("purpose.")}
     composed |= {f"preferences.{channel}" for channel in ("email", "sms", "whatsapp")}
     composed |= order_words()
+    composed |= {f"queue.{sign}" for sign in (*RULES, "over_cap")}
+    composed |= {f"share.{state}" for state in ("waits", "rewarded", "refused", "reversed")}
     files = {path.name for path in PAGES.glob("templates/*.html")}
     assert used - files | composed | purposes == set(strings("en"))
 

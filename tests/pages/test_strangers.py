@@ -43,7 +43,7 @@ def test_a_scanner_that_opens_every_link_changes_nothing(world: World) -> None:
     addresses = {url for message in mails(world) for url in links_of(message) if url.startswith(base)}
     paths = [urlsplit(url).path.split("/") for url in addresses]
     assert {kind if place == "p" else place for _, place, kind, *_ in paths} == {
-        "unsubscribe", "review", "friend", "preferences", "order", "c",
+        "unsubscribe", "review", "friend", "share", "preferences", "order", "c",
     }  # fmt: skip
     before = untouched(world)
     with requests.Session() as scanner:
@@ -77,7 +77,10 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, di
         world.wait(days=20)
         yield (
             world,
-            {kind: link(world, NORA, kind).rpartition("/")[2] for kind in ("review", "unsubscribe", "friend", "order")},
+            {
+                kind: link(world, NORA, kind).rpartition("/")[2]
+                for kind in ("review", "unsubscribe", "friend", "share", "order")
+            },
         )
 
 
@@ -104,7 +107,7 @@ def test_a_changed_token_opens_nothing(tokens: tuple[World, dict[str, str]], dat
     for method in ("GET", "HEAD", "POST"):
         answers[method] = visitor.open(f"/p/{kind}/{requests.utils.quote(token, safe='')}", method=method).status_code
     assert answers["GET"] == answers["HEAD"] == 404
-    assert answers["POST"] == {"unsubscribe": 200, "review": 404, "friend": 405, "order": 405}[kind]
+    assert answers["POST"] == {"unsubscribe": 200, "review": 404, "friend": 404, "share": 404, "order": 405}[kind]
 
 
 def test_a_changed_token_changes_nothing(tokens: tuple[World, dict[str, str]]) -> None:
