@@ -104,4 +104,5 @@ def _person(order: Order | None, address: str) -> list[str]:
         return [address]
     name = " ".join(filter(None, (place.first_name, place.last_name)))
     town = " ".join(filter(None, (place.postcode, place.city)))
-    return [part for part in (name, address, ", ".join(place.lines), town, place.phone or "") if part]
+    parts = (name, address, ", ".join(place.lines), town, place.phone or "")
+    return [cleaned for part in parts if (cleaned := clean(part, 200))]

@@ -232,13 +232,8 @@ def order_words() -> set[str]:
 
 
 COMPOSED = (
-    "survey.asks.",
-    "survey.scale.",
-    "survey.more.",
-    "results.by.",
-    "results.kind.",
-    "queue.way_",
-    "share.kind_",
+    *("survey.asks.", "survey.scale.", "survey.more.", "results.by.", "results.kind."),
+    *("queue.way_", "share.kind_"),
 )
 
 
