@@ -79,11 +79,12 @@ class Serving:
     def start(self) -> Serving:
         self._thread.start()
         for _ in range(200):
-            with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/healthz", timeout=2, verify=self._trust).ok:
+            # A machine that others use may take seconds to answer at all.
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+                if requests.get(f"{self.url}/healthz", timeout=5, verify=self._trust).ok:
                     return self
             threading.Event().wait(0.025)
-        raise StoreUnavailable("the embedded server did not start within 5 s")
+        raise StoreUnavailable("the embedded server did not answer 200 times")
 
     def stop(self) -> None:
         self._server.end()

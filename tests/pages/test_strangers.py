@@ -141,7 +141,7 @@ def test_links_show_no_address_and_no_name(tokens: tuple[World, dict[str, str]])
     for kind, token in real.items():
         assert token.isalnum()
         shown = visitor.get(f"/p/{kind}/{token}").text.lower()
-        for private in ("nora.lind", "example.test", "lind<", "keksittykatu", "00100"):
+        for private in ("nora.lind", "@example.test", "lind<", "keksittykatu", "00100"):
             assert private not in shown, (kind, private)
     assert "Nora" in visitor.get(f"/p/review/{real['review']}").text, "the name field is filled in for its owner"
 
