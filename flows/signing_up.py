@@ -7,6 +7,7 @@ not be able to change what the address's owner said, neither a yes nor a no, nor
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from flows.composing import CONFIRM
 from flows.policy import UNSUBSCRIBE
 
 if TYPE_CHECKING:
+    from flows.definition import Flow
     from flows.runner import Runner
 
 SOURCE, CONFIRMED = "sign-up page", "sign-up page, confirmed"
@@ -60,6 +62,20 @@ def sign_up(tx: Tx, runner: Runner, salt: bytes, asked: SignUp, *, confirm: bool
         _ask(tx, runner, salt, asked, now)
         return
     decide(tx, runner, who, {Purpose.MARKETING: True}, Said(SOURCE, "subscribed", asked.evidence), now, nonce)
+    _welcome(tx, runner, asked.shop_id, asked.address, asked.address_key, asked.locale, now)
+
+
+def _welcome(tx: Tx, runner: Runner, shop_id: str, address: str, address_key: str, locale: str, now: datetime) -> None:
+    """Let flows know that somebody signed up, once a day and address."""
+    whose = hashlib.sha256(address_key.encode()).hexdigest()[:20]
+    event = Event(
+        kind=EventKind.SIGNUP_CONFIRMED,
+        key=f"signup/{whose}/{now:%Y-%m-%d}/confirmed",
+        subject=Ref("person", address_key),
+        at=now,
+        customer=Customer(id=None, email=address, locale=locale),
+    )
+    runner.ingest(tx, shop_id, [event], now)
 
 
 def _ask(tx: Tx, runner: Runner, salt: bytes, asked: SignUp, now: datetime) -> None:
@@ -77,6 +93,7 @@ def _ask(tx: Tx, runner: Runner, salt: bytes, asked: SignUp, now: datetime) -> N
     if runner.ingest(tx, asked.shop_id, [event], now):
         data = {
             "address": asked.address_key,
+            "typed": asked.address,
             "locale": asked.locale,
             "evidence": asked.evidence,
             "asked_at": to_text(now),
@@ -103,7 +120,15 @@ def confirm(tx: Tx, runner: Runner, link: LinkRow, now: datetime, nonce: str) ->
     _narrow(tx, who, now)
     said = Said(CONFIRMED, "confirmed", link.data["evidence"])
     decide(tx, runner, who, {Purpose.MARKETING: True}, said, now, nonce)
+    address = link.data.get("typed", link.data["address"])
+    _welcome(tx, runner, link.shop_id, address, link.data["address"], link.data["locale"], now)
     return True
+
+
+def benefit(flows: Iterable[Flow]) -> str:
+    """What a shop's flows give to who signs up and never bought (`10 %`, `5 EUR`); empty where they give nothing."""
+    giving = (flow for flow in flows if EventKind.SIGNUP_CONFIRMED in flow.trigger)
+    return next((str(flow.params["reward"]) for flow in giving if flow.params.get("reward")), "")
 
 
 def _since(tx: Tx, link: LinkRow) -> list[consents.ConsentRow]:

@@ -47,6 +47,7 @@ COMMANDS = {
     "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",
+    "signup": "connector.cli.signup",
     "simulate": "connector.cli.simulate",
     "status": "connector.cli.status",
     "suppressions": "connector.cli.suppressions",

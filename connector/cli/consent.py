@@ -10,7 +10,6 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
-from connector.errors import ConfigError
 from connector.model import Channel, ConsentState, Purpose, email_key
 from connector.store import consents
 
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
 
 _CHANNELS = [str(each) for each in Channel if each is not Channel.OTHER]
 _PURPOSES = [str(each) for each in Purpose if each.needs_consent and each is not Purpose.OTHER]
-SNIPPET = """<form method="post" action="{url}">
-  <label>{email} <input type="email" name="email" required autocomplete="email"></label>
-  <label><input type="checkbox" name="agree" value="1" required> {consent}</label>
-  <input type="hidden" name="lang" value="{language}">
-  <button>{do}</button>
-</form>"""
 
 
 @click.group()
@@ -154,18 +147,10 @@ def export(app: App, shop: str, target: Path) -> None:
 @click.pass_obj
 def link(app: App, shop: str, lang: str) -> None:
     """The address of SHOP's sign-up page, and a form for the shop's own pages that posts to it."""
-    from connector.pages.frame import language_of, strings
-    from flows.signing_up import signup_token
+    from connector.cli.signup import address_of, form_of
 
-    settings = app.kiitos.config.shop(shop)
-    if not settings.consenting.signup:
-        raise ConfigError(f"shop '{shop}' has no sign-up page; write signup = true", where="signup")
-    url = f"{app.kiitos.config.app.base_url}/p/signup/{signup_token(app.kiitos.salt, shop)}"
-    language = language_of(lang, settings.shop.locale)
-    texts = strings(language)
-    click.echo(f"{url}\n")
-    words = {name: texts[f"signup.{name}"].format(shop=settings.shop.name) for name in ("email", "consent", "do")}
-    click.echo(SNIPPET.format(url=url, language=language, **words))
+    click.echo(f"{address_of(app.kiitos, shop)}\n")
+    click.echo(form_of(app.kiitos, shop, lang))
 
 
 @consent.command()

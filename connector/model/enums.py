@@ -232,6 +232,7 @@ class EventKind(OpenEnum):
     MESSAGE_CLICKED = "message.clicked"
     MESSAGE_REPLIED = "message.replied"
     SIGNUP_REQUESTED = "signup.requested"
+    SIGNUP_CONFIRMED = "signup.confirmed"
     OTHER = "other"
 
     @classmethod

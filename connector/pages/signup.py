@@ -7,6 +7,7 @@ forgotten; and it is asked only so often.
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from flask import Response, request
 
@@ -20,7 +21,7 @@ from connector.store.db import Tx
 from flows.addressing import derive_token
 from flows.render.locales import match_language, parse_locale
 from flows.render.mime import ascii_address
-from flows.signing_up import SignUp, sign_up, signup_token
+from flows.signing_up import SignUp, benefit, sign_up, signup_token
 
 LONGEST = 254
 """Characters of an address (RFC 5321 section 4.5.3.1)."""
@@ -53,7 +54,7 @@ def act(token: str) -> Response:
         address=address,
         address_key=email_key(address) or "",
         locale=language,
-        evidence=evidence(shown, language, settings),
+        evidence=evidence(shown, language, settings, _origin()),
     )
     confirm = _must_confirm(settings)
     place = derive_token(app.salt, "signup place", settings.shop.id, request.remote_addr or "")
@@ -68,6 +69,17 @@ def act(token: str) -> Response:
     if not transact(take):
         return _page(settings, 429, "signup.slow", address)
     return _thank(settings, confirm=confirm)
+
+
+def _origin() -> str:
+    """Where the form stood: our own page, or the shop's, as far as its browser says."""
+    place = urlsplit(request.headers.get("Origin") or request.referrer or "")
+    ours = place.netloc in ("", request.host)
+    return "sign-up page" if ours or place.scheme not in ("http", "https") else f"{place.scheme}://{place.netloc}"[:200]
+
+
+def _reward(settings: ShopSettings) -> str:
+    return benefit(application().runner.catalog.flows(settings.shop.id))
 
 
 def _settings(token: str) -> ShopSettings | None:
@@ -122,4 +134,5 @@ def _page(settings: ShopSettings, status: int = 200, problem: str = "", address:
         agreed=bool(request.form.get("agree")),
         language=_language(settings),
         trap=TRAP,
+        reward=_reward(settings),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from connector.cli.signup import form_of
 from connector.config.settings import ConsentSettings
 from connector.errors import ConfigError
 from connector.model import Channel, Consent, ConsentState, Purpose
 from connector.pages import signup
 from connector.store import consents, privacy, suppressions
+from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.shopify import FakeUnavailable
-from connector.testing.world import FLOWS, SHOPIFY, World
+from connector.testing.world import FLOWS, SHOPIFY, WOO, World
 from flows.catalog import Catalog
 from flows.signing_up import signup_token
 from tests.pages.life import START, client, snapshot
@@ -93,7 +96,8 @@ def test_a_yes_is_one_only_when_the_mail_was_opened_and_the_button_pressed(shop:
         (entry,) = consents.history(tx, SHOPIFY, "nora@example.test")
     assert (entry.source, entry.raw_state) == ("sign-up page, confirmed", "confirmed")
     shown = json.loads(entry.evidence)
-    assert shown == {"text": shown["text"], "language": "en"}
+    version = hashlib.sha256(shown["text"].encode()).hexdigest()[:12]
+    assert shown == {"text": shown["text"], "language": "en", "page": "sign-up page", "version": version}
     assert shown["text"].startswith("Yes, Aurora Outdoor may send me news and offers by e-mail.")
 
 
@@ -256,3 +260,96 @@ def test_a_page_wants_a_flow_that_asks_for_confirmation(shop: World) -> None:
 def test_in_every_language(shop: World, language: str) -> None:
     page = client(shop).get(f"{path(shop)}?lang={language}").text
     assert f'<html lang="{language}"' in page
+
+
+# -- the benefit -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def giving(tmp_path: Path) -> Iterator[World]:
+    """Both shops give ten percent to who signs up and never bought."""
+    flows = {
+        **OPT_IN,
+        "signup-benefit": {"file": "signup_benefit"},
+        "order-confirmation": {"file": "order_confirmation"},
+    }
+    try:
+        with World(tmp_path, START, settings={"signup": True, "flows": flows}, unchecked=True) as made:
+            yield made
+    except FakeUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+def codes(shop: World, address: str) -> list[str]:
+    shop.worker.drain()
+    found: list[str] = []
+    for message in shop.sink.to(address):
+        part = message_from_bytes(message.content, policy=default).get_body(("plain",))  # type: ignore[attr-defined]
+        found += re.findall(r"(?i)FIRST-[0-9A-Z]{10}", part.get_content())
+    return found
+
+
+def page_of(world: World, shop_id: str) -> str:
+    return f"/p/signup/{signup_token(world.kiitos.salt, shop_id)}"
+
+
+@pytest.mark.parametrize("shop_id", [SHOPIFY, WOO])
+def test_who_confirms_and_never_bought_gets_one_code(giving: World, shop_id: str) -> None:
+    visitor, address = client(giving), "new@example.test"
+    assert "10 % off your first order" in visitor.get(page_of(giving, shop_id), query_string={"lang": "en"}).text
+    visitor.post(page_of(giving, shop_id), data=form(address))
+    assert codes(giving, address) == [], "not before the address is confirmed"
+    (confirm,) = mailed(giving, address)
+    for _ in range(3):
+        visitor.post(confirm)
+    found = codes(giving, address)
+    (code,) = set(found)
+    assert len(giving.sink.to(address)) == 2
+    if shop_id == SHOPIFY:
+        assert [made.code for made in giving.shopify.discounts.values()] == [code]
+    else:
+        assert giving.woo.coupon_by_code(code) is not None
+    giving.clock.advance(timedelta(days=40))
+    visitor.post(page_of(giving, shop_id), data=form(address))
+    assert set(codes(giving, address)) == {code}
+
+
+def test_who_has_bought_or_says_no_gets_none_and_hears_the_same(giving: World) -> None:
+    """A buyer, and somebody who unsubscribes before the code is made."""
+    visitor = client(giving)
+    giving.shopify.place_order([(MUG, 1)], Buyer(first_name="Bo", email="bo@example.test"))
+    giving.deliver()
+    answers = {
+        visitor.post(page_of(giving, SHOPIFY), data=form(who)).text for who in ("bo@example.test", "x@example.test")
+    }
+    assert len({re.sub(r'nonce="[^"]+"', "", text) for text in answers}) == 1
+    (confirm,) = mailed(giving, "bo@example.test")
+    visitor.post(confirm)
+    assert state(giving, "bo@example.test") is ConsentState.GRANTED, "the news they get"
+    assert codes(giving, "bo@example.test") == []
+    (other,) = mailed(giving, "x@example.test")
+    visitor.post(other)
+    with giving.kiitos.store.work.transaction() as tx:
+        suppressions.add(tx, SHOPIFY, "x@example.test", Channel.EMAIL, "all", "unsubscribe", giving.clock.now())
+    assert codes(giving, "x@example.test") == []
+
+
+def test_where_the_form_stood_is_kept_with_the_yes(giving: World) -> None:
+    """The shop's own theme posts the printed form: its fields, its trap, its page."""
+    printed = form_of(giving.kiitos, SHOPIFY, "en")
+    fields = set(re.findall(r'name="(\w+)"', printed))
+    assert fields == {"email", "agree", "lang", signup.TRAP}
+    assert "10 % off your first order" in printed
+    assert "<script" not in printed
+    visitor, address = client(giving), "theme@example.test"
+    url = re.search(r'action="http://[^/]+([^"]+)"', printed)
+    assert url is not None
+    origin = {"Origin": "https://shop.example", "Referer": "https://shop.example/pages/news?utm=1"}
+    assert visitor.post(url[1], data=form(address), headers=origin).status_code == 200
+    (confirm,) = mailed(giving, address)
+    visitor.post(confirm)
+    with giving.kiitos.store.work.read() as tx:
+        (entry,) = consents.history(tx, SHOPIFY, address)
+    assert json.loads(entry.evidence)["page"] == "https://shop.example"
+    visitor.post(url[1], data=form("robot@example.test", **{signup.TRAP: "x"}), headers=origin)
+    assert mailed(giving, "robot@example.test") == []
