@@ -32,7 +32,7 @@ def restore_postgres(config: Config, clock: Clock, name: str, vault: Vault, fold
             )
         known_here(manifest)
         require_empty(database)
-        with read_only(database) as ours:
+        with read_only(database, manifest.name) as ours:
             put_back(ours, content, dict(manifest.migrations), shutil.which("pg_restore"))
             store = Store(ours, ours)
             store.bring_up()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from connector.store.database import Args, Database, Row, Tx
@@ -108,12 +108,11 @@ class Postgres(Database):
         return f"PostgreSQL database {parts.get('dbname', '')} on {parts.get('host', 'the default host')}"
 
     def _connect(self) -> tuple[Any, Any]:
-        connection: Any = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),"
-            " set_config('idle_in_transaction_session_timeout', '120s', false)",
-            (f"{int(self._lock_timeout * 1000)}ms",),
-        )
+        said = conninfo_to_dict(self.dsn)
+        patience = {name: value for name, value in _PATIENCE.items() if name not in said}
+        where = make_conninfo(self.dsn, **patience)
+        connection: Any = psycopg.connect(where, autocommit=True, row_factory=dict_row)
+        connection.execute(_SETTINGS, (f"{int(self._lock_timeout * 1000)}ms",))
         return connection, connection.cursor()
 
     def _tx(self, cursor: Any, queries: Mapping[str, Query]) -> Tx:

@@ -15,15 +15,23 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector.errors import StoreUnavailable
+from connector.log import get_log
 from connector.store.db import Tx
 from connector.store.migrate import migrate
 from connector.store.postgres import Postgres
 from connector.store.snapshots import Progress, Snapshot
 from connector.store.store import Store
-from connector.store.tables import Table, count_rows, migrations_of, tables_of
+from connector.store.tables import RESTORING, Table, count_rows, migrations_of, tables_of
 
 DUMP = "kiitos.dump"
+
+log = get_log("restore")
 _PIECE = 1 << 20
+_FUNCTIONS = """
+SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+"""
+"""Those of the migrations: what an extension brought stays."""
 _VARIABLES = {
     "host": "PGHOST",
     "hostaddr": "PGHOSTADDR",
@@ -107,19 +115,52 @@ def _private(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def require_empty(database: Postgres) -> None:
-    """Raises `StoreUnavailable` when there are tables already."""
+def cut_off(tx: Tx) -> str:
+    """The backup whose restore was begun in this database and has not come to its end; empty otherwise."""
+    if not tx.fetch(f"SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = '{RESTORING}'"):
+        return ""
+    ((name,),) = tx.fetch(f"SELECT name FROM {RESTORING}")
+    return str(name)
+
+
+def require_whole(database: Postgres) -> None:
+    """Raises `StoreUnavailable` for a database in which a restore was cut off: it is not what the backup was."""
     with database.read() as tx:
-        if tables_of(tx, database):
+        name = cut_off(tx)
+    if name:
+        raise StoreUnavailable(
+            f"{database.name}: the restore of {name} was cut off, or is under way; nothing is sent from here. "
+            f"Finish it: kiitos restore from {name}"
+        )
+
+
+def require_empty(database: Postgres) -> None:
+    """Raises `StoreUnavailable` when there are tables already, but for those of a restore that was cut off."""
+    with database.read() as tx:
+        if tables_of(tx, database) and not cut_off(tx):
             raise StoreUnavailable(f"{database.name} is not empty; name an empty database to restore into")
+
+
+def _begin(database: Postgres, name: str) -> None:
+    """Mark the database as one into which a backup is put back. What an attempt that was cut off left goes: before it
+    the database was empty."""
+    require_empty(database)
+    with database.transaction() as tx:
+        if before := cut_off(tx):
+            log.warning("restore_begun_anew", backup=name, before=before)
+            for table in tables_of(tx, database):
+                tx.script(f'DROP TABLE "{table.name}" CASCADE')
+            for (function,) in tx.fetch(_FUNCTIONS):
+                tx.script(f"DROP FUNCTION {function} CASCADE")
+        tx.script(f"DROP TABLE IF EXISTS {RESTORING}")
+        tx.script(f"CREATE TABLE {RESTORING} AS SELECT %s::text AS name", [name])
 
 
 def put_back(database: Postgres, folder: Path, migrations: dict[str, list[str]], tool: str | None) -> None:
     """Fill an empty PostgreSQL database from a copy's files.
 
-    Raises `StoreUnavailable` when the database is not empty, or pg_restore is needed and missing or fails.
+    Raises `StoreUnavailable` when pg_restore is needed and missing or fails.
     """
-    require_empty(database)
     dump = folder / DUMP
     if not dump.exists():
         return _copy_in(database, folder, migrations)
@@ -175,17 +216,19 @@ def set_sequences(tx: Tx) -> None:
 
 
 @contextlib.contextmanager
-def read_only(database: Postgres) -> Iterator[Postgres]:
-    """For everybody who connects meanwhile the database is read-only; the one given may write. A process that is killed
-    inside leaves it so, and nothing is sent from a database that nobody can write to.
+def read_only(database: Postgres, name: str) -> Iterator[Postgres]:
+    """For everybody who connects meanwhile the database is read-only; the one given may write, and puts the backup
+    `name` back. A process that is killed inside leaves it so, and marked (`require_whole`): nothing is sent from a
+    database that nobody can write to, and the next restore begins anew in it.
 
-    Raises `StoreUnavailable` when the user does not own the database.
+    Raises `StoreUnavailable` when the user does not own the database, or something else is in it.
     """
-    name = conninfo_to_dict(database.dsn).get("dbname") or conninfo_to_dict(database.dsn).get("user") or ""
-    quoted = '"' + str(name).replace('"', '""') + '"'
-    options = conninfo_to_dict(database.dsn).get("options") or ""
+    known = conninfo_to_dict(database.dsn)
+    quoted = '"' + str(known.get("dbname") or known.get("user") or "").replace('"', '""') + '"'
+    options = known.get("options") or ""
     ours = Postgres(make_conninfo(database.dsn, options=f"{options} -c default_transaction_read_only=off".strip()))
     try:
+        _begin(ours, name)
         with ours.transaction() as tx:
             tx.script(f"ALTER DATABASE {quoted} SET default_transaction_read_only = on")
     except psycopg.errors.InsufficientPrivilege as error:
@@ -199,5 +242,6 @@ def read_only(database: Postgres) -> Iterator[Postgres]:
             empty = not tables_of(reading, ours)
         if whole or empty:
             with ours.transaction() as tx:
+                tx.script(f"DROP TABLE IF EXISTS {RESTORING}")
                 tx.script(f"ALTER DATABASE {quoted} RESET default_transaction_read_only")
         ours.close()

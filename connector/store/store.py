@@ -52,6 +52,10 @@ class Store:
         if streamed:
             store.leave_logs()
         try:
+            if store.dialect == "postgres":
+                from connector.store.postgres_snapshots import require_whole
+
+                require_whole(store.work)  # type: ignore[arg-type]
             store._prepare(migrate=migrate, check=check, within=within)
         except BaseException:
             store.close()

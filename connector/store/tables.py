@@ -15,7 +15,11 @@ SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
   AND name NOT LIKE '\_litestream\_%' ESCAPE '\' ORDER BY name
 """
 _SQLITE_COLUMNS = "SELECT name, pk, type FROM pragma_table_info(?) ORDER BY cid"
-_POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+RESTORING = "kiitos_restoring"
+"""A table that stands in a PostgreSQL database while a backup is put back into it, and names that."""
+_POSTGRES_TABLES = f"""
+SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> '{RESTORING}' ORDER BY tablename
+"""
 _POSTGRES_COLUMNS = """
 SELECT a.attname, COALESCE(array_position(i.indkey::int2[], a.attnum), -1) + 1, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid

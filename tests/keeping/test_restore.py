@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
@@ -299,8 +302,6 @@ def test_postgres_is_restored_into_an_empty_database(
     """By pg_dump and by COPY; with a schema of the test's own in the place of a database."""
     import shutil
 
-    import psycopg
-
     from connector.keeping import backup as backing_up
 
     app = write_app(f"{schema_dsn}", '[backup]\nto = "copies"\nledger = "sent"\nkey = { file = "backup.key" }\n')
@@ -336,3 +337,46 @@ def test_postgres_is_restored_into_an_empty_database(
             tx.script("DELETE FROM delivery_progress WHERE delivery_id = 21")
         kiitos.close()
     assert isinstance(Sqlite, type)
+
+
+KILLED = """
+import os, sys
+from connector.cli import cli
+from connector.keeping import restoring_postgres
+restoring_postgres.take_in = lambda *_: os._exit(9)
+cli(["-c", sys.argv[1], "restore", "from", "latest"])
+"""
+
+
+def test_a_restore_of_postgres_that_was_killed_says_so_and_is_finished(
+    write_app: Callable[..., Path], schema_dsn: str
+) -> None:
+    """Killed with everything copied and nothing known of what left since: the worst moment to begin to send."""
+    app = write_app(f"{schema_dsn}", '[backup]\nto = "copies"\nledger = "sent"\nkey = { file = "backup.key" }\n')
+    kiitos = load(app)
+    fill(kiitos.store)
+    kiitos.close()
+    made = json.loads(kiitos_run(app, "backup", "--json").stdout)
+    with psycopg.connect(schema_dsn, autocommit=True) as raw:
+        schema = raw.execute("SELECT current_schema()").fetchone()
+        raw.execute(f'DROP SCHEMA "{schema[0]}" CASCADE')  # type: ignore[index]
+        raw.execute(f'CREATE SCHEMA "{schema[0]}"')  # type: ignore[index]
+    try:
+        done = subprocess.run([sys.executable, "-c", KILLED, str(app)], capture_output=True, timeout=120, check=False)
+        assert done.returncode == 9, done.stderr
+        with pytest.raises(StoreUnavailable, match=f"the restore of {made['name']} was cut off.*kiitos restore from"):
+            load(app)
+        with psycopg.connect(schema_dsn, autocommit=True) as raw, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            raw.execute("CREATE TABLE by_somebody_else (x int)")
+        assert kiitos_run(app, "restore", "from", "latest").exit_code == 0
+    finally:
+        with psycopg.connect(schema_dsn, autocommit=True) as raw:
+            raw.execute("SET default_transaction_read_only = off")
+            raw.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
+    kiitos = load(app)
+    with kiitos.store.work.transaction() as tx:
+        held = standstill.read(tx)
+        assert held is not None
+        assert held.detail["backup"] == made["name"]
+        assert inbox.count(tx) == 20
+    kiitos.close()
