@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -95,6 +96,56 @@ def test_a_first_file_has_no_faults_and_is_never_written_over(form: str, tmp_pat
     assert load_config(tmp_path / "app.toml", environ, generate=False).shops == {}
     assert "@" not in re.sub(r"\w@\w|<[^>]*>", "", (tmp_path / "app.toml").read_text("utf-8"))
     assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 1
+
+
+# -- Kamal -------------------------------------------------------------------------------------------------------------
+
+ROLE = {"hosts", "cmd", "stop_timeout", "options", "logging", "proxy", "labels", "env", "asset_path"}
+KAMAL: dict[str, set[str]] = {
+    "": {
+        *("service", "image", "labels", "volumes", "registry", "servers", "env", "asset_path", "hooks_path", "boot"),
+        *("secrets_path", "error_pages_path", "require_destination", "primary_role", "allow_empty_roles", "aliases"),
+        *("retain_containers", "minimum_version", "readiness_delay", "deploy_timeout", "drain_timeout", "logging"),
+        *("stop_timeout", "run_directory", "ssh", "builder", "accessories", "proxy", "sshkit", "output"),
+    },
+    "servers.web": ROLE,
+    "servers.worker": ROLE,
+    "proxy": {
+        *("host", "hosts", "app_port", "ssl", "ssl_redirect", "forward_headers", "response_timeout", "path_prefix"),
+        *("strip_path_prefix", "healthcheck", "buffering", "logging", "run"),
+    },
+    "proxy.healthcheck": {"interval", "path", "timeout"},
+    "proxy.buffering": {"requests", "responses", "max_request_body", "max_response_body", "memory"},
+    "env": {"clear", "secret", "tags"},
+    "servers.worker.env": {"clear", "secret", "tags"},
+    "builder": {"arch", "remote", "local", "cache", "context", "dockerfile", "target", "args", "secrets"},
+    "registry": {"server", "username", "password"},
+}
+"""Keys by place, from lib/kamal/configuration/docs of Kamal 2.12.0 (https://kamal-deploy.org/docs/configuration)."""
+
+
+def strange(document: dict[str, Any], place: str = "") -> list[str]:
+    """Keys that Kamal does not document."""
+    found = [f"{place}.{name}" for name in document if place in KAMAL and name not in KAMAL[place]]
+    for name, value in document.items():
+        if isinstance(value, dict):
+            found += strange(value, f"{place}.{name}".strip("."))
+    return found
+
+
+def test_kamal_knows_every_key_and_gives_what_the_file_for_containers_takes() -> None:
+    found = yaml.safe_load((DEPLOY / "kamal" / "deploy.yml").read_text("utf-8"))
+    assert strange(found) == []
+    assert strange(found | {"volume": []}) == [".volume"]
+    assert [found["servers"][role]["cmd"] for role in ("web", "worker")] == ["serve", "worker"]
+    assert found["builder"]["dockerfile"] == "deploy/Dockerfile"
+    assert (ROOT / found["builder"]["context"] / "pyproject.toml").exists()
+    given = set(COMPOSE["services"]["web"]["environment"])
+    assert set(found["env"]["secret"]) == given
+    health = COMPOSE["services"]["worker"]["environment"]["KIITOS_HEALTH"]
+    assert found["servers"]["worker"]["env"]["clear"] == {"KIITOS_HEALTH": health}
+    assert found["proxy"]["app_port"] == 8321
+    assert found["volumes"][0].endswith(":/var/lib/kiitos")
 
 
 # -- systemd -----------------------------------------------------------------------------------------------------------
