@@ -19,6 +19,7 @@ from connector.errors import ConfigError, KiitosError, StoreUnavailable, Unsuppo
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "adapters": "connector.testing.adapters",
+    "audience": "connector.cli.audience",
     "backtest": "connector.cli.backtest",
     "backup": "connector.cli.backup",
     "bounces": "connector.cli.bounces",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from connector.config.backups import backup_faults
 from connector.config.consenting import double_opt_in
 from connector.config.dispatching import dispatcher_fault
+from connector.config.growth import audiences_table
 from connector.config.loyalty import loyalty_faults
 from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
@@ -174,6 +175,7 @@ SETTINGS: dict[str, Check] = {
     "consent_ip": flag,
     "order_page": flag,
     "recommend_best_sellers": flag,
+    "audiences": audiences_table,
     "track_clicks": one_of("none", "marketing", "all"),
     "track_opens": flag,
     "links_url": url,
