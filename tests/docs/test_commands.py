@@ -28,6 +28,15 @@ PLACEHOLDERS = {
     "flows/our-review.toml": str(ROOT / "flows" / "library" / "review_request.toml"),
     "3f2a9c41d07b": "now",
 }
+SWITCHED_ON = ("audience", "signup")
+DEFAULTS = ("[defaults]\n", '[defaults]\nsignup = true\nflows.opt-in = { file = "opt_in" }\n')
+TABLES = """
+[segments.vip]
+when = ["customer.lifetime.orders >= 3"]
+[defaults.audiences]
+ground = "consent"
+"""
+"""What the demo's shops have not, for the commands that need it."""
 PRODUCT = ("connector/", "flows/", "platforms/", "webhooks/")
 
 
@@ -96,7 +105,7 @@ def test_which_commands_exist(words: tuple[str, ...]) -> None:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str, ...]], Result]:
     """Runs a command in a folder that holds a copy of app.toml. Neither process goes on for ever."""
-    (tmp_path / "app.toml").write_bytes((ROOT / "app.toml").read_bytes())
+    plain = (ROOT / "app.toml").read_text("utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KIITOS_CONFIG", raising=False)
     monkeypatch.setattr(serve, "run_server", lambda *_args, **_options: None)
@@ -105,6 +114,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str,
     monkeypatch.setattr(import_module("connector.cli.serve"), "execute_steps", lambda _app: None)
 
     def invoke(words: tuple[str, ...]) -> Result:
+        more = bool(words) and words[0] in SWITCHED_ON
+        (tmp_path / "app.toml").write_text(plain.replace(*DEFAULTS, 1) + TABLES if more else plain, "utf-8")
         typed = [PLACEHOLDERS.get(word, word) for word in words]
         return CliRunner().invoke(cli, typed)
 
