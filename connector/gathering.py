@@ -18,9 +18,14 @@ README = """Everything Kiitos holds about one person in the shop {shop}.
 
 data.json      all of it
 <table>.csv    the same, one file a table, for a spreadsheet
+photos/        pictures they sent with reviews
 
 Gathered {at} for request {request}. It is personal data: hand it to the person who asked, then delete it.
 """
+
+
+_LEFT_OUT = frozenset({"shop_id", "picture", "small"})
+"""Columns that are no words: pictures go into the file as they are."""
 
 
 def export_token(salt: bytes, shop_id: str, request_id: str) -> str:
@@ -30,6 +35,7 @@ def export_token(salt: bytes, shop_id: str, request_id: str) -> str:
 
 def pack_export(shop_id: str, request_id: str, at: datetime, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """The zip's bytes. Tables without rows are left out of the CSVs and are empty lists in the JSON."""
+    photos = {f"photos/{row['photo_id']}.jpg": bytes(row["picture"]) for row in rows.get("review_photos", ())}
     plain = {table: [_plain(row) for row in found] for table, found in rows.items()}
     document = {"shop": shop_id, "request": request_id, "gathered_at": to_text(at), "data": plain}
     target = io.BytesIO()
@@ -41,6 +47,8 @@ def pack_export(shop_id: str, request_id: str, at: datetime, rows: Mapping[str, 
 
         put("README.txt", README.format(shop=shop_id, at=to_text(at), request=request_id))
         put("data.json", json.dumps(document, ensure_ascii=False, indent=2))
+        for name, picture in photos.items():
+            archive.writestr(zipfile.ZipInfo(name, at.timetuple()[:6]), picture)
         for table, found in plain.items():
             if found:
                 put(f"{table}.csv", _csv(found))
@@ -48,7 +56,7 @@ def pack_export(shop_id: str, request_id: str, at: datetime, rows: Mapping[str, 
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row.items() if name != "shop_id"}
+    return {name: _value(value) for name, value in row.items() if name not in _LEFT_OUT}
 
 
 def _value(value: Any) -> Any:

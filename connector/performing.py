@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.contracts import Access, FetchesOrders, NotesCustomers, PlatformAdapter
@@ -17,6 +17,7 @@ from flows.attempts import Attempt, with_attempt
 from flows.consenting import CONSENT, write_consent
 from flows.obeying import FETCH
 from flows.outcomes import Prepared
+from flows.publication import REVIEW, wanted, write_review
 from flows.reviews import with_reviews
 from flows.value.vouchers import VOID, write_void
 
@@ -50,12 +51,22 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         return Performed()
     if effect.kind == VOID:
         return Performed(values=write_void(adapter, access, effect))
+    if effect.kind == REVIEW:
+        with kiitos.store.work.read() as tx:
+            want = wanted(tx, effect, kiitos.catalog.settings(effect.shop_id), *_here(kiitos))
+        return Performed(values=write_review(adapter, access, want))
     assert item.run is not None
     with kiitos.store.work.read() as tx:
         flow = kiitos.runner.flow_of(tx, item.run)
-        request = with_attempt(with_reviews(tx, effect), _attempt(kiitos, tx, effect))
+        base_url, now = _here(kiitos)
+        told = with_reviews(tx, effect, now, kiitos.catalog.settings(effect.shop_id), base_url)
+        request = with_attempt(told, _attempt(kiitos, tx, effect))
     step = flow.step(effect.step_id).step
     return Performed(values=dict(step.perform(adapter, access, request, effect.id)))
+
+
+def _here(kiitos: Kiitos) -> tuple[str, datetime]:
+    return kiitos.config.app.base_url.rstrip("/"), kiitos.clock.now()
 
 
 def call(kiitos: Kiitos, item: Prepared) -> Performed:

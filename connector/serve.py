@@ -38,10 +38,11 @@ def create_asgi(app: Flask, *, threads: int = 10) -> Front:
     `threads` serve the Flask side (pages, admin). Works under any ASGI server that knows lifespan.
     """
     # Here and not above: the supervisor, which runs `run_server`, serves nothing itself.
+    from connector.pages import PHOTO_BODY, ROOMY
     from webhooks.front import Front
     from webhooks.receiver import receiver_of
 
-    return Front(app, receiver_of(app), threads=threads)
+    return Front(app, receiver_of(app), threads=threads, roomy=dict.fromkeys(ROOMY, PHOTO_BODY))
 
 
 def server_config(app: Front, *, stop_timeout: int = 20, certificate: Path | None = None) -> ServerConfig:

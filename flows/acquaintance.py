@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connector import codec
 from connector.model import Buyer, Channel, Customer, Order, Purpose, Shop, email_key
-from connector.store import consents, customer_fields, entities, figures, purchases, standings
+from connector.store import consents, customer_fields, entities, figures, purchases, reviews, standings
 from connector.store.db import Tx
 from flows.background import Background, ProductFigures, Said, ShopFigures
 from flows.lifetime import Lifetime, lifetime_of
@@ -56,6 +56,10 @@ class Acquaintance(Background):
         asked = key or f"#{self._buyer.customer_id}"
         state, row = consents.state(self._tx, self._shop.id, asked, channel, purpose, self._buyer.customer_id)
         return Said(state, row.at if row else None, row.source if row else "")
+
+    def reviewed(self) -> frozenset[str]:
+        key = self._buyer.email_key
+        return reviews.reviewed_by(self._tx, self._shop.id, key) if key else frozenset()
 
     def shop(self) -> ShopFigures:
         if self._figures is None:

@@ -115,6 +115,10 @@ class Background(Protocol):
         ...
 
     def consent(self, channel: Channel, purpose: Purpose) -> Said: ...
+    def reviewed(self) -> frozenset[str]:
+        """The products the person reviewed, with whichever order."""
+        return frozenset()
+
     def shop(self) -> ShopFigures: ...
     def product(self, product_id: str) -> ProductFigures: ...
     def recommendable(self, product_ids: Sequence[str]) -> Sequence[str]:
@@ -140,6 +144,9 @@ class Blank:
     def consent(self, channel: Channel, purpose: Purpose) -> Said:
         del channel, purpose
         return Said()
+
+    def reviewed(self) -> frozenset[str]:
+        return frozenset()
 
     def shop(self) -> ShopFigures:
         return ShopFigures()

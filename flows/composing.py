@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector import tracing
 from connector.config import ShopSettings
-from connector.model import Effect, Enclosure, Run, Shop
+from connector.model import Effect, Enclosure, LineItem, Order, Purpose, Run, Shop
 from connector.store import entities
 from connector.store.db import Tx
 from flows.addressing import Recipient, links_for, with_code
@@ -168,6 +168,17 @@ class Composer:
             now=now,
         )
 
+    def _asked(self, order: Order | None, case: Case) -> Order | None:
+        """The order a message shows; one that asks for reviews names what was not reviewed, and not too much of it."""
+        if order is None or case.effect.purpose is not Purpose.REVIEW or case.effect.request.get("after_review"):
+            return order
+        reviewed = case.facts.background.reviewed()
+        fresh: dict[str, LineItem] = {}
+        for line in order.lines:
+            if line.product_id and not line.is_gift_card and line.product_id not in reviewed:
+                fresh.setdefault(line.product_id, line)
+        return replace(order, lines=tuple(fresh.values())[: case.settings.reviews.most_products]) if fresh else order
+
     def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str, renderer: Renderer) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.
         from flows.render.context import MessageView
@@ -184,7 +195,7 @@ class Composer:
             brand=case.settings.brand,
             locale=choose_locale(case.recipient.locale, case.shop.locale, available=renderer.languages()),
             timezone=case.shop.timezone,
-            order=theirs.order,
+            order=self._asked(theirs.order, case),
             customer=theirs.customer,
             shipment=case.facts.shipment,
             params=case.facts.params,

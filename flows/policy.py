@@ -211,9 +211,15 @@ def _undone(case: Case) -> Verdict | None:
 def _reviewed(case: Case) -> Verdict | None:
     reviewed_at = case.facts.progress.reviewed_at
     asks = case.message and case.effect.purpose is Purpose.REVIEW and not case.effect.request.get("after_review")
-    if not asks or reviewed_at is None:
+    if asks and reviewed_at is not None:
+        return Drop("already_reviewed", "the customer has reviewed already", {"reviewed_at": to_text(reviewed_at)})
+    order = case.facts.order
+    if not asks or order is None:
         return None
-    return Drop("already_reviewed", "the customer has reviewed already", {"reviewed_at": to_text(reviewed_at)})
+    bought = {line.product_id for line in order.lines if line.product_id and not line.is_gift_card}
+    if bought and bought <= case.facts.background.reviewed():
+        return Drop("already_reviewed", "the customer reviewed each of these products with another order", {})
+    return None
 
 
 def _consent(case: Case) -> Verdict | None:

@@ -70,7 +70,7 @@ class Programmes:
     def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
         """A shared code of a referral flow belongs, from now on, to the customer it was made for."""
         if effect.request.get("do") == "publish_review":
-            published(tx, effect, values)
+            published(tx, effect, values, now)
         issued(tx, run, effect, values, now)
         _take_back_late(tx, run, now)
         terms = effect.request.get("discount") or {}

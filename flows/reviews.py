@@ -5,57 +5,51 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from connector.clock import to_text
 from connector.codec import builtins
-from connector.contracts import RatingRequest, ReviewRequest
+from connector.config import ShopSettings
 from connector.model import Effect, EffectStatus, Event, Run, RunStatus
 from connector.store import effects, reviews, runs
 from connector.store.db import Tx
 from flows.definition import Flow
+from flows.publication import NEVER, PUBLISH, rating_of, request_of, tell
 
-PUBLISH = "publish_review"
 
-
-def with_reviews(tx: Tx, effect: Effect) -> Mapping[str, Any]:
-    """The effect's request; a `publish_review` request gets the reviews of its order that are not yet in the shop."""
-    if effect.request.get("do") != "publish_review" or effect.order_id is None:
+def with_reviews(
+    tx: Tx, effect: Effect, now: datetime, settings: ShopSettings | None = None, base_url: str = ""
+) -> Mapping[str, Any]:
+    """The effect's request; a `publish_review` request gets the reviews of its order that everybody may read and that
+    are not yet in the shop. What is held, or waits for its time, is told of later (`flows.publication`)."""
+    if effect.request.get("do") != PUBLISH or effect.order_id is None:
         return effect.request
-    waiting = _waiting(tx, effect)
-    requests = [
-        ReviewRequest(
-            key=row.id,
-            order_id=effect.order_id,
-            product_id=row.product_id,
-            rating=row.rating,
-            title=row.title,
-            text=row.text,
-            author_name=row.author,
-            author_email=row.email_key or "",
-            at=row.at,
-        )
-        for row in waiting
+    waiting = [
+        row
+        for row in reviews.of_order(tx, effect.shop_id, effect.order_id)
+        if row.shown(now) and not (row.platform_id or row.is_story or row.pushed == NEVER)
     ]
-    ratings = [_rating(tx, effect.shop_id, product) for product in dict.fromkeys(row.product_id for row in waiting)]
+    requests = [request_of(tx, effect.shop_id, row, settings, base_url) for row in waiting]
+    products = dict.fromkeys(row.product_id for row in waiting)
+    ratings = [rating_of(tx, effect.shop_id, product, now) for product in products]
     return {
         **effect.request,
         "reviews": [builtins(request) for request in requests],
         "ratings": [builtins(rating) for rating in ratings],
+        "revisions": {row.id: row.revision for row in waiting},
     }
 
 
-def _rating(tx: Tx, shop_id: str, product_id: str) -> RatingRequest:
-    """The mean of every review we hold of the product, published before or just now; none is left out for its stars."""
-    count, total = reviews.rating_of(tx, shop_id, product_id)
-    return RatingRequest(product_id=product_id, average=Decimal(total) / max(count, 1), count=count)
-
-
-def published(tx: Tx, effect: Effect, values: Mapping[str, str]) -> None:
-    """Keep what the platform calls the reviews it now has; from then on they do not change here."""
-    for review_id, platform_id in zip(values.get("keys", "").split(), values.get("ids", "").split(), strict=False):
-        reviews.mark_published(tx, effect.shop_id, review_id, platform_id)
+def published(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
+    """Keep what the platform calls the reviews it now has, and tell it again of what changed meanwhile."""
+    told = zip(values.get("keys", "").split(), values.get("ids", "").split(), strict=False)
+    revisions = dict(each.rpartition("=")[::2] for each in values.get("revisions", "").split())
+    for review_id, platform_id in told:
+        revision = int(revisions.get(review_id, "1"))
+        reviews.mark_published(tx, effect.shop_id, review_id, platform_id, revision)
+        row = reviews.get(tx, effect.shop_id, review_id)
+        if row is not None and row.revision != revision:
+            tell(tx, effect.shop_id, row, now, again=":changed")
 
 
 def late_publication(tx: Tx, flow_of: Callable[[Tx, Run], Flow], event: Event, shop_id: str, now: datetime) -> None:
@@ -95,10 +89,3 @@ def publication(run: Run, flow: Flow, step_id: str, event: Event, now: datetime)
         order_id=event.order_id,
         result={effects.BY_HAND: to_text(now)},
     )
-
-
-def _waiting(tx: Tx, effect: Effect) -> list[reviews.ReviewRow]:
-    """The order's reviews that are not in the shop, always in the same order."""
-    if effect.order_id is None:
-        return []
-    return [row for row in reviews.of_order(tx, effect.shop_id, effect.order_id) if not row.platform_id]

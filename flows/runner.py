@@ -38,6 +38,7 @@ from flows.facts import Facts, email_of, event_facts
 from flows.foreseeing import foresee_orders
 from flows.obeying import obey
 from flows.programmes import Programmes
+from flows.publication import REVIEW, written
 from flows.reacting import SIGNS_OF_LIFE, note_sign
 from flows.referring.programme import Referring
 from flows.reviews import late_publication
@@ -189,6 +190,8 @@ class Runner:
             self.programmes.performed(tx, run, effect, values, now)
         elif effect.kind == VOID:
             voided(tx, effect, values, now)
+        elif effect.kind == REVIEW:
+            self.ingest(tx, effect.shop_id, written(tx, effect, values, now), now)
 
     def follow_record(self, tx: Tx, run: Run, facts: Facts, now: datetime) -> None:
         """A record of ours about the run's person was written: dates and segments of theirs may hang on it."""

@@ -133,6 +133,17 @@ class Session:
         self.record("fetch_order", "gone", {"order_id": gone})
         self.record_catching_up(order_id, product_id)
 
+    def record_reviews(self, order_id: str, product_id: str) -> None:
+        """Shown, changed and taken away. Last of all: what is recorded before keeps its numbers."""
+        written = {**REVIEW, "order_id": order_id, "product_id": product_id}
+        told = {"approved": True, "disclosure": "Kirjoittaja sai palkkion.", "verified": True, "again": True}
+        platform_id = call_by_name(self.adapter, "publish_review", self.access, {"request": written})
+        revised = {**written, **told, "rating": 4, "text": "Kestää pesun.", "answer": "Kiitos!"}
+        self.twice("revise_review", "shown", {"platform_id": platform_id, "request": revised})
+        self.twice("remove_review", "taken_away", {"platform_id": platform_id})
+        fresh = {**written, **told, "text": "Kestää hyvin.", "key": "run-2"}
+        self.twice("publish_review", "shown", {"request": fresh})
+
     def record_catching_up(self, order_id: str, product_id: str) -> None:
         """Lists and reads. What they do with a list's traps is tested in tests/platforms and tests/reconciliation."""
         window = {"since": "2026-11-22T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
@@ -180,6 +191,7 @@ def shopify(root: Path) -> None:
         customer_id = str(row["customer"]["id"])
         session.record_common(customer_id, order_id, str(EERO.email))
         session.record_shopify(customer_id, product_id, str(next(iter(fake.fulfillments))))
+        session.record_reviews(order_id, product_id)
 
 
 def woocommerce(root: Path) -> None:
@@ -210,6 +222,7 @@ def woocommerce(root: Path) -> None:
         unpaid = fake.place_order([(MUG, 1)], EERO, status="pending")
         fake.features.append("fulfillments")
         session.record_woocommerce(order_id, str(unpaid["id"]), str(line["id"]))
+        session.record_reviews(order_id, str(line["product_id"]))
 
 
 if __name__ == "__main__":

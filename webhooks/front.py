@@ -7,13 +7,13 @@ view like a page, slower and by the same rules.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from webhooks.accept import TIMED_OUT, TOO_LARGE, Answer
+from webhooks.accept import TIMED_OUT, TOO_LARGE, UNAVAILABLE, Answer
 from webhooks.connections import Connections
 from webhooks.receiver import Receiver
 
@@ -23,6 +23,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+UPLOADS = 8
+"""Bodies with files that are held at a time, 24 MB each at most; whoever comes beyond is asked to come again."""
+UPLOAD_TIMEOUT = 120.0
+"""Seconds: four pictures over a phone's slow network."""
+
+
 class ClientGone(Exception):
     """The client hung up before its body was complete: there is nobody to answer."""
 
@@ -30,10 +36,15 @@ class ClientGone(Exception):
 class Front:
     """`await Front(app, receiver)(scope, receive, send)`: ASGI 3. The receiver lives as long as the lifespan.
 
-    `threads` serve the Flask side. `connections` is what the protocol asks about deliveries.
+    `threads` serve the Flask side. `connections` is what the protocol asks about deliveries. `roomy` maps beginnings of
+    paths where files are sent to the bytes they may have; only `UPLOADS` such bodies are held at a time.
     """
 
-    def __init__(self, app: Flask, receiver: Receiver, *, threads: int = 10) -> None:
+    def __init__(
+        self, app: Flask, receiver: Receiver, *, threads: int = 10, roomy: Mapping[str, int] | None = None
+    ) -> None:
+        self._roomy = roomy or {}
+        self._uploads = 0
         self._receiver = receiver
         self._settings = receiver.settings
         self.connections = Connections(receiver.acceptor, receiver.settings)
@@ -49,9 +60,31 @@ class Front:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A page, on a thread of Flask's. The body is read here: ten slow ones would hold all threads."""
+        room = self._room(scope)
+        if room is None:
+            await self._serve(scope, receive, send, self._settings.max_body, self._settings.body_timeout)
+        elif self._uploads >= UPLOADS:
+            await _send(send, UNAVAILABLE)
+        else:
+            self._uploads += 1
+            try:
+                await self._serve(scope, receive, send, room, UPLOAD_TIMEOUT)
+            finally:
+                self._uploads -= 1
+
+    def _room(self, scope: Scope) -> int | None:
+        """How large the body may be where it is a form with files, and says that it is large."""
+        room = next((size for path, size in self._roomy.items() if str(scope["path"]).startswith(path)), None)
+        headers = dict(scope["headers"])
+        told = headers.get(b"content-length", b"")
+        large = told.isdigit() and int(told[:20]) > self._settings.max_body
+        form = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+        return room if scope["method"] == "POST" and form and large else None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, most: int, patience: float) -> None:
         try:
-            async with asyncio.timeout(self._settings.body_timeout):
-                body = await self._body(receive)
+            async with asyncio.timeout(patience):
+                body = await self._body(receive, most)
         except ClientGone:
             return
         except TimeoutError:
@@ -62,7 +95,7 @@ class Front:
         else:
             await self._flask(scope, _whole(body, receive), send)
 
-    async def _body(self, receive: Receive) -> bytes | None:
+    async def _body(self, receive: Receive, most: int) -> bytes | None:
         """The whole body, however it is cut up; `None` when it is too large."""
         parts, size = [], 0
         while True:
@@ -71,7 +104,7 @@ class Front:
                 raise ClientGone
             part = message.get("body", b"")
             size += len(part)
-            if size > self._settings.max_body:
+            if size > most:
                 return None
             parts.append(part)
             if not message.get("more_body", False):

@@ -45,6 +45,7 @@ COMMANDS = {
     "recommendations": "connector.cli.recommendations",
     "referrals": "connector.cli.referrals",
     "restore": "connector.cli.restore",
+    "reviews": "connector.cli.reviews",
     "segments": "connector.cli.segments",
     "serve": "connector.cli.serve",
     "shops": "connector.cli.shops",

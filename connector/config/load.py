@@ -26,6 +26,7 @@ from connector.config.parties import read_endpoints, read_people, top_layer
 from connector.config.referral_params import flow_params
 from connector.config.referrals import ReferralTerms, read_referrals
 from connector.config.returns import read_returns
+from connector.config.reviews import read_reviews
 from connector.config.seeing import read_seeing
 from connector.config.settings import (
     AppSettings,
@@ -323,6 +324,7 @@ class _Reader:
             surveys=surveys,
             returns=read_returns(layered),
             referrals=referrals,
+            reviews=read_reviews(layered),
             layered=layered,
             flows=flows,
             secrets=secrets,

@@ -16,7 +16,7 @@ from connector.signing import read_secret
 
 APP = "app"
 """The layer of what stands at the top of the file, below the defaults."""
-SECTIONS = ("endpoints", "people", "segments", "loyalty", "surveys", "returns", "referrals")
+SECTIONS = ("endpoints", "people", "segments", "loyalty", "surveys", "returns", "referrals", "reviews")
 STYLES = ("slack", "teams", "discord")
 
 LookUp = Callable[[str, Any], str]

@@ -16,6 +16,7 @@ from connector.config.media import costs, sms_parts, sms_sender, whatsapp_faults
 from connector.config.rates import pace_faults
 from connector.config.referrals import referral_faults
 from connector.config.returns import returns_faults
+from connector.config.reviews import review_faults
 from connector.config.seeing import FOREVER, STYLES
 from connector.config.shapes import Check, colour, country, currency, locale, one_of
 from connector.config.surveys import surveys_faults
@@ -193,6 +194,7 @@ SETTINGS: dict[str, Check] = {
     "surveys": table,
     "returns": table,
     "referrals": table,
+    "reviews": table,
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -274,6 +276,7 @@ TOP: dict[str, Check] = {
     "surveys": table,
     "returns": table,
     "referrals": table,
+    "reviews": table,
     "defaults": table,
     "presets": table,
     "brands": table,
@@ -362,7 +365,8 @@ def _check_parties(where: str, value: Mapping[str, Any]) -> list[str]:
     faults += loyalty_faults(f"{where}loyalty", value.get("loyalty", {}))
     faults += surveys_faults(f"{where}surveys", value.get("surveys", {}))
     faults += returns_faults(f"{where}returns", value.get("returns", {}))
-    return faults + referral_faults(f"{where}referrals", value.get("referrals", {}))
+    faults += referral_faults(f"{where}referrals", value.get("referrals", {}))
+    return faults + review_faults(f"{where}reviews", value.get("reviews", {}))
 
 
 def _check_named(section: str, name: str, value: Any, keys: Mapping[str, Check]) -> list[str]:

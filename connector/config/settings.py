@@ -17,6 +17,7 @@ from connector.config.limits import Limits
 from connector.config.loyalty import Programme
 from connector.config.referrals import ReferralTerms
 from connector.config.returns import Returns
+from connector.config.reviews import ReviewSettings
 from connector.config.seeing import SeeingSettings
 from connector.config.streaming import StreamSettings, read_stream
 from connector.config.surveys import Surveys
@@ -175,6 +176,7 @@ class ShopSettings:
     surveys: Surveys = field(default_factory=Surveys)
     returns: Returns = field(default_factory=Returns)
     referrals: ReferralTerms = field(default_factory=ReferralTerms)
+    reviews: ReviewSettings = field(default_factory=ReviewSettings)
 
     def providers(self, medium: str) -> tuple[str, ...]:
         """The channels that carry a medium, the first one first; none where the shop has none."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from connector.contracts.platform import Access, DiscountRequest
+from connector.contracts.platform import Access, DiscountRequest, ReviewRequest
 from connector.model import Channel, Money, ShipmentStatus
 
 DOUBTFUL = "DOUBTFUL"
@@ -248,6 +248,19 @@ class PublishesRatings(ABC):
         """Put the rating where themes read it. Only for platforms that do not compute it from published reviews."""
 
 
+class RevisesReviews(ABC):
+    """Idempotent: what stands there is set to what is wanted, and what is gone stays gone."""
+
+    @abstractmethod
+    def revise_review(self, access: Access, platform_id: str, request: ReviewRequest) -> str:
+        """Make the review that the platform has say what `request` says, shown or kept back; its id, which is another
+        where somebody had deleted it there."""
+
+    @abstractmethod
+    def remove_review(self, access: Access, platform_id: str) -> None:
+        """Take it away for good; one that is not there any more is success."""
+
+
 class TellsScopes(ABC):
     @abstractmethod
     def granted_scopes(self, access: Access) -> Sequence[str]:
@@ -270,5 +283,6 @@ ACTING: tuple[type[ABC], ...] = (
     CreatesFulfillments,
     WritesConsent,
     PublishesRatings,
+    RevisesReviews,
     TellsScopes,
 )

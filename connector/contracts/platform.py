@@ -163,7 +163,13 @@ class DiscountRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRequest:
-    """A customer's review of one product, to be written where the platform has a place for it."""
+    """A customer's review of one product, to be written where the platform has a place for it.
+
+    `approved`: a person or the shop's rules let it be shown; else it is kept for the merchant to approve there.
+    `disclosure` is a sentence to stand with it (something was given for writing it), `answer` what the shop says to it.
+    `verified`: an order shows that the author bought the product. `photos` are public addresses. `again`: an earlier
+    revision may have arrived, so look for it first.
+    """
 
     key: str
     order_id: str
@@ -174,6 +180,12 @@ class ReviewRequest:
     author_name: str
     author_email: str
     at: datetime
+    approved: bool = False
+    disclosure: str = ""
+    answer: str = ""
+    verified: bool = False
+    photos: Sequence[str] = ()
+    again: bool = False
 
 
 class CreatesDiscounts(ABC):

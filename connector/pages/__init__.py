@@ -16,6 +16,7 @@ from connector.pages import (
     data,
     failed,
     frame,
+    moderation,
     order,
     preferences,
     proxy,
@@ -26,6 +27,8 @@ from connector.pages import (
     referral_queue,
     referral_share,
     review,
+    review_photo,
+    shown_reviews,
     signup,
     survey,
     survey_results,
@@ -35,6 +38,12 @@ from connector.pages import (
 
 MAX_BODY = 512 * 1024
 """Bytes of a form: eight products of 4000 characters, each up to twelve bytes when written as %F0%9F%98%80."""
+
+
+PHOTO_BODY = 24 * 1024 * 1024
+"""Bytes of a review with pictures: four of six megabytes, or one form with fewer for each of several products."""
+ROOMY = (f"{frame.PREFIX}/review/",)
+"""Where such a form may be sent; the server takes no more than `PHOTO_BODY` there and much less elsewhere."""
 
 
 def register(app: Flask) -> None:
@@ -57,6 +66,7 @@ def register(app: Flask) -> None:
         ("share", referral_share),
         ("refer", referral_ask),
         ("referrals", referral_queue),
+        ("moderation", moderation),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"
@@ -67,6 +77,10 @@ def register(app: Flask) -> None:
     rule = "/leaders/<token>"
     blueprint.add_url_rule(rule, "leaders", referral_leaders.show, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule("/order/<token>", "order", order.show, methods=["GET"], provide_automatic_options=False)
+    rule = "/reviews/<key>/<product>"
+    blueprint.add_url_rule(rule, "reviews", shown_reviews.show, methods=["GET"], provide_automatic_options=False)
+    for rule in ("/photo/<photo_id>", "/photo/<photo_id>/<token>"):
+        blueprint.add_url_rule(rule, "photo", review_photo.show, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
         rule = f"/push/{name}.js"
         blueprint.add_url_rule(rule, f"push_{name}", script, methods=["GET"], provide_automatic_options=False)
@@ -87,4 +101,5 @@ def _refresh() -> None:
 
 
 def _limit_body() -> None:
-    request.max_content_length = MAX_BODY
+    with_files = request.mimetype == "multipart/form-data" and request.path.startswith(ROOMY)
+    request.max_content_length = PHOTO_BODY if with_files else MAX_BODY

@@ -179,6 +179,16 @@ def let_script() -> None:
     g.scripted = True
 
 
+def let_pictures() -> None:
+    """Allow pictures of our own origin on the page."""
+    g.pictured = True
+
+
+def let_cache(seconds: int) -> None:
+    """Allow the answer to be kept and listed by search engines: it says the same to everybody."""
+    g.cached = seconds
+
+
 def _ours() -> bool:
     return request.path.startswith(GUARDED)
 
@@ -190,10 +200,15 @@ def _protect(response: Response) -> Response:
     framed_by = g.get("framed_by", "")
     for name, value in _HEADERS.items():
         response.headers[name] = value
+    pictures = f" 'self' {application().config.app.base_url.rstrip('/')}" if g.get("pictured") else ""
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src {style}; img-src data:; {_scripts(style)}"
+        f"default-src 'none'; style-src {style}; img-src data:{pictures}; {_scripts(style)}"
         "form-action 'self'; base-uri 'none'; frame-ancestors " + (framed_by or "'none'")
     )
+    if "cached" in g:
+        response.headers["Cache-Control"] = f"public, max-age={g.cached}"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        del response.headers["X-Robots-Tag"]
     if framed_by:
         del response.headers["X-Frame-Options"]
     if application().config.app.base_url.startswith("https:"):

@@ -1,9 +1,9 @@
 """Answers of ours inside the shop's own site, over the platform's signed proxy (Shopify: app proxy).
 
 `/p/proxy/<key>/rating?product=ID` tells a product's rating, `/p/proxy/<key>/friend` the code that the logged-in
-customer may share. JSON for a theme's script; GET only, and nothing is changed. `<key>` is that of the shop's hook
-address, or of the operator's app for all its shops. Cookies do not pass the proxy: who is logged in is what the
-platform signed, and nothing else is believed.
+customer may share: JSON for a theme's script. `/p/proxy/<key>/reviews?product=ID` is a product's reviews as a page.
+GET only, and nothing is changed. `<key>` is that of the shop's hook address, or of the operator's app for all its
+shops. Cookies do not pass the proxy: who is logged in is what the platform signed, and nothing else is believed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from connector.credentials import app_owner
 from connector.errors import WebhookRejected
 from connector.log import get_log
 from connector.model import Shop
+from connector.pages import shown_reviews
 from connector.pages.frame import application
 from connector.store import entities, referrals, reviews, shops
 from connector.store.db import Tx
@@ -50,7 +51,15 @@ def answer(key: str, what: str) -> Response:
         except WebhookRejected as rejected:
             log.warning("proxy_rejected", shop_id=shop.id, reason=rejected.reason)
             return _json({"error": "unsigned"}, 401)
+        if what == "reviews":
+            return _reviews(tx, shop)
         return _json(tell(tx, shop, visit))
+
+
+def _reviews(tx: Tx, shop: Shop) -> Response:
+    """A page, not JSON: what the shop's site shows of a product's reviews."""
+    product = request.args.get("product", "")
+    return shown_reviews.answer(shop, shown_reviews.look(tx, shop, product, application().clock.now()), product=product)
 
 
 def _shop(tx: Tx, row: EndpointRow) -> Shop | None:
@@ -61,7 +70,7 @@ def _shop(tx: Tx, row: EndpointRow) -> Shop | None:
 
 
 def _rating(tx: Tx, shop: Shop, visit: ProxyVisit) -> Mapping[str, object]:  # noqa: ARG001 - anybody may know it
-    count, stars = reviews.rating_of(tx, shop.id, request.args.get("product", ""))
+    count, stars = reviews.rating_of(tx, shop.id, request.args.get("product", ""), application().clock.now())
     mean = (Decimal(stars) / count).quantize(Decimal("0.1"), ROUND_HALF_UP) if count else None
     return {"count": count, "average": str(mean) if mean is not None else None}
 
@@ -79,4 +88,8 @@ def _json(body: Mapping[str, object], status: int = 200) -> Response:
     return response
 
 
-_ANSWERS: Mapping[str, Callable[[Tx, Shop, ProxyVisit], Mapping[str, object]]] = {"rating": _rating, "friend": _friend}
+_ANSWERS: Mapping[str, Callable[[Tx, Shop, ProxyVisit], Mapping[str, object]]] = {
+    "rating": _rating,
+    "friend": _friend,
+    "reviews": _rating,
+}

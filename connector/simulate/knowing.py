@@ -19,7 +19,7 @@ from flows.beyond import ROOTS_BEYOND
 from flows.definition import Flow
 from flows.facts import Facts
 from flows.lifetime import Lifetime, lifetime_of
-from flows.reviews import PUBLISH
+from flows.publication import PUBLISH
 from flows.situation import Situation
 from flows.verdicts import Person
 

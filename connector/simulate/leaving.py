@@ -237,7 +237,9 @@ class Leaving:
         """As `connector.performing.perform`, and what the programmes keep of it."""
         walks, effect = self._walks, act.effect
         assert act.first_try_at is not None
-        request = with_attempt(with_reviews(self._knowing.tx, effect), Attempt(first_try_at=act.first_try_at))
+        request = with_attempt(
+            with_reviews(self._knowing.tx, effect, walks.now), Attempt(first_try_at=act.first_try_at)
+        )
         run = walks.runs[effect.run_id]
         step = walks.ways[run.flow_id].flow.step(effect.step_id).step
         self._at(walks.now)

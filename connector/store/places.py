@@ -10,6 +10,7 @@ from connector.store.audience_places import AUDIENCE_PLACES
 from connector.store.place import Place
 from connector.store.place import words as _words
 from connector.store.places_of_care import CARE
+from connector.store.review_places import REVIEW_PLACES
 
 # In the order of erasing: what names the rows of others goes last.
 PLACES: tuple[Place, ...] = (
@@ -68,14 +69,7 @@ PLACES: tuple[Place, ...] = (
         _words("subject_id order_id customer_id email_key origin moment due_at fired_at"),
         _words("flow_id subject_kind trigger_key"),
     ),
-    Place(
-        "reviews",
-        "person_reviews",
-        "erase_reviews",
-        "wipe_reviews",
-        _words("review_id order_id title body author email_key rating platform_id"),
-        _words("product_id created_at"),
-    ),
+    *REVIEW_PLACES,
     *CARE,
     Place(
         "referral_codes",

@@ -53,6 +53,7 @@ class PublishReview(Step):
         reviews = [codec.convert(item, ReviewRequest) for item in request.get("reviews", ())]
         ids = [adapter.publish_review(access, review) for review in reviews]
         values = {"published": str(len(ids)), "ids": " ".join(ids), "keys": " ".join(review.key for review in reviews)}
+        values["revisions"] = " ".join(f"{name}={count}" for name, count in request.get("revisions", {}).items())
         if isinstance(adapter, PublishesRatings):
             ratings = [codec.convert(item, RatingRequest) for item in request.get("ratings", ())]
             values |= _rated(adapter, access, ratings)

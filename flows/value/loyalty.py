@@ -8,7 +8,7 @@ birthday) is a due row of `value_members`, looked at by the worker (`connector.l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -30,15 +30,16 @@ from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, entities, purchases, reviews
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
+from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
 from flows.situation import Situation, look, with_referral
 from flows.value import earning, giving, tidings
 from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
+from flows.value.opinions import opens_at, opinion
 from flows.value.settling import settle
 from flows.value.standing import (
     DONE_REFERRAL,
-    DONE_REVIEW,
     Deeds,
     Moved,
     Standing,
@@ -53,6 +54,12 @@ _OF_ORDER = frozenset(
         *(EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID, EventKind.ORDER_FULFILLED),
         *(EventKind.ORDER_EDITED, EventKind.ORDER_CANCELLED, EventKind.ORDER_DELETED, EventKind.REFUND_CREATED),
         EventKind.ORDER_DELIVERED,
+    }
+)
+_OF_REVIEW = frozenset(
+    {
+        *(EventKind.REVIEW_SUBMITTED, EventKind.REVIEW_PUBLISHED, EventKind.REVIEW_EDITED),
+        *(EventKind.REVIEW_HIDDEN, EventKind.REVIEW_WITHDRAWN),
     }
 )
 
@@ -92,7 +99,7 @@ class Loyalty:
             return []
         if event.kind in _OF_ORDER and event.order_id is not None:
             return self._of_order(tx, shop, programme, event, situation, now)
-        if event.kind == EventKind.REVIEW_SUBMITTED and situation.order is not None:
+        if event.kind in _OF_REVIEW and situation.order is not None:
             return self._of_review(tx, shop, programme, event, situation.order, now)
         if event.kind in (EventKind.REFERRAL_ATTRIBUTED, EventKind.REFERRAL_REVERSED):
             return self._of_referral(tx, shop, programme, event, situation, now)
@@ -185,17 +192,27 @@ class Loyalty:
     def _of_review(
         self, tx: Tx, shop: Shop, programme: Programme, event: Event, order: Order, now: datetime
     ) -> list[Event]:
+        """What reviews of the order earned, by what they are now: pending until they are shown, whatever their stars;
+        taken back when they are withdrawn or hidden, and given again when they come back."""
         buyer = buyer_of(order)
         if not buyer:
             return []
         case = self._case(tx, shop, programme, buyer, event, now)
-        ids = [row.id for row in reviews.of_order(tx, shop.id, order.id)] or [event.key]
+        rows = [row for row in reviews.of_order(tx, shop.id, order.id) if not row.is_story and row.source == FORM]
+        if not rows and event.kind == EventKind.REVIEW_SUBMITTED:
+            rows = [ReviewRow(id=event.key, product_id=event.key, rating=0, at=now)]  # told by others than our page
         found: list[Fact] = []
-        for review_id in ids:
-            cause = f"review/{review_id}"
-            found.append(giving.deed(cause, DONE_REVIEW, now))
-            found += giving.by_rules(programme, [*case.facts(), *found], REVIEW, cause, now, now)
-        return self._review(case, case.post(found), order.customer)
+        back: dict[str, Decimal] = {}
+        known = case.facts()
+        for row in rows:
+            more, taken = opinion(row, known, now)
+            if event.kind == EventKind.REVIEW_SUBMITTED:
+                cause, opens = f"review/{row.id}", opens_at(row, now)
+                earned = giving.by_rules(programme, [*case.facts(), *found, *more], REVIEW, cause, now, opens or now)
+                more += earned if opens is not None else [replace(fact, available_at=None) for fact in earned]
+            found += more
+            back |= taken
+        return self._review(case, case.post(_settled(case, found, back, known)), order.customer)
 
     def _of_referral(
         self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime

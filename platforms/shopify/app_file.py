@@ -82,7 +82,7 @@ def _subscriptions(app: AppFile, asked: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _review() -> dict[str, Any]:
-    """Where reviews go (`Shopify.publish_review`): held as drafts until the merchant publishes them."""
+    """Where reviews go (`platforms.shopify.reviews`)."""
     kinds = {
         "product": "product_reference",
         "rating": "rating",
@@ -90,6 +90,10 @@ def _review() -> dict[str, Any]:
         "body": "multi_line_text_field",
         "author": "single_line_text_field",
         "submitted_at": "date_time",
+        "disclosure": "single_line_text_field",
+        "answer": "multi_line_text_field",
+        "verified": "boolean",
+        "photos": "list.url",
     }
     fields: dict[str, dict[str, Any]] = {
         name: {"name": name.replace("_", " ").capitalize(), "type": kind} for name, kind in kinds.items()

@@ -1,26 +1,15 @@
-"""The Shopify platform as Kiitos uses it: the pure adapter, and what it can do over the Admin API.
-
-Reviews are metaobjects of the app, type `$app:review`, declared in the app's shopify.app.toml as
-
-    [metaobjects.app.review.fields]
-    product = "product_reference"        title = "single_line_text_field"      author = "single_line_text_field"
-    rating = "rating"                    body = "multi_line_text_field"        submitted_at = "date_time"
-
-with the capability `publishable`; they are held as drafts until the merchant publishes them.
-"""
+"""The Shopify platform as Kiitos uses it: the pure adapter, and what it can do over the Admin API."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.clock import to_text
-from connector.contracts import Access, FetchesOrders, PublishesReviews, ReviewRequest
+from connector.contracts import Access, FetchesOrders
 from connector.errors import Refused
 from connector.model import Event
 from platforms.shopify.adapter import ShopifyAdapter
-from platforms.shopify.calls import digest, gid, made_id
+from platforms.shopify.calls import gid
 from platforms.shopify.catching_up import CatchesUp
 from platforms.shopify.connecting import Connecting
 from platforms.shopify.discounts import Discounts
@@ -30,6 +19,7 @@ from platforms.shopify.grants import Grants
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.records import Opinions, Parcels
 from platforms.shopify.renewing import Renewals
+from platforms.shopify.reviews import Reviews
 from platforms.shopify.scopes import Scopes
 from platforms.shopify.storefront import Storefront
 from platforms.shopify.subscriptions import KeepsSubscriptions
@@ -52,34 +42,10 @@ class Shopify(
     Parcels,
     Scopes,
     Voids,
-    PublishesReviews,
+    Reviews,
     FetchesOrders,
 ):
     """Built once a process. All calls go through one client; nothing is kept of an order or a person."""
-
-    def publish_review(self, access: Access, request: ReviewRequest) -> str:
-        """metaobjectUpsert as a draft, under a handle made of the key: a repeat meets itself.
-
-        The author's e-mail stays with us: metaobjects may be shown in the storefront.
-        """
-        rating = {"scale_min": "1.0", "scale_max": "5.0", "value": f"{request.rating}.0"}
-        fields = {
-            "product": gid("Product", request.product_id),
-            "rating": json.dumps(rating),
-            "title": request.title,
-            "body": request.text,
-            "author": request.author_name,
-            "submitted_at": to_text(request.at),
-        }
-        variables = {
-            "handle": {"type": "$app:review", "handle": f"review-{digest(request.key)}"},
-            "review": {
-                "fields": [{"key": name, "value": value} for name, value in fields.items()],
-                "capabilities": {"publishable": {"status": "DRAFT"}},
-            },
-        }
-        made = self._client.mutate(access, "review_upsert", variables).get("metaobject")
-        return made_id(made, "review_upsert")
 
     def fetch_order(self, access: Access, order_id: str) -> Sequence[Event]:
         """The order as it is now, in the events of its webhooks.

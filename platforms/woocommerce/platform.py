@@ -6,15 +6,14 @@ its text, a note its marker, a tag its presence.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from connector.contracts import Access, FetchesOrders, PublishesReviews, ReviewRequest
+from connector.contracts import Access, FetchesOrders
 from connector.errors import Refused, Transient
 from connector.model import Event, EventKind, Ref
 from platforms.woocommerce.adapter import WooCommerceAdapter
-from platforms.woocommerce.calls import NO_ROUTE, an_object, got, meta_of, numeric, objects, without_html
+from platforms.woocommerce.calls import NO_ROUTE, an_object, meta_of, numeric
 from platforms.woocommerce.catching_up import CatchesUp
 from platforms.woocommerce.connecting import WooCommerceConnecting
 from platforms.woocommerce.coupons import Coupons
@@ -22,6 +21,7 @@ from platforms.woocommerce.echo import not_ours
 from platforms.woocommerce.events import order_events
 from platforms.woocommerce.fields import items
 from platforms.woocommerce.goods import Goods
+from platforms.woocommerce.opinions import Opinions
 from platforms.woocommerce.payloads import OrderBody, shaped
 from platforms.woocommerce.records import CustomerRecords, OrderRecords
 from platforms.woocommerce.storefront import Storefront
@@ -31,9 +31,7 @@ from platforms.woocommerce.voiding import Voids
 if TYPE_CHECKING:
     from platforms.woocommerce.client import ShopApi
 
-DUPLICATE_REVIEW = "woocommerce_rest_comment_duplicate"
 NO_ORDER = "woocommerce_rest_shop_order_invalid_id"
-_REVIEW_PAGES = 5
 
 
 class WooCommerce(
@@ -47,7 +45,7 @@ class WooCommerce(
     CustomerRecords,
     Storefront,
     Voids,
-    PublishesReviews,
+    Opinions,
     FetchesOrders,
 ):
     """The platform `woocommerce`. Needs a read_write key, best of a shop_manager made for it."""
@@ -72,28 +70,6 @@ class WooCommerce(
             order = {**order, "fulfillments": _fulfillments(api, path)}
         return not_ours(order_events(shaped(order, OrderBody, "order.fetched"), access.shop), order)
 
-    def publish_review(self, access: Access, request: ReviewRequest) -> str:
-        """POST /products/reviews, held for the merchant's approval. An exact duplicate (409) is adopted.
-
-        The shop would take a rating of 6 and store `<script>` from an admin's key: both are cleaned here.
-        """
-        api = self._api(access)
-        review = "\n\n".join(part for part in (without_html(request.title), without_html(request.text)) if part)
-        body = {
-            "product_id": int(numeric(request.product_id)),
-            "review": review,
-            "reviewer": html.unescape(without_html(request.author_name)) or "-",
-            "reviewer_email": request.author_email,
-            "rating": min(5, max(1, request.rating)),
-            "status": "hold",
-        }
-        try:
-            return str(got(api.post("products/reviews", body), "id"))
-        except Refused as error:
-            if error.provider_code != DUPLICATE_REVIEW:
-                raise
-            return _find_review(api, request, review)
-
 
 def _fulfillments(api: ShopApi, path: str) -> list[Any]:
     """The order's fulfillments; none where the feature was switched off again."""
@@ -101,21 +77,6 @@ def _fulfillments(api: ShopApi, path: str) -> list[Any]:
         return items(api.get(f"{path}/fulfillments"))
     except Refused:
         return []
-
-
-def _find_review(api: ShopApi, request: ReviewRequest, review: str) -> str:
-    wanted = review.split()
-    for page in range(1, _REVIEW_PAGES + 1):
-        params = {"product": request.product_id, "status": "all", "per_page": 100, "page": page}
-        found = objects(api.get("products/reviews", params=params))
-        for entry in found:
-            same_person = str(entry.get("reviewer_email", "")).lower() == request.author_email.lower()
-            # Lists wrap the text in <p> and <br />: compare the words.
-            if same_person and without_html(str(entry.get("review", ""))).split() == wanted:
-                return str(got(entry, "id"))
-        if len(found) < 100:
-            break
-    raise Refused("the shop calls the review a duplicate, but shows none like it", provider_code=DUPLICATE_REVIEW)
 
 
 def _deleted(access: Access, order_id: str) -> Event:

@@ -13,6 +13,7 @@ from connector.testing.fakes.people import MUG, Article
 from connector.testing.world import SHOPIFY
 from tests.browser.checks import CONTRAST, NAMES, TARGETS, VIEWS, assert_good, opened
 from tests.browser.conftest import Site
+from tests.browser.sights.reviews import picture
 from tests.pages.life import NORA, TWO, link, order_arrives, rows
 from tests.pages.test_strangers import PAYLOADS
 
@@ -23,6 +24,15 @@ def fresh(site: Site, name: str, page: str = "review", lines: Sequence[tuple[Art
     order_arrives(site.world, buyer, lines)
     site.world.wait(days=25)
     return site.world.serving.url + link(site.world, buyer, page)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until something of this kind has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key never comes to {selector}")
 
 
 def press(page: Page, *keys: str) -> None:
@@ -36,28 +46,60 @@ def test_a_review_by_keyboard_alone(browser: Browser, site: Site, javascript: bo
     url = fresh(site, f"Keyboard {javascript}")
     with opened(browser, 390, "light", javascript=javascript) as (page, _):
         page.goto(url)
-        press(page, "Tab", "Tab")
+        tab_to(page, "textarea")
         page.keyboard.type("Pitää lämpimänä")
-        press(page, "Tab", "Tab", "Tab", "Tab", "Enter")
+        tab_to(page, "main button")
+        press(page, "Enter")
         alert = page.get_by_role("alert")
         expect(alert).to_be_focused()
         expect(alert).to_contain_text("Kahvimuki")
         expect(page.locator("textarea").first).to_have_value("Pitää lämpimänä")
         press(page, "Tab", "ArrowDown", "ArrowDown")
         expect(page.locator("input[type=radio]:checked").first).to_have_value("4")
-        press(page, "Tab", "Tab", "Tab", "Tab", "Tab", "Enter")
+        tab_to(page, "main button")
+        press(page, "Enter")
         said = page.get_by_role("status")
         expect(said).to_contain_text("Your review has been saved")
         page.reload()
         expect(said).to_contain_text("Your review has been saved")
         page.goto(url)
         expect(page.get_by_role("radiogroup")).to_have_count(1)  # each product has its own: the other is still open
-        press(page, "Tab", "ArrowDown", "Tab", "Tab", "Tab", "Enter")
+        press(page, "Tab", "ArrowDown")
+        tab_to(page, "main button")
+        press(page, "Enter")
         expect(said).to_contain_text("Your review has been saved")
         page.goto(url)
         expect(said).to_contain_text("You have reviewed this order already")
-    kept = rows(site.world, f"SELECT rating, body FROM reviews WHERE author = 'Keyboard {javascript}'")
+    kept = rows(site.world, f"SELECT rating, body FROM reviews WHERE author = 'Keyboard {javascript} L.'")
     assert kept == [(4, "Pitää lämpimänä"), (4, "")]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_photo_is_sent_edited_and_taken_back(browser: Browser, site: Site, javascript: bool) -> None:
+    """With a file from the disk: the picture is shown, can be taken away, and goes with the review."""
+    url = fresh(site, f"Photo {javascript}", lines=((MUG, 1),))
+    with opened(browser, 390, "light", javascript=javascript) as (page, complaints):
+        page.goto(f"{url}?rating=5")
+        photo = {"name": "kuva.jpg", "mimeType": "image/jpeg", "buffer": picture("teal").getvalue()}
+        page.locator("input[type=file]").first.set_input_files([photo])  # type: ignore[list-item]
+        page.locator("main button").last.click()
+        expect(page.get_by_role("status")).to_contain_text("Your review has been saved")
+        shown = page.locator(".photos img")
+        expect(shown).to_have_count(1)
+        if javascript:
+            assert shown.evaluate("img => img.decode().then(() => img.naturalWidth)") == 320
+            assert_good(page, "wrote")
+        page.get_by_role("link", name="Edit").click()
+        page.get_by_label("Remove photo 1").check()
+        page.get_by_role("radio", name="2 of 5").check()
+        page.locator("main button").last.click()
+        expect(page.get_by_role("status")).to_contain_text("Your review has been saved")
+        expect(page.locator(".photos img")).to_have_count(0)
+        expect(page.locator("main")).to_contain_text("2 of 5")
+        page.get_by_role("link", name="Withdraw").click()
+        page.get_by_role("button", name="Withdraw").click()
+        expect(page.get_by_role("status")).to_contain_text("has been withdrawn")
+        assert complaints == []
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -82,7 +124,7 @@ def test_the_refused_form_is_good_too(browser: Browser, site: Site, width: int, 
     with opened(browser, width, scheme) as (page, _):
         page.goto(site.pages["review-Nora"])
         page.locator("textarea").first.fill("Words")
-        page.get_by_role("button").click()
+        page.locator("main button").click()
         expect(page.get_by_role("alert")).to_be_visible()
         assert_good(page, "refused")
 
@@ -118,7 +160,7 @@ def test_hostile_words_stay_words(browser: Browser, site: Site) -> None:
                 fields.nth(number).fill(PAYLOADS[first + number])
             assert fields.count() == len(titles[first : first + 8])
             page.locator("#author").fill(PAYLOADS[first])
-            page.get_by_role("button").click()
+            page.locator("main button").click()
             expect(page.get_by_role("alert")).to_be_visible()
             expect(page.get_by_role("alert")).to_contain_text(PAYLOADS[first].strip()[:10])
             assert page.evaluate("document.scripts.length + document.querySelectorAll('iframe, svg, base').length") == 0

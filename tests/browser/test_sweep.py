@@ -22,6 +22,7 @@ SHARDS = 3
 """A test each, so that none of them takes long on a loaded machine."""
 NO_PAGES = {
     "pages.proxy": "JSON for a theme's script; what is shown in the theme is in test_embedding.py",
+    "pages.photo": "a picture; who may see it is in tests/pages/test_review_queue.py",
     "pages.push_worker": "a script",
     "pages.push_snippet": "a script",
 }

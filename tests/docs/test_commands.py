@@ -24,6 +24,7 @@ PLACEHOLDERS = {
     "acme-main": "demo-aurora",
     "next.toml": "app.toml",
     "customers.csv": str(ROOT / "tests" / "docs" / "lists" / "customers.csv"),
+    "reviews.csv": str(ROOT / "tests" / "docs" / "lists" / "reviews.csv"),
     "spa-codes.txt": str(ROOT / "tests" / "docs" / "lists" / "spa-codes.txt"),
     "flows/our-review.toml": str(ROOT / "flows" / "library" / "review_request.toml"),
     "3f2a9c41d07b": "now",

@@ -12,6 +12,7 @@ import requests
 from connector.model import Event, EventKind, Ref
 from connector.model.party import Customer
 from connector.store import entities, referrals, reviews
+from connector.store.reviews import ReviewRow
 from connector.testing.world import SHOPIFY, SHOPIFY_DOMAIN, WOO, World
 
 
@@ -36,7 +37,8 @@ def known(world: World) -> None:
     now = world.clock.now()
     with world.kiitos.store.work.transaction() as tx:
         for number, stars in (("1", 5), ("2", 4)):
-            reviews.save(tx, SHOPIFY, number, "7", stars, "", "Hyvä", "A", "a@example.test", now)
+            row = ReviewRow(id=f"{number}-7", order_id=number, product_id="7", rating=stars, text="Hyvä", at=now)
+            reviews.save(tx, SHOPIFY, row, now)
         for number, address in (("31", "aino@example.test"), ("32", "eero@example.test")):
             customer = Customer(id=number, email=address, updated_at=now)
             event = Event(
@@ -52,6 +54,15 @@ def test_a_rating_is_told_to_anybody(world: World) -> None:
     assert (answer.status_code, answer.json()) == (200, {"count": 2, "average": "4.5"})
     assert ask(world, "rating", signed(world, product="8")).json() == {"count": 0, "average": None}
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_reviews_are_shown_inside_the_shop(world: World) -> None:
+    known(world)
+    page = ask(world, "reviews", signed(world, product="7"))
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert (page.text.count("Hyvä"), '"ratingValue": "4.5"' in page.text) == (4, True)
+    assert "product=7" in page.text, "its own links stay at the product"
+    assert ask(world, "reviews", "shop=" + SHOPIFY_DOMAIN + "&product=7").status_code == 401
 
 
 def test_a_code_is_told_to_its_owner_alone(world: World) -> None:

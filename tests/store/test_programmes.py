@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from connector.store import Store, links, meta, referrals, reviews
+from dataclasses import replace
+
+from connector.store import Store, links, meta, referrals, review_photos, reviews
+from connector.store.review_photos import Photo
+from connector.store.reviews import ReviewRow, ReviewState
 from tests.store.examples import NOW, SHOP, at
 
 AINO, MIKKO = "aino@example.test", "mikko@example.test"
@@ -8,17 +12,51 @@ AINO, MIKKO = "aino@example.test", "mikko@example.test"
 
 def test_reviews(store: Store) -> None:
     with store.work.transaction() as tx:
-        review_id = reviews.save(tx, SHOP, "501", "p1", 4, "Good", "Warm mug", "Aino", AINO, NOW)
-        assert reviews.save(tx, SHOP, "501", "p1", 5, "Better", "Warm mug!", "Aino", AINO, at(1)) == review_id
-        assert reviews.save(tx, SHOP, "501", "p2", 3, "", "", "Aino", None, at(1)) != review_id
-        first, second = reviews.of_order(tx, SHOP, "501")
-        assert (first.id, first.rating, first.title, first.at, first.platform_id) == (review_id, 5, "Better", NOW, "")
-        assert second.email_key is None
-        reviews.mark_published(tx, SHOP, review_id, "c77")
-        reviews.save(tx, SHOP, "501", "p1", 1, "Worse", "", "Aino", AINO, at(2))
-        published = reviews.of_order(tx, SHOP, "501")[0]
-        assert (published.platform_id, published.rating) == ("c77", 5)
+        first = ReviewRow(id="501-p1", order_id="501", product_id="p1", rating=4, title="Good", email_key=AINO, at=NOW)
+        assert reviews.save(tx, SHOP, first, NOW)
+        assert not reviews.save(tx, SHOP, replace(first, rating=5), at(1)), "one per order and product"
+        assert reviews.save(tx, SHOP, replace(first, id="501-p2", product_id="p2", rating=3, at=at(1)), at(1))
+        assert [(row.id, row.rating) for row in reviews.of_order(tx, SHOP, "501")] == [("501-p1", 4), ("501-p2", 3)]
+        assert reviews.edit(tx, SHOP, replace(first, rating=2, title="Worse"), at(2))
+        assert not reviews.edit(tx, SHOP, replace(first, rating=1), at(3)), "an older revision changes nothing"
+        reviews.mark_published(tx, SHOP, first.id, "c77", 2)
+        found = reviews.get(tx, SHOP, first.id)
+        assert found is not None
+        assert (found.rating, found.title, found.revision, found.pushed, found.platform_id) == (2, "Worse", 2, 2, "c77")
+        assert [(past.what, past.title) for past in reviews.history(tx, SHOP, first.id)] == [("edited", "Good")]
+        assert reviews.rating_of(tx, SHOP, "p1", at(4)) == (1, 2)
+        assert reviews.move(tx, SHOP, found, ReviewState.WITHDRAWN, at(4))
+        assert not reviews.move(tx, SHOP, found, ReviewState.PUBLISHED, at(5)), "withdrawn is for good"
+        assert reviews.rating_of(tx, SHOP, "p1", at(5)) == (0, 0)
+        assert reviews.reviewed_by(tx, SHOP, str(AINO)) == {"p1", "p2"}
         assert reviews.of_order(tx, "shop-other", "501") == []
+
+
+def test_the_time_of_a_review_comes(store: Store) -> None:
+    with store.work.transaction() as tx:
+        row = ReviewRow(id="501-p1", order_id="501", product_id="p1", rating=4, at=NOW, publish_at=at(48))
+        reviews.save(tx, SHOP, row, NOW)
+        assert reviews.shown(tx, SHOP, "p1", at(47)) == []
+        assert [each.id for each in reviews.shown(tx, SHOP, "p1", at(48))] == ["501-p1"]
+        assert reviews.stars_of(tx, SHOP, "p1", at(48)) == {5: 0, 4: 1, 3: 0, 2: 0, 1: 0}
+
+
+def test_pictures_go_with_who_may_see_them(store: Store) -> None:
+    with store.work.transaction() as tx:
+        row = ReviewRow(id="501-p1", order_id="501", product_id="p1", rating=4, at=NOW, state=ReviewState.HELD)
+        reviews.save(tx, SHOP, row, NOW)
+        photo = Photo(id="k" * 26, width=4, height=3, picture=b"\xff\xd8\xff\x00", small=b"\xff\xd8")
+        review_photos.add(tx, SHOP, row.id, 0, photo, NOW)
+        found = review_photos.find(tx, photo.id)
+        assert found is not None
+        assert (found.picture, found.small, found.shown(at(1))) == (photo.picture, photo.small, False)
+        reviews.move(tx, SHOP, row, ReviewState.PUBLISHED, at(1))
+        shown = review_photos.find(tx, photo.id)
+        assert shown is not None
+        assert shown.shown(at(1))
+        assert [each.width for each in review_photos.of(tx, SHOP, [row.id])[row.id]] == [4]
+        review_photos.drop(tx, SHOP, row.id, photo.id)
+        assert review_photos.find(tx, photo.id) is None
 
 
 def test_referral_codes(store: Store) -> None:

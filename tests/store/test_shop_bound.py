@@ -52,6 +52,7 @@ BY_SECRET = {
     "link_get": "an unguessable link says whose it is",
     "short_link_get": "an unguessable link says whose it is",
     "click_message": "the key in a short link says whose it is",
+    "review_photo_get": "the unguessable id in a picture's address says whose it is",
     "effect_by_message": "our key, which a provider gives back, says whose it is",
     "shop_by_domain": "an app's webhook names its shop by domain",
     "invite_open": "a one-time link to connect a store that is none of ours yet",

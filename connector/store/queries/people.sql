@@ -87,6 +87,19 @@ WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:effec
 SELECT * FROM reviews WHERE shop_id = :shop_id AND (
   order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails)))
 
+-- person_review_history --
+-- What they had said before, and what became of it.
+SELECT * FROM review_history WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM reviews WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
+-- person_review_photos --
+-- Pictures they sent.
+SELECT * FROM review_photos
+WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM reviews WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
 -- person_referral_codes --
 -- Codes of theirs.
 SELECT * FROM referral_codes WHERE shop_id = :shop_id AND (
@@ -234,8 +247,20 @@ UPDATE effects SET effect_id = :new_id, run_id = '', request = '{{}}', order_id 
   status = CASE WHEN status IN ('pending', 'sending', 'held') THEN 'skipped' ELSE status END, lease_until = NULL
 WHERE shop_id = :shop_id AND effect_id = :effect_id
 
+-- erase_review_history --
+-- What they had said before.
+DELETE FROM review_history WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM reviews WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
+-- erase_review_photos --
+-- Pictures they sent.
+DELETE FROM review_photos WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM reviews WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
 -- erase_reviews --
--- Here; what was published belongs to the shop's own records.
+-- Here; what was published is taken back by effects of its own (flows.publication).
 DELETE FROM reviews WHERE shop_id = :shop_id AND (
   order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails)))
 

@@ -83,6 +83,16 @@ DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (
 DELETE FROM effects WHERE shop_id = :shop_id AND effect_id IN (
   SELECT effect_id FROM effects WHERE shop_id = :shop_id LIMIT :limit)
 
+-- wipe_review_history --
+-- Of one shop.
+DELETE FROM review_history WHERE shop_id = :shop_id AND review_id IN (
+  SELECT review_id FROM review_history WHERE shop_id = :shop_id LIMIT :limit)
+
+-- wipe_review_photos --
+-- Of one shop.
+DELETE FROM review_photos WHERE shop_id = :shop_id AND photo_id IN (
+  SELECT photo_id FROM review_photos WHERE shop_id = :shop_id LIMIT :limit)
+
 -- wipe_reviews --
 -- Of one shop.
 DELETE FROM reviews WHERE shop_id = :shop_id AND review_id IN (

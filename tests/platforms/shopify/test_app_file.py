@@ -110,11 +110,11 @@ def test_scopes_are_asked_for_once() -> None:
 
 def test_reviews_are_defined_as_they_are_written() -> None:
     """The fields `publish_review` sends, and drafts, which need the capability."""
-    source = (Path(__file__).parents[3] / "platforms/shopify/platform.py").read_text("utf-8")
-    written = re.search(r"fields = \{(.*?)\n        \}", source, re.DOTALL)
-    assert written is not None
+    source = (Path(__file__).parents[3] / "platforms/shopify/reviews.py").read_text("utf-8")
+    written = re.findall(r"    return \{\n(.*?)\n    \}", source, re.DOTALL)
+    assert len(written) == 2
     review = read()["metaobjects"]["app"]["review"]
-    assert set(re.findall(r'"(\w+)":', written[1])) == set(review["fields"])
+    assert set(re.findall(r'        "(\w+)":', "\n".join(written))) == set(review["fields"])
     assert review["capabilities"]["publishable"] is True
 
 

@@ -145,6 +145,15 @@ def metaobject_upsert(
     return {"metaobject": MetaobjectView(shop, row), "user_errors": []}
 
 
+def metaobject_delete(shop: FakeShopify, id: str) -> Json:  # noqa: A002
+    """Gone for good; one that is not there is an error with a code."""
+    row = shop.metaobjects.pop(number_of(id, "Metaobject"), None)
+    if row is None:
+        error = user_error("Record not found", "id", code="RECORD_NOT_FOUND")
+        return {"deleted_id": None, "user_errors": [{**error, "element_key": None, "element_index": None}]}
+    return {"deleted_id": id, "user_errors": []}
+
+
 def metafields_set(shop: FakeShopify, metafields: list[Json]) -> Json:
     """At most 25, all or none."""
     if len(metafields) > 25:
@@ -275,6 +284,7 @@ MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "tags_add": tags_add,
     "order_update": order_update,
     "metaobject_upsert": metaobject_upsert,
+    "metaobject_delete": metaobject_delete,
     "metafields_set": metafields_set,
     "customer_email_marketing_consent_update": consent_update,
     "customer_sms_marketing_consent_update": sms_consent_update,

@@ -17,6 +17,7 @@ ROOT_FIELDS: Mapping[str, Scopes] = {
     "customerEmailMarketingConsentUpdate": ("write_customers",),
     "fulfillmentEventCreate": ("write_fulfillments",),
     "metaobjectUpsert": ("write_metaobjects",),
+    "metaobjectDelete": ("write_metaobjects",),
     "customerSmsMarketingConsentUpdate": ("write_customers",),
     "discountRedeemCodeBulkAdd": ("write_discounts",),
     "discountRedeemCodeBulkCreation": ("read_discounts",),

@@ -33,7 +33,12 @@ GRAPHQL_PATH = f"/admin/api/{API_VERSION}/graphql.json"
 _OPERATION = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:query|mutation)\s+(\w+)")
 UNAUTHORISED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 # What the reviews of this product are kept in; other types must be declared, as at Shopify.
-REVIEW_FIELDS = frozenset({"rating", "title", "body", "author", "product", "order", "submitted_at", "key", "text"})
+REVIEW_FIELDS = frozenset(
+    {
+        *("rating", "title", "body", "author", "product", "order", "submitted_at", "key", "text"),
+        *("disclosure", "answer", "verified", "photos"),
+    }
+)
 
 
 class FakeShopify(ShopLife):

@@ -43,7 +43,21 @@ def create(woo: FakeWoo, given: Json) -> Response:
 
 
 def update(woo: FakeWoo, row: Json, given: Json) -> Response:
-    row.update({key: given[key] for key in ("status", "review", "reviewer", "rating") if key in given})
+    row.update(
+        {key: given[key] for key in ("status", "review", "reviewer", "reviewer_email", "rating") if key in given}
+    )
+    return ok(linked(woo, row))
+
+
+def delete(woo: FakeWoo, request: Request, row: Json) -> Response:
+    """Into the bin, or for good with `force`."""
+    before = linked(woo, row)
+    if request.last("force") in ("true", "1"):
+        del woo.reviews[row["id"]]
+        return ok({"deleted": True, "previous": before})
+    if row["status"] == "trash":
+        return error(410, "woocommerce_rest_already_trashed", "The object has already been trashed.")
+    row["status"] = "trash"
     return ok(linked(woo, row))
 
 

@@ -244,6 +244,13 @@ def put_review(woo: FakeWoo, given: Json, found: re.Match[str]) -> Response:
     return reviews.update(woo, row, given)
 
 
+def delete_review(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
+    row = woo.reviews.get(int(found[1]))
+    if row is None:
+        return error(404, "woocommerce_rest_review_invalid_id", "Invalid review ID.")
+    return reviews.delete(woo, request, row)
+
+
 def list_customers(woo: FakeWoo, request: Request, found: re.Match[str]) -> Response:
     """Registered ones only; `email` compares without case."""
     wanted = (request.last("email") or "").lower()
@@ -370,7 +377,7 @@ ROUTES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/products", {"GET": list_products, "POST": not_here}),
     (f"/products{_NUMBER}", {"GET": get_product, "PUT": not_here, "DELETE": not_here}),
     ("/products/reviews", {"GET": list_reviews, "POST": _written(post_review)}),
-    (f"/products/reviews{_NUMBER}", {"GET": get_review, "PUT": _written(put_review), "DELETE": not_here}),
+    (f"/products/reviews{_NUMBER}", {"GET": get_review, "PUT": _written(put_review), "DELETE": delete_review}),
     ("/customers", {"GET": list_customers, "POST": not_here}),
     (f"/customers{_NUMBER}", {"GET": get_customer, "PUT": _written(actions.put_customer), "DELETE": not_here}),
     ("/webhooks", {"GET": list_webhooks, "POST": _written(post_webhook)}),

@@ -1,0 +1,22 @@
+-- Reviews that nobody may see go, as the older Kiitos would publish them; photos, answers and histories are lost.
+DELETE FROM reviews WHERE state <> 'published' OR product_id = '';
+DROP INDEX reviews_of_product;
+DROP INDEX reviews_of_person;
+DROP TABLE review_history;
+DROP TABLE review_photos;
+ALTER TABLE reviews DROP COLUMN state;
+ALTER TABLE reviews DROP COLUMN publish_at;
+ALTER TABLE reviews DROP COLUMN reasons;
+ALTER TABLE reviews DROP COLUMN source;
+ALTER TABLE reviews DROP COLUMN proof;
+ALTER TABLE reviews DROP COLUMN rewarded;
+ALTER TABLE reviews DROP COLUMN revision;
+ALTER TABLE reviews DROP COLUMN pushed;
+ALTER TABLE reviews DROP COLUMN updated_at;
+ALTER TABLE reviews DROP COLUMN locale;
+ALTER TABLE reviews DROP COLUMN video;
+ALTER TABLE reviews DROP COLUMN reuse_at;
+ALTER TABLE reviews DROP COLUMN answer;
+ALTER TABLE reviews DROP COLUMN answered_by;
+ALTER TABLE reviews DROP COLUMN answered_at;
+ALTER TABLE reviews DROP COLUMN product_title;

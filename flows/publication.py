@@ -1,0 +1,189 @@
+"""Reviews on their way to the platform and back: shown, changed, hidden, taken away, each as an effect of its own.
+
+What the effect brings there is read when it is carried out, and so is the product's rating: of two effects that meet,
+whichever comes last brings what is true. When something changed while it was under way, another follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from connector.clock import to_text
+from connector.config import ShopSettings
+from connector.contracts import (
+    Access,
+    PlatformAdapter,
+    PublishesRatings,
+    PublishesReviews,
+    RatingRequest,
+    ReviewRequest,
+    RevisesReviews,
+)
+from connector.errors import Refused
+from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, Ref
+from connector.store import effects, review_photos, reviews
+from connector.store.db import Tx
+from connector.store.reviews import FORM, ReviewRow, ReviewState
+from flows.catalog import Catalog
+from flows.render.locales import choose_locale
+
+REVIEW = "review"
+"""The kind of effect that makes the platform show what we show of a review."""
+PUBLISH = "publish_review"
+"""The step that a flow publishes reviews by; a shop without one publishes nothing."""
+NEVER = -1
+"""`pushed` of a review that is not for the platform: it was imported, and may be there already."""
+
+DISCLOSED: Mapping[str, str] = {
+    "ar": "حصل الكاتب على مكافأة مقابل مراجعة صادقة.",
+    "de": "Für diese ehrliche Bewertung gab es eine Belohnung.",
+    "en": "The author received a reward for an honest review.",
+    "fi": "Kirjoittaja sai palkkion rehellisestä arvostelusta.",
+    "ja": "この投稿者は、率直なレビューに対して特典を受け取りました。",
+    "sv": "Skribenten fick en belöning för ett ärligt omdöme.",
+}
+"""What must stand with a review that something was given for (directive 2005/29/EC article 6; 16 CFR 255.5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the platform should have of one review: `request` is `None` where it should have nothing."""
+
+    request: ReviewRequest | None
+    platform_id: str
+    revision: int
+    rating: RatingRequest
+
+
+def publishes(catalog: Catalog, shop_id: str) -> bool:
+    """Whether the merchant has reviews published in the platform: a flow of theirs has the step."""
+    return any(item.step.do == PUBLISH for flow in catalog.flows(shop_id) for item in flow.steps)
+
+
+def tell(tx: Tx, shop_id: str, row: ReviewRow, now: datetime, *, at: datetime | None = None, again: str = "") -> bool:
+    """Have the platform follow what became of a review, now or `at` a later time."""
+    if row.is_story:
+        return False
+    request = {"do": REVIEW, "review_id": row.id, "product_id": row.product_id, "platform_id": row.platform_id}
+    return effects.put(
+        tx,
+        Effect(
+            shop_id=shop_id,
+            id=f"review:{row.id}:{row.revision}{again}",
+            run_id="",
+            flow_id="",
+            version="",
+            step_id="",
+            kind=REVIEW,
+            purpose=Purpose.TRANSACTIONAL,
+            request=request,
+            status=EffectStatus.PENDING,
+            due_at=at or now,
+            created_at=now,
+        ),
+    )
+
+
+def take_back(tx: Tx, shop_id: str, rows: Iterable[ReviewRow], now: datetime) -> None:
+    """The reviews are about to be erased here: the platform must not keep them, and ratings follow."""
+    for row in rows:
+        tell(tx, shop_id, row, now, again=":erased")
+
+
+def wanted(tx: Tx, effect: Effect, settings: ShopSettings, base_url: str, now: datetime) -> Wanted:
+    """What the platform should have by now."""
+    told = effect.request
+    row = reviews.get(tx, effect.shop_id, str(told["review_id"]))
+    product = str(told["product_id"])
+    rating = rating_of(tx, effect.shop_id, product, now)
+    if row is None:
+        return Wanted(request=None, platform_id=str(told["platform_id"]), revision=0, rating=rating)
+    there = row.shown(now) and row.pushed != NEVER
+    request = request_of(tx, effect.shop_id, row, settings, base_url) if there else None
+    return Wanted(request=request, platform_id=row.platform_id, revision=row.revision, rating=rating)
+
+
+def request_of(tx: Tx, shop_id: str, row: ReviewRow, settings: ShopSettings | None, base_url: str) -> ReviewRequest:
+    """The review as the platform is told of it."""
+    photos = review_photos.of(tx, shop_id, [row.id]).get(row.id, ())
+    locale = settings.shop.locale if settings is not None else None
+    language = choose_locale(locale, available=tuple(DISCLOSED)).partition("-")[0]
+    return ReviewRequest(
+        key=row.id,
+        order_id=row.order_id,
+        product_id=row.product_id,
+        rating=row.rating,
+        title=row.title,
+        text=row.text,
+        author_name=row.author,
+        author_email=row.email_key or "",
+        at=row.at,
+        approved=settings is not None and settings.reviews.in_shop == "published",
+        disclosure=DISCLOSED[language] if row.rewarded else "",
+        answer=row.answer,
+        verified=row.verified,
+        photos=tuple(f"{base_url}/p/photo/{photo.id}" for photo in photos),
+        again=row.revision > 1 and not row.platform_id,
+    )
+
+
+def rating_of(tx: Tx, shop_id: str, product_id: str, now: datetime) -> RatingRequest:
+    """The mean of every published review; none is left out for its stars."""
+    count, total = reviews.rating_of(tx, shop_id, product_id, now)
+    return RatingRequest(product_id=product_id, average=Decimal(total) / max(count, 1), count=count)
+
+
+def write_review(adapter: PlatformAdapter, access: Access, want: Wanted) -> dict[str, str]:
+    """Carry such an effect out. Raises what the adapter raises."""
+    values = {"revision": str(want.revision), "rated": f"{want.rating.count}/{want.rating.average}"}
+    if want.request is not None and want.platform_id and isinstance(adapter, RevisesReviews):
+        values["id"] = adapter.revise_review(access, want.platform_id, want.request)
+    elif want.request is not None and not want.platform_id and isinstance(adapter, PublishesReviews):
+        values["id"] = adapter.publish_review(access, want.request)
+    elif want.request is None and want.platform_id and isinstance(adapter, RevisesReviews):
+        adapter.remove_review(access, want.platform_id)
+        values["id"] = ""
+    else:
+        values["reason"] = f"there is nothing to change, or platform '{adapter.name}' has no place for it"
+    if isinstance(adapter, PublishesRatings):
+        try:
+            adapter.publish_rating(access, want.rating)
+        except Refused as refused:  # a scope that is missing, a product that is gone: the review is what was promised
+            values["rating_refused"] = refused.provider_code or refused.code
+    return values
+
+
+def written(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> list[Event]:
+    """Keep what the platform has now; when more changed meanwhile, tell it again. The event of a review that came to be
+    shown by the passing of its time, once."""
+    row = reviews.get(tx, effect.shop_id, str(effect.request["review_id"]))
+    if row is None:
+        return []
+    revision = int(values.get("revision", "0"))
+    if "id" in values:
+        reviews.mark_published(tx, effect.shop_id, row.id, values["id"], revision if values["id"] else 0)
+    rating = rating_of(tx, effect.shop_id, row.product_id, now)
+    rated = f"{rating.count}/{rating.average}"
+    if row.revision != revision or rated != values.get("rated"):
+        fresh = reviews.get(tx, effect.shop_id, row.id) or row
+        tell(tx, effect.shop_id, fresh, now, again=f":{to_text(now)}")
+    if row.publish_at is not None and row.shown(now) and row.source == FORM:
+        return [event_of(row, EventKind.REVIEW_PUBLISHED, now)]
+    return []
+
+
+def event_of(row: ReviewRow, kind: EventKind, now: datetime, **data: str) -> Event:
+    """What happened to a review. Its key is that of the revision: the same thing may happen again later."""
+    about = {"review_id": row.id, "product_id": row.product_id, "product": row.product_title, "rating": str(row.rating)}
+    revision = "" if row.publish_at is not None and row.state is ReviewState.PUBLISHED else f"/{row.revision}"
+    return Event(
+        kind=kind,
+        key=f"review/{row.id}/{kind}{revision}",
+        subject=Ref("order", row.order_id) if row.order_id else Ref("review", row.id),
+        at=now,
+        order_id=row.order_id or None,
+        data={**about, **data},
+    )
