@@ -190,11 +190,7 @@ SETTINGS: dict[str, Check] = {
     "limits": table,
     "flows": table,
     "segments": table,
-    "loyalty": table,
-    "surveys": table,
-    "returns": table,
-    "referrals": table,
-    "reviews": table,
+    **dict.fromkeys(("loyalty", "surveys", "returns", "referrals", "reviews"), table),
 }
 CLIENT: dict[str, Check] = {**SETTINGS, "extends": text, "shops": table}
 SHOP: dict[str, Check] = {
@@ -272,11 +268,7 @@ TOP: dict[str, Check] = {
     "endpoints": table,
     "people": table,
     "segments": table,
-    "loyalty": table,
-    "surveys": table,
-    "returns": table,
-    "referrals": table,
-    "reviews": table,
+    **dict.fromkeys(("loyalty", "surveys", "returns", "referrals", "reviews"), table),
     "defaults": table,
     "presets": table,
     "brands": table,
