@@ -6,7 +6,6 @@ people share: a surname, a street, a building, a parcel locker.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -21,7 +20,6 @@ _SHARED_BOXES = frozenset(
 )
 """Local parts that say nothing about who writes."""
 _LONG_ENOUGH = 6
-_DIGITS = re.compile(r"\d+")
 
 
 def plain(text: str) -> str:
@@ -78,15 +76,34 @@ def _stem(email: str | None) -> str:
 
 
 def similar_home(one: Address | None, other: Address | None) -> bool:
-    """One home written in two ways: the flat left out, `as.` put before it, a slip in the street. Another number is
-    another home."""
+    """One home written in two ways: the flat or staircase left out, `as.` put before it, a slip in the street. Another
+    number or another staircase is another home."""
     a, b = _street(one), _street(other)
     if not a or not b or one is None or other is None or plain(one.postcode or "") != plain(other.postcode or ""):
         return False
-    short, long = sorted((a, b), key=len)
-    if long.startswith(short) and len(short) >= _LONG_ENOUGH and any(c.isdigit() for c in short):
-        return not long[len(short) :][:1].isdigit()
-    return _DIGITS.findall(a) == _DIGITS.findall(b) and SequenceMatcher(None, a, b).ratio() > 0.87
+    (street, number), (street_too, number_too) = _parts(a), _parts(b)
+    if not number or not number_too or SequenceMatcher(None, street, street_too).ratio() < 0.88:
+        return False
+    short, long = sorted((number, number_too), key=len)
+    if long.startswith(short) and short.isdigit() and not long[len(short) :][:1].isdigit():
+        return True
+    return _digits(short) == _digits(long) and _left_out(short, long)
+
+
+def _parts(street: str) -> tuple[str, str]:
+    """The name of a street, and everything from the first number on."""
+    at = next((index for index, letter in enumerate(street) if letter.isdigit()), len(street))
+    return street[:at], street[at:]
+
+
+def _digits(text: str) -> str:
+    return "".join(letter for letter in text if letter.isdigit())
+
+
+def _left_out(short: str, long: str) -> bool:
+    """Whether `short` is `long` with letters left out."""
+    rest = iter(long)
+    return all(letter in rest for letter in short)
 
 
 def same_home(one: Address | None, other: Address | None) -> bool:
