@@ -28,7 +28,6 @@ from connector.model import Money
 
 CODE, CREDIT, GIFT_CARD, POINTS = "code", "credit", "gift_card", "points"
 KINDS = (CODE, CREDIT, GIFT_CARD, POINTS)
-FREE_DELIVERY = "free delivery"
 BLOCK, HOLD, OFF = "block", "hold", "off"
 RULES: Mapping[str, str] = {
     "same_email": BLOCK,
@@ -95,7 +94,7 @@ class Caps:
 class ReferralTerms:
     """A shop's terms; `enabled` without a reward is none, and the flows then go by their own parameters.
 
-    `friend`: the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from
+    `friend`: the benefit of the shared code (`10 %`, `5 EUR`), good for `friend_valid`. `window`: from
     a visit to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`:
     more than this from one network address within 30 days."""
 
@@ -170,13 +169,6 @@ def _worth(value: Any) -> str:
     return "" if _is_percent(value) or not _money(value) else "should be 10 % or an amount such as 5 EUR"
 
 
-def _benefit(value: Any) -> str:
-    if value == FREE_DELIVERY or not _worth(value):
-        return ""
-    hint = near(value, (FREE_DELIVERY,)) if isinstance(value, str) else ""
-    return f'should be "10 %", "5 EUR" or "{FREE_DELIVERY}"{hint}'
-
-
 def _is_percent(value: Any) -> bool:
     found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     return bool(found and 0 < Decimal(found[1]) <= 100)
@@ -208,7 +200,7 @@ _TABLES: dict[str, Mapping[str, Check]] = {
 }
 _KEYS: dict[str, Check] = {
     "enabled": _flag,
-    "friend": _benefit,
+    "friend": _worth,
     "friend_valid": _span,
     "minimum": _money,
     "first_order": _flag,
