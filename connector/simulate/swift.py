@@ -43,7 +43,7 @@ _STATES = {
 _OVER = frozenset({RunStatus.CANCELLED, RunStatus.EXITED, RunStatus.FAILED})
 _STEPS = frozenset(
     {
-        *("wait", "wait_for", "send", "exit", "split", "create_discount", "publish_review"),
+        *("wait", "wait_for", "send", "exit", "split", "create_discount", "give_reward", "publish_review"),
         *("tag", "tag_order", "tag_customer", "note", "note_order"),
     }
 )
@@ -60,6 +60,10 @@ def why_not(catalog: Catalog, shop_id: str) -> str:
         return "segments"
     if len(catalog.shops_beside(shop_id)) > 1:
         return "several shops of one client"
+    if settings.referrals and any(
+        kind.startswith("referral.") for flow in catalog.flows(shop_id) for kind in flow.trigger
+    ):
+        return "referrals by the shop's own terms"  # a friend may be known by more than a code
     found = (_why_not(flow) for flow in catalog.flows(shop_id) if not _never_begins(flow, settings.loyalty))
     return next(filter(None, found), "")
 

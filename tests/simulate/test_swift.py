@@ -37,7 +37,7 @@ COVERED = {
 """Flows of the library that need nothing the short way does not do."""
 ELSEWHERE = {
     *("back_in_stock", "browse_reminder", "opt_in", "points_expiring", "price_news", "sunset", "tier_near"),
-    "tier_reached",
+    *("tier_reached", "referral_link"),
 }
 """Flows that begin with what makes a life go the long way."""
 
