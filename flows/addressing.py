@@ -117,10 +117,11 @@ def links_for(
     push: bool = False,
     order_page: bool = False,
     share: bool = False,
+    case: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
     question whose page is wanted, by its id; `push`: the template asks for the page of notifications, `order_page` for
-    the page of an order, `share` for the advocate's own."""
+    the page of an order, `share` for the advocate's own, `case` for that of returns and complaints."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -140,6 +141,8 @@ def links_for(
         found["share"] = page(
             "share", "share", {"code": mine.code_key, "address": mine.advocate_email_key}, mine.code_key
         )
+    if case and order is not None and recipient.of_order:
+        found["case"] = page("case", "case", {"order": order.id}, order.id)
     if not purpose.needs_consent or recipient.key is None:
         return found
 

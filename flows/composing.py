@@ -92,6 +92,7 @@ class Composer:
             now=now,
             survey=effect.id if effect.request.get(SURVEY) else "",
             push=renderer.mentions(template, "links.push"),
+            case=case.settings.returns.enabled and renderer.mentions(template, "links.case"),
             order_page=case.settings.growth.order_page and renderer.mentions(template, "links.order_page"),
             share=renderer.mentions(template, "links.share"),
         )
@@ -214,4 +215,5 @@ class Composer:
             else (),
             guides=case.facts.fitting_guides if theirs.order is not None else (),
             survey=stage_of(case.settings, case.effect),
+            accepted=case.settings.returns.accepted,
         )

@@ -232,7 +232,7 @@ def _flow(parts: FlowParts) -> Flow:
     )
 
 
-_OF_ORDERS = ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount", "message")
+_OF_ORDERS = ("order", "shipment", "refund", "return", "review", "survey", "case", "referral", "discount", "message")
 
 
 def is_about_people(flow: Flow) -> bool:

@@ -24,6 +24,7 @@ from connector.model import (
 )
 from connector.store import effects, entities, referrals
 from connector.store.db import Tx
+from flows import cases
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.referring.programme import Referring
 from flows.reviews import published
@@ -51,6 +52,7 @@ class Programmes:
         return [
             *self._follow_referral(tx, shop, event, situation, now),
             *self._loyalty.follow(tx, shop, event, situation, now),
+            *cases.follow(tx, shop.id, event, now),
         ]
 
     def _follow_referral(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:

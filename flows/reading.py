@@ -32,12 +32,12 @@ _PARAM = re.compile(r"(?<=\s)\$(\w+)\s*\Z")
 # Which events can name the thing a flow is about.
 _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "shipment": ("shipment",),
-    "order": ("order", "shipment", "refund", "return", "review", "survey", "referral", "discount", "message"),
-    "line_item": ("order", "shipment", "refund", "return", "review", "survey", "discount", "message"),
+    "order": ("order", "shipment", "refund", "return", "review", "survey", "case", "referral", "discount", "message"),
+    "line_item": ("order", "shipment", "refund", "return", "review", "survey", "case", "discount", "message"),
     "checkout": ("checkout",),
     "customer": (
         *("order", "shipment", "refund", "return", "review", "survey", "referral", "customer", "consent", "checkout"),
-        *("segment", "points", "tier", "product", "message", "signup"),
+        *("segment", "points", "tier", "product", "message", "signup", "case"),
     ),
 }
 _ANCHORED: Mapping[str, tuple[str, ...]] = {

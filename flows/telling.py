@@ -15,6 +15,7 @@ from connector.model import Effect, Run, Shop
 from connector.store import links
 from connector.store.db import Tx
 from flows.addressing import derive_token
+from flows.cases import desk_link
 from flows.composing import Case
 from flows.daytime import zone_of
 from flows.render.locales import choose_locale
@@ -30,12 +31,14 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "decide": "Approve or refuse here: {link}",
         "approved": "Without an answer by {time} it counts as approved.",
         "refused": "Without an answer by {time} it counts as refused.",
+        "case": "See the case and decide here: {link}",
         "sent_by": "Sent by the flow \u201c{flow}\u201d of {shop}.",
     },
     "fi": {
         "decide": "Hyväksy tai hylkää tästä: {link}",
         "approved": "Jos kukaan ei vastaa {time} mennessä, asia katsotaan hyväksytyksi.",
         "refused": "Jos kukaan ei vastaa {time} mennessä, asia katsotaan hylätyksi.",
+        "case": "Katso asia ja päätä tästä: {link}",
         "sent_by": "Lähettäjä: kaupan {shop} viestiketju \u201d{flow}\u201d.",
     },
 }
@@ -64,6 +67,10 @@ def compose_note(
     words = _TEXTS[choose_locale(shop.locale, available=("en", "fi")).partition("-")[0]]
     below = [words["sent_by"].format(flow=title, shop=shop.name)]
     link = _link(tx, effect, case.run, salt, base_url, now) if "otherwise" in effect.request else ""
+    if (case_id := case.run.event.get("case")) and not link:
+        who = str(effect.request["to"])
+        desk = desk_link(tx, salt, base_url, effect.shop_id, case_id, who, now)
+        below.insert(0, words["case"].format(link=desk))
     if link:
         below.insert(0, words["decide"].format(link=link))
         below.insert(1, words[str(effect.request["otherwise"])].format(time=_deadline(effect, shop)))

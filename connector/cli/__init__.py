@@ -23,6 +23,7 @@ COMMANDS = {
     "backtest": "connector.cli.backtest",
     "backup": "connector.cli.backup",
     "bounces": "connector.cli.bounces",
+    "cases": "connector.cli.cases",
     "channels": "connector.cli.channels",
     "clock": "connector.cli.clock",
     "config": "connector.cli.config",

@@ -10,11 +10,14 @@ from __future__ import annotations
 from flask import Blueprint, Flask, request
 
 from connector.pages import (
+    case,
     clicks,
     confirm,
     connect,
     data,
+    desk,
     failed,
+    find,
     frame,
     moderation,
     order,
@@ -67,6 +70,9 @@ def register(app: Flask) -> None:
         ("refer", referral_ask),
         ("referrals", referral_queue),
         ("moderation", moderation),
+        ("case", case),
+        ("desk", desk),
+        ("find", find),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"

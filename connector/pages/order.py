@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from connector.config import ShopSettings
 from connector.model import Guide, Shop
@@ -54,6 +54,7 @@ def show(token: str) -> Response:
         expected=words.expected(seen.expected),
         guides=_guides(guides, words.language, shop),
         contact=_contact(settings, shop),
+        returns=url_for("pages.case", token=token) if settings.returns.enabled else "",
         one=_is_one(seen),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from connector.model import ConsentState, Event, EventKind
-from connector.rehearsal import person
+from connector.rehearsal import cases, person
 from connector.rehearsal.life import MOVES, Life
 
 
@@ -33,6 +33,8 @@ VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
     **{word: _moving(word) for word in MOVES},
     "review": Life.review,
     "survey": Life.survey,
+    "case": cases.case,
+    "link requested": cases.link_requested,
     "consent given": lambda life, _, now: life.consent(ConsentState.GRANTED, now),
     "consent withdrawn": lambda life, _, now: life.consent(ConsentState.WITHDRAWN, now),
     "erased": Life.erased,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from connector.errors import KiitosError
 from connector.model import ShopStatus
 from connector.sender_domain import check_domain
-from connector.store import pace, watch
+from connector.store import cases, pace, watch
 from connector.watching.patient import FIRST, QUIET, Patient
 from connector.watching.trouble import Check, Found, fail, warn
 from flows.alarms import COMPLAINT
@@ -139,6 +139,15 @@ def _complaints(patient: Patient) -> Iterator[Found]:
         yield found(f"{said} complaints of {sent} messages in 30 days ({said / max(sent, said):.2%})", shop.id)
 
 
+def _cases(patient: Patient) -> Iterator[Found]:
+    for settings, shop in patient.shops():
+        with patient.kiitos.store.work.read() as tx:
+            total, oldest = cases.overdue(tx, shop.id, patient.now - settings.returns.answer_within)
+        if oldest is not None:
+            many = "returns or complaints have" if total > 1 else "return or complaint has"
+            yield warn(f"{total} {many} no answer yet, the oldest for {patient.ago(oldest)}", shop.id)
+
+
 def _domains(patient: Patient) -> Iterator[Found]:
     if patient.txt is None:
         return
@@ -189,6 +198,12 @@ CHECKS: tuple[Check[Patient], ...] = (
         "Above 0.3 % Gmail and Yahoo put everything of the sender into the spam folder.",
         "kiitos messages list SUBJECT --became complained",
         _complaints,
+    ),
+    Check(
+        "cases",
+        "Customers wait for a person's answer, and get no advertising meanwhile.",
+        "kiitos cases list SUBJECT",
+        _cases,
     ),
     Check(
         "sender_domain",

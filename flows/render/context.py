@@ -44,11 +44,12 @@ VARIABLES = (
     "shop", "brand", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
     "recipient_name", "first_name", "greeting_name", "locale", "lang", "timezone", "dir", "align", "align_end",
     "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides", "survey",
+    "return_steps",
 )  # fmt: skip
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
     "unsubscribe", "preferences", "review", "survey", "referral", "share", "order_status", "shop", "track", "confirm",
-    "push", "order_page",
+    "push", "order_page", "case",
 )  # fmt: skip
 
 
@@ -61,7 +62,8 @@ class MessageView:
     `products` give pictures and addresses to lines, by product id. `recipient_name` is who the message greets.
     `event` is what began the run, as texts; `line` and `checkout` are what it is about, `product` what the event names;
     `recommendations` come best first; `guides` are the merchant's texts about what was bought;
-    `survey` is the question that is asked, whose page is `links.survey`.
+    `survey` is the question that is asked, whose page is `links.survey`; `accepted` says by language how goods that may
+    be returned are sent.
     """
 
     shop: Shop
@@ -85,6 +87,7 @@ class MessageView:
     guides: Sequence[Guide] = ()
     brand: Brand = PLAIN
     survey: Stage | None = None
+    accepted: Mapping[str, str] = field(default_factory=dict)
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -115,6 +118,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "recommendations": [_product(product) for product in view.recommendations],
         "guides": [guide_table(guide, language, view.shop.locale) for guide in view.guides],
         "survey": question_table(view.survey, language, strings, view.shop, links["survey"]) if view.survey else None,
+        "return_steps": clean(view.accepted.get(language)),
         "purpose": view.purpose.value,
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,

@@ -129,6 +129,8 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
         given |= {"survey"}
     if renderer.mentions(name, "links.order_page"):
         given |= {"order_page"}
+    if renderer.mentions(name, "links.case"):
+        given |= {"case"}
     if purpose is Purpose.REVIEW:
         given |= {"review"}
     if purpose is Purpose.REFERRAL and codes:

@@ -46,6 +46,8 @@ ROUTES = {
     "pages.referrals": {"GET", "HEAD"},
     "pages.referrals_post": {"POST"},
     "pages.leaders": {"GET", "HEAD"},
+    **{f"pages.{name}": {"GET", "HEAD"} for name in ("case", "desk", "find")},
+    **{f"pages.{name}_post": {"POST"} for name in ("case", "desk", "find")},
     "pages.results": {"GET", "HEAD"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
@@ -234,6 +236,7 @@ def order_words() -> set[str]:
 COMPOSED = (
     *("survey.asks.", "survey.scale.", "survey.more.", "results.by.", "results.kind."),
     *("queue.way_", "share.kind_"),
+    *("case.kind.", "case.state.", "case.reason.", "case.wish.", "desk."),
 )
 
 

@@ -22,6 +22,7 @@ from connector.model import Channel, Customer, EffectStatus, ShopStatus
 from connector.secrets import make_key
 from connector.standstill import Standstill
 from connector.store import (
+    cases,
     connecting,
     effects,
     entities,
@@ -193,6 +194,21 @@ def complaints(ward: Ward, tx: Any) -> None:
         pace.object_to(tx, SHOP, "review-request", "complaint", f"complaint/{number}", now)
 
 
+def unanswered(ward: Ward, tx: Any) -> None:
+    then = ward.house.clock.now() - timedelta(days=3)
+    row = CaseRow(
+        case_id="7K3M9P2Q",
+        shop_id=SHOP,
+        order_id="o1",
+        email_key="x@example.test",
+        customer_id="",
+        kind="return",
+        opened_at=then,
+        updated_at=then,
+    )
+    cases.put(tx, row)
+
+
 def old_privacy(ward: Ward, tx: Any) -> None:
     then = ward.house.clock.now() - timedelta(days=8)
     privacy.ask(tx, SHOP, "r1", privacy.EXPORT, "command", {"email": "x@example.test"}, "k", then)
@@ -232,6 +248,7 @@ BREAKS: dict[str, Callable[[Ward], None]] = {
     "tokens": change(lapse),
     "suppressed": change(bounced_list),
     "complaints": change(complaints),
+    "cases": change(unanswered),
 }
 
 

@@ -1,0 +1,103 @@
+"""One case as the merchant's people see it: the order at hand, what was asked, the story; POST decides or answers.
+
+The link is one person's, for one case alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from connector.model import Order, Shop
+from connector.model.case import REFUSE, possible
+from connector.pages.frame import application, clean, find_link, gone, page, transact
+from connector.store import cases, entities, shops
+from connector.store.cases import CaseRow, Entry
+from connector.store.db import Tx
+from flows import cases as acting
+from flows.cases import DESK
+from flows.daytime import zone_of
+
+MAX_TEXT = 4000
+ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A case with its order, as far as that is still known."""
+
+    shop: Shop | None
+    who: str
+    case: CaseRow
+    order: Order | None
+    story: Sequence[Entry]
+
+
+def show(token: str) -> BaseResponse:
+    with application().store.work.read() as tx:
+        sight = _sight(tx, token)
+    return gone() if sight is None else _page(sight)
+
+
+def act(token: str) -> BaseResponse:
+    # Read before the transaction: a body that arrives slowly must not hold the write lock.
+    action, text = request.form.get("action", ""), clean(request.form.get("text", ""), MAX_TEXT)
+
+    def take(tx: Tx) -> tuple[Sight, str] | None:
+        sight = _sight(tx, token)
+        if sight is None:
+            return None
+        needs_words = action in (ANSWER, REFUSE)
+        if needs_words and not text:
+            return sight, "desk.text"
+        app = application()
+        now = app.clock.now()
+        if action == ANSWER:
+            acting.answer(tx, app.runner, sight.case, sight.who, text, now)
+            return sight, ""
+        allowed = action in possible(sight.case.state)
+        moved = acting.act(tx, app.runner, sight.case, action, sight.who, text, now) if allowed else None
+        return sight, "" if moved is not None else "desk.late"
+
+    taken = transact(take)
+    if taken is None:
+        return gone()
+    sight, problem = taken
+    return _page(sight, problem, text) if problem else redirect(url_for("pages.desk", token=token), 303)
+
+
+def _sight(tx: Tx, token: str) -> Sight | None:
+    link = find_link(tx, token, DESK)
+    row = cases.get(tx, link.shop_id, link.data["case"]) if link is not None else None
+    if link is None or row is None or not application().runner.catalog.knows(link.shop_id):
+        return None
+    return Sight(
+        shop=shops.get(tx, link.shop_id),
+        who=link.data["who"],
+        case=row,
+        order=entities.order(tx, link.shop_id, row.order_id),
+        story=cases.story(tx, link.shop_id, row.case_id),
+    )
+
+
+def _page(sight: Sight, problem: str = "", text: str = "") -> BaseResponse:
+    zone = zone_of(sight.shop.timezone if sight.shop is not None else "UTC")
+    customer = sight.order.customer if sight.order is not None else None
+    names = (customer.first_name, customer.last_name) if customer is not None else ()
+    return page(
+        "desk.html",
+        sight.shop,
+        None,
+        422 if problem else 200,
+        case=sight.case,
+        order=sight.order,
+        customer=" ".join(filter(None, names)),
+        story=[(entry, f"{entry.at.astimezone(zone):%Y-%m-%d %H:%M}") for entry in sight.story],
+        actions=possible(sight.case.state),
+        problem=problem,
+        text=text,
+        max_text=MAX_TEXT,
+    )
