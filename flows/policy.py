@@ -199,6 +199,9 @@ def _undone(case: Case) -> Verdict | None:
     detail = {"order": case.effect.order_id or ""}
     if order is not None and order.is_test:
         return Drop("test_order", "the order is a test", detail)
+    about_care = str(case.facts.event.get("kind", "")).startswith(("case.", "return."))
+    if case.effect.request.get("survey") and about_care:
+        return None  # how the return went is asked of those who returned something
     if progress.cancelled:
         return Drop("order_cancelled", "the order was cancelled", detail)
     if progress.refunded:

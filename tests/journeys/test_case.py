@@ -196,7 +196,9 @@ def test_at_a_shop_of_woocommerce_by_commands(world: World, monkeypatch: pytest.
     texts = [str(body.get_content()) for each in mails(world, NORA) if (body := each.get_body(("plain",)))]
     assert any("Saisimmeko kuvan?" in text for text in texts)
     assert any("Kulunut" in text for text in texts)
-    assert str(order["id"])
+    notes = [note["note"] for note in world.woo.notes[int(order["id"])]]
+    assert any(f"Kiitos case {case_id} (complaint): received. Rikki" in note for note in notes)
+    assert any("refused. Kulunut" in note for note in notes)
 
 
 def test_who_lost_the_way_is_mailed_it_and_strangers_learn_nothing(world: World) -> None:

@@ -196,7 +196,7 @@ def complaints(ward: Ward, tx: Any) -> None:
 
 def unanswered(ward: Ward, tx: Any) -> None:
     then = ward.house.clock.now() - timedelta(days=3)
-    row = CaseRow(
+    row = cases.CaseRow(
         case_id="7K3M9P2Q",
         shop_id=SHOP,
         order_id="o1",
