@@ -167,7 +167,8 @@ def _guest() -> MessageView:
                          estimated_delivery_at=None)  # fmt: skip
     shop = replace(_shop(), url=None, support_email=None, support_phone=None, address_lines=())
     return _view(order, shipment, customer=None, recipient_name="", products={}, progress=None, shop=shop,
-                 event={}, line=None, checkout=None, product=None, guides=(), recommendations=(),
+                 event={"kind": "order.created", "case": "", "state": "", "text": "", "lines": ""},
+                 line=None, checkout=None, product=None, guides=(), recommendations=(),
                  links={"unsubscribe": "https://mail.example.com/u/1", "review": "https://mail.example.com/r/1",
                         "survey": "https://mail.example.com/s/1",
                         "referral": "https://mail.example.com/f/1",
