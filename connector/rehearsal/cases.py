@@ -15,11 +15,11 @@ STEPS = (*STATES, "answered")
 
 
 def case(life: Life, rest: str, now: datetime) -> list[Event]:
-    """`case received`, `case refused worn out`: a step of the customer's last order's case, and words to the customer.
+    """`case`, `case refused worn out`: a step of the case about the last order, and words to the customer.
 
     Raises `ConfigError` for a step that is none.
     """
-    step, _, text = rest.partition(" ")
+    step, _, text = (rest or "received").partition(" ")
     if step not in STEPS:
         raise ConfigError(f"'{step}' is no step of a case{near(step, STEPS)} (one of {', '.join(STEPS)})")
     order = life.last_order()
