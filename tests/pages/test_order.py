@@ -22,7 +22,8 @@ SNAPSHOT = (
     " Follow the parcel with Posti Tracking number: JJFI66100000000000001 In this parcel 1 × Kahvimuki"
     " &#34;Äiti &amp; Isä&#34; 3 dl ☕ 2 × Kahvipapu 250 g What has happened On the way 2 March 2026 12:00"
     " Sent 2 March 2026 10:00 Paid 2 March 2026 10:00 Ordered 2 March 2026 10:00 Help Something wrong, or a question?"
-    " Please mention order #1001 . Return something, or complain help@aurora.example Call +358 9 555 0100 Go to the shop"
+    " Please mention order #1001 . Return something, or complain help@aurora.example"
+    " Call +358 9 555 0100 Go to the shop"
 )
 """All of the page's words."""
 MUG_GUIDE = """
