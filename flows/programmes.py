@@ -82,7 +82,7 @@ class Programmes:
             referrals.put_code(
                 tx, run.shop_id, values["code"], run.email_key, run.customer_id, run.order_id, run.id, now
             )
-            self.referring.open_page(tx, run.shop_id, values["code"], values.get("url", ""), now)
+            self.referring.open_page(tx, run.shop_id, run.email_key, values["code"], values.get("url", ""), now)
 
     def ended(self, tx: Tx, run: Run, now: datetime) -> None:
         """A reward run that came to its end has rewarded, unless the shop refused the code; a cancelled one has not."""

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from connector.config.referrals import BLOCK, HOLD, ReferralTerms
 from connector.model import Event, EventKind, Order, Ref, Run, RunStatus, Shop, email_key, purchase_of
-from connector.store import entities, links, referral_visits, referrals
+from connector.store import entities, links, preferences, referral_visits, referrals
 from connector.store.db import Tx
 from connector.store.referrals import CodeRow, ReferralRow
 from flows.addressing import derive_token
@@ -88,10 +88,13 @@ class Referring:
         if row is not None and row.state == REFUSED:
             take_points_back(tx, run.shop_id, row, now, run.reason)
 
-    def open_page(self, tx: Tx, shop_id: str, code: str, url: str, now: datetime) -> None:
-        """The page for friends belongs to the code from the moment the shop has made it."""
+    def open_page(self, tx: Tx, shop_id: str, advocate: str, code: str, url: str, now: datetime) -> None:
+        """The page for friends belongs to the code from the moment the shop has made it; in the advocate's language,
+        which is most likely theirs too. `advocate` is an address in the form of joins."""
         token = derive_token(self._salt, "link", shop_id, "referral", code)
-        locale = self._catalog().settings(shop_id).shop.locale
+        last = next(iter(entities.orders_of(tx, shop_id, advocate, limit=1)), None)
+        chosen = preferences.get(tx, shop_id, advocate).locale or (last.locale if last is not None else None)
+        locale = chosen or self._catalog().settings(shop_id).shop.locale
         links.put(tx, shop_id, token, "referral", {"code": code, "url": url, "locale": locale}, now)
 
     def decide(
