@@ -19,6 +19,7 @@ from flows.obeying import FETCH
 from flows.outcomes import Prepared
 from flows.publication import REVIEW, wanted, write_review
 from flows.reviews import with_reviews
+from flows.value.exchanging import EXCHANGE, make, write_exchange
 from flows.value.vouchers import VOID, write_void
 
 _BEFORE = timedelta(hours=1)
@@ -55,6 +56,10 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         with kiitos.store.work.read() as tx:
             want = wanted(tx, effect, kiitos.catalog.settings(effect.shop_id), *_here(kiitos))
         return Performed(values=write_review(adapter, access, want))
+    if effect.kind == EXCHANGE:
+        with kiitos.store.work.read() as tx:
+            request = write_exchange(tx, adapter, effect)
+        return Performed(values=make(adapter, access, request))
     assert item.run is not None
     with kiitos.store.work.read() as tx:
         flow = kiitos.runner.flow_of(tx, item.run)

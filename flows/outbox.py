@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from connector.clock import Clock, from_text
 from connector.config import ShopSettings
-from connector.contracts import Message
+from connector.contracts import EffectSkipped, Message
 from connector.errors import Refused, TemplateError
 from connector.model import Effect, EffectStatus, ShopStatus
 from connector.standing import FLOW_HELD, tell_of_flow
@@ -271,6 +271,7 @@ class Outbox(Outcomes):
         stored = shops.get(tx, effect.shop_id)
         if stored is not None and stored.status is ShopStatus.UNINSTALLED:
             effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.SKIPPED, reason="shop_uninstalled")
+            self._runner.settle(tx, effect, EffectSkipped("shop_uninstalled"), now)
             return None
         effects.take(tx, Beginning(effect.shop_id, effect.id, now, now + LEASE, effect.recipient))
         return Prepared(effect=effect, run=None)

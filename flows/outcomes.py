@@ -238,6 +238,8 @@ class Outcomes:
         effects.settle(tx, effect.shop_id, effect.id, now, status, reason="" if sent else "INTERNAL: see the log")
         if effect.run_id:
             self._runner.strand(tx, effect.shop_id, effect.run_id, now)
+        elif status is EffectStatus.FAILED:
+            self._runner.settle(tx, effect, EffectFailed("INTERNAL", "see the log"), now)
 
     def give_up(self, tx: Tx, effect: Effect, now: datetime, code: str, reason: str) -> None:
         """A person decided against it."""

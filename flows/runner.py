@@ -38,7 +38,6 @@ from flows.facts import Facts, email_of, event_facts
 from flows.foreseeing import foresee_orders
 from flows.obeying import obey
 from flows.programmes import Programmes
-from flows.publication import REVIEW, written
 from flows.reacting import SIGNS_OF_LIFE, note_sign
 from flows.referring.programme import Referring
 from flows.reviews import late_publication
@@ -46,8 +45,8 @@ from flows.sight import Sight
 from flows.situation import NOTHING, Situation, facts_of, look_at_run
 from flows.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
 from flows.triggers import arming
+from flows.value import asides, exchanging
 from flows.value.loyalty import Loyalty
-from flows.value.vouchers import VOID, voided
 
 log = get_log("runner")
 
@@ -148,6 +147,7 @@ class Runner:
         """Tell a run what became of its effect. A run that ended meanwhile stays ended."""
         run = runs.get(tx, effect.shop_id, effect.run_id) if effect.run_id else None
         if run is None or run.status is not RunStatus.ACTING:
+            exchanging.settled(tx, effect, signal, now)
             return
         # After the last step nothing looks at the order any more, so it need not be read for every message sent.
         steps = self.flow_of(tx, run).steps
@@ -188,10 +188,8 @@ class Runner:
         """Let the programmes know what a platform effect gave (a referral code that now exists)."""
         if run is not None:
             self.programmes.performed(tx, run, effect, values, now)
-        elif effect.kind == VOID:
-            voided(tx, effect, values, now)
-        elif effect.kind == REVIEW:
-            self.ingest(tx, effect.shop_id, written(tx, effect, values, now), now)
+        elif told := asides.performed(tx, effect, values, now):
+            self.ingest(tx, effect.shop_id, told, now)
 
     def follow_record(self, tx: Tx, run: Run, facts: Facts, now: datetime) -> None:
         """A record of ours about the run's person was written: dates and segments of theirs may hang on it."""

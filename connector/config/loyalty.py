@@ -20,6 +20,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector.config.layering import Layered
+from connector.config.rewards import Reward, percent_fault, read_reward
 from connector.contracts.step import parse_span
 from connector.errors import near
 from connector.model import Money
@@ -104,6 +105,7 @@ class Programme:
     tiers: tuple[Tier, ...] = ()
     badges: tuple[Goal, ...] = ()
     challenges: tuple[Goal, ...] = ()
+    rewards: tuple[Reward, ...] = ()
 
     def __bool__(self) -> bool:
         return self.enabled and bool(self.rules or self.tiers or self.badges or self.challenges)
@@ -194,7 +196,19 @@ _BADGE: dict[str, Check] = {
     "spent": _money,
 }
 _CHALLENGE: dict[str, Check] = {**_BADGE, "begins": _day, "ends": _day, "points": _count, "badge": _text}
-_NAMED = {"rules": _RULE, "tiers": _TIER, "badges": _BADGE, "challenges": _CHALLENGE}
+_REWARD: dict[str, Check] = {
+    "title": _text,
+    "enabled": _flag,
+    "points": _count,
+    "amount": _money,
+    "percent": percent_fault,
+    "free_delivery": _flag,
+    "products": _texts,
+    "minimum": _money,
+    "valid": _span,
+    "back": _span,
+}
+_NAMED = {"rules": _RULE, "tiers": _TIER, "badges": _BADGE, "challenges": _CHALLENGE, "rewards": _REWARD}
 _KEYS: dict[str, Check] = {
     "enabled": _flag,
     "return_window": _span,
@@ -269,6 +283,7 @@ def read_loyalty(layered: Layered, where: str, currency: str, faults: list[str])
     )
     note = _Notes(layered, where, faults)
     tiers = [_tier(base, name, table, currency, note) for name, table in _live(layered, "tiers")]
+    rewards = [read_reward(name, table, currency, note.add) for name, table in _live(layered, "rewards")]
     return replace(
         base,
         rules=tuple(_rule(name, table, currency, note) for name, table in _live(layered, "rules")),
@@ -277,6 +292,7 @@ def read_loyalty(layered: Layered, where: str, currency: str, faults: list[str])
         challenges=tuple(
             _goal("challenges", name, table, currency, note) for name, table in _live(layered, "challenges")
         ),
+        rewards=tuple(sorted(rewards, key=lambda reward: (reward.points, reward.name))),
     )
 
 

@@ -133,7 +133,8 @@ class Access:
 class DiscountRequest:
     """A code to exist exactly once. The caller derives `code` from the run, so a retry meets it and adopts it.
 
-    Exactly one of `amount` and `percent` (0 < percent <= 100) is set. `usage_limit` counts all customers.
+    Exactly one of `amount`, `percent` (0 < percent <= 100) and `free_delivery` is set; `products` (the platform's ids)
+    are the only ones an amount or a percentage goes off. `usage_limit` counts all customers.
     `customer_email` / `customer_id` bind the code to one person where the platform can.
     """
 
@@ -149,6 +150,8 @@ class DiscountRequest:
     customer_email: str | None = None
     customer_id: str | None = None
     new_customers_only: bool = False
+    free_delivery: bool = False
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from connector.pages import (
     failed,
     find,
     frame,
+    loyalty,
     moderation,
     order,
     preferences,
@@ -73,6 +74,7 @@ def register(app: Flask) -> None:
         ("case", case),
         ("desk", desk),
         ("find", find),
+        ("loyalty", loyalty),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"

@@ -140,6 +140,8 @@ class CreateDiscount(Step):
 
 def worth(request: DiscountRequest) -> str:
     """What a code is worth, as plain text: `10 %`, `5.00 EUR`."""
+    if request.free_delivery:
+        return "free delivery"
     if request.percent is not None:
         return f"{request.percent.normalize():f} %"
     return money_text(request.amount) if request.amount is not None else ""

@@ -47,22 +47,29 @@ def issued(tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: dat
         platform_id=values.get("granted", ""),
         expires_at=from_text(until) if until else None,
     )
-    if vouchers.put(tx, run.shop_id, voucher, now):
-        unit, amount = _value(voucher)
-        grant = Fact(
-            id=f"voucher/{key}",
-            account="",
-            unit=unit,
-            kind=FactKind.GRANT,
-            amount=amount,
-            at=now,
-            cause=voucher.cause,
-            rule=f"flow/{run.flow_id}",
-            version=run.version,
-            available_at=now,
-            expires_at=voucher.expires_at,
-        )
-        post(tx, run.shop_id, holder, [grant], now)
+    enter(tx, run.shop_id, holder, voucher, f"flow/{run.flow_id}", run.version, now)
+
+
+def enter(tx: Tx, shop_id: str, holder: Holder, voucher: Voucher, rule: str, version: str, now: datetime) -> bool:
+    """Keep what was given and enter it in its owner's books, once; `False` when it is known."""
+    if not vouchers.put(tx, shop_id, voucher, now):
+        return False
+    unit, amount = _value(voucher)
+    grant = Fact(
+        id=f"voucher/{voucher.key}",
+        account="",
+        unit=unit,
+        kind=FactKind.GRANT,
+        amount=amount,
+        at=now,
+        cause=voucher.cause,
+        rule=rule,
+        version=version,
+        available_at=now,
+        expires_at=voucher.expires_at,
+    )
+    post(tx, shop_id, holder, [grant], now)
+    return True
 
 
 def _given(effect: Effect, values: Mapping[str, str]) -> tuple[str, str, str, str | None, str | None] | None:

@@ -28,14 +28,19 @@ class Discounts(Calls, CreatesDiscounts, CreatesCodes):
     """Codes chosen by us are the key: Shopify has no other (facts/shopify.md section 0.7)."""
 
     def create_discount(self, access: Access, request: DiscountRequest) -> DiscountRef:
-        """discountCodeBasicCreate. It knows no idempotency: the code is the key.
+        """discountCodeBasicCreate, for free delivery discountCodeFreeShippingCreate: the code is the key, as neither
+        knows another.
 
         A code that is taken is adopted when its title is ours (an earlier attempt of which the answer was lost),
         else `Refused` with TAKEN. Only a customer's id binds a code to one person: with an e-mail alone, or for
         `new_customers_only`, the use limit has to do.
         """
+        if request.free_delivery:
+            name, wanted = "discount_code_free_shipping_create", _free_delivery(access, request)
+        else:
+            name, wanted = "discount_code_basic_create", _discount(access, request)
         try:
-            made = self._client.mutate(access, "discount_code_basic_create", {"discount": _discount(access, request)})
+            made = self._client.mutate(access, name, {"discount": wanted})
         except Refused as error:
             if error.provider_code not in _TAKEN:
                 raise
@@ -104,9 +109,6 @@ def _refused_codes(job: Mapping[str, Any]) -> list[str]:
 
 def _discount(access: Access, request: DiscountRequest) -> dict[str, Any]:
     """DiscountCodeBasicInput. Amounts of discounts are in the shop's currency; another one is `Refused`."""
-    context: dict[str, Any] = {"all": "ALL"}
-    if request.customer_id:
-        context = {"customers": {"add": [gid("Customer", request.customer_id)]}}
     if request.amount is not None:
         amount = in_shop_currency(access, request.amount, "discounts")
         value: dict[str, Any] = {"discountAmount": {"amount": amount, "appliesOnEachItem": False}}
@@ -114,6 +116,29 @@ def _discount(access: Access, request: DiscountRequest) -> dict[str, Any]:
         value = {"percentage": float(request.percent / 100)}
     else:
         raise Refused("a discount needs an amount or a percentage", provider_code="BLANK")
+    items: dict[str, Any] = {"all": True}
+    if request.products:
+        items = {"products": {"productsToAdd": [gid("Product", each) for each in request.products]}}
+    return {
+        **_terms(access, request),
+        "customerGets": {"items": items, "value": value},
+        "combinesWith": {"orderDiscounts": False, "productDiscounts": False, "shippingDiscounts": True},
+    }
+
+
+def _free_delivery(access: Access, request: DiscountRequest) -> dict[str, Any]:
+    """DiscountCodeFreeShippingInput, for any country. It is free delivery and nothing else: more is `Refused`."""
+    if request.amount is not None or request.percent is not None or request.products:
+        raise Refused("free delivery goes with no other benefit", provider_code="INVALID")
+    combines = {"orderDiscounts": True, "productDiscounts": True, "shippingDiscounts": False}
+    return {**_terms(access, request), "destination": {"all": True}, "combinesWith": combines}
+
+
+def _terms(access: Access, request: DiscountRequest) -> dict[str, Any]:
+    """What all kinds of codes have: when, how often, for whom, from which sum on."""
+    context: dict[str, Any] = {"all": "ALL"}
+    if request.customer_id:
+        context = {"customers": {"add": [gid("Customer", request.customer_id)]}}
     found: dict[str, Any] = {
         "title": request.title,
         "code": request.code,
@@ -122,8 +147,6 @@ def _discount(access: Access, request: DiscountRequest) -> dict[str, Any]:
         "usageLimit": request.usage_limit,
         "appliesOncePerCustomer": request.once_per_customer,
         "context": context,
-        "customerGets": {"items": {"all": True}, "value": value},
-        "combinesWith": {"orderDiscounts": False, "productDiscounts": False, "shippingDiscounts": True},
     }
     if request.minimum is not None:
         least = in_shop_currency(access, request.minimum, "discounts")

@@ -119,13 +119,29 @@ def coupon_body(access: Access, request: DiscountRequest, email: str | None) -> 
 
 
 def _worth(access: Access, request: DiscountRequest) -> dict[str, object]:
-    if (request.percent is None) == (request.amount is None):
-        raise Refused("a discount needs exactly one of amount and percent", provider_code="discount_shape")
+    """Type and amount. Free delivery needs a zone whose free shipping asks for a coupon: the shop's own setting."""
+    if [request.percent is not None, request.amount is not None, request.free_delivery].count(True) != 1:
+        raise Refused("a discount needs exactly one of amount, percent, free delivery", provider_code="discount_shape")
+    if request.free_delivery and not request.products:
+        return {"discount_type": "fixed_cart", "amount": "0", "free_shipping": True}
+    if request.free_delivery:
+        raise Refused("free delivery goes with no other benefit", provider_code="discount_shape")
+    if request.products:
+        return _worth_of_products(access, request)
     if request.percent is not None:
         if not 0 < request.percent <= 100:
             raise Refused("a percentage must be above 0 and at most 100", provider_code="discount_shape")
         return {"discount_type": "percent", "amount": request.percent}
     return {"discount_type": "fixed_cart", "amount": _in_shop_currency(access, cast(Money, request.amount))}
+
+
+def _worth_of_products(access: Access, request: DiscountRequest) -> dict[str, object]:
+    """Off these products; an amount goes off one piece, as WooCommerce would take it off each."""
+    ids = {"product_ids": [int(numeric(each)) for each in request.products]}
+    if request.percent is not None:
+        return {**ids, "discount_type": "percent", "amount": request.percent}
+    amount = _in_shop_currency(access, cast(Money, request.amount))
+    return {**ids, "discount_type": "fixed_product", "amount": amount, "limit_usage_to_x_items": 1}
 
 
 def _in_shop_currency(access: Access, money: Money) -> str:

@@ -144,6 +144,10 @@ def test_bad_variable_and_bad_syntax_and_bad_body(admin: Admin) -> None:
     assert requests.post(url.replace("2026-10", "2020-01"), json={}, timeout=10).status_code == 404
 
 
+def without(given: Json, key: str) -> Json:
+    return {name: value for name, value in given.items() if name != key}
+
+
 def test_our_operations_run_without_a_gap(admin: Admin) -> None:
     """Every operation the adapter ships is valid and answered by the fake."""
     shop = admin.shop
@@ -185,6 +189,9 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "bulk_poll": {"id": "gid://shopify/BulkOperation/1"},
         "customer_tags": {"id": customer},
         "discount_codes_add": {"id": rule},
+        "discount_code_free_shipping_create": {
+            "discount": {**without(basic(code="KIITOS-3"), "customerGets"), "destination": {"all": True}}
+        },
         "discount_deactivate": {"id": rule},
         "discount_codes_added": {"id": "gid://shopify/DiscountRedeemCodeBulkCreation/1"},
         "email_consent_update": {"input": {"customerId": customer, "emailMarketingConsent": consent}},

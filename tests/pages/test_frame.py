@@ -54,6 +54,8 @@ ROUTES = {
     "pages.task": {"GET", "HEAD"},
     "pages.task_post": {"POST"},
     "pages.proxy": {"GET", "HEAD"},
+    "pages.loyalty": {"GET", "HEAD"},
+    "pages.loyalty_post": {"POST"},
     "pages.push": {"GET", "HEAD"},
     "pages.push_post": {"POST"},
     "pages.push_order": {"GET", "HEAD"},
@@ -254,6 +256,8 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     composed |= order_words()
     composed |= {f"queue.{sign}" for sign in (*RULES, "over_cap")}
     composed |= {f"share.{state}" for state in ("waits", "rewarded", "refused", "reversed")}
+    for key in ("said", "state", "deed", "cause", "was"):
+        composed |= {each for each in strings("en") if each.startswith(f"loyalty.{key}.")}
     files = {path.name for path in PAGES.glob("templates/*.html")}
     assert used - files | composed | purposes == set(strings("en"))
 

@@ -20,16 +20,19 @@ BUYERS = ("all", "customers", "customerSegments", "markets")
 class _Complaints:
     """The user errors gathered so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
         self.rows: list[Json] = []
+        self.root = root
 
     def add(self, code: str, message: str, *field: str) -> None:
-        self.rows.append({"field": [ROOT, *field], "code": code, "message": message, "extra_info": None})
+        self.rows.append({"field": [self.root, *field], "code": code, "message": message, "extra_info": None})
 
 
-def read_discount(shop: FakeShopify, given: Json) -> tuple[Discount | None, list[Json]]:
-    """The discount a DiscountCodeBasicInput describes, or the user errors that forbid it."""
-    wrong = _Complaints()
+def read_discount(
+    shop: FakeShopify, given: Json, root: str = ROOT, *, free_delivery: bool = False
+) -> tuple[Discount | None, list[Json]]:
+    """The discount an input describes, a basic one or of free delivery, or the user errors that forbid it."""
+    wrong = _Complaints(root)
     code = _text(wrong, given, "code", "Code")
     title = _text(wrong, given, "title", "Title")
     if code and shop.discount_by_code(code):
@@ -42,10 +45,14 @@ def read_discount(shop: FakeShopify, given: Json) -> tuple[Discount | None, list
     limit = given.get("usageLimit")
     if limit is not None and limit < 1:
         wrong.add("GREATER_THAN", "Usage limit must be greater than 0", "usageLimit")
-    percentage, amount = _value(wrong, given.get("customerGets") or {})
+    percentage, amount = (None, None) if free_delivery else _value(wrong, given.get("customerGets") or {})
+    if free_delivery and not given.get("destination"):
+        wrong.add("BLANK", "Destination can't be blank", "destination")
     discount_fields: dict[str, Any] = {
         "customer_ids": _buyers(shop, wrong, given),
         "minimum": _minimum(wrong, given.get("minimumRequirement") or {}),
+        "free_delivery": free_delivery,
+        "product_ids": _products(shop, wrong, given),
     }
     if wrong.rows or starts is None:
         return None, wrong.rows
@@ -114,6 +121,15 @@ def _value(wrong: _Complaints, gets: Json) -> tuple[Decimal | None, Decimal | No
     if amount is None or amount <= 0:
         wrong.add("GREATER_THAN", "Amount must be greater than 0", *path, "discountAmount", "amount")
     return None, amount
+
+
+def _products(shop: FakeShopify, wrong: _Complaints, given: Json) -> frozenset[int]:
+    """The products it is for; empty means all."""
+    wanted = ((given.get("customerGets") or {}).get("items") or {}).get("products") or {}
+    numbers = frozenset(number_of(text, "Product") for text in wanted.get("productsToAdd") or ())
+    if not numbers <= set(shop.products):
+        wrong.add("INVALID", "Product does not exist", "customerGets", "items", "products")
+    return numbers
 
 
 def _minimum(wrong: _Complaints, requirement: Json) -> Decimal | None:

@@ -16,7 +16,7 @@ from connector.testing.fakes.shopify import bulk, scopes
 from connector.testing.fakes.shopify.discount_rules import read_discount
 from connector.testing.fakes.shopify.order_views import EventView, OrderView
 from connector.testing.fakes.shopify.queries import number_of
-from connector.testing.fakes.shopify.state import Json, Subscription, gid
+from connector.testing.fakes.shopify.state import Discount, Json, Subscription, gid
 from connector.testing.fakes.shopify.views import (
     CustomerView,
     DiscountNodeView,
@@ -39,7 +39,15 @@ def user_error(message: str, *field: str, code: str | None = None) -> Json:
 
 
 def discount_code_basic_create(shop: FakeShopify, basic_code_discount: Json) -> Json:
-    discount, errors = read_discount(shop, basic_code_discount)
+    return _keep_discount(shop, *read_discount(shop, basic_code_discount))
+
+
+def discount_code_free_shipping_create(shop: FakeShopify, free_shipping_code_discount: Json) -> Json:
+    root = "freeShippingCodeDiscount"
+    return _keep_discount(shop, *read_discount(shop, free_shipping_code_discount, root, free_delivery=True))
+
+
+def _keep_discount(shop: FakeShopify, discount: Discount | None, errors: list[Json]) -> Json:
     if discount is None:
         return {"code_discount_node": None, "user_errors": errors}
     shop.discounts[discount.id] = discount
@@ -280,6 +288,7 @@ def webhook_subscription_update(shop: FakeShopify, id: str, webhook_subscription
 
 MUTATIONS: Mapping[str, Callable[..., Json]] = {
     "discount_code_basic_create": discount_code_basic_create,
+    "discount_code_free_shipping_create": discount_code_free_shipping_create,
     "discount_code_deactivate": discount_code_deactivate,
     "tags_add": tags_add,
     "order_update": order_update,

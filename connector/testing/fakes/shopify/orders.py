@@ -200,8 +200,10 @@ def _discounts(basket: Basket, prices: Prices, saving: Decimal) -> Json:
         return {"discount_codes": [], "discount_applications": []}
     kind = "percentage" if discount.percentage is not None else "fixed_amount"
     value = discount.percentage * 100 if discount.percentage is not None else discount.amount
+    if discount.free_delivery:
+        kind, value = "percentage", Decimal(100)
     application = {
-        "target_type": "line_item",
+        "target_type": "shipping_line" if discount.free_delivery else "line_item",
         "type": "discount_code",
         "value": str(value),
         "value_type": kind,
@@ -210,7 +212,13 @@ def _discounts(basket: Basket, prices: Prices, saving: Decimal) -> Json:
         "code": discount.code,
     }
     return {
-        "discount_codes": [{"code": discount.code, "amount": prices.text(saving), "type": kind}],
+        "discount_codes": [
+            {
+                "code": discount.code,
+                "amount": prices.text(saving),
+                "type": "shipping" if discount.free_delivery else kind,
+            }
+        ],
         "discount_applications": [application],
     }
 

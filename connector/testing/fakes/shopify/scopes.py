@@ -11,6 +11,7 @@ Scopes = tuple[str, ...]
 
 ROOT_FIELDS: Mapping[str, Scopes] = {
     "discountCodeBasicCreate": ("write_discounts",),
+    "discountCodeFreeShippingCreate": ("write_discounts",),
     "discountCodeDeactivate": ("write_discounts",),
     "codeDiscountNodeByCode": ("read_discounts",),
     "customerByIdentifier": ("read_customers",),

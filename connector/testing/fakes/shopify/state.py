@@ -46,6 +46,8 @@ class Discount:
     once_per_customer: bool = False
     percentage: Decimal | None = None
     amount: Decimal | None = None
+    free_delivery: bool = False
+    product_ids: frozenset[int] = frozenset()
     minimum: Decimal | None = None
     customer_ids: frozenset[int] = frozenset()
     tags: tuple[str, ...] = ()

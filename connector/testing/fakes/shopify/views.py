@@ -305,6 +305,10 @@ class BasicDiscountView(View):
         return {"value": value, "items": items, "applies_on_one_time_purchase": True, "applies_on_subscription": False}
 
 
+class FreeDeliveryView(BasicDiscountView):
+    typename = "DiscountCodeFreeShipping"
+
+
 class DiscountNodeView(View):
     typename = "DiscountCodeNode"
     row: Discount
@@ -313,7 +317,7 @@ class DiscountNodeView(View):
         return gid("DiscountCodeNode", self.row.id)
 
     def code_discount(self) -> BasicDiscountView:
-        return BasicDiscountView(self.shop, self.row)
+        return (FreeDeliveryView if self.row.free_delivery else BasicDiscountView)(self.shop, self.row)
 
 
 class MetaobjectView(View):

@@ -1,0 +1,22 @@
+"""Effects of the programmes that no run waits for, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from connector.model import Effect, Event
+from connector.store.db import Tx
+from flows.publication import REVIEW, written
+from flows.value import exchanging
+from flows.value.vouchers import VOID, voided
+
+
+def performed(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> list[Event]:
+    """One was carried out; the events it leads to are for the caller to take in."""
+    if effect.kind == VOID:
+        voided(tx, effect, values, now)
+        exchanging.after_void(tx, effect, now)
+    if effect.kind == REVIEW:
+        return list(written(tx, effect, values, now))
+    return exchanging.made(tx, effect, values, now) if effect.kind == exchanging.EXCHANGE else []
