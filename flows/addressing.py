@@ -118,10 +118,12 @@ def links_for(
     order_page: bool = False,
     share: bool = False,
     case: bool = False,
+    points: bool = False,
 ) -> dict[str, str]:
     """The addresses a message of this purpose may show; pages behind them are stored here, once each. `survey`: the
     question whose page is wanted, by its id; `push`: the template asks for the page of notifications, `order_page` for
-    the page of an order, `share` for the advocate's own, `case` for that of returns and complaints."""
+    the page of an order, `share` for the advocate's own, `case` for that of returns and complaints, `points` for
+    that of somebody's points."""
     order = situation.order
     found = {"shop": shop.url or f"https://{shop.domain}"}
     if order is not None and order.status_url:
@@ -143,6 +145,8 @@ def links_for(
         )
     if case and order is not None and recipient.of_order:
         found["case"] = page("case", "case", {"order": order.id}, order.id)
+    if points and recipient.email_key is not None and recipient.medium == "email":
+        found["points"] = page("loyalty", "loyalty", {"address": recipient.email_key}, recipient.email_key)
     if not purpose.needs_consent or recipient.key is None:
         return found
 

@@ -94,6 +94,7 @@ class Composer:
             push=renderer.mentions(template, "links.push"),
             case=case.settings.returns.enabled and renderer.mentions(template, "links.case"),
             order_page=case.settings.growth.order_page and renderer.mentions(template, "links.order_page"),
+            points=bool(case.settings.loyalty) and renderer.mentions(template, "links.points"),
             share=renderer.mentions(template, "links.share"),
         )
         if (token := case.facts.event.get(CONFIRM)) is not None:

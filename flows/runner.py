@@ -167,9 +167,8 @@ class Runner:
         failed = replace(run, status=RunStatus.FAILED, wake_at=None, awaiting=(), reason="INTERNAL", updated_at=now)
         if not runs.save(tx, failed):
             raise RunMoved(run_id)
-        runs.journal(
-            tx, shop_id, run_id, now, "", "failed", {"code": "INTERNAL", "text": "an error of ours; see the log"}
-        )
+        told = {"code": "INTERNAL", "text": "an error of ours; see the log"}
+        runs.journal(tx, shop_id, run_id, now, "", "failed", told)
 
     def withdraw(self, tx: Tx, run: Run, reason: str, now: datetime) -> None:
         """End a run because its flow was stopped; the journal keeps what is therefore not sent."""

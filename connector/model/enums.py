@@ -235,7 +235,7 @@ class EventKind(OpenEnum):
     CHALLENGE_COMPLETED = "challenge.completed"
     POINTS_CHANGED = "points.changed"
     POINTS_EXPIRING = "points.expiring"
-    REWARD_READY = "reward.ready"
+    POINTS_EXCHANGED = "points.exchanged"
     PRODUCT_PRICE_CHANGED = "product.price_changed"
     PRODUCT_BACK_IN_STOCK = "product.back_in_stock"
     MESSAGE_DELIVERED = "message.delivered"

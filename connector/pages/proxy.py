@@ -1,7 +1,8 @@
 """Answers of ours inside the shop's own site, over the platform's signed proxy (Shopify: app proxy).
 
 `/p/proxy/<key>/rating?product=ID` tells a product's rating, `/p/proxy/<key>/friend` the code that the logged-in
-customer may share: JSON for a theme's script. `/p/proxy/<key>/reviews?product=ID` is a product's reviews as a page.
+customer may share, as JSON for a theme's script. `/p/proxy/<key>/reviews?product=ID` is a product's reviews as a page;
+`points`, `share` and `orders` are pages of the logged-in customer for the theme (`embedded`).
 GET only, and nothing is changed. `<key>` is that of the shop's hook address, or of the operator's app for all its
 shops. Cookies do not pass the proxy: who is logged in is what the platform signed, and nothing else is believed.
 """
@@ -18,7 +19,7 @@ from connector.credentials import app_owner
 from connector.errors import WebhookRejected
 from connector.log import get_log
 from connector.model import Shop
-from connector.pages import shown_reviews
+from connector.pages import embedded, shown_reviews
 from connector.pages.frame import application
 from connector.store import entities, referrals, reviews, shops
 from connector.store.db import Tx
@@ -30,11 +31,11 @@ log = get_log("proxy")
 
 def answer(key: str, what: str) -> Response:
     """Verify, then tell. 404 for what is not there, 401 for what the platform did not sign just now."""
-    app, tell = application(), _ANSWERS.get(what)
+    app, tell, page = application(), _ANSWERS.get(what), what in embedded.PAGES
     with app.store.work.read() as tx:
         row = shops.endpoint(tx, key)
         shop = _shop(tx, row) if row is not None else None
-        if tell is None or row is None or shop is None or not app.runner.catalog.knows(shop.id):
+        if not (tell or page) or row is None or shop is None or not app.runner.catalog.knows(shop.id):
             return _json({"error": "not found"}, 404)
         adapter: PlatformAdapter = app.runner.catalog.adapter(shop.id)
         # A shop that came through the operator's app has no secret of its own: the app's signs for it.
@@ -53,7 +54,7 @@ def answer(key: str, what: str) -> Response:
             return _json({"error": "unsigned"}, 401)
         if what == "reviews":
             return _reviews(tx, shop)
-        return _json(tell(tx, shop, visit))
+        return _json(tell(tx, shop, visit)) if tell is not None else embedded.show(tx, shop, visit, what)
 
 
 def _reviews(tx: Tx, shop: Shop) -> Response:

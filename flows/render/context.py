@@ -49,7 +49,7 @@ VARIABLES = (
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
     "unsubscribe", "preferences", "review", "survey", "referral", "share", "order_status", "shop", "track", "confirm",
-    "push", "order_page", "case",
+    "push", "order_page", "case", "points",
 )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
         steps={"code": {"code": "KIITOS-7F3K9", "url": f"{_SITE}/discount/KIITOS-7F3K9", "amount": "10"}},
         links={name: f"https://mail.example.com/{name}/t0ken" for name in
                ("unsubscribe", "preferences", "review", "survey", "referral", "share", "order_status", "order_page",
-                "case")},
+                "case", "points")},
         products={"p1": Product(id="p1", title="Muki", url=f"{_SITE}/products/muki",
                                 image_url="https://cdn.shopify.com/s/files/1/0000/muki.jpg?v=1")},
         progress={"parcels": 1, "delivered_parcels": 0},

@@ -131,6 +131,8 @@ def _view(renderer: Renderer, flow: Flow, index: int, name: str) -> MessageView:
         given |= {"order_page"}
     if renderer.mentions(name, "links.case"):
         given |= {"case"}
+    if renderer.mentions(name, "links.points"):
+        given |= {"points"}
     if purpose is Purpose.REVIEW:
         given |= {"review"}
     if purpose is Purpose.REFERRAL and codes:

@@ -138,7 +138,7 @@ def made(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> li
         return []  # the person was forgotten meanwhile
     balance = position_of(tx, shop_id, holder, now).available
     data = {key: values[key] for key in ("code", "value", "ends_at") if values.get(key)}
-    return [Who.of(holder, None).event(EventKind.REWARD_READY, spent, now, {**data, "balance": whole(balance)})]
+    return [Who.of(holder, None).event(EventKind.POINTS_EXCHANGED, spent, now, {**data, "balance": whole(balance)})]
 
 
 def settled(tx: Tx, effect: Effect, signal: Signal, now: datetime) -> None:

@@ -256,6 +256,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     composed |= order_words()
     composed |= {f"queue.{sign}" for sign in (*RULES, "over_cap")}
     composed |= {f"share.{state}" for state in ("waits", "rewarded", "refused", "reversed")}
+    composed |= {"embed.orders", "embed.share"}
     for key in ("said", "state", "deed", "cause", "was"):
         composed |= {each for each in strings("en") if each.startswith(f"loyalty.{key}.")}
     files = {path.name for path in PAGES.glob("templates/*.html")}
