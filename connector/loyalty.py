@@ -17,7 +17,7 @@ from connector.config.loyalty import COLLECTION, Programme
 from connector.errors import ConfigError, near
 from connector.model import Event, email_key
 from connector.model.value import POINTS, Fact, FactKind
-from connector.store import accounts, books, entities, wakeups
+from connector.store import accounts, books, entities, vouchers, wakeups
 from connector.store.accounts import Holder
 from connector.store.db import Tx
 from flows.value.backtesting import Bought, Costs, count, look_at
@@ -123,6 +123,31 @@ def _given(fact_id: str, amount: Decimal, cause: str, by: str, now: datetime, un
         available_at=now,
         expires_at=until,
     )
+
+
+# -- rewards -----------------------------------------------------------------------------------------------------------
+
+
+def rewards_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
+    """What points are exchanged for, and how many codes were made, are `unused`, `used` and went `back`."""
+    with kiitos.store.work.read() as tx:
+        made = vouchers.exchanged(tx, shop_id)
+    found = []
+    for reward in kiitos.catalog.settings(shop_id).loyalty.rewards:
+        states = [state for cause, state in made if cause.split("/")[1] == reward.name]
+        share = f"{reward.percent.normalize():f} %" if reward.percent is not None else "free delivery"
+        found.append(
+            {
+                "reward": reward.name,
+                "points": reward.points,
+                "worth": f"{reward.amount.amount} {reward.amount.currency}" if reward.amount is not None else share,
+                "made": len(states),
+                "unused": states.count(vouchers.ISSUED),
+                "used": states.count(vouchers.USED) + states.count(vouchers.KEPT),
+                "back": states.count(vouchers.VOIDING) + states.count(vouchers.VOIDED),
+            }
+        )
+    return found
 
 
 # -- lists from other programmes ---------------------------------------------------------------------------------------

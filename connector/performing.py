@@ -58,8 +58,8 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         return Performed(values=write_review(adapter, access, want))
     if effect.kind == EXCHANGE:
         with kiitos.store.work.read() as tx:
-            request = write_exchange(tx, adapter, effect)
-        return Performed(values=make(adapter, access, request))
+            code = write_exchange(tx, adapter, effect)
+        return Performed(values=make(adapter, access, code))
     assert item.run is not None
     with kiitos.store.work.read() as tx:
         flow = kiitos.runner.flow_of(tx, item.run)

@@ -174,6 +174,30 @@ def coupons(app: App, perk: str | None, shop: str, file: Path | None, seats: int
         print_table([(each.perk, str(each.coupons), str(each.free)) for each in found], ("perk", "coupons", "free"))
 
 
+@loyalty.command("rewards")
+@_SHOP
+@json_option
+@click.pass_obj
+def rewards(app: App, shop: str, as_json: bool) -> None:
+    """List what points of SHOP are exchanged for, and what became of the codes. Exit code 1 when there is nothing.
+
+    \b
+    Example:
+      kiitos loyalty rewards --shop acme-main
+    """
+    from connector.loyalty import rewards_of
+
+    _known(app, shop)
+    found = rewards_of(app.kiitos, shop)
+    if as_json:
+        print_json(found)
+    else:
+        heads = ("reward", "points", "worth", "made", "unused", "used", "back")
+        print_table([tuple(str(row[head]) for head in heads) for row in found], heads)
+    if not found:
+        raise click.exceptions.Exit(1)
+
+
 @loyalty.command("void")
 @click.argument("code")
 @_SHOP

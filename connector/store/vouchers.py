@@ -79,6 +79,11 @@ def used_in(tx: Tx, shop_id: str, order_id: str) -> list[Voucher]:
     return [_voucher(row) for row in tx.all("vouchers_used_in", shop_id=shop_id, order_id=order_id)]
 
 
+def exchanged(tx: Tx, shop_id: str) -> list[tuple[str, str]]:
+    """Cause and state of what points were exchanged for."""
+    return [(row["cause"], row["state"]) for row in tx.all("vouchers_exchanged", shop_id=shop_id)]
+
+
 def move(
     tx: Tx,
     shop_id: str,

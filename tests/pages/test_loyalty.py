@@ -12,21 +12,22 @@ import pytest
 
 from connector.app import create_app
 from connector.contracts import EffectSkipped
-from connector.loyalty import faults
+from connector.loyalty import faults, rewards_of
 from connector.model import EffectStatus
 from connector.store import effects
 from connector.testing.fakes.people import BEANS, MUG
 from connector.testing.fakes.shopify import FakeUnavailable
-from connector.testing.world import SHOPIFY, World
+from connector.testing.world import FLOWS, SHOPIFY, World
 from flows.value.exchanging import EXCHANGE
-from tests.pages.life import NORA, START, client, order_arrives, rows, snapshot
+from tests.pages.life import NORA, START, client, link, mails, order_arrives, rows, snapshot
 from tests.pages.member import SETTINGS, exchanges, gives, key_of, page_of, usable
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     try:
-        with World(tmp_path, START, settings=SETTINGS, unchecked=True) as made:
+        flows = {name: {"file": name.replace("-", "_")} for name in (*FLOWS, "reward-ready")}
+        with World(tmp_path, START, settings={**SETTINGS, "flows": flows}, unchecked=True) as made:
             yield made
     except FakeUnavailable as reason:
         pytest.skip(str(reason))
@@ -71,6 +72,8 @@ def test_points_become_a_code(world: World) -> None:
     world.deliver()
     assert "Used" in visitor.get(path).text
     assert code[0] not in visitor.get(path).text
+    five = next(row for row in rewards_of(world.kiitos, SHOPIFY) if row["reward"] == "five")
+    assert (five["worth"], five["made"], five["used"], five["unused"]) == ("5 EUR", 1, 1, 0)
     assert faults(world.kiitos, SHOPIFY)[1] == []
 
 
@@ -82,6 +85,20 @@ def test_every_kind_of_benefit(world: World, reward: str, kind: str) -> None:
     made = next(iter(world.shopify.discounts.values()))
     assert (made.free_delivery, made.percentage is not None) == (kind == "free", kind == "percent")
     assert made.minimum == (20 if reward == "tenth" else None)
+
+
+def test_the_code_is_mailed_with_the_way_to_the_page(world: World) -> None:
+    order_arrives(world)
+    gives(world, 150)
+    path = page_of(world)
+    exchanges(client(world), path, "five")
+    world.wait(minutes=2)
+    [letter] = [mail for mail in mails(world, NORA) if "Your code is ready" in str(mail["Subject"])]
+    code = next(iter(world.shopify.discounts.values())).code
+    plain = letter.get_body(("plain",))
+    assert plain is not None
+    assert code in plain.get_content()
+    assert link(world, NORA, "loyalty") == path, "the same page, whichever message led there"
 
 
 def test_a_double_click_is_one_exchange_and_a_second_wish_another(world: World) -> None:

@@ -106,6 +106,10 @@ SELECT * FROM vouchers WHERE shop_id = :shop_id AND cause = :cause ORDER BY made
 -- What an order was paid with.
 SELECT * FROM vouchers WHERE shop_id = :shop_id AND used_order = :order_id AND used_order <> '' ORDER BY voucher_key
 
+-- vouchers_exchanged --
+-- Those that points were exchanged for.
+SELECT cause, state FROM vouchers WHERE shop_id = :shop_id AND cause LIKE 'exchange/%' ORDER BY cause
+
 -- voucher_move --
 -- Compare and set: it is used once, voided once.
 UPDATE vouchers SET state = :state, used_order = :used_order, used_at = :used_at, reason = :reason
