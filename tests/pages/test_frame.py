@@ -56,6 +56,10 @@ ROUTES = {
     "pages.proxy": {"GET", "HEAD"},
     "pages.loyalty": {"GET", "HEAD"},
     "pages.loyalty_post": {"POST"},
+    "pages.moderation": {"GET", "HEAD"},
+    "pages.moderation_post": {"POST"},
+    "pages.photo": {"GET", "HEAD"},
+    "pages.reviews": {"GET", "HEAD"},
     "pages.push": {"GET", "HEAD"},
     "pages.push_post": {"POST"},
     "pages.push_order": {"GET", "HEAD"},
@@ -259,7 +263,10 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     composed |= {"embed.orders", "embed.share"}
     for key in ("said", "state", "deed", "cause", "was"):
         composed |= {each for each in strings("en") if each.startswith(f"loyalty.{key}.")}
-    files = {path.name for path in PAGES.glob("templates/*.html")}
+    begun = tuple(key for key in used if key.endswith("_"))  # a text's name is put together of this and a word
+    composed |= {key for key in strings("en") if key.startswith((*begun, "review.photo_", "review.video_"))}
+    composed |= {f"review.{state}" for state in ("withdrawn", "revoked", "restored", "saved")} & set(strings("en"))
+    files = {path.name for path in PAGES.glob("templates/*.html")} | {*begun}
     assert used - files | composed | purposes == set(strings("en"))
 
 
