@@ -89,6 +89,8 @@ def _why_not(flow: Flow) -> str:
             return f"{flow.id}: step '{step.do}'"
         if isinstance(step, Send) and (tuple(step.media()) != ("email",) or step.products):
             return f"{flow.id}: other channels than e-mail, or products that may not fit"
+        if isinstance(step, Send) and step.survey:
+            return f"{flow.id}: a survey, of which nobody gets more than one a quarter"
     return ""
 
 

@@ -31,8 +31,17 @@ from tests.simulate.test_equality import past
 
 COVERED = {
     *("cancelled_refunded", "counter_thanks", "cross_sell", "delivery_updates", "good_decision", "loyal_thanks"),
-    *("maintenance", "order_confirmation", "partial_shipment", "payment_reminder", "product_guide", "referral_invite"),
-    *("referral_reward", "returns_help", "review_request", "thank_you", "welcome"),
+    *(
+        "maintenance",
+        "order_confirmation",
+        "order_link",
+        "partial_shipment",
+        "review_answer",
+        "payment_reminder",
+        "product_guide",
+        "referral_invite",
+    ),
+    *("referral_reward", "returns_help", "review_answer", "review_request", "order_link", "thank_you", "welcome"),
 }
 """Flows of the library that need nothing the short way does not do."""
 ELSEWHERE = {
