@@ -68,7 +68,7 @@ class Privacy:
                 raise ConfigError(f"no shop '{shop_id}' in the database; `kiitos shops list` shows them")
             if kind == ERASE_SHOP:
                 shops.set_status(tx, shop_id, ShopStatus.UNINSTALLED, now, "the owner asked to forget the shop")
-            elif not _anything(find_person(tx, shop_id, subject)):
+            elif not _anything(tx, find_person(tx, shop_id, subject)):
                 return None
             if kind == ERASE_CUSTOMER:
                 self._kiitos.runner.forget(tx, shop_id, subject, now)
@@ -230,9 +230,10 @@ class Privacy:
             after = page[-1].id
 
 
-def _anything(person: Person) -> bool:
+def _anything(tx: Tx, person: Person) -> bool:
+    """Also of somebody who never bought: who signed up, or was taken over from another loyalty programme."""
     rows = (person.orders, person.customers, person.checkouts, person.runs, person.effects, person.links)
-    return any(rows) or bool(person.deliveries)
+    return any(rows) or bool(person.deliveries) or any(people.gather(tx, person).values())
 
 
 def _tells_of(delivery: Delivery, person: Person) -> bool:

@@ -22,7 +22,7 @@ from connector.model import (
     email_key,
     purchase_of,
 )
-from connector.store import effects, entities, referrals
+from connector.store import books, effects, entities, referrals
 from connector.store.db import Tx
 from flows import cases
 from flows.referral import Attributed, CodeOwner, attribute
@@ -37,6 +37,10 @@ _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, Ev
 
 NOT_MADE = "reward_not_made"
 """The reason of a referral whose run ended without anything to give: `explain` says what the shop answered."""
+
+
+UNDONE = "undone"
+"""The reason of a referral whose purchase had been refunded or cancelled when its payment became known."""
 
 
 class Programmes:
@@ -64,7 +68,7 @@ class Programmes:
         if self.referring.terms(shop.id):
             return self.referring.follow(tx, shop, event, situation, now)
         if event.kind in _PAID:
-            return self._attribute(tx, shop, order, now)
+            return self._attribute(tx, shop, order, situation, now)
         if event.kind in _TAKES_BACK:
             return self._reverse(tx, shop, order, event, now, gone=situation.progress.fully_refunded)
         return []
@@ -97,7 +101,7 @@ class Programmes:
             referrals.set_state(tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",))
             self.referring.ended(tx, run, referral_id, now)
 
-    def _attribute(self, tx: Tx, shop: Shop, order: Order, now: datetime) -> list[Event]:
+    def _attribute(self, tx: Tx, shop: Shop, order: Order, situation: Situation, now: datetime) -> list[Event]:
         for discount in order.discounts:
             code = referrals.code(tx, shop.id, discount.code) if discount.code else None
             if code is None:
@@ -116,14 +120,26 @@ class Programmes:
                 order=advocate,
             )
             verdict = attribute(order, owner, shop, earlier)
-            return self._record(tx, shop, order, owner, friend or "", verdict, now)
+            undone = purchase_of(order) is None or situation.progress.refunded
+            return self._record(tx, shop, order, owner, friend or "", verdict, now, undone=undone)
         return []
 
     def _record(
-        self, tx: Tx, shop: Shop, order: Order, owner: CodeOwner, friend: str, verdict: object, now: datetime
+        self,
+        tx: Tx,
+        shop: Shop,
+        order: Order,
+        owner: CodeOwner,
+        friend: str,
+        verdict: object,
+        now: datetime,
+        *,
+        undone: bool,
     ) -> list[Event]:
-        granted = isinstance(verdict, Attributed)
-        reason = "" if granted else str(getattr(verdict, "reason", "refused"))
+        granted = isinstance(verdict, Attributed) and not undone
+        # The refund may be told before the payment: nothing would reverse what is attributed after it.
+        refused = UNDONE if isinstance(verdict, Attributed) else str(getattr(verdict, "reason", "refused"))
+        reason = "" if granted else refused
         referral_id = f"order-{order.id}"
         state = "held" if granted else "refused"
         made = referrals.put(
@@ -148,9 +164,12 @@ class Programmes:
         # What was given already is taken back only when nothing of the friend's purchase is left.
         gone = gone or purchase_of(order) is None
         only_from = ("held", "rewarded") if gone else ("held",)
-        if referral is None or not referrals.set_state(
-            tx, shop.id, referral.id, "reversed", event.kind, now, only_from=only_from
-        ):
+        if referral is None:
+            return []
+        moved = referrals.set_state(tx, shop.id, referral.id, "reversed", event.kind, now, only_from=only_from)
+        # A reward that could not be made leaves the points of the loyalty programme; they go with the purchase.
+        earned = gone and referral.state == "refused" and books.facts_because(tx, shop.id, f"referral/{referral.id}")
+        if not moved and not earned:
             return []
         void_all(tx, shop.id, f"referral/{referral.id}", event.kind, now)
         return [

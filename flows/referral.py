@@ -19,6 +19,7 @@ _NEVER_BOUGHT = frozenset({OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatu
 REASONS = {
     "test_order": "the order is a test",
     "order_over": "the order was cancelled or failed",
+    "undone": "money had gone back before the payment was known",
     "friend_unknown": "nobody can say who ordered",
     "same_email": "friend and advocate share an e-mail address",
     "same_customer": "friend and advocate are one customer of the shop",

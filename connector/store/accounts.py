@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from connector import codec
@@ -18,6 +18,9 @@ from connector.clock import from_text, to_text
 from connector.store.db import Row, Tx
 from connector.store.owners import owner_of, owners_of
 from connector.store.sql import id_list
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Since when an account of the shop that is gone leads to what the kept one owns: never the last to have become."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +108,12 @@ def _name(tx: Tx, shop_id: str, owner: str, account: str, now: datetime) -> None
 
 
 def join(tx: Tx, shop_id: str, kept: str, merged: str, now: datetime) -> None:
-    """Account `merged` of the shop became `kept`: what it owned is the kept one's. Once more is harmless."""
+    """Account `merged` of the shop became `kept`: what it owned is the kept one's, and what comes late under its name
+    is too. Once more is harmless."""
     tx.hold(f"value {shop_id} customer/{each}" for each in (kept, merged))
-    for row in tx.all("value_accounts_of", shop_id=shop_id, owners=id_list([f"customer/{merged}"])):
-        _name(tx, shop_id, f"customer/{kept}", row["account"], now)
+    for name, other, at in ((merged, kept, now), (kept, merged, _LONG_AGO)):
+        for row in tx.all("value_accounts_of", shop_id=shop_id, owners=id_list([f"customer/{name}"])):
+            _name(tx, shop_id, f"customer/{other}", row["account"], at)
 
 
 def holder_of(tx: Tx, shop_id: str, account: str) -> Holder:

@@ -99,7 +99,8 @@ def _with_accounts(tx: Tx, person: Person) -> Person:
             continue
         phones |= _numbers(order.phone)
         if order.customer and order.customer.id and order.customer.email_key in {None, *person.emails}:
-            customers.add(order.customer.id)
+            # The account it was placed with, and the one that this has become since.
+            customers |= {order.customer.id, row["customer_id"] or order.customer.id}
     for row in tx.all("person_customers", **replace(person, customers=frozenset(customers)).arguments()):
         customers.add(row["customer_id"])
         if row["email_key"]:

@@ -122,11 +122,12 @@ class Loyalty:
         told = books.facts_because(tx, shop.id, cause_of(order.id))  # held from here on: nobody is between
         theirs = [fact for fact in told if fact.account in case.holder.accounts]
         strange = [fact for fact in told if fact.account not in case.holder.accounts]
-        more = earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now)
+        more = _own(case, strange, earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now))
         shares = earning.shares_back(order, entities.refunds(tx, shop.id, order.id))
         back = earning.targets([*theirs, *more], shares)
         known = case.facts()
         first, moved = earning.first_order(programme, self._first(case, order, known), known, now)
+        first = _own(case, strange, first)
         later = self._reopened(case, order, [*theirs, *more, *first], situation)
         changes = case.post([*_settled(case, [*more, *first], {**back, **moved}, known), *later])
         events = self._review(case, changes, situation.customer)
@@ -167,7 +168,11 @@ class Loyalty:
             holder = accounts.holder_of(tx, shop.id, account) or Holder(accounts=(account,))
             case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
             mine = [fact for fact in told if fact.account == account and fact.kind is FactKind.GRANT]
-            changes = case.post(_settled(case, [], {fact.id: fact.amount for fact in mine}, case.facts()))
+            known = case.facts()
+            # With the order goes the bonus it may have brought as the first one: the next one has it.
+            first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
+            back = {**moved, **{fact.id: fact.amount for fact in mine}}
+            changes = case.post(_settled(case, first, back, known))
             events += self._review(case, changes, None)
         return events
 
@@ -376,6 +381,13 @@ def _products(tx: Tx, shop: Shop, programme: Programme, order: Order) -> dict[st
     if not programme.of_kind("collection"):
         return {}
     return entities.products(tx, shop.id, [line.product_id for line in order.lines if line.product_id])
+
+
+def _own(case: _Case, strange: Sequence[Fact], given: Sequence[Fact]) -> list[Fact]:
+    """Grants under names of their own where the order was another's before: that one's keep theirs, taken back, and a
+    fact is told only once under its name."""
+    taken = {fact.id for fact in strange}
+    return [replace(fact, id=f"{fact.id}/{case.holder.account}") if fact.id in taken else fact for fact in given]
 
 
 def _settled(case: _Case, new: Sequence[Fact], back: dict[str, Decimal], known: Sequence[Fact]) -> list[Fact]:

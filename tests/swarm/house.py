@@ -10,11 +10,11 @@ import base64
 import contextlib
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlite_utils
 
@@ -131,10 +131,15 @@ class Emptying:
 class House:
     """Where lives are led, one after the other. `lead` puts everything back first."""
 
+    folder: ClassVar[Path] = HERE
+    library: ClassVar[tuple[str, ...]] = LIBRARY
+    own: ClassVar[tuple[str, ...]] = OWN
+    platform: ClassVar[type[SwarmPlatform]] = SwarmPlatform
+
     def __init__(self) -> None:
         self.clock = ManualClock(BEFORE)
         self.post = Post()
-        self.registry = Registry(extra={(PLATFORMS, PLATFORM): SwarmPlatform})
+        self.registry = Registry(extra={(PLATFORMS, PLATFORM): self.platform})
         self.store = Store(Memory(), Memory())
         self.store._prepare(migrate=True, check=False)
         self.kiitos = self._build()
@@ -151,16 +156,21 @@ class House:
         self._real = self.store.work.transaction
         self.store.work.transaction = self._transaction  # type: ignore[method-assign]
 
+    def document(self, flows: dict[str, Any]) -> dict[str, Any]:
+        """The shops' `app.toml`."""
+        return _document(flows)
+
     def _build(self) -> Kiitos:
         kiitos = build(
-            parse_config(_document({}), HERE / "app.toml", _ENVIRON),
+            parse_config(self.document({}), self.folder / "app.toml", _ENVIRON),
             clock=self.clock,
             store=self.store,
             registry=self.registry,
         )
-        flows = {name: {"file": name} for name in LIBRARY} | {name: {"file": f"flows/{name}.toml"} for name in OWN}
-        config = parse_config(_document(flows), HERE / "app.toml", _ENVIRON)
-        names = frozenset(_template_names(config.directory))
+        flows: dict[str, Any] = {name: {"file": name} for name in self.library}
+        flows |= {name: {"file": f"flows/{name}.toml"} for name in self.own}
+        config = parse_config(self.document(flows), self.folder / "app.toml", _ENVIRON)
+        names = frozenset(_template_names(config.directory, self.library, self.own))
         self._folder = tempfile.TemporaryDirectory(prefix="kiitos-swarm-")
         write_templates(Path(self._folder.name), names)
         kiitos.renderer = self.hand = Hand(Path(self._folder.name))
@@ -227,9 +237,9 @@ class House:
         self._folder.cleanup()
 
 
-def _template_names(folder: Path) -> set[str]:
+def _template_names(folder: Path, library: Sequence[str], own: Sequence[str]) -> set[str]:
     """Every template that a flow of the house names."""
-    texts = [files("flows").joinpath("library", f"{name}.toml").read_text("utf-8") for name in LIBRARY]
-    texts += [(folder / "flows" / f"{name}.toml").read_text("utf-8") for name in OWN]
+    texts = [files("flows").joinpath("library", f"{name}.toml").read_text("utf-8") for name in library]
+    texts += [(folder / "flows" / f"{name}.toml").read_text("utf-8") for name in own]
     steps = [step for text in texts for step in tomllib.loads(text)["steps"]]
     return {str(step["template"]) for step in steps if "template" in step}

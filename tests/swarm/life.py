@@ -254,6 +254,10 @@ class Life:
 
     # -- what shops and customers do ---
 
+    def order(self, number: int) -> None:
+        """Somebody orders."""
+        script.Ordering(self, number).place()
+
     def tell(self, shop_id: str, events: Sequence[Event]) -> None:
         """A webhook: it comes soon, late, twice, in another order, or not at all; then the next poll finds it."""
         number = len(self.said)

@@ -48,7 +48,7 @@ def write(life: Life) -> None:
             life.at(at, lambda shop_id=shop_id, person=person: _say(life, shop_id, person, False))  # type: ignore[misc]
     for number in range(life.plan.orders):
         at = start + chance.between(0.1, 60 if number < 2 else 700)
-        life.at(at, lambda number=number: Ordering(life, number).place())  # type: ignore[misc]
+        life.at(at, lambda number=number: life.order(number))  # type: ignore[misc]
     for _ in range(life.plan.outages):
         life.at(start + chance.between(1, 300), lambda: _go_down(life))
     if life.plan.post_closes:
