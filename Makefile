@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill million burst hosts tokens-search swarm ledger bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -49,6 +49,9 @@ tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIIT
 
 swarm: setup           ## seeded lives of two shops in which everything goes wrong (SEEDS=50000 FIRST=0)
 	@$(RUN)/python -m tests.swarm.search --seeds $${SEEDS:-2000} --first $${FIRST:-0} $(ARGS)
+
+swarm-value: setup     ## the same of points, tiers, codes and referrals, recounted from the orders (SEEDS=2000 FIRST=0)
+	@$(RUN)/python -m tests.swarm.value.search --seeds $${SEEDS:-2000} --first $${FIRST:-0} $(ARGS)
 
 ledger: setup          ## power cuts, repetitions and disorder over the ledger of value, by seed (SEEDS=200)
 	@KIITOS_LEDGER_SEEDS=$${SEEDS:-200} $(RUN)/pytest -q tests/store/test_loyalty_crashes.py $(ARGS)

@@ -69,8 +69,10 @@ class Programmes:
             return self.referring.follow(tx, shop, event, situation, now)
         if event.kind in _PAID:
             return self._attribute(tx, shop, order, situation, now)
-        if event.kind in _TAKES_BACK:
-            return self._reverse(tx, shop, order, event, now, gone=situation.progress.fully_refunded)
+        gone = situation.progress.fully_refunded or purchase_of(order) is None
+        # That nothing is left may be told by the order alone: a refund need not say how much went back.
+        if event.kind in _TAKES_BACK or (gone and event.kind == EventKind.ORDER_UPDATED):
+            return self._reverse(tx, shop, order, event, now, gone=gone)
         return []
 
     def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
@@ -162,7 +164,6 @@ class Programmes:
     def _reverse(self, tx: Tx, shop: Shop, order: Order, event: Event, now: datetime, *, gone: bool) -> list[Event]:
         referral = referrals.by_order(tx, shop.id, order.id)
         # What was given already is taken back only when nothing of the friend's purchase is left.
-        gone = gone or purchase_of(order) is None
         only_from = ("held", "rewarded") if gone else ("held",)
         if referral is None:
             return []

@@ -127,3 +127,40 @@ def test_an_invoice_that_is_paid_late_counts_from_its_payment(plain: Loyal) -> N
     assert plain.points() == (0, 40)
     plain.live(26 * DAY)
     assert plain.points() == (40, 0)
+
+
+def test_an_order_whose_address_is_corrected_takes_its_points_along(life: Loyal) -> None:
+    """And the bonus of a first order goes to the next one of the address that was mistyped."""
+    at = life.clock.now()
+    made = purchase(line("a", "40"), order_id="1", email="x@example.test", at=at)
+    life.take_in(told(made, EventKind.ORDER_PAID))
+    life.clock.advance(DAY)
+    life.take_in(
+        told(purchase(line("a", "9"), order_id="2", email="x@example.test", at=life.clock.now()), "order.paid")
+    )
+    life.clock.advance(DAY)
+    life.take_in(told(replace(made, email=AINO, updated_at=life.clock.now()), EventKind.ORDER_UPDATED))
+    life.live(60 * DAY)
+    assert life.points() == (40 + 50, 0)
+    assert life.points("x@example.test") == (9 + 50, 0)
+    assert faults(life) == faults(life, "x@example.test") == []
+
+
+def test_an_order_that_comes_late_under_an_account_that_is_gone(plain: Loyal) -> None:
+    def bought(customer_id: str, email: str, order_id: str) -> None:
+        made = purchase(line("a", "40"), order_id=order_id, email=email, at=plain.clock.now())
+        plain.take_in(told(replace(made, customer=Customer(id=customer_id, email=email)), EventKind.ORDER_PAID))
+
+    bought("c0", "a@example.test", "1")
+    merged = Event(
+        kind=EventKind.CUSTOMER_MERGED,
+        key="m",
+        subject=Ref("customer", "c0"),
+        at=plain.clock.now(),
+        customer_id="c0",
+        data={"kept": "c0", "merged": "c1"},
+    )
+    plain.take_in(merged)
+    bought("c1", "b@example.test", "2")
+    plain.live(30 * DAY)
+    assert plain.points("a@example.test") == (80, 0)

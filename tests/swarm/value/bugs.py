@@ -144,16 +144,6 @@ def reversed_friend_counts(patch: pytest.MonkeyPatch, house: House) -> None:
     )
 
 
-def refund_before_payment(patch: pytest.MonkeyPatch, house: House) -> None:
-    """A referral begins although its purchase was refunded before (found by this search)."""
-    wrap(
-        patch,
-        programmes.Programmes,
-        "_record",
-        lambda real, self, *given, **more: real(self, *given, **{**more, "undone": False}),
-    )
-
-
 def good_for_ever(patch: pytest.MonkeyPatch, house: House) -> None:
     """A code is not switched off when its cause is gone."""
     patch.setattr(programmes, "void_all", lambda *_: 0)
@@ -260,7 +250,6 @@ BUGS = (
     Bug("one address a person", one_address_a_person),
     Bug("the first order's bonus stays", bonus_stays),
     Bug("a reversed friend counts", reversed_friend_counts),
-    Bug("a friend refunded before the payment counts", refund_before_payment),
     Bug("a code is good for ever", good_for_ever),
     Bug("switched off and not written", switched_off_and_not_written),
     Bug("a use is not matched", use_is_not_matched),
