@@ -204,16 +204,6 @@ def forgotten_are_known(patch: pytest.MonkeyPatch, house: House) -> None:
     patch.setattr(people, "PLACES", tuple(place for place in people.PLACES if place.table != "value_names"))
 
 
-def a_badge_for_each_account(patch: pytest.MonkeyPatch, house: House) -> None:
-    """Goals are known by the account they were first reached under."""
-    wrap(
-        patch,
-        loyalty.Loyalty,
-        "_of_merger",
-        lambda real, *given: [],
-    )
-
-
 BUGS = (
     Bug("what is told again counts again", counts_again),
     Bug("a refund takes nothing back", takes_nothing_back),
@@ -240,7 +230,6 @@ BUGS = (
     Bug("tiers never fall", tiers_never_fall),
     Bug("seven euros too many count for tiers", refunds_count_for_tiers),
     Bug("the forgotten are known", forgotten_are_known),
-    Bug("a merger settles nothing", a_badge_for_each_account),
 )
 
 

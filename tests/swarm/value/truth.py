@@ -218,16 +218,17 @@ def _reviews(life: ValueLife, group: Group) -> Iterator[Pile]:
 
 def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
     rows = life.house.connection.execute(
-        "SELECT advocate_email_key, referral_id, state FROM referrals JOIN events ON events.shop_id = "
+        "SELECT advocate_email_key, referral_id, state, reason FROM referrals JOIN events ON events.shop_id = "
         "referrals.shop_id AND event_key = 'referral/' || referral_id || '/held' WHERE referrals.shop_id = ?",
         (group.shop_id,),
     ).fetchall()
-    for address, referral_id, state in rows:
+    for address, referral_id, state, reason in rows:
         if f"email/{address}" in group.names and state != "reversed":
             true = life.orders[group.shop_id, referral_id.removeprefix("order-")]
             if state == "refused" and (group.shop_id, true.person) in life.forgotten:
                 group.is_sure = False  # nobody knows any more whether the friend kept anything
-            if state == "refused" and not stands(true):
+            # A reward that could not be made leaves the points; a friend who asked to return takes them along.
+            if state == "refused" and (reason != "reward_not_made" or not stands(true)):
                 continue
             friend = true.order
             opens = (friend.paid_at or friend.placed_at) + PENDING[group.shop_id]
