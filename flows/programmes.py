@@ -167,6 +167,12 @@ class Programmes:
         only_from = ("held", "rewarded") if gone else ("held",)
         if referral is None:
             return []
+        if (
+            event.kind == EventKind.ORDER_UPDATED
+            and referral.state == "held"
+            and entities.refunds(tx, shop.id, order.id)
+        ):
+            return []  # the refund itself is told beside it, and says why
         moved = referrals.set_state(tx, shop.id, referral.id, "reversed", event.kind, now, only_from=only_from)
         # A reward that could not be made leaves the points of the loyalty programme; they go with the purchase.
         earned = gone and referral.state == "refused" and books.facts_because(tx, shop.id, f"referral/{referral.id}")
