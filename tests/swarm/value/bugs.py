@@ -20,8 +20,8 @@ import pytest
 from connector.model import Buyer
 from connector.model.value import Fact, FactKind
 from connector.store import accounts, books, people, purchases
-from flows import programmes, runner
-from flows.value import bookings, earning, loyalty, settling, standing
+from flows import programmes
+from flows.value import asides, bookings, earning, loyalty, settling, standing
 from tests.swarm.bugs.planting import Bug, wrap
 from tests.swarm.house import House
 from tests.swarm.value.house import ValueHouse
@@ -150,7 +150,7 @@ def good_for_ever(patch: pytest.MonkeyPatch, house: House) -> None:
 
 
 def switched_off_and_not_written(patch: pytest.MonkeyPatch, house: House) -> None:
-    patch.setattr(runner, "voided", lambda *_: None)
+    patch.setattr(asides, "voided", lambda *_: None)
 
 
 def use_is_not_matched(patch: pytest.MonkeyPatch, house: House) -> None:
