@@ -30,7 +30,9 @@ OPERATORS = {
     "events",
     "segments",
     "loyalty",
+    "referrals",
     "returns",
+    "reviews",
     "surveys",
     "brands",
     "endpoints",
@@ -104,7 +106,7 @@ def demo() -> dict[str, Any]:
 
 
 def test_blocks_say_a_language_we_check() -> None:
-    assert {block.language for block in BLOCKS} <= {"", "python", "toml", "sh", "bash", "console", "sql"}
+    assert {block.language for block in BLOCKS} <= {"", "python", "toml", "sh", "bash", "console", "sql", "html"}
 
 
 @pytest.mark.parametrize("block", of("python"), ids=lambda block: block.place)

@@ -107,6 +107,7 @@ def test_which_commands_exist(words: tuple[str, ...]) -> None:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str, ...]], Result]:
     """Runs a command in a folder that holds a copy of app.toml. Neither process goes on for ever."""
     plain = (ROOT / "app.toml").read_text("utf-8")
+    (tmp_path / "app.toml").write_text(plain, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KIITOS_CONFIG", raising=False)
     monkeypatch.setattr(serve, "run_server", lambda *_args, **_options: None)
@@ -115,8 +116,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str,
     monkeypatch.setattr(import_module("connector.cli.serve"), "execute_steps", lambda _app: None)
 
     def invoke(words: tuple[str, ...]) -> Result:
-        more = bool(words) and words[0] in SWITCHED_ON
-        (tmp_path / "app.toml").write_text(plain.replace(*DEFAULTS, 1) + TABLES if more else plain, "utf-8")
+        if words and words[0] in SWITCHED_ON:
+            (tmp_path / "app.toml").write_text(plain.replace(*DEFAULTS, 1) + TABLES, "utf-8")
         typed = [PLACEHOLDERS.get(word, word) for word in words]
         return CliRunner().invoke(cli, typed)
 
