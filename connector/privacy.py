@@ -24,13 +24,14 @@ from connector.gathering import export_token, pack_export
 from connector.keeping.forgotten import note_people, note_shop
 from connector.log import get_log
 from connector.model import ShopStatus
-from connector.store import connecting, deliveries, inbox, links, notices, people, privacy, shops
+from connector.store import connecting, deliveries, inbox, links, notices, people, privacy, reviews, shops
 from connector.store.channel_events import account_of
 from connector.store.db import Tx
 from connector.store.inbox import Delivery
 from connector.store.people import Person
 from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, GATHERED, PrivacyRequest
 from flows.forgetting import erasure_keys, find_person, seal_suppressions, subject_key
+from flows.publication import take_back
 
 log = get_log("privacy")
 
@@ -159,6 +160,8 @@ class Privacy:
         with self._store.work.transaction() as tx:
             person = find_person(tx, shop_id, request.subject)
             seal_suppressions(tx, self._kiitos.salt, person)
+            published = reviews.of_person(tx, person.arguments())
+            take_back(tx, shop_id, published, self._clock.new_id, self._clock.now())
             counts = people.erase(tx, person, self._clock.new_id, keys, request.id)
             counts |= {"deliveries": blanked} if blanked else {}
             privacy.move(tx, request, ERASED, self._clock.now(), counts=counts, forget=True)

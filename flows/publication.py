@@ -6,7 +6,7 @@ whichever comes last brings what is true. When something changed while it was un
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -67,12 +67,27 @@ def tell(tx: Tx, shop_id: str, row: ReviewRow, now: datetime, *, at: datetime | 
     """Have the platform follow what became of a review, now or `at` a later time."""
     if row.is_story:
         return False
-    request = {"do": REVIEW, "review_id": row.id, "product_id": row.product_id, "platform_id": row.platform_id}
+    return _put(tx, shop_id, f"{row.id}:{row.revision}{again}", row.id, row.product_id, row.platform_id, at or now, now)
+
+
+def take_back(tx: Tx, shop_id: str, rows: Iterable[ReviewRow], new_id: Callable[[], str], now: datetime) -> None:
+    """The reviews are erased here in this transaction: the platform must not keep them, and ratings follow. What is
+    told of them by then names the platform's own number and nothing of the person's."""
+    for row in rows:
+        if row.platform_id and row.pushed != NEVER:
+            name = f"erased/{new_id()}"
+            _put(tx, shop_id, name, name, row.product_id, row.platform_id, now, now)
+
+
+def _put(
+    tx: Tx, shop_id: str, name: str, review_id: str, product_id: str, platform_id: str, due_at: datetime, now: datetime
+) -> bool:
+    request = {"do": REVIEW, "review_id": review_id, "product_id": product_id, "platform_id": platform_id}
     return effects.put(
         tx,
         Effect(
             shop_id=shop_id,
-            id=f"review:{row.id}:{row.revision}{again}",
+            id=f"review:{name}",
             run_id="",
             flow_id="",
             version="",
@@ -81,16 +96,10 @@ def tell(tx: Tx, shop_id: str, row: ReviewRow, now: datetime, *, at: datetime | 
             purpose=Purpose.TRANSACTIONAL,
             request=request,
             status=EffectStatus.PENDING,
-            due_at=at or now,
+            due_at=due_at,
             created_at=now,
         ),
     )
-
-
-def take_back(tx: Tx, shop_id: str, rows: Iterable[ReviewRow], now: datetime) -> None:
-    """The reviews are about to be erased here: the platform must not keep them, and ratings follow."""
-    for row in rows:
-        tell(tx, shop_id, row, now, again=":erased")
 
 
 def wanted(tx: Tx, effect: Effect, settings: ShopSettings, base_url: str, now: datetime) -> Wanted:
@@ -161,6 +170,7 @@ def written(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) ->
     shown by the passing of its time, once."""
     row = reviews.get(tx, effect.shop_id, str(effect.request["review_id"]))
     if row is None:
+        _take_back_late(tx, effect, values, now)
         return []
     revision = int(values.get("revision", "0"))
     if "id" in values:
@@ -173,6 +183,14 @@ def written(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) ->
     if row.publish_at is not None and row.shown(now) and row.source == FORM:
         return [event_of(row, EventKind.REVIEW_PUBLISHED, now)]
     return []
+
+
+def _take_back_late(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
+    """The person was forgotten while their review was being published."""
+    platform_id = values.get("id", "")
+    if platform_id:
+        product_id = str(effect.request["product_id"])
+        _put(tx, effect.shop_id, f"late/{platform_id}", f"late/{platform_id}", product_id, platform_id, now, now)
 
 
 def event_of(row: ReviewRow, kind: EventKind, now: datetime, **data: str) -> Event:

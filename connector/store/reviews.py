@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connector import codec
 from connector.clock import from_text, to_text
@@ -199,6 +200,11 @@ def reviewed_by(tx: Tx, shop_id: str, email_key: str) -> frozenset[str]:
     """The products an address reviewed, with whichever order, here or before us."""
     rows = tx.all("review_of_person", shop_id=shop_id, email_key=email_key)
     return frozenset(row["product_id"] for row in rows)
+
+
+def of_person(tx: Tx, person: Mapping[str, Any]) -> list[ReviewRow]:
+    """What a person said (`connector.store.people.Person.arguments`)."""
+    return [_row(row) for row in tx.all("person_reviews", **person)]
 
 
 def in_state(tx: Tx, shop_id: str, state: ReviewState, limit: int = _PAGE) -> list[ReviewRow]:

@@ -10,7 +10,9 @@ from datetime import timedelta
 import pytest
 import requests
 
+from connector import privacy
 from connector.loyalty import overview
+from connector.store.privacy import ERASE_CUSTOMER
 from connector.testing import world as world_module
 from connector.testing.demo.mailbox import read_mail
 from connector.testing.demo.scenario import LIISA, MONDAY, MUG, SOCKS
@@ -136,6 +138,29 @@ def test_shopify_the_whole_life_of_a_review(worlds: Worlds, monkeypatch: pytest.
     ratings = {key: row["value"] for key, row in metafields(world).items()}
     assert (json.loads(ratings["rating"])["value"], ratings["rating_count"]) == ("3.0", "1")
     assert points(world, SHOPIFY, AINO) == ("20", "0"), "shown again: given again, once"
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_what_the_forgotten_said_is_gone_from_the_shop_too(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    """The control forgets without telling the platform, and the shop still shows the review."""
+    if not taken_back:
+        monkeypatch.setattr(privacy, "take_back", lambda *_: None)
+    world = worlds(**WITH_ANSWERS)
+    world.shopify.place_order([(SOCKS, 1)], AINO)
+    woo_order(world)
+    world.until(MONDAY + timedelta(days=16))
+    form = form_of(world, LIISA)
+    product = products_in(form)[0]
+    write(world, form, {f"rating-{product}": "4", f"text-{product}": "Liisan omat sanat."})
+    world.wait(minutes=5)
+    assert len(world.woo.reviews) == 1
+    asked_for = privacy.Privacy(world.kiitos).ask(WOO, ERASE_CUSTOMER, privacy.COMMAND, {"email": str(LIISA.email)})
+    assert asked_for is not None
+    world.wait(minutes=10)
+    assert len(world.woo.reviews) == (0 if taken_back else 1)
+    assert of_product(world, WOO, product) == []
 
 
 def metafields(world: World) -> dict[str, dict[str, str]]:
