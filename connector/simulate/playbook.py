@@ -71,6 +71,7 @@ def of_shop(config: Config, shop_id: str, name: str = "app.toml") -> Playbook:
         email_fallbacks=(),
         channels=dict.fromkeys(settings.channels, MEMORY_CHANNEL),
         fetch_before_send=False,
+        consenting=replace(settings.consenting, signup=False),  # nobody comes to a page, and one flow may stand alone
         api_url=None,
         endpoint_key="simulated",
     )

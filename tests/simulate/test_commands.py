@@ -145,6 +145,12 @@ def test_alone_a_flow_has_no_neighbours(folder: Path) -> None:
     ]
 
 
+def test_a_shop_with_a_page_for_signing_up_is_looked_at_flow_by_flow() -> None:
+    flows = ("order_confirmation", "opt_in", "review_request")
+    alone = with_flows(playbook(flows, signup=True), ["review_request"], alone=True)
+    assert [flow.id for flow in alone.flows()] == ["review-request"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
