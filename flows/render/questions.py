@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from connector.config.surveys import SHIPPED, Stage
+from connector.errors import TemplateError
 from connector.model import Shop
 from flows.render.cleaning import clean
 from flows.render.strings import Strings
@@ -13,11 +16,15 @@ def question_table(stage: Stage, language: str, strings: Strings, shop: Shop, ur
     has `value` and `url`: the address prefills the score and stores nothing."""
     kind = stage.scale.kind
     name = clean(shop.name) or shop.domain
-    return {
+    words: dict[str, object] = {}
+    # A language of the shop's own may have no words for surveys: templates that ask nothing still render, and one that
+    # does is told that there is no question.
+    with suppress(TemplateError):
+        words["question"] = (stage.question.get(language) or _shipped(stage, strings)).replace("{shop}", name)
+        words["scale"] = strings.text(f"survey.scale.{kind}")
+    return words | {
         "name": stage.name,
         "kind": kind,
-        "question": (stage.question.get(language) or _shipped(stage, strings)).replace("{shop}", name),
-        "scale": strings.text(f"survey.scale.{kind}"),
         "scores": [
             {"value": str(score), "url": f"{url}?score={score}" if url else None} for score in stage.scale.scores
         ],

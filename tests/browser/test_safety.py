@@ -20,7 +20,7 @@ from tests.browser.conftest import Site
 from tests.browser.test_sweep import too_wide
 from tests.pages.life import snapshot
 
-SHARED = {frozenset({"unsubscribe", "preferences"})}
+SHARED = {frozenset({"unsubscribe", "preferences"}), frozenset({"order", "case"})}
 """Kinds of pages that one token is meant to open."""
 POSTED = {"scope": "marketing", "do": "save", "rating-1": "5", "score": "1", "answer": "approved", "reward": "five"}
 

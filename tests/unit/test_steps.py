@@ -267,7 +267,7 @@ def test_publish_review_writes_what_the_worker_adds() -> None:
     }  # fmt: skip
     adapter = Rich()
     given = step.perform(adapter, ACCESS, {**request, "reviews": [review]}, "k")
-    assert given == {"published": "1", "ids": "p-r1", "keys": "r1"}
+    assert given == {"published": "1", "ids": "p-r1", "keys": "r1", "revisions": ""}
     assert adapter.calls[0].rating == 2
     assert step.perform(Plain(), ACCESS, request, "k")["published"] == "0"
 
