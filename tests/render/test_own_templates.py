@@ -140,14 +140,17 @@ def test_real_bombs_are_killed_by_time_and_by_memory_and_the_rest_is_tried(tmp_p
     (tmp_path / "en").mkdir()
     for name, body in {"slow": SLOW, "fat": FAT}.items():
         (tmp_path / "en" / f"{name}.html.liquid").write_text(body, "utf-8")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     wanted = tuple((name, "en") for name in ("order_cancelled", "slow", "fat", "order_refunded"))
-    faults = try_out(Trial(folders=(tmp_path,), brand=Brand(), wanted=wanted))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert [(fault.template, fault.kind, fault.message) for fault in faults] == [
-        ("slow", "limits", "takes more than 3 s of processor time"),
-        ("fat", "limits", "takes more than 256 MB of memory"),
-    ]
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        faults = try_out(Trial(folders=(tmp_path,), brand=Brand(), wanted=wanted))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        slow, fat = [(fault.template, fault.kind, fault.message) for fault in faults]
+        # Beside others that want the same core even processor time is short: the fat one may not get to its size.
+        if "memory" in fat[2]:
+            break
+    assert slow == ("slow", "limits", "takes more than 3 s of processor time")
+    assert fat == ("fat", "limits", "takes more than 256 MB of memory")
     assert after.ru_utime - before.ru_utime < 25  # CPU of all three processes, which a loaded machine leaves as it is
 
 
