@@ -203,13 +203,17 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "store_credit_debit": {"id": customer, "debit": {"debitAmount": money}},
         "store_credit_transactions": {"id": "gid://shopify/StoreCreditAccount/1"},
     }
-    files = sorted(OPERATIONS.glob("*.graphql"), key=lambda path: (path.stem == "webhook_delete", path))
+    files = sorted(
+        OPERATIONS.glob("*.graphql"), key=lambda path: (path.stem in ("webhook_delete", "review_delete"), path)
+    )
     assert files
     for path in files:
         if path.stem in ("bulk_orders", "bulk_customers", "bulk_products"):
             continue  # the insides of bulk operations, which bulk_run sends
         if path.stem in ("webhook_update", "webhook_delete"):
             own[path.stem] = {"id": f"gid://shopify/WebhookSubscription/{next(iter(shop.subscriptions))}"}
+        if path.stem == "review_delete":
+            own[path.stem] = {"id": f"gid://shopify/Metaobject/{next(iter(shop.metaobjects), '1')}"}
         if path.stem == "gift_card_deactivate":
             own[path.stem] = {"id": f"gid://shopify/GiftCard/{next(iter(shop.gift_cards))}"}
         given = {**values, **own.get(path.stem, {})}

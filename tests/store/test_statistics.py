@@ -27,7 +27,7 @@ WHOLE = {
     ),
     "a look over a shop's past": (
         "past_referrals", "past_buyers", "past_carts", "run_positions", "run_of_shop", "effect_results_since",
-        "funnel_effects", "funnel_reached", "funnel_turned_away", "people_page", "review_rating",
+        "funnel_effects", "funnel_reached", "funnel_turned_away", "people_page", "review_counts", "review_rating",
     ),
     "removing a person or a shop, seldom and complete": (
         "person_orders", "person_referral_codes", "person_reviews", "person_short_links",
