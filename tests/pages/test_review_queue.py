@@ -14,7 +14,7 @@ from connector.store import review_photos, reviews
 from connector.store.reviews import ReviewRow
 from connector.testing.fakes.people import MUG
 from connector.testing.world import SHOPIFY, World
-from tests.pages.life import NORA, asked, client, rows, snapshot
+from tests.pages.life import AINO, asked, client, rows, snapshot
 from tests.pages.test_review import products, stored
 
 
@@ -203,7 +203,7 @@ def test_a_story_needs_no_stars_and_is_no_review(world: World) -> None:
 @pytest.mark.parametrize("do", ["edit", "withdraw", "revoke"])
 def test_nobody_touches_what_is_not_theirs(world: World, do: str) -> None:
     _, _, row = written(world, reuse="1")
-    other = asked(world, lines=((MUG, 2),), buyer=NORA)
+    other = asked(world, lines=((MUG, 2),), buyer=AINO)
     client(world).post(other, data={"do": do, "review": row.id})
     with world.kiitos.store.work.read() as tx:
         now = reviews.get(tx, SHOPIFY, row.id)
