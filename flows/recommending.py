@@ -84,11 +84,6 @@ def obstacle(product: Product | None) -> str:
     return ""
 
 
-def sellable(product: Product) -> bool:
-    """Whether a customer can go and buy it now, as far as the shop told."""
-    return not obstacle(product)
-
-
 def judge(found: Iterable[Verdict], having: Having, known: Mapping[str, Product], most: int = MOST) -> list[Verdict]:
     """Each candidate with why it is left out; at most `most` are not. `known` are the shop's products by id."""
     judged: list[Verdict] = []

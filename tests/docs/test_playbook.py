@@ -72,3 +72,7 @@ def test_a_flow_is_described_as_it_is(name: str) -> None:
 def test_a_changed_trigger_would_be_found() -> None:
     changed = {**FLOWS["review_request"], "trigger": ["order.paid"]}
     assert trigger_text(changed["trigger"], {}) != row_of("review_request")[1].strip("`")
+
+
+def test_the_first_page_counts_them() -> None:
+    assert f"[{len(FLOWS)} of them](docs/merchant.md)" in (ROOT / "README.md").read_text("utf-8")

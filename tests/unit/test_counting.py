@@ -17,7 +17,7 @@ from connector.model import Money, Product, Purchase
 from flows import counting
 from flows.background import Companion, ProductFigures
 from flows.counting import Tally, likelihood_ratio
-from flows.recommending import Having, Verdict, candidates, judge, recommend, sellable, weigh
+from flows.recommending import Having, Verdict, candidates, judge, obstacle, recommend, weigh
 from tests.chance import Chance
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -244,9 +244,9 @@ def test_never_what_they_have_or_what_cannot_be_had() -> None:
     assert recommended(["cup"], set(), tray=product("tray", deleted=True)) == ["spoon", "cup2"]
     assert recommended(["cup"], set(), tray=product("tray", raw_status="draft")) == ["spoon", "cup2"]
     assert recommended(["cup"], set(), tray=product("tray", url=None)) == ["spoon", "cup2"]
-    assert not sellable(product("x", raw_status="archived"))
+    assert obstacle(product("x", raw_status="archived"))
     assert recommended(["cup"], set(), tray=product("tray", in_stock=False)) == ["spoon", "cup2"]
-    assert sellable(product("x", in_stock=True))
+    assert not obstacle(product("x", in_stock=True))
 
 
 def test_a_product_nobody_told_us_of_is_not_recommended() -> None:
