@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from connector.clock import from_text, to_text
 from connector.contracts import Access, ConsentRequest, PlatformAdapter, WritesConsent
-from connector.model import Channel, Consent, ConsentState, Effect, EffectStatus, Purpose
+from connector.model import Channel, Consent, ConsentState, Effect, Purpose, by_itself
 from connector.store import consents, effects
 from connector.store.db import Tx
 
@@ -28,24 +28,10 @@ def tell_platform(tx: Tx, adapter: PlatformAdapter, shop_id: str, consent: Conse
     if not isinstance(adapter, WritesConsent) or consent.purpose is not Purpose.MARKETING or not known:
         return False
     address = str(consent.address)
+    name = f"consent:{consent.channel}:{hashlib.sha256(address.encode()).hexdigest()[:16]}:{to_text(consent.at)}"
+    request = {"do": CONSENT, "granted": _TOLD[consent.state], "at": to_text(consent.at)}
     return effects.put(
-        tx,
-        Effect(
-            shop_id=shop_id,
-            id=f"consent:{consent.channel}:{hashlib.sha256(address.encode()).hexdigest()[:16]}:{to_text(consent.at)}",
-            run_id="",
-            flow_id="",
-            version="",
-            step_id="",
-            kind=CONSENT,
-            purpose=Purpose.TRANSACTIONAL,
-            request={"do": CONSENT, "granted": _TOLD[consent.state], "at": to_text(consent.at)},
-            status=EffectStatus.PENDING,
-            due_at=now,
-            created_at=now,
-            channel=str(consent.channel),
-            recipient=address,
-        ),
+        tx, by_itself(shop_id, name, CONSENT, request, now, channel=str(consent.channel), recipient=address)
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.clock import from_text, to_text
 from connector.credentials import forget_secrets
 from connector.log import get_log
-from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, ShopStatus
+from connector.model import Effect, Event, EventKind, ShopStatus, by_itself
 from connector.store import effects, merging, scopes, shops
 from connector.store.db import Tx
 from flows import forgetting, refusing
@@ -48,18 +48,5 @@ def _before_installation(tx: Tx, shop_id: str, event: Event) -> bool:
 
 def fetch_effect(shop_id: str, order_id: str, cause: str, now: datetime) -> Effect:
     """An effect that looks an order up again on the platform, once per cause."""
-    return Effect(
-        shop_id=shop_id,
-        id=f"fetch:{order_id}:{cause}",
-        run_id="",
-        flow_id="",
-        version="",
-        step_id="",
-        kind=FETCH,
-        purpose=Purpose.TRANSACTIONAL,
-        request={"resource": "order", "id": order_id},
-        status=EffectStatus.PENDING,
-        due_at=now,
-        created_at=now,
-        order_id=order_id,
-    )
+    request = {"resource": "order", "id": order_id}
+    return by_itself(shop_id, f"fetch:{order_id}:{cause}", FETCH, request, now, order_id=order_id)

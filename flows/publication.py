@@ -23,7 +23,7 @@ from connector.contracts import (
     RevisesReviews,
 )
 from connector.errors import Refused
-from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, Ref
+from connector.model import Effect, Event, EventKind, Ref, by_itself
 from connector.store import effects, review_photos, reviews
 from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow, ReviewState
@@ -83,23 +83,7 @@ def _put(
     tx: Tx, shop_id: str, name: str, review_id: str, product_id: str, platform_id: str, due_at: datetime, now: datetime
 ) -> bool:
     request = {"do": REVIEW, "review_id": review_id, "product_id": product_id, "platform_id": platform_id}
-    return effects.put(
-        tx,
-        Effect(
-            shop_id=shop_id,
-            id=f"review:{name}",
-            run_id="",
-            flow_id="",
-            version="",
-            step_id="",
-            kind=REVIEW,
-            purpose=Purpose.TRANSACTIONAL,
-            request=request,
-            status=EffectStatus.PENDING,
-            due_at=due_at,
-            created_at=now,
-        ),
-    )
+    return effects.put(tx, by_itself(shop_id, f"review:{name}", REVIEW, request, now, due_at=due_at))
 
 
 def wanted(tx: Tx, effect: Effect, settings: ShopSettings, base_url: str, now: datetime) -> Wanted:

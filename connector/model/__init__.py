@@ -32,7 +32,7 @@ from connector.model.order import (
 )
 from connector.model.party import GUEST_PREFIX, Address, Consent, Customer, Shop, email_key, guest_id
 from connector.model.purchase import Buyer, Purchase, buyer_of, purchase_of
-from connector.model.run import Effect, EffectStatus, Run, RunStatus
+from connector.model.run import Effect, EffectStatus, Run, RunStatus, by_itself
 
 __all__ = [
     "GUEST_PREFIX",
@@ -80,4 +80,5 @@ __all__ = [
     "email_key",
     "guest_id",
     "purchase_of",
+    "by_itself",
 ]

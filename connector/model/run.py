@@ -121,3 +121,25 @@ class Effect:
     provider_id: str = ""
     reason: str = ""
     result: Mapping[str, str] = field(default_factory=dict)
+
+
+def by_itself(
+    shop_id: str, effect_id: str, kind: str, request: Mapping[str, Any], now: datetime, **more: Any
+) -> Effect:
+    """An effect that no run asked for: the shop is told of a decision, a code is taken back, an order looked up again.
+    Due at once unless `due_at` says otherwise; `more` are fields of `Effect`."""
+    whole: dict[str, Any] = {"due_at": now, **more}
+    return Effect(
+        shop_id=shop_id,
+        id=effect_id,
+        run_id="",
+        flow_id="",
+        version="",
+        step_id="",
+        kind=kind,
+        purpose=Purpose.TRANSACTIONAL,
+        request=request,
+        status=EffectStatus.PENDING,
+        created_at=now,
+        **whole,
+    )

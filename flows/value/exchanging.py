@@ -17,7 +17,7 @@ from connector.config.rewards import Reward
 from connector.contracts import DOUBTFUL, Access, CreatesDiscounts, DiscountRequest, PlatformAdapter
 from connector.contracts.step import EffectFailed, EffectSkipped, Signal
 from connector.errors import Refused
-from connector.model import Effect, EffectStatus, Event, EventKind, Purpose, Shop
+from connector.model import Effect, Event, EventKind, Shop, by_itself
 from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, effects, vouchers
 from connector.store.accounts import Holder
@@ -77,24 +77,7 @@ def claim(
         customer_id=holder.customer_id,
     )
     request = {"do": EXCHANGE, "spent": spent, "account": holder.account, "discount": codec.builtins(wanted)}
-    return effects.put(
-        tx,
-        Effect(
-            shop_id=shop.id,
-            id=f"{EXCHANGE}:{token}",
-            run_id="",
-            flow_id="",
-            version="",
-            step_id="",
-            kind=EXCHANGE,
-            purpose=Purpose.TRANSACTIONAL,
-            request=request,
-            status=EffectStatus.PENDING,
-            due_at=now,
-            created_at=now,
-            recipient=address,
-        ),
-    )
+    return effects.put(tx, by_itself(shop.id, f"{EXCHANGE}:{token}", EXCHANGE, request, now, recipient=address))
 
 
 def write_exchange(tx: Tx, adapter: PlatformAdapter, effect: Effect) -> DiscountRequest:

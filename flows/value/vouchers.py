@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from connector.clock import from_text, to_text
 from connector.contracts import Access, PlatformAdapter, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
-from connector.model import Effect, EffectStatus, Money, Order, Purpose, Run, email_key
+from connector.model import Effect, Money, Order, Run, by_itself, email_key
 from connector.model.value import REWARD, Fact, FactKind
 from connector.store import accounts, books, effects, vouchers
 from connector.store.accounts import Holder
@@ -141,23 +141,8 @@ def void(tx: Tx, shop_id: str, voucher: Voucher, reason: str, now: datetime) -> 
         "worth": voucher.worth,
     }
     holder = accounts.holder_of(tx, shop_id, voucher.account)
-    return effects.put(
-        tx,
-        Effect(
-            shop_id=shop_id,
-            id=f"void:{voucher.key}",
-            run_id="",
-            flow_id="",
-            version="",
-            step_id="",
-            kind=VOID,
-            purpose=Purpose.TRANSACTIONAL,
-            request={**request, "customer_id": (holder.customer_id or "") if holder else ""},
-            status=EffectStatus.PENDING,
-            due_at=now,
-            created_at=now,
-        ),
-    )
+    request["customer_id"] = (holder.customer_id or "") if holder else ""
+    return effects.put(tx, by_itself(shop_id, f"void:{voucher.key}", VOID, request, now))
 
 
 def void_all(tx: Tx, shop_id: str, cause: str, reason: str, now: datetime) -> int:

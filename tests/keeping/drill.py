@@ -183,7 +183,7 @@ def lead(
         drill.status = json.loads(_kiitos(folder, "restore", "status", "--json"))
         drill.sent_while_held = len(sink.messages) - count
         _kiitos(folder, "restore", "release")
-        _wait("the outbox to be empty", lambda: _settled(folder), product)
+        _wait("the outbox to be empty", lambda: _settled(folder), product, lambda: _unsettled(folder))
         drill.finished = monotonic() - began
         drill.known_again = _knows(folder, drill.forgotten)
         product.stop()
@@ -319,9 +319,13 @@ def _rows(folder: Path, query: str, name: str = "kiitos.db") -> list[tuple[Any, 
 
 
 def _settled(folder: Path) -> bool:
-    left = _rows(folder, "SELECT COUNT(*) FROM effects WHERE status IN ('pending', 'sending')")
-    runs = _rows(folder, "SELECT COUNT(*) FROM runs WHERE status IN ('ready', 'acting')")
-    return left == [(0,)] and runs == [(0,)]
+    return not _unsettled(folder)
+
+
+def _unsettled(folder: Path) -> list[tuple[Any, ...]]:
+    effects = "SELECT id, status, attempts, due_at, reason FROM effects WHERE status IN ('pending', 'sending')"
+    runs = "SELECT id, status, step_id, due_at, reason FROM runs WHERE status IN ('ready', 'acting')"
+    return _rows(folder, effects) + _rows(folder, runs)
 
 
 def _knows(folder: Path, email: str) -> bool:
@@ -329,11 +333,11 @@ def _knows(folder: Path, email: str) -> bool:
     return found != [(0,)]
 
 
-def _wait(what: str, done: Callable[[], bool], product: Product) -> None:
+def _wait(what: str, done: Callable[[], bool], product: Product, left: Callable[[], object] = str) -> None:
     end = monotonic() + PATIENCE
     while not done():
         if monotonic() > end:
-            raise RuntimeError(f"waited {PATIENCE:.0f} s for {what}\n{product.log()}")
+            raise RuntimeError(f"waited {PATIENCE:.0f} s for {what}: {left()}\n{product.log()}")
         threading.Event().wait(0.1)
 
 
