@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from connector.app import Kiitos
 from connector.bringing import Bringing
@@ -12,8 +11,6 @@ from connector.contracts import (
     DOUBTFUL,
     Accepted,
     Channel,
-    FetchesOrders,
-    ListsChanges,
     Message,
     Outcome,
     Unknown,
@@ -22,11 +19,11 @@ from connector.errors import AuthExpired, ConfigError, KiitosError, Refused, Sto
 from connector.intake import again_if_moved, fitting
 from connector.ledger import Ledger
 from connector.log import get_log
+from connector.looking import ASK_AGAIN, LOOK_BUDGET, RECONNECT, Looking
 from connector.looking_up import Asking
-from connector.model import Effect, Event, Run
+from connector.model import Effect, Run
 from connector.performing import Performed, call, perform
 from connector.pushing import addressed, forget_gone
-from connector.reconciliation import Reconciler
 from connector.recovery import attempt_of, outcome_of, prepare_one, repeatable_for, settle_left_behind
 from connector.restored import sift
 from connector.standing import HELD, disconnect, reconnect
@@ -46,13 +43,6 @@ IN_DOUBT = 1.0
 """Seconds a batch may take before the next is smaller: a power cut, of which no ledger tells, leaves it in doubt."""
 LOOK_AFTER = 60.0
 """Seconds between two looks at the ledgers of dead workers."""
-LOOK_BUDGET = 5.0
-"""Seconds a tick may spend asking platforms before it goes back to what needs no asking."""
-FRESH_FOR = 60.0
-"""Seconds for which a look at an order counts: a reward and the mail about it need one look, not two."""
-ASK_AGAIN = timedelta(minutes=5)
-RECONNECT = timedelta(hours=1)
-"""How often a shop whose credentials failed is tried again."""
 
 
 class Carrier:
@@ -64,14 +54,12 @@ class Carrier:
         self._bringing = Bringing(kiitos)
         self.tallies = Tallies()
         self._traces = SendTraces()
-        self._reconciler = Reconciler(kiitos)
+        self._looking = Looking(kiitos)
         self._asking = Asking(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
         self._turn = turns.Turn()
         self._tick_began = 0.0
-        self._seen: dict[tuple[str, str], float] = {}
-        self._silent: set[str] = set()
         self._store = kiitos.store
         self._clock = kiitos.clock
 
@@ -86,7 +74,7 @@ class Carrier:
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
-        self._begin_looking()
+        self._tick_began = self._looking.begin()
         admitted = self._bringing.bring(waiting, self._admit(waiting, now), now)
         try:
             prepared = self._prepare(admitted, now)
@@ -107,17 +95,11 @@ class Carrier:
         most = fitting(self._kiitos, SEND)
         self._size = max(self._size // 2, SEND_LEAST) if took > IN_DOUBT else min(self._size * 2, most)
 
-    def _begin_looking(self) -> None:
-        self._tick_began = self._clock.monotonic()
-        self._silent.clear()
-        oldest = self._tick_began - FRESH_FOR
-        self._seen = {key: at for key, at in self._seen.items() if at > oldest}
-
     def _admit(self, waiting: Sequence[Effect], now: datetime) -> frozenset[tuple[str, str]]:
         """Which effects may be prepared now. What needs no look at the platform goes first and never waits for it."""
         known = [effect for effect in waiting if self._known(effect, now)]
-        urgent = [effect for effect in known if not self._needs_look(effect)]
-        chosen = urgent or [effect for effect in known if self._looked(effect, known, now)]
+        urgent = [effect for effect in known if not self._looking.needed(effect)]
+        chosen = urgent or [effect for effect in known if self._looking.done(effect, known, now)]
         settled = self._asking.ask([effect for effect in chosen if effect.tainted], now, self._tick_began + LOOK_BUDGET)
         return frozenset((effect.shop_id, effect.id) for effect in chosen) - settled
 
@@ -125,7 +107,7 @@ class Carrier:
         """A shop missing from the configuration keeps what is its own until it is back."""
         if self._kiitos.catalog.knows(effect.shop_id):
             return True
-        self._defer([effect], now + ASK_AGAIN, "shop_not_configured")
+        self._looking.defer([effect], now + ASK_AGAIN, "shop_not_configured")
         return False
 
     def _prepare(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:
@@ -292,6 +274,8 @@ class Carrier:
             log.exception("platform_effect_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
             failure = Transient("an error of ours or the adapter's; see the log", maybe_done=True)
         self.tallies.performed(effect, CALL if effect.kind == CALL else settings.shop.platform, failure)
+        if failure is None or not _may_be_done(failure):
+            self._ledger.performed(item.key, done=failure is None)
         again_if_moved(lambda: self._store_performed(item, done, failure))
 
     def _store_performed(self, item: Prepared, done: Performed, failure: KiitosError | None) -> None:
@@ -308,92 +292,18 @@ class Carrier:
                 disconnect(tx, effect.shop_id, failure, now)
                 reason = f"{HELD}: {failure.message}"
                 effects.retry(tx, effect.shop_id, effect.id, now, now + RECONNECT, reason)
-            elif isinstance(failure, Transient) and failure.maybe_done:
+            elif isinstance(failure, Transient) and _may_be_done(failure):
                 outbox.unknown(tx, effect, now, failure.message, 0.0)
             elif isinstance(failure, Transient):
                 outbox.again(tx, effect, now, failure.message, failure.retry_after)
-            elif isinstance(failure, Refused) and failure.provider_code == DOUBTFUL:
+            elif isinstance(failure, Refused) and _may_be_done(failure):
                 outbox.doubtful(tx, effect, now, failure)
             else:
                 outbox.error(tx, effect, now, failure)
 
-    def _needs_look(self, effect: Effect) -> bool:
-        """Marketing-class effects come days after the webhook that led to them, and what costs money cannot be taken
-        back: the order is looked at again first. About a cart the platform is asked for new orders."""
-        if effect.order_id is None:
-            return self._is_about_cart(effect) and self._may_ask(effect.shop_id, ListsChanges)
-        if not effect.run_id:
-            return False
-        step = self._kiitos.registry.steps.get(str(effect.request.get("do", "")))
-        if not effect.purpose.needs_consent and not (step is not None and step.costly):
-            return False
-        return self._may_ask(effect.shop_id, FetchesOrders)
 
-    def _may_ask(self, shop_id: str, capability: type[ABC]) -> bool:
-        settings = self._kiitos.catalog.settings(shop_id)
-        adapter = self._kiitos.registry.platform(settings.shop.platform)
-        asks = settings.fetch_before_send and isinstance(adapter, capability)
-        return asks and self._kiitos.credentials.open_api(settings)
-
-    def _is_about_cart(self, effect: Effect) -> bool:
-        flows = self._kiitos.catalog.flows(effect.shop_id)
-        return any(flow.id == effect.flow_id and flow.subject == "checkout" for flow in flows)
-
-    def _looked(self, effect: Effect, waiting: Sequence[Effect], now: datetime) -> bool:
-        """Whether the effect's order was looked at just now; asks the platform while the tick has time for it."""
-        key = (effect.shop_id, effect.order_id or "")
-        began = self._clock.monotonic()
-        if began - self._seen.get(key, -FRESH_FOR) < FRESH_FOR:
-            return True
-        if effect.shop_id in self._silent or began - self._tick_began > LOOK_BUDGET:
-            return False
-        try:
-            if effect.order_id is None:
-                # What a cart became is an order of which nobody may have told us yet.
-                self._reconciler.run_now(effect.shop_id, "poll")
-            else:
-                self._fetch(effect.shop_id, effect.order_id, now)
-        except (Transient, AuthExpired) as error:
-            # The whole shop waits, not order after order: each would cost another time-out.
-            self._silent.add(effect.shop_id)
-            self._put_off(error, [other for other in waiting if other.shop_id == effect.shop_id], now)
-            return False
-        except StoreUnavailable:
-            raise
-        except KiitosError as error:
-            # The platform answers but will not show the order (too old for our scope): what we know must do.
-            log.warning("order_not_fetched", shop_id=effect.shop_id, effect_id=effect.id, code=error.code)
-        except Exception as error:
-            log.exception("look_failed", error, shop_id=effect.shop_id, effect_id=effect.id)
-            self._defer([effect], now + ASK_AGAIN, "look_failed")
-            return False
-        self._seen[key] = self._clock.monotonic()
-        return True
-
-    def _fetch(self, shop_id: str, order_id: str, now: datetime) -> None:
-        settings = self._kiitos.catalog.settings(shop_id)
-        adapter = self._kiitos.registry.platform(settings.shop.platform)
-        assert isinstance(adapter, FetchesOrders)
-        events = adapter.fetch_order(self._kiitos.access(settings), order_id)
-        again_if_moved(lambda: self._apply(shop_id, events, now))
-
-    def _put_off(self, error: Transient | AuthExpired, theirs: Sequence[Effect], now: datetime) -> None:
-        """A platform that cannot be asked: marketing-class effects of its shop wait; order messages do not."""
-        looking = [effect for effect in theirs if self._needs_look(effect)]
-        if isinstance(error, AuthExpired):
-            with self._store.work.transaction() as tx:
-                disconnect(tx, theirs[0].shop_id, error, now)
-            self._defer(looking, now + RECONNECT, HELD)
-        else:
-            wait = timedelta(seconds=error.retry_after) if error.retry_after else ASK_AGAIN
-            self._defer(looking, now + wait, "platform_unreachable")
-
-    def _defer(self, waiting: Sequence[Effect], until: datetime, reason: str) -> None:
-        with self._store.work.transaction() as tx:
-            for effect in waiting:
-                effects.defer(tx, effect.shop_id, effect.id, until, reason)
-
-    def _apply(self, shop_id: str, events: Sequence[Event], now: datetime) -> None:
-        with self._store.work.transaction() as tx:
-            reconnect(tx, shop_id, now)
-            self._kiitos.runner.ingest(tx, shop_id, events, now)
+def _may_be_done(failure: KiitosError) -> bool:
+    """Whether the platform may have done it all the same."""
+    if isinstance(failure, Transient):
+        return failure.maybe_done
+    return isinstance(failure, Refused) and failure.provider_code == DOUBTFUL

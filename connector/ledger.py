@@ -218,6 +218,12 @@ class Ledger:
         if self._sent is not None:
             self._sent.refused(key)
 
+    def performed(self, key: str, *, done: bool) -> None:
+        """The platform's or endpoint's answer was read. For the send ledger alone: what was answered is recorded with
+        the effect, and of a dead worker's nobody has it, so there the effect stays unknown."""
+        if self._sent is not None:
+            (self._sent.accepted if done else self._sent.refused)(key)
+
     def clear(self) -> None:
         """Forget the batch: all its outcomes are committed."""
         if self._sent is not None:

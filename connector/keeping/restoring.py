@@ -157,6 +157,7 @@ def take_in(store: Store, vault: Vault, clock: Clock, manifest: Manifest, folder
         salt = vault.decrypt(sealed, sealing.SALT_PLACE).encode() if sealed else b""
         standstill.begin(tx, Standstill.RESTORED, now, cut=manifest.at, backup=manifest.name)
         clockwatch.confirm(tx, now)
+        restored.end_leases(tx, now)
         found = list(left.values())
         for start in range(0, len(found), _BATCH):
             restored.put(tx, found[start : start + _BATCH])

@@ -57,6 +57,11 @@ def counts(tx: Tx) -> dict[str, tuple[int, int]]:
     return {row["fate"]: (row["total"], row["met"]) for row in tx.all("sent_before_counts")}
 
 
+def end_leases(tx: Tx, now: datetime) -> int:
+    """Whoever held them is not there any more; how many. What they were about to send is decided at once."""
+    return tx.run("restored_leases_end", now=to_text(now))
+
+
 def prune(tx: Tx, before: datetime) -> int:
     return tx.run("sent_before_prune", before=to_text(before))
 

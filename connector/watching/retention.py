@@ -12,7 +12,7 @@ from connector.app import Kiitos
 from connector.clock import from_text, to_text
 from connector.config.referrals import LONGEST_WINDOW
 from connector.log import get_log
-from connector.store import keeping, meta, shops
+from connector.store import keeping, meta, restored, shops
 
 EVERY = timedelta(hours=20)
 """Between the beginnings of two passes: a worker that is restarted each night still keeps to a day."""
@@ -66,7 +66,9 @@ class Retention:
             while place is not None:
                 place = keeping.webhooks(self._store, now - keep.webhooks, place)
                 yield
-        with self._store.work.read() as tx:
+        with self._store.work.transaction() as tx:
+            # As long as the send ledger itself: what left before a restore was due before it, so its turn has come.
+            restored.prune(tx, now - self._kiitos.config.backup.ledger_keep)
             names = [shop.id for shop in shops.all(tx)]
         for shop_id in names:
             yield from self._of_shop(shop_id, now)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from connector.ledger import Ledger
 from connector.model import Channel, EffectStatus, Purpose, email_key
+from connector.send_ledger import SendLedger, read_ledgers
 from connector.store import consents
 from connector.testing.demo.mailbox import read_mail
 from connector.testing.demo.scenario import JAM, MONDAY, MUG, unsubscribe
 from connector.testing.fakes.people import AINO
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY, WOO, World
+from connector.worker import Worker
 from flows.consenting import CONSENT
 from tests.journeys.conftest import Worlds
 
 ADDRESS = email_key(AINO.email) or ""
+WRITE_LOST = (Trouble(), Trouble(), Trouble(drop=True))
+"""The token and the look at the customer come through; what is written then has no answer."""
 
 
 @pytest.fixture
@@ -146,11 +152,36 @@ def test_a_shop_that_is_down_hears_of_it_later(world: World) -> None:
 
 def test_an_answer_that_was_lost_is_looked_for(world: World) -> None:
     asked(world, SHOPIFY)
-    world.shopify.trouble(Trouble(), Trouble(drop=True))
+    world.shopify.trouble(*WRITE_LOST)
     unsubscribe(world, AINO)
     world.wait(hours=2)
+    assert [row["attempts"] for row in told(world, SHOPIFY)] == [2], "its answer was not lost"
     updates = [call for call in world.shopify.calls if call.operation == "EmailConsentUpdate"]
     assert (known_in(world, SHOPIFY), len(updates)) == ("unsubscribed", 1)
+
+
+@pytest.mark.parametrize(
+    ("troubles", "fates"),
+    [
+        ((), ["sent"]),
+        ([Trouble(), *[Trouble(status=503)] * 30], []),
+        ([*WRITE_LOST, *[Trouble(status=503)] * 30], ["doubt"]),
+    ],
+    ids=["done", "certainly not done", "nobody knows"],
+)
+def test_the_send_ledger_tells_what_the_shop_was_asked_for(
+    world: World, tmp_path: Path, troubles: Sequence[Trouble], fates: list[str]
+) -> None:
+    """A batch that is being recorded when its database is lost: what the shop had answered is no doubt."""
+    asked(world, SHOPIFY)
+    sent = SendLedger(tmp_path, "w", world.kiitos.clock, boot="b")
+    world.worker = Worker(world.kiitos, Ledger(sent=sent), world.worker.reconciler)
+    world.shopify.trouble(*troubles)
+    unsubscribe(world, AINO)
+    world.worker.drain()
+    assert [one.fate.value for one in read_ledgers([tmp_path], MONDAY, "b")] == fates
+    assert "w0\n" in next(tmp_path.glob("*.sent")).read_text("ascii"), "nothing was asked: this shows nothing"
+    sent.close()
 
 
 def test_a_guest_of_a_woocommerce_shop_has_no_account_to_write_to(world: World) -> None:

@@ -323,8 +323,11 @@ def _settled(folder: Path) -> bool:
 
 
 def _unsettled(folder: Path) -> list[tuple[Any, ...]]:
-    effects = "SELECT id, status, attempts, due_at, reason FROM effects WHERE status IN ('pending', 'sending')"
-    runs = "SELECT id, status, step_id, due_at, reason FROM runs WHERE status IN ('ready', 'acting')"
+    effects = (
+        "SELECT effect_id, status, attempts, due_at, lease_until, reason FROM effects"
+        " WHERE status IN ('pending', 'sending')"
+    )
+    runs = "SELECT run_id, status, step, wake_at, awaiting, reason FROM runs WHERE status IN ('ready', 'acting')"
     return _rows(folder, effects) + _rows(folder, runs)
 
 

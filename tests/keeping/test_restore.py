@@ -32,7 +32,9 @@ from connector.standstill import Standstill
 from connector.store import Store, effects, entities, inbox, meta, privacy, restored, runs
 from connector.store.db import Sqlite
 from connector.store.restored import Before, Known
+from connector.watching.retention import Retention
 from connector.worker import Worker
+from flows.outbox import LEASE
 from tests.keeping.conftest import fill
 from tests.store.examples import NOW, delivery, order_event
 from tests.store.examples import effect as an_effect
@@ -189,6 +191,34 @@ def test_who_was_forgotten_after_the_backup_is_forgotten_again(app: Path) -> Non
     with kiitos.store.work.read() as tx:
         assert entities.order(tx, SHOP, "501") is None
         assert entities.order(tx, SHOP, "502") is not None
+    kiitos.close()
+
+
+def test_what_the_lost_workers_were_about_to_send_is_decided_at_once(app: Path) -> None:
+    """Their leases would last for minutes yet, and nobody is there who holds them."""
+    kiitos = load(app)
+    now = kiitos.clock.now()
+    begun = put_effect(kiitos, a_run("r7", shop_id=SHOP), status=EffectStatus.SENDING, lease_until=now + LEASE)
+    kiitos.close()
+    kiitos_run(app, "backup")
+    kiitos_run(app, "restore", "from", "latest")
+    kiitos = load(app)
+    with kiitos.store.work.read() as tx:
+        assert [one.id for one in effects.expired(tx, kiitos.clock.now(), 9)] == [begun.id]
+        assert effects.expired(tx, now, 9) == [], "the lease had ended before: this shows nothing"
+    kiitos.close()
+
+
+def test_what_left_before_is_kept_as_long_as_the_ledger(app: Path) -> None:
+    kiitos = load(app)
+    now, keep = kiitos.clock.now(), kiitos.config.backup.ledger_keep
+    with kiitos.store.work.transaction() as tx:
+        old = Before(SHOP, "old", Known.SENT, now - keep - timedelta(days=1))
+        restored.put(tx, [old, Before(SHOP, "new", Known.SENT, now - keep + timedelta(days=1))])
+    while Retention(kiitos).work():
+        pass
+    with kiitos.store.work.read() as tx:
+        assert sorted(restored.of(tx, SHOP, ["old", "new"])) == ["new"]
     kiitos.close()
 
 

@@ -84,6 +84,7 @@ OF_ALL = {
     "invite_sweep": "what has expired, of no shop",
     "attempt_sweep": "what has expired, of no shop",
     "privacy_export_expire": "what has expired, of every shop",
+    "restored_leases_end": "once, in a copy that no worker has seen yet",
     "sent_before_prune": "what has been kept long enough, of every shop",
     "sent_before_any": "whether this database was ever restored",
     "sent_before_counts": "the operator's count",

@@ -5,6 +5,10 @@ VALUES (:shop_id, :sent_key, :fate, :at, NULL)
 ON CONFLICT (shop_id, sent_key) DO UPDATE SET
   fate = CASE WHEN sent_before.fate = 'sent' THEN 'sent' ELSE excluded.fate END
 
+-- restored_leases_end --
+-- Leases that the workers of the lost database held.
+UPDATE effects SET lease_until = :now WHERE status = 'sending' AND lease_until > :now
+
 -- sent_before_any --
 -- Whether this database was ever restored with a ledger that had something to tell.
 SELECT 1 AS found FROM sent_before LIMIT 1
