@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.schema_once import copied_schemas
+
 asked: list[str] = []
 _real = socket.getaddrinfo
 
@@ -44,6 +46,12 @@ def _no_names() -> Iterator[None]:
     socket.getaddrinfo = _guarded
     yield
     socket.getaddrinfo = _real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schema_once() -> Iterator[None]:
+    with copied_schemas():
+        yield
 
 
 @pytest.fixture(autouse=True)

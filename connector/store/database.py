@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from connector.errors import StoreCollision, StoreDamaged, StoreUnavailable
-from connector.store.sql import Query, load_queries, statements
+from connector.store.sql import Query, load_queries, load_reads, statements
 
 Row: TypeAlias = dict[str, Any]
 Args: TypeAlias = Mapping[str, Any] | tuple[Any, ...]
@@ -181,7 +181,7 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self.queries = load_queries(self.dialect)
-        self._selects = {name: query.unlocked() for name, query in self.queries.items() if query.reads}
+        self._selects = load_reads(self.dialect)
         self._local = threading.local()
         self._sessions: dict[threading.Thread, _Session] = {}
         self._guard = threading.Lock()

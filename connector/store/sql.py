@@ -100,6 +100,12 @@ def load_queries(dialect: str) -> Mapping[str, Query]:
     return found
 
 
+@lru_cache(maxsize=2)
+def load_reads(dialect: str) -> Mapping[str, Query]:
+    """Those that read, as a read-only transaction runs them."""
+    return {name: query.unlocked() for name, query in load_queries(dialect).items() if query.reads}
+
+
 def named_parts(text: str, dialect: str) -> Iterator[tuple[str, str]]:
     """The (name, statement) pairs of a query file that are meant for `dialect`."""
     parts = _HEAD.split(text)[1:]

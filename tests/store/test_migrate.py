@@ -14,6 +14,7 @@ from connector.store.db import Database, Sqlite
 from connector.store.migrate import migrate, verify
 from connector.store.postgres import Postgres
 from connector.store.sql import MIGRATIONS
+from connector.store.statistics import keep_statistics
 from tests.store.examples import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,29 @@ def test_each_migration_runs_once(database: Database, folder: Path) -> None:
     assert {"later_one", "later_two", "runs"} <= tables(database)
     assert migrate(database, "work", folder) == []
     database.close()
+
+
+@pytest.mark.parametrize("component", ["work", "inbox"])
+def test_what_tests_copy_is_what_migrations_make(component: str, tmp_path: Path) -> None:
+    """`tests.schema_once`; the plant is an index that only the copy has."""
+    made = Sqlite(tmp_path / "made.db")
+    assert migrate(made, component), "nothing was migrated"
+    keep_statistics(made)
+    copied = getattr(Store.open(f"sqlite:///{tmp_path / 'kiitos.db'}"), component)
+    assert schema_of(copied) == schema_of(made)
+    with copied.transaction() as tx:
+        tx.script("CREATE INDEX planted ON schema_ledger (applied_at)")
+    assert schema_of(copied) != schema_of(made)
+    made.close()
+    copied.close()
+
+
+def schema_of(database: Database) -> list[tuple[object, ...]]:
+    with database.read() as tx:
+        found = tx.fetch("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+        kept = tx.fetch("SELECT component, name FROM schema_ledger ORDER BY component, name")
+        figures = tx.fetch("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY tbl, idx")
+    return [tuple(row) for row in (*found, *kept, *figures)]
 
 
 def test_a_newer_database_is_refused(database: Database, folder: Path) -> None:
