@@ -12,17 +12,17 @@ Checked a layer at a time for names and shapes, as a whole when the shop is read
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from connector.config.layering import Layered
 from connector.config.rewards import Reward, percent_fault, read_reward
+from connector.config.shapes import Check, count, flag, money, one_of, read_money, span_fault
+from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.step import parse_span
-from connector.errors import near
 from connector.model import Money
 
 SPEND, PRODUCT, COLLECTION, FIRST = "spend", "product", "collection", "first_order"
@@ -35,8 +35,7 @@ DEEDS = ("orders", "reviews", "referrals", "spent")
 UNKNOWN_WINDOW = timedelta(days=30)
 """How long points are pending where the return window is not known; else the window and `AFTER_WINDOW` (brief)."""
 AFTER_WINDOW = timedelta(days=2)
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
-_MONEY = re.compile(r"(\d+(?:\.\d{1,3})?) ([A-Z]{3})")
+_money = money("1 EUR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,28 +120,9 @@ class Programme:
 
 # -- shapes, a layer at a time -------------------------------------------------------------------------------------
 
-Check = Callable[[Any], str]
-
-
-def _count(value: Any) -> str:
-    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000
-    return "" if fits else "should be a whole number up to 1000000"
-
-
-def _flag(value: Any) -> str:
-    return "" if isinstance(value, bool) else "should be true or false"
-
 
 def _text(value: Any) -> str:
     return "" if isinstance(value, str) and len(value) <= 80 else "should be a text of at most 80 letters"
-
-
-def _span(value: Any) -> str:
-    try:
-        parse_span(value if isinstance(value, str) else "")
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _texts(value: Any) -> str:
@@ -150,13 +130,8 @@ def _texts(value: Any) -> str:
     return "" if fits else 'should be a list of texts such as ["coffee"]'
 
 
-def _money(value: Any) -> str:
-    found = _MONEY.fullmatch(value) if isinstance(value, str) else None
-    return "" if found and Decimal(found[1]) > 0 else "should be an amount such as 1 EUR"
-
-
 def _level(value: Any) -> str:
-    return _count(value) and _money(value) and "should be a number of orders or points, or an amount such as 300 EUR"
+    return count(value) and _money(value) and "should be a number of orders or points, or an amount such as 300 EUR"
 
 
 def _day(value: Any) -> str:
@@ -172,89 +147,62 @@ def _date(value: Any) -> date | None:
         return None
 
 
-def _one_of(*words: str) -> Check:
-    return lambda value: "" if value in words else f"should be one of {', '.join(words)}{near(str(value), words)}"
-
-
 _RULE: dict[str, Check] = {
-    "kind": _one_of(*KINDS),
-    "points": _count,
+    "kind": one_of(*KINDS),
+    "points": count,
     "per": _money,
-    "most": _count,
-    "enabled": _flag,
+    "most": count,
+    "enabled": flag,
     "products": _texts,
     "tags": _texts,
     "types": _texts,
 }
-_TIER: dict[str, Check] = {"at": _level, "title": _text, "enabled": _flag}
+_TIER: dict[str, Check] = {"at": _level, "title": _text, "enabled": flag}
 _BADGE: dict[str, Check] = {
     "title": _text,
-    "enabled": _flag,
-    "orders": _count,
-    "reviews": _count,
-    "referrals": _count,
+    "enabled": flag,
+    "orders": count,
+    "reviews": count,
+    "referrals": count,
     "spent": _money,
 }
-_CHALLENGE: dict[str, Check] = {**_BADGE, "begins": _day, "ends": _day, "points": _count, "badge": _text}
+_CHALLENGE: dict[str, Check] = {**_BADGE, "begins": _day, "ends": _day, "points": count, "badge": _text}
 _REWARD: dict[str, Check] = {
     "title": _text,
-    "enabled": _flag,
-    "points": _count,
+    "enabled": flag,
+    "points": count,
     "amount": _money,
     "percent": percent_fault,
-    "free_delivery": _flag,
+    "free_delivery": flag,
     "products": _texts,
     "minimum": _money,
-    "valid": _span,
-    "back": _span,
+    "valid": span_fault,
+    "back": span_fault,
 }
 _NAMED = {"rules": _RULE, "tiers": _TIER, "badges": _BADGE, "challenges": _CHALLENGE, "rewards": _REWARD}
 _KEYS: dict[str, Check] = {
-    "enabled": _flag,
-    "return_window": _span,
-    "pending_from": _one_of(*PENDING_FROM),
-    "expires": _span,
-    "warning": _span,
-    "measure": _one_of(*MEASURES),
-    "period": _one_of(*PERIODS),
-    "span": _span,
-    "grace": _span,
+    "enabled": flag,
+    "return_window": span_fault,
+    "pending_from": one_of(*PENDING_FROM),
+    "expires": span_fault,
+    "warning": span_fault,
+    "measure": one_of(*MEASURES),
+    "period": one_of(*PERIODS),
+    "span": span_fault,
+    "grace": span_fault,
 }
 
 
 def loyalty_faults(where: str, value: Any) -> list[str]:
     """All faults of one layer's table, each as `where.key: what is wrong`."""
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for key, item in value.items():
-        if key in _NAMED:
-            faults += _named_faults(f"{where}.{key}", item, _NAMED[key])
-        else:
-            faults += _key_faults(f"{where}.{key}", key, item, {**_KEYS, **dict.fromkeys(_NAMED, _flag)})
-    return faults
+    keys = {**_KEYS, **dict.fromkeys(_NAMED, flag)}
 
+    def of_key(place: str, key: str, item: Any) -> list[str]:
+        if key not in _NAMED:
+            return key_faults(place, key, item, keys)
+        return named_faults(place, item, lambda entry, table: table_faults(entry, table, _NAMED[key]))
 
-def _named_faults(where: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for name, entry in value.items():
-        if not _NAME.fullmatch(name):
-            faults.append(f"{where}.{name}: names are lower-case letters, digits, - and _")
-        elif not isinstance(entry, Mapping):
-            faults.append(f"{where}.{name}: should be a table")
-        else:
-            for key, item in entry.items():
-                faults += _key_faults(f"{where}.{name}.{key}", key, item, keys)
-    return faults
-
-
-def _key_faults(where: str, key: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
-    if key not in keys:
-        return [f"{where}: unknown key{near(key, keys)}"]
-    fault = keys[key](value)
-    return [f"{where}: {fault}"] if fault else []
+    return entries(where, value, of_key)
 
 
 # -- the whole, of one shop ----------------------------------------------------------------------------------------
@@ -318,7 +266,7 @@ def _rule(name: str, table: Mapping[str, Any], currency: str, note: _Notes) -> R
         name=name,
         kind=table.get("kind", ""),
         points=table.get("points", 0),
-        per=_read_money(table["per"]) if "per" in table else None,
+        per=read_money(table.get("per")),
         products=tuple(table.get("products", ())),
         tags=tuple(table.get("tags", ())),
         types=tuple(table.get("types", ())),
@@ -344,8 +292,7 @@ def _tier(base: Programme, name: str, table: Mapping[str, Any], currency: str, n
         note.add(path, f'tiers are reached by spend: write at = "300 {currency}"')
     elif base.measure != "spend" and not isinstance(at, int):
         note.add(path, f"tiers are reached by {base.measure}: write a number")
-    level = _read_money(at).amount if isinstance(at, str) else Decimal(at or 0)
-    return Tier(name=name, title=table.get("title", name.replace("_", " ").title()), at=level)
+    return Tier(name=name, title=table.get("title", name.replace("_", " ").title()), at=_number(at or 0))
 
 
 def _goal(section: str, name: str, table: Mapping[str, Any], currency: str, note: _Notes) -> Goal:
@@ -370,12 +317,6 @@ def _goal(section: str, name: str, table: Mapping[str, Any], currency: str, note
 
 
 def _number(value: Any) -> Decimal:
-    try:
-        return _read_money(value).amount if isinstance(value, str) else Decimal(value)
-    except InvalidOperation:
-        return Decimal(0)
-
-
-def _read_money(text: str) -> Money:
-    found = _MONEY.fullmatch(text)
-    return Money.parse(found[1], found[2]) if found else Money.parse("0", "XXX")
+    """An amount's number, or the number; zero for what the checks refuse anyway."""
+    found = read_money(value) if isinstance(value, str) else None
+    return found.amount if found else Decimal(value if isinstance(value, int) else 0)

@@ -14,7 +14,7 @@ Checked a layer at a time for names and shapes, as a whole when the shop is read
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -22,8 +22,9 @@ from typing import Any
 
 from connector.config.layering import Layered
 from connector.config.loyalty import AFTER_WINDOW, UNKNOWN_WINDOW
+from connector.config.shapes import MONEY, Check, count, flag, money, one_of, read_money, span_fault
+from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.step import parse_span
-from connector.errors import near
 from connector.model import Money
 
 CODE, CREDIT, GIFT_CARD, POINTS = "code", "credit", "gift_card", "points"
@@ -48,8 +49,7 @@ RULES: Mapping[str, str] = {
 """What is done about each sign of fraud unless the shop says otherwise (promises B1 row 29)."""
 LONGEST_WINDOW = timedelta(days=90)
 """How long a visit is remembered at most; its hashed network address and device are forgotten after 30 days."""
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
-_MONEY = re.compile(r"(\d+(?:\.\d{1,3})?) ([A-Z]{3})")
+_money = money("30 EUR")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -67,7 +67,7 @@ class Reward:
     @property
     def money(self) -> Money | None:
         """What it costs where that is an amount: what the caps on value count."""
-        found = _MONEY.fullmatch(self.worth)
+        found = MONEY.fullmatch(self.worth)
         return Money.parse(found[1], found[2]) if found else None
 
 
@@ -135,34 +135,10 @@ class ReferralTerms:
 
 # -- shapes, a layer at a time -------------------------------------------------------------------------------------
 
-Check = Callable[[Any], str]
-
-
-def _flag(value: Any) -> str:
-    return "" if isinstance(value, bool) else "should be true or false"
-
-
-def _count(value: Any) -> str:
-    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000
-    return "" if fits else "should be a whole number up to 1000000"
-
-
-def _span(value: Any) -> str:
-    try:
-        parse_span(value if isinstance(value, str) else "")
-    except ValueError as error:
-        return str(error)
-    return ""
-
 
 def _window(value: Any) -> str:
-    fault = _span(value)
+    fault = span_fault(value)
     return fault or ("" if parse_span(value) <= LONGEST_WINDOW else "should be 90d at most: no visit is kept longer")
-
-
-def _money(value: Any) -> str:
-    found = _MONEY.fullmatch(value) if isinstance(value, str) else None
-    return "" if found and Decimal(found[1]) > 0 else "should be an amount such as 30 EUR"
 
 
 def _worth(value: Any) -> str:
@@ -174,85 +150,55 @@ def _is_percent(value: Any) -> bool:
     return bool(found and 0 < Decimal(found[1]) <= 100)
 
 
-def _one_of(*words: str) -> Check:
-    return lambda value: "" if value in words else f"should be one of {', '.join(words)}{near(str(value), words)}"
-
-
 def _domains(value: Any) -> str:
     fits = isinstance(value, list) and all(isinstance(item, str) and _DOMAIN.fullmatch(item) for item in value)
     return "" if fits else 'should be a list of mail domains such as ["mailinator.com"]'
 
 
-_REWARD: dict[str, Check] = {"kind": _one_of(*KINDS), "worth": _worth, "points": _count, "valid": _span}
-_TIER: dict[str, Check] = {**_REWARD, "at": _count, "enabled": _flag}
+_REWARD: dict[str, Check] = {"kind": one_of(*KINDS), "worth": _worth, "points": count, "valid": span_fault}
+_TIER: dict[str, Check] = {**_REWARD, "at": count, "enabled": flag}
 _CAPS: dict[str, Check] = {
-    "rewards": _count,
+    "rewards": count,
     "value": _money,
-    "shop_rewards": _count,
+    "shop_rewards": count,
     "shop_value": _money,
-    "over": _one_of("hold", "refuse"),
+    "over": one_of("hold", "refuse"),
 }
 _TABLES: dict[str, Mapping[str, Check]] = {
     "reward": _REWARD,
-    "friend_reward": {**_REWARD, "enabled": _flag},
+    "friend_reward": {**_REWARD, "enabled": flag},
     "caps": _CAPS,
-    "rules": dict.fromkeys(RULES, _one_of(BLOCK, HOLD, OFF)),
+    "rules": dict.fromkeys(RULES, one_of(BLOCK, HOLD, OFF)),
 }
 _KEYS: dict[str, Check] = {
-    "enabled": _flag,
+    "enabled": flag,
     "friend": _worth,
-    "friend_valid": _span,
+    "friend_valid": span_fault,
     "minimum": _money,
-    "first_order": _flag,
+    "first_order": flag,
     "window": _window,
-    "return_window": _span,
-    "velocity": _count,
-    "velocity_span": _span,
-    "same_place": _count,
+    "return_window": span_fault,
+    "velocity": count,
+    "velocity_span": span_fault,
+    "same_place": count,
     "disposable": _domains,
-    "leaderboard": _flag,
-    "ask": _flag,
+    "leaderboard": flag,
+    "ask": flag,
 }
 
 
 def referral_faults(where: str, value: Any) -> list[str]:
     """All faults of one layer's table, each as `where.key: what is wrong`."""
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for key, item in value.items():
+    keys = {**_KEYS, **dict.fromkeys((*_TABLES, "tiers"), flag)}
+
+    def of_key(place: str, key: str, item: Any) -> list[str]:
         if key == "tiers":
-            faults += _tier_faults(f"{where}.tiers", item)
-        elif key in _TABLES:
-            faults += _table_faults(f"{where}.{key}", item, _TABLES[key])
-        else:
-            faults += _key_faults(f"{where}.{key}", key, item, {**_KEYS, **dict.fromkeys((*_TABLES, "tiers"), _flag)})
-    return faults
+            return named_faults(place, item, lambda entry, table: table_faults(entry, table, _TIER))
+        if key in _TABLES:
+            return table_faults(place, item, _TABLES[key])
+        return key_faults(place, key, item, keys)
 
-
-def _tier_faults(where: str, value: Any) -> list[str]:
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults = []
-    for name, entry in value.items():
-        if not _NAME.fullmatch(name):
-            faults.append(f"{where}.{name}: names are lower-case letters, digits, - and _")
-        else:
-            faults += _table_faults(f"{where}.{name}", entry, _TIER)
-    return faults
-
-
-def _table_faults(where: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    return [fault for key, item in value.items() for fault in _key_faults(f"{where}.{key}", key, item, keys)]
-
-
-def _key_faults(where: str, key: str, value: Any, keys: Mapping[str, Check]) -> list[str]:
-    if key not in keys:
-        return [f"{where}: unknown key{near(key, keys)}"]
-    fault = keys[key](value)
-    return [f"{where}: {fault}"] if fault else []
+    return entries(where, value, of_key)
 
 
 # -- the whole, of one shop ----------------------------------------------------------------------------------------
@@ -272,7 +218,7 @@ def read_referrals(layered: Layered, where: str, currency: str, faults: list[str
         enabled=table.get("enabled", True),
         friend=table.get("friend", shipped.friend),
         friend_valid=_read_span(table.get("friend_valid")),
-        minimum=_read_money(table.get("minimum")),
+        minimum=read_money(table.get("minimum")),
         first_order=table.get("first_order", True),
         window=_read_span(table.get("window")) or shipped.window,
         return_window=_read_span(window),
@@ -302,7 +248,7 @@ class _Notes:
         self.faults.append(f"{place}referrals.{path}: {text}")
 
     def currency_of(self, path: str, value: Any) -> None:
-        found = _MONEY.fullmatch(value) if isinstance(value, str) else None
+        found = MONEY.fullmatch(value) if isinstance(value, str) else None
         if found and found[2] != self.currency:
             self.add(path, f"should be in the currency of the shop, {self.currency}")
 
@@ -352,17 +298,12 @@ def _reward(path: str, table: Mapping[str, Any], note: _Notes) -> Reward:
 def _caps(table: Mapping[str, Any]) -> Caps:
     return Caps(
         rewards=table.get("rewards", 0),
-        value=_read_money(table.get("value")),
+        value=read_money(table.get("value")),
         shop_rewards=table.get("shop_rewards", 0),
-        shop_value=_read_money(table.get("shop_value")),
+        shop_value=read_money(table.get("shop_value")),
         over=table.get("over", HOLD),
     )
 
 
 def _read_span(text: str | None) -> timedelta | None:
     return parse_span(text) if text else None
-
-
-def _read_money(text: str | None) -> Money | None:
-    found = _MONEY.fullmatch(text) if text else None
-    return Money.parse(found[1], found[2]) if found else None

@@ -13,13 +13,14 @@ The instructions are the merchant's own words about their customers' rights (in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from connector.config.layering import Layered
-from connector.config.surveys import texts_fault
+from connector.config.shapes import Check, flag, span_fault, texts_fault
+from connector.config.tables import table_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
 
@@ -43,21 +44,6 @@ class Returns:
     wishes: tuple[str, ...] = WISHES
 
 
-Check = Callable[[Any], str]
-
-
-def _flag(value: Any) -> str:
-    return "" if isinstance(value, bool) else "should be true or false"
-
-
-def _span(value: Any) -> str:
-    try:
-        parse_span(value if isinstance(value, str) else "")
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def _words(known: tuple[str, ...]) -> Check:
     def check(value: Any) -> str:
         if not isinstance(value, list) or not value:
@@ -73,9 +59,9 @@ def _texts(value: Any) -> str:
 
 
 _KEYS: dict[str, Check] = {
-    "enabled": _flag,
-    "answer_within": _span,
-    "pause": _span,
+    "enabled": flag,
+    "answer_within": span_fault,
+    "pause": span_fault,
     "instructions": _texts,
     "accepted": _texts,
     "reasons": _words(REASONS),
@@ -85,13 +71,7 @@ _KEYS: dict[str, Check] = {
 
 def returns_faults(where: str, value: Any) -> list[str]:
     """All faults of one layer's table, each as `where.key: what is wrong`."""
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for key, item in value.items():
-        fault = _KEYS[key](item) if key in _KEYS else f"unknown key{near(key, _KEYS)}"
-        faults += [f"{where}.{key}: {fault}"] if fault else []
-    return faults
+    return table_faults(where, value, _KEYS)
 
 
 def read_returns(layered: Layered) -> Returns:

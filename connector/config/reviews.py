@@ -7,15 +7,15 @@ the platforms' own rules), so there is no setting for it and one that looks like
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from connector.config.layering import Layered
-from connector.config.shapes import one_of
+from connector.config.shapes import Check, flag, one_of, span_fault, whole
+from connector.config.tables import entries, key_faults
 from connector.contracts.step import parse_span
-from connector.errors import near
 
 VIDEO_HOSTS = ("www.youtube.com", "youtube.com", "youtu.be", "vimeo.com", "www.tiktok.com", "www.instagram.com")
 MOST_PHOTOS = 4
@@ -43,27 +43,13 @@ class ReviewSettings:
     unhappy: int = 2
 
 
-Check = Callable[[Any], str]
-
-
-def _flag(value: Any) -> str:
-    return "" if isinstance(value, bool) else "should be true or false"
-
-
 def _count(most: int, least: int = 0) -> Check:
-    def check(value: Any) -> str:
-        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        return "" if fits else f"should be a whole number from {least} to {most}"
-
-    return check
+    return lambda value: "" if whole(value, least, most) else f"should be a whole number from {least} to {most}"
 
 
-def _span(value: Any) -> str:
-    try:
-        wait = parse_span(value if isinstance(value, str) else "")
-    except ValueError as error:
-        return str(error)
-    return "" if timedelta() <= wait <= _LONGEST else "should be at most 14d: what nobody sees helps nobody"
+def _wait(value: Any) -> str:
+    short = "should be at most 14d: what nobody sees helps nobody"
+    return span_fault(value) or ("" if timedelta() <= parse_span(value) <= _LONGEST else short)
 
 
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
@@ -89,15 +75,15 @@ def _words(value: Any) -> str:
 
 
 _KEYS: dict[str, Check] = {
-    "publish_after": _span,
+    "publish_after": _wait,
     "in_shop": one_of(*IN_SHOP),
     "most_products": _count(8, 1),
     "photos": _count(MOST_PHOTOS),
-    "stories": _flag,
+    "stories": flag,
     "video_hosts": _hosts,
-    "hold_links": _flag,
-    "hold_personal": _flag,
-    "hold_repeated": _flag,
+    "hold_links": flag,
+    "hold_personal": flag,
+    "hold_repeated": flag,
     "words": _words,
     "unhappy": _count(4),
 }
@@ -106,17 +92,13 @@ _BY_STARS = re.compile(r"rating|star|score", re.I)
 
 def review_faults(where: str, value: Any) -> list[str]:
     """All faults of one layer's table, each as `where.key: what is wrong`."""
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults = []
-    for key, item in value.items():
+
+    def of_key(place: str, key: str, item: Any) -> list[str]:
         if key not in _KEYS and _BY_STARS.search(key):
-            faults.append(f"{where}.{key}: reviews are never held back for their stars; remove this line")
-        elif key not in _KEYS:
-            faults.append(f"{where}.{key}: unknown key{near(key, _KEYS)}")
-        elif fault := _KEYS[key](item):
-            faults.append(f"{where}.{key}: {fault}")
-    return faults
+            return [f"{place}: reviews are never held back for their stars; remove this line"]
+        return key_faults(place, key, item, _KEYS)
+
+    return entries(where, value, of_key)
 
 
 def read_reviews(layered: Layered) -> ReviewSettings:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from connector.config.shapes import read_money
 from connector.contracts.step import parse_span
 from connector.model import Money
 
@@ -60,16 +61,11 @@ def read_reward(name: str, table: Mapping[str, Any], currency: str, note: Callab
         name=name,
         points=table.get("points", 0),
         title=table.get("title", ""),
-        amount=_money(table.get("amount")),
+        amount=read_money(table.get("amount")),
         percent=Decimal(str(table["percent"])) if "percent" in table else None,
         free_delivery=table.get("free_delivery", False),
         products=tuple(table.get("products", ())),
-        minimum=_money(table.get("minimum")),
+        minimum=read_money(table.get("minimum")),
         valid=parse_span(table["valid"]) if "valid" in table else VALID,
         back=timedelta(0) if table.get("back") == "0d" else parse_span(table["back"]) if "back" in table else BACK,
     )
-
-
-def _money(text: str | None) -> Money | None:
-    amount, _, currency = (text or "").partition(" ")
-    return Money.parse(amount, currency) if currency else None

@@ -12,23 +12,20 @@ flow and the shop of the client; a quarter is the least.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from connector.config.layering import Layered
+from connector.config.shapes import Check, one_of, span_fault, texts_fault, whole
+from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.step import parse_span
-from connector.errors import near
 from connector.model.survey import BANDS, CES, CSAT, NPS, SCALES, Scale
 
 QUARTER = timedelta(days=91)
 LONGEST_TEXT = 300
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SHARE = re.compile(r"\d{1,3}(\.\d+)?%")
-
-Check = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +58,8 @@ class Surveys:
     )
 
 
-def _span(value: Any) -> str:
-    try:
-        parse_span(value if isinstance(value, str) else "")
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def _quarter(value: Any) -> str:
-    return _span(value) or (
+    return span_fault(value) or (
         "" if parse_span(value) >= QUARTER else "nobody is asked more than once a quarter: write 91d or more"
     )
 
@@ -80,74 +69,38 @@ def _share(value: Any) -> str:
     return "" if fits else 'should be a share such as "50%"'
 
 
-def _kind(value: Any) -> str:
-    return "" if value in SCALES else f"should be one of {', '.join(SCALES)}{near(str(value), SCALES)}"
-
-
 def _score(value: Any) -> str:
-    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10
-    return "" if fits else "should be a score of the scale"
-
-
-def texts_fault(value: Any, longest: int) -> str:
-    """What is wrong with a table of texts by language; empty when nothing is."""
-    if not isinstance(value, Mapping) or not value:
-        return 'should be a table of texts by language such as { en = "...", fi = "..." }'
-    for language, text in value.items():
-        if not _LANGUAGE.fullmatch(language):
-            return f"'{language}' is no language; write a code such as en"
-        if not isinstance(text, str) or not 0 < len(text.strip()) <= longest:
-            return f"{language}: should be a text of at most {longest} letters"
-    return ""
+    return "" if whole(value, 0, 10) else "should be a score of the scale"
 
 
 def _question(value: Any) -> str:
     return texts_fault(value, LONGEST_TEXT)
 
 
-_KEYS: dict[str, Check] = {"apart": _quarter, "edit_for": _span, "pause": _span, "share": _share}
-_STAGE: dict[str, Check] = {"kind": _kind, "low": _score, "high": _score, "question": _question}
+_KEYS: dict[str, Check] = {"apart": _quarter, "edit_for": span_fault, "pause": span_fault, "share": _share}
+_STAGE: dict[str, Check] = {"kind": one_of(*SCALES), "low": _score, "high": _score, "question": _question}
 
 
 def surveys_faults(where: str, value: Any) -> list[str]:
     """All faults of one layer's table, each as `where.key: what is wrong`."""
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for key, item in value.items():
-        if key != "stages":
-            faults += _fault(f"{where}.{key}", key, item, _KEYS, ("stages",))
-        elif not isinstance(item, Mapping):
-            faults.append(f"{where}.stages: should be a table")
-        else:
-            for name, stage in item.items():
-                faults += _stage_faults(f"{where}.stages.{name}", name, stage)
-    return faults
+
+    def of_key(place: str, key: str, item: Any) -> list[str]:
+        if key == "stages":
+            return named_faults(place, item, _stage_faults)
+        return key_faults(place, key, item, _KEYS, ("stages",))
+
+    return entries(where, value, of_key)
 
 
-def _stage_faults(where: str, name: str, value: Any) -> list[str]:
-    if not _NAME.fullmatch(name):
-        return [f"{where}: names are lower-case letters, digits, - and _"]
-    if not isinstance(value, Mapping):
-        return [f"{where}: should be a table"]
-    faults: list[str] = []
-    for key, item in value.items():
-        if key != "follow_up":
-            faults += _fault(f"{where}.{key}", key, item, _STAGE, ("follow_up",))
-        elif not isinstance(item, Mapping):
-            faults.append(f"{where}.follow_up: should be a table")
-        else:
-            bands = dict.fromkeys(BANDS, _question)
-            for band, texts in item.items():
-                faults += _fault(f"{where}.follow_up.{band}", band, texts, bands)
-    return faults
+def _stage_faults(where: str, value: Any) -> list[str]:
+    bands = dict.fromkeys(BANDS, _question)
 
+    def of_key(place: str, key: str, item: Any) -> list[str]:
+        if key == "follow_up":
+            return table_faults(place, item, bands)
+        return key_faults(place, key, item, _STAGE, ("follow_up",))
 
-def _fault(where: str, key: str, value: Any, keys: Mapping[str, Check], others: tuple[str, ...] = ()) -> list[str]:
-    if key not in keys:
-        return [f"{where}: unknown key{near(key, [*keys, *others])}"]
-    fault = keys[key](value)
-    return [f"{where}: {fault}"] if fault else []
+    return entries(where, value, of_key)
 
 
 def read_surveys(layered: Layered, where: str, faults: list[str]) -> Surveys:
