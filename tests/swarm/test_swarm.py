@@ -13,7 +13,7 @@ import os
 import pytest
 
 from tests.swarm.plan import TROUBLES
-from tests.swarm.search import search, told
+from tests.swarm.search import LIVES
 
 IN_CI = 2000
 SEEDS = int(os.environ.get("KIITOS_SWARM_SEEDS", str(IN_CI)))
@@ -30,11 +30,11 @@ DECISIONS = frozenset(
 
 @pytest.mark.timeout(1200)  # three minutes on a machine of one's own
 def test_no_life_has_a_fault() -> None:
-    found = search(FIRST, SEEDS)
-    assert not told(found)
+    found = LIVES.search(FIRST, SEEDS)
+    assert not LIVES.told(found)
     assert found.lives == SEEDS
     # What was to be survived did happen, and there was something to lose.
     assert {trouble for trouble in TROUBLES if not found.troubles[trouble]} == set()
     if SEEDS >= IN_CI:
-        assert DECISIONS - found.decisions.keys() == set()
+        assert DECISIONS - found.happened.keys() == set()
     assert found.letters > 4 * found.lives

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.swarm.bugs.garden import CAUGHT
 from tests.swarm.bugs.planting import Bug
-from tests.swarm.search import Found
-from tests.swarm.value.bugs import BUGS, find, read_known
+from tests.swarm.value.bugs.garden import GARDEN
 from tests.swarm.value.house import ValueHouse
-from tests.swarm.value.search import lead, told
+from tests.swarm.value.search import LIVES
 
 SEEDS = int(os.environ.get("KIITOS_VALUE_SEEDS", "30"))
 HAPPENED = frozenset(
@@ -29,8 +29,7 @@ HAPPENED = frozenset(
 )
 """There was something to lose in every thirty lives."""
 LEAST = 40
-CAUGHT = 0.95
-KNOWN = read_known()
+KNOWN = GARDEN.read_known()
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +43,25 @@ def house() -> Iterator[ValueHouse]:
 
 @pytest.mark.timeout(1200)
 def test_no_value_is_created_or_lost(house: ValueHouse) -> None:
-    found = Found()
-    for seed in range(SEEDS):
-        life, faults = lead(seed, house)
-        found.decisions.update(life.happened())
-        if faults:
-            found.faults[seed] = faults
-    assert not told(found)
-    assert HAPPENED - found.decisions.keys() == set()
+    found = LIVES.lead_all(range(SEEDS), house)
+    assert not LIVES.told(found)
+    assert HAPPENED - found.happened.keys() == set()
 
 
 def test_enough_bugs_are_planted_and_found() -> None:
-    names = {bug.name for bug in BUGS}
-    assert len(names) == len(BUGS) >= 20
+    names = {bug.name for bug in GARDEN.bugs}
+    assert len(names) == len(GARDEN.bugs) >= 20
     assert set(KNOWN) <= names
-    assert len(KNOWN) >= CAUGHT * len(BUGS)
+    assert len(KNOWN) >= CAUGHT * len(GARDEN.bugs)
 
 
-@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in KNOWN], ids=lambda bug: bug.name)
+@pytest.mark.parametrize("bug", [bug for bug in GARDEN.bugs if bug.name in KNOWN], ids=lambda bug: bug.name)
 def test_a_broken_ledger_is_found(bug: Bug, house: ValueHouse) -> None:
-    seed, fault = find(bug, house, (KNOWN[bug.name], *range(LEAST)))
-    assert seed >= 0, f"{bug.name}: in none of {LEAST} lives; look for it with python -m tests.swarm.value.bugs"
+    seed, fault = GARDEN.find(bug, house, (KNOWN[bug.name], *range(LEAST)))
+    assert seed >= 0, f"{bug.name}: in none of {LEAST} lives; look for it with python -m tests.swarm.value.bugs.garden"
     assert fault
 
 
 def test_the_sound_ledger_leads_the_same_lives_without_a_fault(house: ValueHouse) -> None:
     """The control: what was found is the bug's and not the life's."""
-    assert {seed: faults for seed in sorted(set(KNOWN.values())) if (faults := lead(seed, house)[1])} == {}
+    assert {seed: faults for seed in sorted(set(KNOWN.values())) if (faults := LIVES.lead(seed, house)[1])} == {}
