@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.contracts import FREE_DELIVERY
 from connector.errors import near
 from flows.faults import Faults
 from flows.fields import read_money, read_span, shown_value
@@ -66,7 +67,7 @@ def meaning(value: object) -> str:
     with suppress(ValueError):
         read_money(value)
         return "a reward such as 10 % or 5 EUR"
-    if value.rstrip().endswith("%") and value.rstrip(" %").replace(".", "", 1).isdigit():
+    if value == FREE_DELIVERY or (value.rstrip().endswith("%") and value.rstrip(" %").replace(".", "", 1).isdigit()):
         return "a reward such as 10 % or 5 EUR"
     return "a text"
 

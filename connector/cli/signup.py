@@ -67,6 +67,7 @@ def address_of(kiitos: Kiitos, shop: str) -> str:
 
 
 def form_of(kiitos: Kiitos, shop: str, language: str) -> str:
+    from connector.contracts import FREE_DELIVERY
     from connector.pages.frame import language_of, strings
     from connector.pages.signup import TRAP
     from flows.signing_up import benefit
@@ -78,6 +79,6 @@ def form_of(kiitos: Kiitos, shop: str, language: str) -> str:
     def words(name: str) -> str:
         return html.escape(strings(spoken)[f"signup.{name}"].format(shop=settings.shop.name, reward=reward))
 
-    offer = f"  <p>{words('benefit')}</p>\n" if reward else ""
+    offer = f"  <p>{words('delivery' if reward == FREE_DELIVERY else 'benefit')}</p>\n" if reward else ""
     said = {name: words(name) for name in ("email", "consent", "do", "leave")}
     return SNIPPET.format(url=html.escape(url), language=spoken, trap=TRAP, offer=offer, **said)

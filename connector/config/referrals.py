@@ -24,6 +24,7 @@ from connector.config.layering import Layered
 from connector.config.loyalty import AFTER_WINDOW, UNKNOWN_WINDOW
 from connector.config.shapes import MONEY, Check, count, flag, money, one_of, read_money, span_fault
 from connector.config.tables import entries, key_faults, named_faults, table_faults
+from connector.contracts.platform import FREE_DELIVERY
 from connector.contracts.step import parse_span
 from connector.model import Money
 
@@ -56,8 +57,9 @@ _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """What one side gets: `worth` is `10 %` or `5 EUR` (`code`), `5 EUR` (`credit`, `gift_card`), a number (`points`).
-    `valid` is how long it is good for, `None` for ever. `at`: from the advocate's so manieth friend on."""
+    """What one side gets: `worth` is `10 %`, `5 EUR` or `free delivery` (`code`), `5 EUR` (`credit`, `gift_card`), a
+    number (`points`). `valid` is how long it is good for, `None` for ever. `at`: from the advocate's so manieth friend
+    on."""
 
     kind: str
     worth: str
@@ -94,7 +96,7 @@ class Caps:
 class ReferralTerms:
     """A shop's terms; `enabled` without a reward is none, and the flows then go by their own parameters.
 
-    `friend`: the benefit of the shared code (`10 %`, `5 EUR`), good for `friend_valid`. `window`: from
+    `friend`: the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from
     a visit to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`:
     more than this from one network address within 30 days."""
 
@@ -142,7 +144,8 @@ def _window(value: Any) -> str:
 
 
 def _worth(value: Any) -> str:
-    return "" if _is_percent(value) or not _money(value) else "should be 10 % or an amount such as 5 EUR"
+    fits = value == FREE_DELIVERY or _is_percent(value) or not _money(value)
+    return "" if fits else f'should be 10 %, an amount such as 5 EUR, or "{FREE_DELIVERY}"'
 
 
 def _is_percent(value: Any) -> bool:
@@ -285,7 +288,7 @@ def _reward(path: str, table: Mapping[str, Any], note: _Notes) -> Reward:
         note.add(path, "needs points = 100, and no worth")
     elif kind != POINTS and (not worth or points):
         note.add(path, f'needs worth = "5 {note.currency}", and no points')
-    elif kind in (CREDIT, GIFT_CARD) and _is_percent(worth):
+    elif kind in (CREDIT, GIFT_CARD) and (_is_percent(worth) or worth == FREE_DELIVERY):
         note.add(path, f'a {kind} is an amount: write worth = "5 {note.currency}"')
     return Reward(
         kind=kind,

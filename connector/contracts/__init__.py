@@ -67,6 +67,7 @@ from connector.contracts.connecting import (
 )
 from connector.contracts.platform import (
     CAPABILITIES,
+    FREE_DELIVERY,
     Access,
     CreatesDiscounts,
     DiscountRef,
@@ -107,6 +108,7 @@ from connector.contracts.webhooks import HookFault, HookReport, HookTarget, Mana
 CAPABILITIES = (*CAPABILITIES, ManagesWebhooks, ListsChanges, ListsOrders, Backfills)
 
 __all__ = [
+    "FREE_DELIVERY",
     "ACTING",
     "CAPABILITIES",
     "DOUBTFUL",

@@ -129,6 +129,10 @@ class Access:
     renew: Callable[[Access], Access] | None = field(default=None, repr=False, compare=False)
 
 
+FREE_DELIVERY = "free delivery"
+"""How settings, steps and messages name a benefit that is neither a percentage nor an amount."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountRequest:
     """A code to exist exactly once. The caller derives `code` from the run, so a retry meets it and adopts it.

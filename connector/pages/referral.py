@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from flask import Response, request
 
 from connector.config.referrals import ReferralTerms
+from connector.contracts import FREE_DELIVERY
 from connector.model import Shop, email_key
 from connector.pages.frame import application, find_link, gone, page, transact
 from connector.pages.typed import PACE, read_address
@@ -131,7 +132,8 @@ def _page(sight: Sight, status: int = 200, *, onward: str = "", problem: str = "
         code=sight.code,
         target=sight.target,
         asks=bool(terms),
-        benefit=terms.friend if terms else "",
+        benefit=terms.friend if terms and terms.friend != FREE_DELIVERY else "",
+        delivery=bool(terms) and terms.friend == FREE_DELIVERY,
         minimum=f"{terms.minimum.amount:f} {terms.minimum.currency}" if terms and terms.minimum else "",
         first_order=terms.first_order,
         applied="/discount/" in sight.target,

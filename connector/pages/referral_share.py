@@ -12,6 +12,7 @@ from urllib.parse import quote
 from flask import Response, request
 
 from connector.config.referrals import ReferralTerms
+from connector.contracts import FREE_DELIVERY
 from connector.model import Shop
 from connector.pages.frame import PREFIX, application, find_link, gone, language_of, page, strings, transact
 from connector.pages.referral_leaders import token_of
@@ -117,6 +118,7 @@ def _page(sight: Sight, *, said: bool = False) -> Response:
         whatsapp=f"https://wa.me/?text={quote(text, safe='')}",
         mailto=f"mailto:?subject={quote(subject, safe='')}&body={quote(text, safe='')}",
         benefit=sight.terms.friend if sight.terms else "",
+        delivery=bool(sight.terms) and sight.terms.friend == FREE_DELIVERY,
         reward=_reward(sight.terms.rewards[0]) if sight.terms else ("", ""),
         rows=[_row(sight.shop, row) for row in sight.rows],
         leaderboard=sight.terms.leaderboard and bool(sight.name),
@@ -148,4 +150,6 @@ def _row(shop: Shop, row: ReferralRow) -> dict[str, str]:
 
 def _reward(reward: object) -> tuple[str, str]:
     kind, worth = getattr(reward, "kind", ""), getattr(reward, "worth", "")
+    if worth == FREE_DELIVERY:
+        return ("share.kind_delivery", "")
     return (f"share.kind_{kind}", worth) if kind else ("", "")

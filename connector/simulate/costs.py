@@ -5,7 +5,8 @@
     sms = "0.07 EUR"            # for each part of a text
     reward_use = 0.2            # the share of codes and credits that people use
 
-A reward of "10 %" counts as a tenth of the shop's average order. Without prices nothing is counted, and said so.
+A reward of "10 %" counts as a tenth of the shop's average order, "free delivery" as nothing: nobody tells what a
+parcel costs the shop. Without prices nothing is counted, and said so.
 """
 
 from __future__ import annotations

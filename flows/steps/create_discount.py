@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from connector import codec
 from connector.clock import to_text
 from connector.contracts import (
+    FREE_DELIVERY,
     Access,
     Act,
     CreatesDiscounts,
@@ -40,13 +41,13 @@ _PEOPLE_PATHS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateDiscount(Step):
-    """Make a code worth `percent`, `amount` ("5 EUR") or `value` (either, "10 %" or "5 EUR"): exactly one of them.
+    """Make a code worth `percent`, `amount` ("5 EUR") or `value` ("10 %", "5 EUR" or "free delivery"): one of them.
 
     The code is `prefix` and letters derived from the run, so a retry meets the code it made and adopts it.
     `usage_limit` counts all uses, 0 means any number. `bind = "customer"` ties the code to the person named by `to`
     and makes none where nobody is known: an unbound reward would be anyone's.
 
-    The outcome `done` carries `code`, `url`, `value` ("10 %", "5.00 EUR") and `ends_at`.
+    The outcome `done` carries `code`, `url`, `value` ("10 %", "5.00 EUR", "free delivery") and `ends_at`.
     """
 
     do: ClassVar[str] = "create_discount"
@@ -95,6 +96,7 @@ class CreateDiscount(Step):
             starts_at=ctx.now,
             amount=amount,
             percent=percent,
+            free_delivery=self.value == FREE_DELIVERY,
             ends_at=ctx.now + self.expires if self.expires else None,
             usage_limit=self.usage_limit or None,
             once_per_customer=self.once_per_customer,
@@ -130,18 +132,18 @@ class CreateDiscount(Step):
         match = _PERCENT.fullmatch(self.value)
         if match:
             return Decimal(match[1]), None
-        if not self.value:
+        if not self.value or self.value == FREE_DELIVERY:
             return self.percent, self.amount
         try:
             return None, read_money(self.value)
         except ValueError:
-            raise ValueError(f"value: expected 10 % or 5 EUR, not '{self.value}'") from None
+            raise ValueError(f"value: expected 10 %, 5 EUR or {FREE_DELIVERY}, not '{self.value}'") from None
 
 
 def worth(request: DiscountRequest) -> str:
-    """What a code is worth, as plain text: `10 %`, `5.00 EUR`."""
+    """What a code is worth, as plain text: `10 %`, `5.00 EUR`, `free delivery`."""
     if request.free_delivery:
-        return "free delivery"
+        return FREE_DELIVERY
     if request.percent is not None:
         return f"{request.percent.normalize():f} %"
     return money_text(request.amount) if request.amount is not None else ""

@@ -99,6 +99,7 @@ def test_the_hold_is_the_return_window_and_two_days(worlds: Worlds) -> None:
     assert of(world, SHOPIFY, FRIEND).state == "rewarded"
     assert len(rewards(world)) == 1
     assert "10 %" in mails(world, ADVOCATE)[-1]
+    assert rewards(world)[0] in mails(world, ADVOCATE)[-1], "a reward nobody can read is none"
 
 
 def test_points_of_both_sides_wait_are_released_and_taken_back_once(worlds: Worlds) -> None:
@@ -148,6 +149,7 @@ def test_money_is_the_advocates_and_is_taken_back_after_a_late_refund(
     assert holder is not None
     assert holder.accounts == whose.accounts or holder.customer_id
     assert "15" in mails(world, ADVOCATE)[-1]
+    assert (voucher.key in mails(world, ADVOCATE)[-1].upper()) is (kind == "gift_card"), "credit needs no code"
     world.shopify.refund(order, [(order["line_items"][0], 1)])
     world.wait(days=1)
     with world.kiitos.store.work.read() as tx:
@@ -231,6 +233,47 @@ def test_a_friend_who_lost_the_code_is_known_by_the_way_to_the_shop(worlds: Worl
     world.shopify.place_order([(TENT, 1)], OTHER, attributes={"kiitos_ref": code})
     world.wait(hours=1)
     assert of(world, SHOPIFY, OTHER).way == "attribute"
+
+
+DELIVERY = {
+    **CODE,
+    "friend": "free delivery",
+    "reward": {"kind": "code", "worth": "free delivery"},
+    "friend_reward": {"kind": "code", "worth": "free delivery"},
+}
+
+
+def test_free_delivery_for_all_three(worlds: Worlds) -> None:
+    """The friend's first order, the advocate's reward and the friend's; what is paid shows it."""
+    world = made(worlds, DELIVERY)
+    code = invited(world)
+    assert "ilmaisen toimituksen" in mails(world, ADVOCATE)[-1]
+    plain = world.shopify.place_order([(TENT, 1)], OTHER)
+    order = world.shopify.place_order([(TENT, 1)], FRIEND, discount_code=code)
+    assert order["discount_codes"] == [{"code": code, "amount": "4.90", "type": "shipping"}]
+    assert Decimal(plain["total_price"]) - Decimal(order["total_price"]) == Decimal("4.90")
+    world.wait(days=17)
+    assert of(world, SHOPIFY, FRIEND).state == "rewarded"
+    given = [row for row in world.shopify.discounts.values() if row.code.startswith(("THANKS-", "WELCOME-"))]
+    assert [row.free_delivery for row in given] == [True, True]
+    for buyer, prefix in ((ADVOCATE, "THANKS-"), (FRIEND, "WELCOME-")):
+        text = mails(world, buyer)[-1]
+        assert "ilmainen toimitus" in text
+        assert any(row.code in text and row.code.startswith(prefix) for row in given)
+        assert "free delivery" not in text
+
+
+def test_woo_free_delivery(worlds: Worlds) -> None:
+    world = made(worlds, DELIVERY)
+    code = woo_invited(world)
+    plain = world.woo.place_order([(SOCKS, 1)], OTHER)
+    order = world.woo.place_order([(SOCKS, 1)], FRIEND, coupon=code)
+    assert (plain["shipping_total"] != "0.00", order["shipping_total"]) == (True, "0.00")
+    assert order["coupon_lines"][0]["free_shipping"]
+    world.wait(days=17)
+    assert of(world, WOO, FRIEND).state == "rewarded"
+    given = [c for c in world.woo.coupons.values() if c["code"].startswith(("thanks-", "welcome-"))]
+    assert [(c["free_shipping"], c["amount"]) for c in given] == [(True, "0.00")] * 2
 
 
 def test_woo_both_sides(worlds: Worlds) -> None:

@@ -94,6 +94,24 @@ def test_the_advocates_page_has_the_link_the_code_and_ways_to_share(invited: Wor
     assert "%2Fp%2Ffriend%2F" in mail[1].replace("&amp;", "&")
 
 
+def test_pages_say_free_delivery(tmp_path: Path) -> None:
+    """The friend's and the advocate's, in the advocate's language and never in the setting's own words."""
+    terms = {**TERMS, "friend": "free delivery", "reward": {"kind": "code", "worth": "free delivery"}}
+    with World(tmp_path, MONDAY, settings={"flows": FLOWS, "referrals": terms}) as world:
+        parcel = world.shopify.fulfill(world.shopify.place_order([(MUG, 1)], AINO))
+        world.wait(days=2)
+        world.shopify.carrier_event(parcel, "delivered")
+        world.until(MONDAY + timedelta(days=23))
+        share, friend = link(world, AINO, "share"), link(world, AINO, "friend")
+        world.shopify.place_order([(TENT, 1)], VAINO, discount_code=code_of(world))
+        world.wait(hours=1)
+        for path, said in ((share, ("saa ensimmäiseen tilaukseensa ilmaisen toimituksen", "ilmainen toimitus")), (friend, ("Saat ilmaisen toimituksen",))):  # fmt: skip # noqa: E501
+            text = client(world).get(path).text
+            assert all(word in text for word in said)
+            assert "free delivery" not in text
+            assert "alennusta" not in text
+
+
 def test_what_came_of_it_is_told_without_a_name(invited: World) -> None:
     path = link(invited, AINO, "share")
     assert "Ei vielä tilauksia" in client(invited).get(path).text

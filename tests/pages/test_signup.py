@@ -280,6 +280,20 @@ def giving(tmp_path: Path) -> Iterator[World]:
         pytest.skip(str(reason))
 
 
+def test_page_and_form_may_promise_free_delivery(tmp_path: Path) -> None:
+    flows = {**OPT_IN, "signup-benefit": {"file": "signup_benefit", "params": {"reward": "free delivery"}}}
+    with World(tmp_path, START, settings={"signup": True, "flows": flows}, unchecked=True) as made:
+        for language, words in (
+            ("en", "free delivery of your first"),
+            ("fi", "toimitus on ilmainen"),
+            ("ar", "المجاني"),
+        ):
+            text = client(made).get(page_of(made, SHOPIFY), query_string={"lang": language}).text
+            assert words in text
+            assert words in form_of(made.kiitos, SHOPIFY, language)
+            assert language == "en" or "free delivery" not in text
+
+
 def codes(shop: World, address: str) -> list[str]:
     shop.worker.drain()
     found: list[str] = []

@@ -59,8 +59,9 @@ def test_a_shop_says_over_its_agency_and_without_a_table_there_is_nothing() -> N
     ("table", "fault"),
     [
         ({"freind": "10 %"}, "referrals.freind: unknown key; did you mean 'friend'"),
-        ({"friend": "much"}, "should be 10 % or an amount"),
+        ({"friend": "much"}, "should be 10 %, an amount"),
         ({"friend": "0 %"}, "should be 10 %"),
+        ({"friend": "free"}, 'or "free delivery"'),
         ({"window": "120d"}, "90d at most"),
         ({"rules": {"same_mail": "hold"}}, "unknown key; did you mean 'same_email'"),
         ({"rules": {"same_email": "holdd"}}, "did you mean 'hold'"),
@@ -81,6 +82,8 @@ def test_a_slip_is_named(table: dict[str, Any], fault: str) -> None:
     [
         ({"reward": {"kind": "points", "worth": "5 EUR"}}, "needs points = 100"),
         ({"reward": {"kind": "credit", "worth": "5 %"}}, "is an amount"),
+        ({"reward": {"kind": "credit", "worth": "free delivery"}}, "a credit is an amount"),
+        ({"friend_reward": {"kind": "gift_card", "worth": "free delivery"}}, "a gift_card is an amount"),
         ({"reward": {"kind": "code", "worth": "5 USD"}}, "currency of the shop, EUR"),
         ({"minimum": "5 USD"}, "layer0.referrals.minimum"),
         ({"tiers": {"a": {"at": 1, "kind": "code", "worth": "5 EUR"}}}, "at = 2 or more"),
@@ -89,6 +92,15 @@ def test_a_slip_is_named(table: dict[str, Any], fault: str) -> None:
 def test_what_only_the_whole_can_tell(changes: dict[str, Any], fault: str) -> None:
     _, faults = read({**GOOD, **changes})
     assert any(fault in each for each in faults), faults
+
+
+def test_free_delivery_is_a_worth_of_codes() -> None:
+    terms, faults = read({"friend": "free delivery", "reward": {"kind": "code", "worth": "free delivery"}, "caps": {"value": "5 EUR"}})  # fmt: skip # noqa: E501
+    assert faults == []
+    assert flow_params(terms, "referral_invite")["friend_reward"] == "free delivery"
+    assert flow_params(terms, "referral_reward")["reward"] == "free delivery"
+    assert terms.rewards[0].money is None, "like a percentage it has no amount before it is used"
+    assert not over_cap(terms, promise(terms, 2), "aino", [("aino", promise(terms, 1))])
 
 
 def test_a_table_without_a_reward_says_what_to_write() -> None:
@@ -127,3 +139,41 @@ def test_both_mails_name_the_reward(kind: str, language: str) -> None:
         parts = renderer.parts(name, view)
         assert "17 EUR" in parts.text
         assert "17" in parts.html
+
+
+_WORDS = {
+    "en": "free delivery",
+    "fi": "ilmai",
+    "sv": "fri frakt",
+    "de": "Versand",
+    "ja": "送料無料",
+    "ar": "توصيل مجاني",
+}
+
+
+@pytest.mark.parametrize("language", sorted(_WORDS))
+def test_mails_say_free_delivery_in_their_own_words(language: str) -> None:
+    """As the friend's benefit, by a flow's own parameters, and as what was promised; never the setting's own words."""
+    renderer, given = Renderer(), {"outcome": "done", "kind": "code", "worth": "free delivery", "code": "THANKS-7"}
+    sample = replace(samples()["five_lines"], locale=language, params={"friend_reward": "free delivery", "reward": "free delivery"})  # fmt: skip # noqa: E501
+    cases = {"referral_invite": "code", "referral_reward": "given", "referral_friend": "friend_given"}
+    for name, step in cases.items():
+        parts = renderer.parts(name, replace(sample, steps={step: given}))
+        for text in (parts.text, parts.html):
+            assert _WORDS[language] in text, name
+            assert language == "en" or "free delivery" not in text, name
+    assert "THANKS-7" in renderer.parts("referral_reward", replace(sample, steps={"given": given})).text
+    own = renderer.parts("referral_reward", replace(sample, steps={"code": given}))
+    assert _WORDS[language] in own.text
+
+
+@pytest.mark.parametrize("name", ["loyalty_anniversary", "loyalty_birthday", "loyalty_vip", "marketing_signup_benefit", "winback_offer"])  # fmt: skip # noqa: E501
+def test_other_presents_may_be_free_delivery(name: str) -> None:
+    renderer, code = Renderer(), {"code": {"outcome": "done", "code": "THANKS-7"}}
+    for language, word in (("en", "elive"), ("fi", "ilmai")):
+        view = replace(samples()["five_lines"], locale=language, params={"reward": "free delivery"}, steps=code)
+        parts = renderer.parts(name, view)
+        assert word in parts.text
+        assert "free delivery cheaper" not in parts.text
+        assert "free delivery off" not in parts.text + parts.subject
+        assert "10 %" in renderer.parts(name, replace(view, params={"reward": "10 %"})).text

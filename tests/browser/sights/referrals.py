@@ -15,7 +15,7 @@ from tests.pages.life import AINO, NORA, client, link
 
 SETTINGS = {
     "referrals": {
-        "friend": "10 %",
+        "friend": "free delivery",
         "return_window": "14d",
         "reward": {"kind": "code", "worth": "10 %"},
         "leaderboard": True,

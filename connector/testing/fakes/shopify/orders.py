@@ -51,17 +51,18 @@ def build(state: ShopState, basket: Basket) -> Json:
     sequence = state.next_order_number()
     saving = prices.round(basket.discount.saving(basket.subtotal)) if basket.discount else ZERO
     shipping = basket.shipping if basket.needs_shipping else ZERO
+    postage = shipping if basket.discount and basket.discount.free_delivery else ZERO
     order: Json = {
         "id": number,
         "admin_graphql_api_id": gid("Order", number),
         **_origin(state, basket),
-        **_money(state, prices, basket.subtotal, saving, shipping),
+        **_money(state, prices, basket.subtotal, saving, shipping, postage),
         **_identity(state, basket, number, sequence),
         "line_items": _lines(state, prices, basket, saving),
-        "shipping_lines": [payloads.shipping_line(state, prices, shipping, basket.shipping_title)]
+        "shipping_lines": [payloads.shipping_line(state, prices, shipping, postage, basket.shipping_title)]
         if basket.needs_shipping
         else [],
-        **_discounts(basket, prices, saving),
+        **_discounts(basket, prices, saving + postage),
         "fulfillments": [],
         "refunds": [],
         "returns": [],
@@ -143,16 +144,19 @@ def _identity(state: ShopState, basket: Basket, number: int, sequence: int) -> J
     }
 
 
-def _money(state: ShopState, prices: Prices, subtotal: Decimal, saving: Decimal, shipping: Decimal) -> Json:
-    total = subtotal - saving + shipping
+def _money(
+    state: ShopState, prices: Prices, subtotal: Decimal, saving: Decimal, shipping: Decimal, postage: Decimal
+) -> Json:
+    """`saving` goes off the goods, `postage` off their delivery; `total_shipping_price_set` stays without discounts."""
+    total = subtotal - saving + shipping - postage
     tax = prices.round(total - total / (1 + state.tax_rate))
     amounts = {
         "current_subtotal_price": subtotal - saving,
-        "current_total_discounts": saving,
+        "current_total_discounts": saving + postage,
         "current_total_price": total,
         "current_total_tax": tax,
         "subtotal_price": subtotal - saving,
-        "total_discounts": saving,
+        "total_discounts": saving + postage,
         "total_line_items_price": subtotal,
         "total_price": total,
         "total_tax": tax,

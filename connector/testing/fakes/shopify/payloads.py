@@ -119,14 +119,16 @@ def line_item(
     }
 
 
-def shipping_line(state: ShopState, prices: Prices, price: Decimal, title: str) -> Json:
+def shipping_line(state: ShopState, prices: Prices, price: Decimal, saving: Decimal, title: str) -> Json:
+    left = price - saving
+    allocation = {"amount": prices.text(saving), "amount_set": prices.set(saving), "discount_application_index": 0}
     return {
         "id": state.next_id("ShippingLine"),
         "carrier_identifier": None,
         "code": title,
-        "current_discounted_price_set": prices.set(price),
-        "discounted_price": prices.text(price),
-        "discounted_price_set": prices.set(price),
+        "current_discounted_price_set": prices.set(left),
+        "discounted_price": prices.text(left),
+        "discounted_price_set": prices.set(left),
         "is_removed": False,
         "phone": None,
         "price": prices.text(price),
@@ -134,8 +136,8 @@ def shipping_line(state: ShopState, prices: Prices, price: Decimal, title: str) 
         "requested_fulfillment_service_id": None,
         "source": "shopify",
         "title": title,
-        "tax_lines": tax_lines(state, prices, price),
-        "discount_allocations": [],
+        "tax_lines": tax_lines(state, prices, left),
+        "discount_allocations": [allocation] if saving else [],
     }
 
 

@@ -32,6 +32,11 @@ class Cart:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def free_shipping(self) -> bool:
+        """In a zone whose free shipping asks for a coupon that allows it, which the buyer then takes."""
+        return self.coupon is not None and bool(self.coupon.get("free_shipping"))
+
+    @property
     def gross(self) -> Decimal:
         """The goods with tax, before any coupon."""
         return sum((article.price * quantity for article, quantity in self.lines), ZERO)
@@ -100,7 +105,7 @@ def build(state: WooState, cart: Cart) -> Json:
     needs_shipping = any(article.requires_shipping for article, _ in cart.lines)
     off = _saving(cart)
     lines = _lines(state, cart, off)
-    shipping = _Part.of_net(state, cart.shipping if needs_shipping else ZERO)
+    shipping = _Part.of_net(state, cart.shipping if needs_shipping and not cart.free_shipping else ZERO)
     cart_tax = sum((Decimal(line["total_tax"]) for line in lines), ZERO)
     goods = sum((Decimal(line["total"]) for line in lines), ZERO)
     discount = _Part.of_gross(state, off)
@@ -237,8 +242,8 @@ def _tax_line(state: WooState, cart_tax: Decimal, shipping_tax: Decimal) -> Json
 def _shipping_line(state: WooState, cart: Cart, part: _Part) -> Json:
     return {
         "id": state.next_id("item"),
-        "method_title": cart.shipping_title,
-        "method_id": "flat_rate",
+        "method_title": "Free shipping" if cart.free_shipping else cart.shipping_title,
+        "method_id": "free_shipping" if cart.free_shipping else "flat_rate",
         "instance_id": "1",
         "total": money(part.net),
         "total_tax": money(part.tax),
@@ -260,7 +265,7 @@ def _coupon_line(state: WooState, coupon: Json, discount: _Part) -> Json:
         "meta_data": [_item_meta(state, "coupon_info", info)],
         "discount_type": coupon["discount_type"],
         "nominal_amount": nominal,
-        "free_shipping": False,
+        "free_shipping": bool(coupon.get("free_shipping")),
     }
 
 
