@@ -144,7 +144,7 @@ def test_eleven_faults_are_eleven_lines() -> None:
         ('template = "review_request"', "template = 7", "steps.ask.template: expected text, not 7"),
         ('event = "review.submitted"', 'event = "review.submited"', "steps.reply.event: no event kind"),
         ('event = "review.submitted"', "event = []", "steps.reply: event: name at least one kind"),
-        ('reward = "5 EUR"', 'reward = "lots"', "f.toml: steps.code: value: expected 10 %, 5 EUR or free delivery, not 'lots'"),
+        ('reward = "5 EUR"', 'reward = "lots"', "value: expected 10 %, 5 EUR or free delivery, not 'lots'"),
         ('reward = "5 EUR"', 'reward = "120 %"', "steps.code: a percentage lies between 0 and 100, not 120"),
         ('reward = "5 EUR"', 'reward = "0 EUR"', "steps.code: an amount is more than nothing"),
         ('value = "$reward"', "", "steps.code: give exactly one of 'value', 'percent' and 'amount'"),
