@@ -6,7 +6,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill older million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -40,6 +40,9 @@ kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=3
 
 drill: setup           ## back up, kill, lose the files, restore: figures (ARGS=--no-ledger for the control)
 	@$(RUN)/python -m tests.keeping.drill $(ARGS)
+
+older: setup           ## the program before the newest migration on the schema after it (ARGS="--orders 30")
+	@$(RUN)/python -m tests.keeping.older $(ARGS)
 
 million: setup         ## how long each migration takes on a million messages
 	@$(RUN)/python -m tests.store.million $(ARGS)

@@ -119,6 +119,8 @@ class Product:
     worker: Sequence[str]
     doors: Sequence[Door]
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    environ: Mapping[str, str] | None = None
+    """Of the processes; `None`: this one's."""
 
     @classmethod
     def set_up(cls, folder: Path, sink_port: int, *, receiver: str = "", worker: str = "") -> Product:
@@ -163,7 +165,13 @@ class Product:
         with (self.folder / "log.jsonl").open("ab") as log:
             self.running = [
                 subprocess.Popen(
-                    command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.folder
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    cwd=self.folder,
+                    env=self.environ,
                 )
                 for command in (self.receiver, self.worker)
             ]
