@@ -30,7 +30,11 @@ log = get_log("intake")
 INTAKE = 100
 """Deliveries claimed at once."""
 WAKE = 100
-"""Runs woken at once."""
+"""Runs woken at once, where they are no crowd."""
+CROWD = 400
+"""The most of a crowd: a commit that reaches the disk costs as much as waking fifty (docs/performance.md)."""
+CROWD_FOR = 0.1
+"""Seconds a batch of a crowd may take, for whoever else writes waits for its end: the next is smaller."""
 SEVERAL = 25
 """The most a batch holds where several shops share a worker: an order waits for the batch under way (50 ms of work
 instead of 200), and a message costs no more (docs/performance.md, Shops take turns)."""
@@ -87,6 +91,7 @@ class Intake:
         self._hearing = Hearing(kiitos)
         self._welcomed = False
         self._deliveries_turn, self._runs_turn = Turn(), Turn()
+        self._crowd = WAKE
 
     def take_in(self) -> int:
         """Claim deliveries and turn them into events (T2, T3); how many. A suspect (claimed before) goes alone."""
@@ -256,14 +261,21 @@ class Intake:
 
     def wake(self) -> int:
         """Let sleeping runs whose time has come go on; how many."""
+        began, limit = self._clock.monotonic(), self._crowd
+        self._crowd = WAKE
         try:
-            return again_if_moved(lambda: self._wake(WAKE))
+            woken = again_if_moved(lambda: self._wake(limit))
         except StoreUnavailable:
             raise
         except Exception as error:
             # One run spoils the batch: the others are woken one by one, and it is set aside with the reason kept.
             log.exception("runs_failed_together", error)
             return self._wake_each()
+        if woken >= limit:
+            took = self._clock.monotonic() - began
+            fits = limit * 2 if took < CROWD_FOR / 2 else limit if took < CROWD_FOR else limit // 2
+            self._crowd = min(max(fits, WAKE), CROWD)
+        return woken
 
     def _wake(self, limit: int) -> int:
         now = self._clock.now()
@@ -301,6 +313,7 @@ class Intake:
         now = self._clock.now()
         with self._store.work.transaction() as tx:
             due = [run for run in runs.due_in(tx, flows, now, FIRST) if self._kiitos.catalog.knows(run.shop_id)]
+            self._kiitos.runner.foresee_due(tx, due)
             for run in due:
                 self._kiitos.runner.wake(tx, run, now)
         return len(due)

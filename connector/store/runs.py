@@ -19,6 +19,7 @@ NEVER = "not started"
 """The reason of an ended run that never began."""
 NOT_STARTED = "not_started"
 """What the diary of a run says that never began."""
+_KINDS, _TEXTS, _OUTCOMES = tuple[str, ...], dict[str, str], dict[str, dict[str, str]]
 
 
 class JournalEntry(NamedTuple):
@@ -342,9 +343,9 @@ def _run(row: Row) -> Run:
         customer_id=row["customer_id"],
         email_key=row["email_key"],
         wake_at=from_text(row["wake_at"]) if row["wake_at"] else None,
-        awaiting=codec.decode(row["awaiting"], tuple[str, ...]) if row["awaiting"] != "[]" else (),
-        event=codec.decode(row["event"], dict[str, str]),
-        outcomes=codec.decode(row["outcomes"], dict[str, dict[str, str]]) if row["outcomes"] != "{}" else {},
+        awaiting=codec.decode(row["awaiting"], _KINDS) if row["awaiting"] != "[]" else (),
+        event=codec.decode(row["event"], _TEXTS),
+        outcomes=codec.decode(row["outcomes"], _OUTCOMES) if row["outcomes"] != "{}" else {},
         acted=bool(row["acted"]),
         reason=row["reason"],
         rev=row["rev"],
@@ -376,8 +377,6 @@ def journal_many(tx: Tx, rows: Iterable[JournalEntry | tuple[str, str, datetime,
 def journal_of(tx: Tx, shop_id: str, run_id: str) -> list[JournalRow]:
     """The run's diary, in the order it was written."""
     return [
-        JournalRow(
-            row["seq"], from_text(row["at"]), row["step_id"], row["what"], codec.decode(row["detail"], dict[str, str])
-        )
+        JournalRow(row["seq"], from_text(row["at"]), row["step_id"], row["what"], codec.decode(row["detail"], _TEXTS))
         for row in tx.all("journal_of", shop_id=shop_id, run_id=run_id)
     ]

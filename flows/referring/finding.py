@@ -107,7 +107,10 @@ def _of_address(address: str) -> Iterator[str]:
 
 def refers(order: Order) -> bool:
     """Whether the order may have a referral by more than an earlier visit: what is asked before anything is read."""
-    return bool(order.discounts) or any(
-        REFERENCE in (text or "").lower() or _DISCOUNT in (text or "")
-        for text in (order.landing, order.referrer, *(name for name, _ in order.attributes))
-    )
+    if order.discounts or _points(order.landing) or _points(order.referrer):
+        return True
+    return bool(order.attributes) and any(_points(name) for name, _ in order.attributes)
+
+
+def _points(text: str | None) -> bool:
+    return text is not None and (_DISCOUNT in text or REFERENCE in text.lower())

@@ -110,6 +110,33 @@ def test_without_reading_ahead_each_run_asks_for_itself(tmp_path: Path, monkeypa
     assert many > few + 58
 
 
+def batches_of_a_wake(folder: Path, crowd: int, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many runs each transaction wakes while one batch takes `seconds`."""
+    folder.mkdir()
+    kiitos = product(folder)
+    ours_steps.fill(kiitos, crowd, Crowds(crowd, 0, 1))
+    kiitos.clock.advance(crowd_at(0) - kiitos.clock.now())  # type: ignore[attr-defined]
+    real = kiitos.runner.foresee_due
+
+    def slowly(*args: Any) -> None:
+        real(*args)
+        kiitos.clock._mono += seconds  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(kiitos.runner, "foresee_due", slowly)
+    intake = Intake(kiitos)
+    found = list(iter(intake.wake, 0))
+    kiitos.close()
+    return found
+
+
+def test_the_longer_a_crowd_lasts_the_more_of_it_share_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert batches_of_a_wake(tmp_path / "quick", 1_300, 0.0, monkeypatch) == [100, 200, 400, 400, 200]
+    assert batches_of_a_wake(tmp_path / "fair", 500, 0.07, monkeypatch) == [100] * 5
+    assert batches_of_a_wake(tmp_path / "slow", 250, 3.0, monkeypatch) == [100, 100, 50]
+
+
 @pytest.mark.slow
 def test_what_is_handed_out_is_done_by_the_executor(bench_of: Make) -> None:
     if database.programs() is None:

@@ -19,7 +19,7 @@ from tests.kill.product import THANKS
 from .installation import Counting, Installation
 
 ORDERS = 500
-ROUNDS = 3
+ROUNDS = 1
 """Batches woken before messages are sent: to a thousand what the product's fifty are to a hundred thousand."""
 LATER = """
 id = "{id}"
