@@ -185,6 +185,10 @@ def test_a_receiver_takes_deliveries_before_a_large_file_is_checked_and_no_worke
         assert database.quick_check(within=60.0) == ""
         connection.set_progress_handler(None, 1)
         assert database.quick_check(within=60.0) == "ok"
+        monkeypatch.setattr("connector.store.sqlite.CHECKED_A_SECOND", database.path.stat().st_size / 61)
+        assert database.quick_check(within=60.0) == "", "of a file that cannot be read in that time nothing is begun"
+        assert database.quick_check() == "ok"
+        monkeypatch.undo()
     monkeypatch.setattr(Sqlite, "quick_check", lambda self, within=None: "page 7 is garbled" if within is None else "")
     with closing(Store.open(f"sqlite:///{folder}/kiitos.db", within=0.5)) as store:
         assert [each.name for each in store.unchecked] == ["kiitos.db", "inbox.db"]
