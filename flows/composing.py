@@ -34,7 +34,8 @@ CONFIRM = "confirm"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One effect that policy allowed, with everything that was looked up to decide it. `shorten` puts short links
-    in the place of long addresses in the text of a small message."""
+    in the place of long addresses in the text of a small message. `rewarded`: it asks for a review that something is
+    given for."""
 
     effect: Effect
     run: Run
@@ -43,6 +44,7 @@ class Case:
     situation: Situation
     facts: Facts
     recipient: Recipient
+    rewarded: bool = False
     shorten: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
 
 
@@ -217,4 +219,5 @@ class Composer:
             guides=case.facts.fitting_guides if theirs.order is not None else (),
             survey=stage_of(case.settings, case.effect),
             accepted=case.settings.returns.accepted,
+            rewarded=case.rewarded,
         )

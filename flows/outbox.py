@@ -29,6 +29,7 @@ from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.heard import unheard
+from flows.incentives import asks_for_review, rewards
 from flows.media import PLATFORM, Way, sender_of, way_of
 from flows.outcomes import Outcomes, Prepared
 from flows.parting import parting
@@ -127,6 +128,7 @@ class Outbox(Outcomes):
             situation=situation,
             facts=facts,
             recipient=way.recipient,
+            rewarded=asks_for_review(effect) and rewards(self._runner.catalog, shop.id, now, flow),
         )
         silent = None if by_hand else unheard(tx, flow, case, self._salt, now, adapter)
         go = self._route(tx, effect, settings, now)

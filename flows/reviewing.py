@@ -11,19 +11,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from connector.config import ShopSettings
-from connector.config.loyalty import REVIEW as REVIEW_RULE
 from connector.model import EventKind
 from connector.store import review_photos, reviews
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
-from flows.catalog import Catalog
+from flows.incentives import rewards
 from flows.moderation import Words, reasons_to_hold
 from flows.publication import event_of, publishes, tell
 from flows.runner import Runner
 
 LONGEST_ANSWER = 2000
-_GIVES = frozenset({"create_discount", "grant", "issue_store_credit", "issue_gift_card", "hand_out"})
 
 
 def judge(tx: Tx, settings: ShopSettings, row: ReviewRow, now: datetime) -> ReviewRow:
@@ -43,30 +41,13 @@ def judge(tx: Tx, settings: ShopSettings, row: ReviewRow, now: datetime) -> Revi
     return replace(row, state=ReviewState.PUBLISHED, reasons=(), publish_at=later)
 
 
-def rewards(catalog: Catalog, shop_id: str) -> bool:
-    """Whether something is given for a review here: readers must be told so, whatever its stars."""
-    if catalog.settings(shop_id).loyalty and catalog.settings(shop_id).loyalty.of_kind(REVIEW_RULE):
-        return True
-    return any(
-        item.step.do in _GIVES
-        for flow in catalog.flows(shop_id)
-        if any("review.submitted" in _awaited(each.step) for each in flow.steps)
-        for item in flow.steps
-    )
-
-
-def _awaited(step: object) -> Sequence[str]:
-    event = getattr(step, "event", "")
-    return (event,) if isinstance(event, str) else tuple(event)
-
-
 def submit(
     tx: Tx, runner: Runner, row: ReviewRow, photos: Sequence[Photo], settings: ShopSettings, now: datetime
 ) -> ReviewRow | None:
     """Keep a new review with its pictures; `None` when there is one. Telling flows of it is the caller's (one event an
     order), and the flow's own step publishes what is shown at once."""
     shop_id = settings.shop.id
-    judged = judge(tx, settings, replace(row, rewarded=rewards(runner.catalog, shop_id) and not row.is_story), now)
+    judged = judge(tx, settings, replace(row, rewarded=rewards(runner.catalog, shop_id, now) and not row.is_story), now)
     if not reviews.save(tx, shop_id, judged, now):
         return None
     for position, photo in enumerate(photos):

@@ -31,8 +31,9 @@ from connector.store import entities, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
+from flows.incentives import rewards
 from flows.publication import event_of
-from flows.reviewing import edit, rewards, submit, withdraw
+from flows.reviewing import edit, submit, withdraw
 
 MAX_PRODUCTS = 8
 EDIT, WITHDRAW, REVOKE = "edit", "withdraw", "revoke"
@@ -273,7 +274,7 @@ def _form(
         editing=editing,
         story=bool(place.story) and editing is None and not any(part.is_story for part in parts),
         reuse=allowed,
-        rewarded=rewards(application().runner.catalog, place.shop_id),
+        rewarded=rewards(application().runner.catalog, place.shop_id, application().clock.now()),
         token=token,
         rules=settings,
         hosts=", ".join(settings.video_hosts),

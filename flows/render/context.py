@@ -44,7 +44,7 @@ VARIABLES = (
     "shop", "brand", "order", "customer", "shipment", "params", "steps", "links", "progress", "purpose", "marketing",
     "recipient_name", "first_name", "greeting_name", "locale", "lang", "timezone", "dir", "align", "align_end",
     "subject", "preheader", "event", "line", "checkout", "product", "recommendations", "guides", "survey",
-    "return_steps",
+    "return_steps", "review",
 )  # fmt: skip
 # Addresses the engine may hand in; all are always there so that templates can ask `{% if links.review %}`.
 LINKS = (
@@ -63,7 +63,7 @@ class MessageView:
     `event` is what began the run, as texts; `line` and `checkout` are what it is about, `product` what the event names;
     `recommendations` come best first; `guides` are the merchant's texts about what was bought;
     `survey` is the question that is asked, whose page is `links.survey`; `accepted` says by language how goods that may
-    be returned are sent.
+    be returned are sent; `rewarded`: something is given for the review it asks for.
     """
 
     shop: Shop
@@ -88,6 +88,7 @@ class MessageView:
     brand: Brand = PLAIN
     survey: Stage | None = None
     accepted: Mapping[str, str] = field(default_factory=dict)
+    rewarded: bool = False
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -119,6 +120,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "guides": [guide_table(guide, language, view.shop.locale) for guide in view.guides],
         "survey": question_table(view.survey, language, strings, view.shop, links["survey"]) if view.survey else None,
         "return_steps": clean(view.accepted.get(language)),
+        "review": {"rewarded": view.rewarded},
         "purpose": view.purpose.value,
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,

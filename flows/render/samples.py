@@ -113,7 +113,8 @@ def _view(order: Order, shipment: Shipment | None = None, **more: object) -> Mes
                "state": "received", "lines": "1 × Muki <iso> & lasi", "text": "Rikki <b>tullessa</b> & myöhässä."},
         survey=Surveys().stages["delivery"],
         accepted={"fi": "Lähetä paketti osoitteeseen <Koivukuja 5> & pyydä kuitti.", "en": "Send the parcel to us."},
-        line=order.lines[0], checkout=_checkout(order), product=_towel(), guides=(_guide(order.lines[0].title),),
+        rewarded=True, line=order.lines[0], checkout=_checkout(order), product=_towel(),
+        guides=(_guide(order.lines[0].title),),
         recommendations=(_towel(), Product(id="p9", title=order.lines[0].title)),
     )  # fmt: skip
     return replace(base, **more)  # type: ignore[arg-type]

@@ -185,6 +185,18 @@ def test_a_review_request_has_five_stars(language):
     assert stars == [f"https://mail.example.com/review/t0ken?rating={n}" for n in range(1, 6)]
 
 
+@pytest.mark.parametrize("language", ["ar", "de", "en", "fi", "ja", "sv"])
+@pytest.mark.parametrize("name", ["review_request", "review_reminder"])
+def test_who_is_asked_is_told_of_a_reward_where_there_is_one(name, language):
+    """In both parts, in the same words whatever the stars; without a reward nobody is promised one."""
+    shown = view("five_lines", name, language)
+    told = RENDERER.prepared(name, language).strings.text("review.rewarded")
+    assert len(told) > 20
+    for rewarded in (True, False):
+        parts = RENDERER.parts(name, replace(shown, rewarded=rewarded))
+        assert (told in parts.text, told in unescape(parts.html)) == (rewarded, rewarded)
+
+
 def test_a_reward_shows_its_code():
     parts = RENDERER.parts("referral_reward", view("five_lines", "referral_reward", "fi"))
     assert "KIITOS-7F3K9" in parts.html

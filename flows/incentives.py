@@ -1,0 +1,55 @@
+"""Whether something is given for writing a review: who is asked, who writes and who reads must be told so.
+
+An incentive is a material connection (16 CFR 255.5; directive 2005/29/EC article 6). It is told of where it is the same
+whatever the stars, which is the only way anything is given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from connector.config.loyalty import REVIEW, Programme
+from connector.model import Effect, EventKind, Purpose
+from flows.catalog import Catalog
+from flows.daytime import zone_of
+from flows.definition import Flow
+
+_GIVES = frozenset({"create_discount", "grant", "issue_store_credit", "issue_gift_card", "hand_out"})
+_OF_REVIEW = frozenset({str(EventKind.REVIEW_SUBMITTED), str(EventKind.REVIEW_PUBLISHED)})
+
+
+def asks_for_review(effect: Effect) -> bool:
+    """Whether a message asks its reader for a review."""
+    asks = effect.kind == "message" and effect.purpose is Purpose.REVIEW
+    return asks and not effect.request.get("after_review") and not effect.request.get("survey")
+
+
+def rewards(catalog: Catalog, shop_id: str, now: datetime, own: Flow | None = None) -> bool:
+    """Whether something is given for a review here, by the loyalty programme or by a flow. `own` is the version of its
+    flow that a run keeps: what that one gives is what its person gets."""
+    settings = catalog.settings(shop_id)
+    if settings.loyalty and _earns(settings.loyalty, now.astimezone(zone_of(settings.shop.timezone))):
+        return True
+    others = (flow for flow in catalog.flows(shop_id) if own is None or flow.id != own.id)
+    return any(_gives(flow) for flow in (*others, *((own,) if own is not None else ())))
+
+
+def _earns(programme: Programme, today: datetime) -> bool:
+    if programme.of_kind(REVIEW):
+        return True
+    day = today.date()
+    return any(
+        goal.points and "reviews" in goal.wants and (goal.begins or day) <= day <= (goal.ends or day)
+        for goal in programme.challenges
+    )
+
+
+def _gives(flow: Flow) -> bool:
+    hears = {kind for item in flow.steps for kind in _awaited(item.step)} | set(flow.trigger)
+    return not hears.isdisjoint(_OF_REVIEW) and any(item.step.do in _GIVES for item in flow.steps)
+
+
+def _awaited(step: object) -> Sequence[str]:
+    event = getattr(step, "event", "")
+    return (event,) if isinstance(event, str) else tuple(event)
