@@ -18,6 +18,7 @@ from flows.consenting import CONSENT, write_consent
 from flows.obeying import FETCH
 from flows.outcomes import Prepared
 from flows.publication import REVIEW, wanted, write_review
+from flows.returning import OPEN_RETURN, write_return
 from flows.reviews import with_reviews
 from flows.value.exchanging import EXCHANGE, make, write_exchange
 from flows.value.vouchers import VOID, write_void
@@ -52,6 +53,8 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         return Performed()
     if effect.kind == VOID:
         return Performed(values=write_void(adapter, access, effect))
+    if effect.kind == OPEN_RETURN:
+        return Performed(values=write_return(adapter, access, effect))
     if effect.kind == REVIEW:
         with kiitos.store.work.read() as tx:
             want = wanted(tx, effect, kiitos.catalog.settings(effect.shop_id), *_here(kiitos))

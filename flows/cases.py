@@ -21,6 +21,7 @@ from connector.store import care, cases, links
 from connector.store.cases import CaseLine, CaseRow
 from connector.store.db import Tx
 from flows.addressing import derive_token
+from flows.returning import ask_shop
 from flows.surveys import reach_of
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def act(tx: Tx, runner: Runner, row: CaseRow, action: str, by: str, text: str, n
     moved = _move(tx, row, action, by, text, now, by_person=True)
     if moved is not None:
         runner.ingest(tx, row.shop_id, [_event(moved, moved.state, text, now)], now)
+        if action == ACCEPT and runner.catalog.settings(row.shop_id).returns.open_in_shop:
+            ask_shop(tx, runner.catalog.adapter(row.shop_id), moved, now)
     return moved
 
 
@@ -136,7 +139,7 @@ def follow(tx: Tx, shop_id: str, event: Event, now: datetime) -> list[Event]:
     of_return = event.subject.id if event.subject.kind == "return" else ""
     found: list[Event] = []
     for row in cases.of_order(tx, shop_id, event.order_id):
-        if row.kind != RETURN or (of_return and row.platform_id not in ("", of_return)):
+        if row.kind != RETURN or (of_return and not _concerns(row, event, of_return)):
             continue
         if of_return and row.open and not row.platform_id:
             cases.link(tx, shop_id, row.case_id, of_return)
@@ -144,6 +147,14 @@ def follow(tx: Tx, shop_id: str, event: Event, now: datetime) -> list[Event]:
         if moved is not None:
             found.append(_event(moved, moved.state, "", now))
     return found
+
+
+def _concerns(row: CaseRow, event: Event, return_id: str) -> bool:
+    """Whether a return of the platform's is this case's. Before we know which is whose, by the pieces it names."""
+    if row.platform_id:
+        return row.platform_id == return_id
+    named = {line.line_id for line in event.return_.lines} if event.return_ is not None else set()
+    return not named or bool(named & {line.line_id for line in row.lines})
 
 
 def _move(

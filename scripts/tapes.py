@@ -29,7 +29,7 @@ from platforms.shopify import Shopify
 from platforms.woocommerce import WooCommerce
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-OWNED = ("orders", "discounts", "metaobjects", "customers", "products", "fulfillments", "gift_cards")
+OWNED = ("orders", "discounts", "metaobjects", "customers", "products", "fulfillments", "gift_cards", "returns")
 SCOPES = {f"{verb}_{what}" for verb in ("read", "write") for what in OWNED} | {
     "read_all_orders",
     "write_store_credit_account_transactions",
@@ -144,6 +144,13 @@ class Session:
         fresh = {**written, **told, "text": "Kestää hyvin.", "key": "run-2"}
         self.twice("publish_review", "shown", {"request": fresh})
 
+    def record_returns(self, order_id: str, line_id: str) -> None:
+        """Opened; and of a line that was never sent, refused."""
+        asked = {"key": "shop-1/case/7K3M9P2Q", "order_id": order_id, "lines": {line_id: 1}, "reason": "damaged"}
+        asked |= {"requested_at": "2026-11-22T07:30:00Z", "note": "Kiitos case 7K3M9P2Q"}
+        self.twice("open_return", "opened", {"request": asked})
+        self.record("open_return", "not_sent", {"request": {**asked, "key": "x", "lines": {"424242": 1}}})
+
     def record_catching_up(self, order_id: str, product_id: str) -> None:
         """Lists and reads. What they do with a list's traps is tested in tests/platforms and tests/reconciliation."""
         window = {"since": "2026-11-22T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
@@ -192,6 +199,7 @@ def shopify(root: Path) -> None:
         session.record_common(customer_id, order_id, str(EERO.email))
         session.record_shopify(customer_id, product_id, str(next(iter(fake.fulfillments))))
         session.record_reviews(order_id, product_id)
+        session.record_returns(order_id, str(row["line_items"][0]["id"]))
 
 
 def woocommerce(root: Path) -> None:

@@ -16,6 +16,7 @@ from connector.store import entities
 from connector.store.cases import CaseRow
 from connector.store.db import Tx
 from flows import cases as acting
+from flows.returning import ASKED, OPENED, REFUSED, InShop, ask_shop, standing
 
 
 @click.group()
@@ -29,6 +30,7 @@ def cases() -> None:
       kiitos cases answer demo-aurora 7K3M9P2Q "Could you send us a picture?"
       kiitos cases accept demo-aurora 7K3M9P2Q
       kiitos cases refuse demo-aurora 7K3M9P2Q "It was worn for a month."
+      kiitos cases open-return demo-aurora 7K3M9P2Q
     """
 
 
@@ -64,7 +66,10 @@ def show(app: App, shop: str, case: str, as_json: bool) -> None:
         row = _find(tx, shop, case)
         told = _told(tx, row)
         story = store.story(tx, shop, row.case_id)
+        stands = standing(tx, row)
     told["lines"] = [f"{line.quantity} x {line.title}" for line in row.lines]
+    if stands is not None:
+        told["in_shop"] = _in_shop(stands)
     told["can"] = list(possible(row.state))
     told["story"] = [{"at": to_text(one.at), "what": one.what, "by": one.by, "text": one.body} for one in story]
     if as_json:
@@ -74,6 +79,8 @@ def show(app: App, shop: str, case: str, as_json: bool) -> None:
         click.echo(f"{name}: {told[name]}")
     for line in told["lines"]:
         click.echo(f"  {line}")
+    if stands is not None:
+        click.echo(f"in the shop: {told['in_shop']}")
     for one in story:
         by = f" by {one.by}" if one.by else ""
         click.echo(f"{to_text(one.at)[:16].replace('T', ' ')}  {one.what}{by}: {' '.join(one.body.split())}")
@@ -111,6 +118,27 @@ cases.add_command(_step(REFUSE, True, "Refuse CASE; TEXT is the reason, which th
 cases.add_command(_step(ARRIVE, False, "The parcel of CASE has arrived."))
 cases.add_command(_step(REFUND, False, "The money of CASE was returned. A refund the platform tells of does the same."))
 cases.add_command(_step(CLOSE, False, "Close CASE; the customer hears of it where there is a TEXT."))
+
+
+@cases.command("open-return")
+@click.argument("shop")
+@click.argument("case")
+@click.pass_obj
+def open_return(app: App, shop: str, case: str) -> None:
+    """Ask the shop once more to open the return of CASE: after its refusal, or where approving did not ask it."""
+    app.whole_config.shop(shop)
+    kiitos = app.kiitos
+    with kiitos.store.work.transaction() as tx:
+        row = _find(tx, shop, case)
+        if ask_shop(tx, kiitos.catalog.adapter(shop), row, kiitos.clock.now()):
+            click.echo(f"{row.case_id}: the shop is asked; `kiitos cases show` tells what it says")
+            return
+        stands = standing(tx, row)
+        if stands is not None and stands.state in (ASKED, OPENED):
+            raise click.ClickException(f"{row.case_id}: {_in_shop(stands)}")
+        raise click.ClickException(
+            f"{row.case_id} is no approved return with pieces of the order, or its platform has no returns"
+        )
 
 
 @cases.command()
@@ -156,6 +184,11 @@ def _act(app: App, shop: str, case: str, action: str, by: str | None, text: str)
             return f"{row.case_id}: {moved.state} by {who}"
 
     click.echo(again_if_moved(work))
+
+
+def _in_shop(stands: InShop) -> str:
+    words = {ASKED: "being asked", OPENED: "opened", REFUSED: "not opened"}
+    return f"{words.get(stands.state, 'unclear whether it was opened')} {stands.told}".rstrip()
 
 
 def _find(tx: Tx, shop: str, case: str) -> CaseRow:

@@ -33,11 +33,13 @@ WISHES = ("refund", "exchange", "store_credit", "repair", "other")
 class Returns:
     """`instructions` stand above the form, `accepted` in the mail that says yes; both by language. `enabled`: the form
     takes requests. `reasons` and `wishes` are what can be chosen. Nobody's case should be older than `answer_within`
-    without an answer; `pause` is how long a case keeps advertising away at most, should nobody ever close it."""
+    without an answer; `pause` is how long a case keeps advertising away at most, should nobody ever close it.
+    `open_in_shop`: an approved return is opened in the shop as well, where its platform has returns."""
 
     enabled: bool = True
     answer_within: timedelta = timedelta(hours=48)
     pause: timedelta = timedelta(days=90)
+    open_in_shop: bool = True
     instructions: Mapping[str, str] = field(default_factory=dict)
     accepted: Mapping[str, str] = field(default_factory=dict)
     reasons: tuple[str, ...] = REASONS
@@ -62,6 +64,7 @@ _KEYS: dict[str, Check] = {
     "enabled": flag,
     "answer_within": span_fault,
     "pause": span_fault,
+    "open_in_shop": flag,
     "instructions": _texts,
     "accepted": _texts,
     "reasons": _words(REASONS),
@@ -85,6 +88,7 @@ def read_returns(layered: Layered) -> Returns:
         enabled=table.get("enabled", True),
         answer_within=span("answer_within", shipped.answer_within),
         pause=span("pause", shipped.pause),
+        open_in_shop=table.get("open_in_shop", True),
         instructions=table.get("instructions", {}),
         accepted=table.get("accepted", {}),
         reasons=tuple(table.get("reasons", REASONS)),

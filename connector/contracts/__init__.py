@@ -83,6 +83,7 @@ from connector.contracts.platform import (
     Verified,
     WritesOrders,
 )
+from connector.contracts.returning import OpensReturns, ReturnRef, ReturnRequest
 from connector.contracts.step import (
     Act,
     Arrived,
@@ -171,6 +172,7 @@ __all__ = [
     "Message",
     "MetaRequest",
     "NotesCustomers",
+    "OpensReturns",
     "Outcome",
     "PlatformAdapter",
     "ProxyVisit",
@@ -184,6 +186,8 @@ __all__ = [
     "RenewsTokens",
     "ResendsMail",
     "Retry",
+    "ReturnRef",
+    "ReturnRequest",
     "Scope",
     "ReviewRequest",
     "RevisesReviews",

@@ -18,6 +18,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from connector.contracts.platform import Access, DiscountRequest, ReviewRequest
+from connector.contracts.returning import OpensReturns
 from connector.model import Channel, Money, ShipmentStatus
 
 DOUBTFUL = "DOUBTFUL"
@@ -281,6 +282,7 @@ ACTING: tuple[type[ABC], ...] = (
     ResendsMail,
     WritesShipmentEvents,
     CreatesFulfillments,
+    OpensReturns,
     WritesConsent,
     PublishesRatings,
     RevisesReviews,

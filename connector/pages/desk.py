@@ -20,9 +20,10 @@ from connector.store.db import Tx
 from flows import cases as acting
 from flows.cases import DESK
 from flows.daytime import zone_of
+from flows.returning import ASKED, OPENED, InShop, ask_shop, standing, wants_return
 
 MAX_TEXT = 4000
-ANSWER = "answer"
+ANSWER, ASK_SHOP = "answer", "ask_shop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,13 @@ class Sight:
     case: CaseRow
     order: Order | None
     story: Sequence[Entry]
+    in_shop: InShop | None
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the shop can be asked again for a return it did not open."""
+        stuck = self.in_shop is not None and self.in_shop.state not in (ASKED, OPENED)
+        return stuck and wants_return(self.case)
 
 
 def show(token: str) -> BaseResponse:
@@ -58,6 +66,9 @@ def act(token: str) -> BaseResponse:
         if action == ANSWER:
             acting.answer(tx, app.runner, sight.case, sight.who, text, now)
             return sight, ""
+        if action == ASK_SHOP:
+            asked = sight.may_ask and ask_shop(tx, app.runner.catalog.adapter(sight.case.shop_id), sight.case, now)
+            return sight, "" if asked else "desk.late"
         allowed = action in possible(sight.case.state)
         moved = acting.act(tx, app.runner, sight.case, action, sight.who, text, now) if allowed else None
         return sight, "" if moved is not None else "desk.late"
@@ -80,6 +91,7 @@ def _sight(tx: Tx, token: str) -> Sight | None:
         case=row,
         order=entities.order(tx, link.shop_id, row.order_id),
         story=cases.story(tx, link.shop_id, row.case_id),
+        in_shop=standing(tx, row),
     )
 
 
@@ -97,6 +109,8 @@ def _page(sight: Sight, problem: str = "", text: str = "") -> BaseResponse:
         customer=" ".join(filter(None, names)),
         story=[(entry, f"{entry.at.astimezone(zone):%Y-%m-%d %H:%M}") for entry in sight.story],
         actions=possible(sight.case.state),
+        in_shop=sight.in_shop,
+        may_ask=sight.may_ask,
         problem=problem,
         text=text,
         max_text=MAX_TEXT,

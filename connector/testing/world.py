@@ -33,6 +33,7 @@ SCOPES = (
     "read_discounts",
     "read_metaobjects",
     "write_metaobjects",
+    "write_returns",
 )
 SHOPIFY, WOO = "demo-aurora", "demo-metsa"
 SHOPIFY_DOMAIN = "aurora-demo.myshopify.com"

@@ -8,6 +8,7 @@ from datetime import datetime
 from connector.model import Effect, Event
 from connector.store.db import Tx
 from flows.publication import REVIEW, written
+from flows.returning import OPEN_RETURN, opened
 from flows.value import exchanging
 from flows.value.vouchers import VOID, voided
 
@@ -17,6 +18,8 @@ def performed(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) 
     if effect.kind == VOID:
         voided(tx, effect, values, now)
         exchanging.after_void(tx, effect, now)
+    if effect.kind == OPEN_RETURN:
+        opened(tx, effect, values)
     if effect.kind == REVIEW:
         return list(written(tx, effect, values, now))
     return exchanging.made(tx, effect, values, now) if effect.kind == exchanging.EXCHANGE else []

@@ -34,9 +34,10 @@ OPTIONAL_SCOPES = (
     "write_gift_cards",
     "write_orders",
     "write_products",
+    "write_returns",
     "write_store_credit_account_transactions",
 )
-"""What single steps need: tags and notes, consent written back, store credit, gift cards, ratings, older orders."""
+"""What single steps need: tags and notes, consent written back, credit, gift cards, ratings, returns, old orders."""
 
 _SCOPE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)

@@ -19,6 +19,7 @@ from platforms.shopify.grants import Grants
 from platforms.shopify.orders import order_deleted
 from platforms.shopify.records import Opinions, Parcels
 from platforms.shopify.renewing import Renewals
+from platforms.shopify.returning import OpenReturns
 from platforms.shopify.reviews import Reviews
 from platforms.shopify.scopes import Scopes
 from platforms.shopify.storefront import Storefront
@@ -42,6 +43,7 @@ class Shopify(
     Parcels,
     Scopes,
     Voids,
+    OpenReturns,
     Reviews,
     FetchesOrders,
 ):

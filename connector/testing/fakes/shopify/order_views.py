@@ -15,6 +15,11 @@ def _row_id(view: View) -> Any:
     return view.row["id"]
 
 
+def sent_line_id(parcel: Json, place: int) -> str:
+    """The global id of a line in a parcel: the same line of the order has another in each parcel."""
+    return gid("FulfillmentLineItem", parcel["id"] * 100 + place)
+
+
 class LineItemView(View):
     typename = "LineItem"
     plain = (
@@ -164,11 +169,11 @@ class FulfillmentView(View):
     def fulfillment_line_items(self, **args: Any) -> Json:
         rows = [
             {
-                "id": gid("FulfillmentLineItem", line["id"]),
+                "id": sent_line_id(self.row, place),
                 "quantity": line["quantity"],
                 "line_item": LineItemView(self.shop, self._sold(line["id"])),
             }
-            for line in self.row["line_items"]
+            for place, line in enumerate(self.row["line_items"])
         ]
         return connection(rows, lambda row: row["id"], **args)
 
@@ -365,4 +370,7 @@ class OrderView(View):
         return None
 
     def returns(self, **args: Any) -> Json:
-        return connection([], _row_id, **args)
+        from connector.testing.fakes.shopify.returns import returns_of
+
+        args.pop("query", None)
+        return connection(returns_of(self.shop, self.row["id"]), _row_id, **args)

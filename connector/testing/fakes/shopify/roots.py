@@ -9,6 +9,7 @@ from connector.testing.fakes.shopify.codes import CODE_MUTATIONS, CODE_QUERIES
 from connector.testing.fakes.shopify.grants import GRANT_MUTATIONS, GRANT_QUERIES
 from connector.testing.fakes.shopify.mutations import MUTATIONS
 from connector.testing.fakes.shopify.queries import QUERIES, single_objects
+from connector.testing.fakes.shopify.returns import RETURN_MUTATIONS, RETURN_QUERIES
 
 if TYPE_CHECKING:
     from connector.testing.fakes.shopify.shop import FakeShopify
@@ -19,8 +20,10 @@ def roots(shop: FakeShopify) -> Mapping[str, Callable[..., Any]]:
         **QUERIES,
         **GRANT_QUERIES,
         **CODE_QUERIES,
+        **RETURN_QUERIES,
         **MUTATIONS,
         **GRANT_MUTATIONS,
         **CODE_MUTATIONS,
+        **RETURN_MUTATIONS,
         **single_objects(shop),
     }

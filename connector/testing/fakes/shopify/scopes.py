@@ -28,6 +28,9 @@ ROOT_FIELDS: Mapping[str, Scopes] = {
     "storeCreditAccount": ("read_store_credit_accounts",),
     "storeCreditAccountCredit": ("write_store_credit_account_transactions",),
     "storeCreditAccountDebit": ("write_store_credit_account_transactions",),
+    "returnApproveRequest": ("write_returns", "write_marketplace_returns"),
+    "returnCreate": ("write_returns", "write_marketplace_returns"),
+    "returnableFulfillments": ("read_returns", "read_marketplace_returns"),
     "orderUpdate": ("write_orders", "write_marketplace_orders", "write_quick_sale"),
 }
 
@@ -48,6 +51,7 @@ TYPES: Mapping[str, Scopes] = {
     "StoreCreditAccount": ("read_store_credit_accounts",),
     "StoreCreditAccountTransaction": ("read_store_credit_account_transactions",),
     "Product": ("read_products",),
+    "Return": ("read_returns", "read_marketplace_returns"),
 }
 
 # tagsAdd and metafieldsSet name no scope of their own: they need what changing the owner needs.

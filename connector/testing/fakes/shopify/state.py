@@ -165,6 +165,7 @@ class ShopState:
         self.code_jobs: dict[int, CodeJob] = {}
         self.credit_accounts: dict[int, Json] = {}
         self.gift_cards: dict[int, Json] = {}
+        self.returns: dict[int, Json] = {}
         self.sms_consents: dict[int, Json] = {}
         self.metaobjects: dict[int, Json] = {}
         self.metafields: dict[tuple[str, str, str], Json] = {}
