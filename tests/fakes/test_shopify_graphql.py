@@ -16,6 +16,8 @@ from connector.clock import ManualClock
 from connector.testing.fakes.people import AINO, BEANS, EERO, MUG
 from connector.testing.fakes.shopify import CheckoutRefused, FakeShopify, FakeUnavailable, Trouble, find_schema
 from connector.testing.fakes.shopify import scopes as scope_rules
+from connector.testing.fakes.shopify.order_views import sent_line_id
+from connector.testing.fakes.shopify.returns import ask_in_shop
 
 Json = dict[str, Any]
 ALL = (
@@ -24,6 +26,7 @@ ALL = (
     "read_products",
     "write_discounts",
     "write_metaobjects",
+    "write_returns",
     "write_fulfillments",
     "read_fulfillments",
     "write_products",
@@ -183,6 +186,8 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "event": {"fulfillmentId": parcel, "status": "IN_TRANSIT"},
     }
     consent = {"marketingState": "UNSUBSCRIBED"}
+    waiting = ask_in_shop(shop, order, [(order["line_items"][0], 1)])
+    beans = sent_line_id(next(iter(shop.fulfillments.values())), 1)
     inside = (OPERATIONS / "bulk_orders.graphql").read_text("utf-8")
     own: dict[str, Json] = {
         "bulk_run": {"query": inside.replace("SINCE", "2026-01-01").replace("UNTIL", "2027-01-01")},
@@ -196,6 +201,10 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "discount_codes_added": {"id": "gid://shopify/DiscountRedeemCodeBulkCreation/1"},
         "email_consent_update": {"input": {"customerId": customer, "emailMarketingConsent": consent}},
         "rating": {"id": f"gid://shopify/Product/{next(iter(shop.products))}"},
+        "return_approve": {"input": {"id": f"gid://shopify/Return/{waiting['id']}"}},
+        "return_create": {
+            "return": {"orderId": gid, "returnLineItems": [{"fulfillmentLineItemId": beans, "quantity": 1}]}
+        },
         "shipment_events": {"id": parcel},
         "sms_consent_update": {"input": {"customerId": customer, "smsMarketingConsent": consent}},
         "store_credit": {"id": customer},
