@@ -7,6 +7,7 @@ our lines carries a mark in its reason's note, and the order's returns are read 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from connector.clock import to_text
@@ -51,12 +52,12 @@ class OpenReturns(Calls, OpensReturns):
     def _open(self, access: Access, request: ReturnRequest) -> ReturnRef:
         order, mark = gid("Order", request.order_id), f"{_MARK}{digest(request.key)}]"
         present = list(self._present(access, order))
-        mine = [row for row in present if mark in _notes(row)]
-        same = [row for row in present if row.get("status") in _LIVE and _is_same(row, request)]
-        for row in mine or same:
-            if row.get("status") == _UNDECIDED:
-                self._approve(access, row)
-            return ReturnRef(platform_id=made_id(row, "returns_of_order"), name=row.get("name") or "", adopted=True)
+        mine = [each for each in present if mark in each.notes]
+        same = [each for each in present if each.status in _LIVE and _is_same(each, request)]
+        for found in mine or same:
+            if found.status == _UNDECIDED:
+                self._approve(access, found)
+            return ReturnRef(platform_id=found.id, name=found.name, adopted=True)
         note = f"{request.note[: _MOST_NOTE - len(mark) - 1]} {mark}"
         rows = [
             {
@@ -68,34 +69,36 @@ class OpenReturns(Calls, OpensReturns):
             for line, quantity in self._sent(access, order, request)
         ]
         wanted = {"orderId": order, "requestedAt": to_text(request.requested_at), "returnLineItems": rows}
-        made = self._client.mutate(access, "return_create", {"return": wanted}).get("return") or {}
-        return ReturnRef(platform_id=made_id(made, "return_create"), name=made.get("name") or "")
+        made = self._client.mutate(access, "return_create", {"return": wanted}).get("return")
+        number = made_id(made if isinstance(made, Mapping) else None, "return_create")
+        return ReturnRef(platform_id=number, name=str((made or {}).get("name") or ""))
 
-    def _approve(self, access: Access, row: Mapping[str, Any]) -> None:
+    def _approve(self, access: Access, found: Present) -> None:
         try:
-            self._client.mutate(access, "return_approve", {"input": {"id": row["id"], "notifyCustomer": False}})
+            wanted = {"id": gid("Return", found.id), "notifyCustomer": False}
+            self._client.mutate(access, "return_approve", {"input": wanted})
         except Refused as error:
             if error.provider_code == "INVALID_STATE":  # somebody in the admin decided at this moment
                 raise Transient("Shopify return_approve: the return changed while it was approved") from error
             raise
 
-    def _present(self, access: Access, order: str) -> Iterator[Mapping[str, Any]]:
+    def _present(self, access: Access, order: str) -> Iterator[Present]:
         for page in self._pages(access, "returns_of_order", {"id": order}, "order", "returns"):
             if page is None:
                 raise Refused("the order of the return is not there", provider_code="NOT_FOUND")
-            yield from page.get("nodes") or ()
+            yield from (_read(row) for row in _nodes(page, "returns_of_order"))
 
     def _sent(self, access: Access, order: str, request: ReturnRequest) -> list[tuple[str, int]]:
         """Which lines of which parcels come back. What was not sent, or is in another return, cannot."""
         left, found = dict(request.lines), []
         for page in self._pages(access, "returnable", {"id": order}, "returnableFulfillments"):
-            for row in _sent_lines(page or {}):
-                piece = row.get("fulfillmentLineItem") or {}
-                line = ident((piece.get("lineItem") or {}).get("id")) or ""
-                taken = min(left.get(line, 0), int(row.get("quantity") or 0))
-                if taken > 0:
-                    left[line] -= taken
-                    found.append((str(piece["id"]), taken))
+            for parcel in _nodes(page, "returnable"):
+                for row in _nodes(parcel.get("returnableFulfillmentLineItems"), "returnable"):
+                    sent, line, quantity = _piece(row)
+                    taken = min(left.get(line, 0), quantity)
+                    if taken > 0:
+                        left[line] -= taken
+                        found.append((sent, taken))
         if not found or any(left.values()):
             raise Refused(
                 "Shopify has these pieces as not sent yet, refunded, or in another return: look at the order's returns "
@@ -105,27 +108,54 @@ class OpenReturns(Calls, OpensReturns):
         return found
 
 
-def _sent_lines(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for parcel in page.get("nodes") or ():
-        yield from (parcel.get("returnableFulfillmentLineItems") or {}).get("nodes") or ()
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A return the order has: `notes` are those of its lines, `pieces` how many of each line of the order."""
+
+    id: str
+    name: str
+    status: str
+    notes: str
+    pieces: Mapping[str, int]
 
 
-def _lines(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list((row.get("returnLineItems") or {}).get("nodes") or ())
+def _nodes(connection: object, name: str) -> list[Mapping[str, Any]]:
+    """A connection's nodes. Raises `Transient` where there are none to read: nothing is concluded from that."""
+    nodes = connection.get("nodes") if isinstance(connection, Mapping) else None
+    if not isinstance(nodes, list) or not all(isinstance(node, Mapping) for node in nodes):
+        raise Transient(f"Shopify {name}: an answer without its list")
+    return nodes
 
 
-def _notes(row: Mapping[str, Any]) -> str:
-    return "\n".join(str(line.get("returnReasonNote") or "") for line in _lines(row))
+def _read(row: Mapping[str, Any]) -> Present:
+    pieces: dict[str, int] = {}
+    notes = []
+    try:
+        for line in _nodes(row.get("returnLineItems"), "returns_of_order"):
+            sold = ident(line["fulfillmentLineItem"]["lineItem"]["id"]) if "fulfillmentLineItem" in line else None
+            pieces[sold or ""] = pieces.get(sold or "", 0) + int(line["quantity"])
+            notes.append(str(line["returnReasonNote"]))
+        status, number = str(row["status"]), ident(row["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Transient("Shopify returns_of_order: an answer without its parts") from error
+    if number is None:
+        raise Transient("Shopify returns_of_order: an answer without an id")
+    return Present(number, str(row.get("name") or ""), status, "\n".join(notes), pieces)
 
 
-def _is_same(row: Mapping[str, Any], request: ReturnRequest) -> bool:
+def _piece(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    """A line in its parcel, of which line of the order it is, and how many may come back."""
+    try:
+        sent = row["fulfillmentLineItem"]
+        return str(sent["id"]), ident(sent["lineItem"]["id"]) or "", int(row["quantity"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Transient("Shopify returnable: an answer without its parts") from error
+
+
+def _is_same(found: Present, request: ReturnRequest) -> bool:
     """Whether a return that another case did not make is the one asked for: the one we were told of, with a piece of
     ours in it, or one of the same pieces (the customer asked in the shop as well)."""
-    if _MARK in _notes(row):
+    if _MARK in found.notes:
         return False
-    pieces: dict[str, int] = {}
-    for line in _lines(row):
-        sold = ident(((line.get("fulfillmentLineItem") or {}).get("lineItem") or {}).get("id")) or ""
-        pieces[sold] = pieces.get(sold, 0) + int(line.get("quantity") or 0)
-    told = bool(request.platform_id) and ident(row.get("id")) == request.platform_id
-    return pieces == dict(request.lines) or (told and bool(pieces.keys() & request.lines.keys()))
+    told = bool(request.platform_id) and found.id == request.platform_id
+    return found.pieces == dict(request.lines) or (told and bool(found.pieces.keys() & request.lines.keys()))
