@@ -287,6 +287,7 @@ class Runner:
             again = engine.restart(flow, reopened(newest), event, facts)
             if again is not None:
                 self.catalog.pin(tx, facts.shop.id, flow, now)
+                runs.keep_start(tx, newest)
                 self._keep(tx, again, newest, now)
             return
         self._begin(tx, flow, event, subject, facts, sight, 1)
@@ -296,7 +297,8 @@ class Runner:
         runs.begin(tx, begun.run)
         sight.started(begun.run)
         self.catalog.pin(tx, facts.shop.id, flow, facts.now)
-        self._store(tx, begun, facts.now)
+        # How it began stands in its row (`runs.journal_of`).
+        self._store(tx, replace(begun, journal=begun.journal[1:]), facts.now)
 
     def _keep_refusal(
         self, tx: Tx, flow: Flow, event: Event, facts: Facts, subject: Ref, refusal: dict[str, str]
@@ -320,7 +322,8 @@ class Runner:
             event=event_facts(event),
             reason=runs.NEVER,
         )
-        if runs.by_entry(tx, run.shop_id, run.flow_id, run.entry_key, _order_of(run)) is None:
+        order_id = event.order_id or (subject.id if subject.kind == "order" else None)
+        if runs.by_entry(tx, run.shop_id, run.flow_id, run.entry_key, order_id) is None:
             runs.begin(tx, run)
             detail = {"event": str(event.kind), **refusal}
             runs.journal(tx, run.shop_id, run.id, facts.now, "", "not_started", detail)
@@ -367,10 +370,6 @@ class Runner:
 def _buyer_of(event: Event) -> str | None:
     customer = event.order.customer if event.order else None
     return customer.id if customer else event.customer_id
-
-
-def _order_of(run: Run) -> str | None:
-    return run.order_id or (run.subject_id if run.subject_kind == "order" else None)
 
 
 def order_name(shop_id: str, order_id: str) -> str:

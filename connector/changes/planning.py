@@ -14,8 +14,8 @@ from connector.changes.limiting import changed_limits
 from connector.changes.targets import Target, document
 from connector.errors import ConfigError, near
 from connector.model import RunStatus, ShopStatus
+from connector.store import census, shops
 from connector.store import flows as flow_store
-from connector.store import runs, shops
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.store.db import Tx
 from flows.difference import differences
@@ -210,7 +210,7 @@ def find_orphans(tx: Tx, states: Mapping[str, AppliedState], known: Collection[s
         flows = tuple(flow.flow_id for flow in states[shop_id].flows if flow.enabled)
         if not flows or shop is None or shop.status is ShopStatus.UNINSTALLED:
             continue
-        standing = runs.positions(tx, shop_id)
+        standing = census.positions(tx, shop_id)
         counts = (sum(each.runs for each in standing), sum(each.people for each in standing))
         found.append(Orphan(shop_id=shop_id, flows=flows, runs=counts[0], people=counts[1]))
     return tuple(found)
@@ -231,10 +231,10 @@ def _shop(tx: Tx, target: Target, state: AppliedState | None, choices: Choices, 
         for flow_id in dict.fromkeys([*before, *after])
         if flow_id not in before or flow_id not in after or not _alike(before[flow_id], after[flow_id])
     ]
-    standing: dict[str, list[runs.Standing]] = defaultdict(list)
+    standing: dict[str, list[census.Standing]] = defaultdict(list)
     if wanted and people:
         settled = [entry.version for entry in target.entries]
-        for each in runs.positions(tx, target.shop_id, settled):
+        for each in census.positions(tx, target.shop_id, settled):
             standing[each.flow_id].append(each)
     changes = tuple(
         _change(tx, target, before.get(flow_id), after.get(flow_id), standing[flow_id], choices) for flow_id in wanted
@@ -253,7 +253,7 @@ def _change(
     target: Target,
     before: AppliedFlow | None,
     after: AppliedFlow | None,
-    standing: Sequence[runs.Standing],
+    standing: Sequence[census.Standing],
     choices: Choices,
 ) -> FlowChange:
     entry = after or before
@@ -310,7 +310,11 @@ def _text_change(name: str, before: AppliedFlow, after: AppliedFlow) -> str:
 
 
 def _position(
-    each: runs.Standing, before: Mapping[str, Any], after: Mapping[str, Any], how: Migration, mapping: Mapping[str, str]
+    each: census.Standing,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    how: Migration,
+    mapping: Mapping[str, str],
 ) -> Position:
     old, new = steps_of(before), steps_of(after)
     step_id = old[each.step].id if each.step < len(old) else "(end)"

@@ -13,7 +13,7 @@ from connector.cli.context import App, json_option, print_json, print_table
 from connector.cli.holding import held, pause, release, resume
 from connector.errors import ConfigError, near
 from connector.intake import again_if_moved
-from connector.store import runs
+from connector.store import census, runs
 
 if TYPE_CHECKING:
     from connector.app import Kiitos
@@ -53,7 +53,7 @@ def running(app: App, shop: str | None, as_json: bool) -> None:
     if shop:
         app.config.shop(shop)
     with app.kiitos.store.work.read() as tx:
-        found = [row for row in runs.under_way(tx) if shop in (None, row.shop_id)]
+        found = [row for row in census.under_way(tx) if shop in (None, row.shop_id)]
     rows = [
         (row.shop_id, row.flow_id, "on" if _is_on(app, row.shop_id, row.flow_id) else "off", row.runs, row.people)
         for row in found
@@ -96,9 +96,9 @@ def _stop_some(kiitos: Kiitos, shop: str, flow: str, reason: str) -> int:
     return len(found)
 
 
-def _under_way(kiitos: Kiitos) -> list[runs.UnderWay]:
+def _under_way(kiitos: Kiitos) -> list[census.UnderWay]:
     with kiitos.store.work.read() as tx:
-        return runs.under_way(tx)
+        return census.under_way(tx)
 
 
 def _is_on(app: App, shop: str, flow: str) -> bool:

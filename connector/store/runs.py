@@ -19,6 +19,9 @@ NEVER = "not started"
 """The reason of an ended run that never began."""
 NOT_STARTED = "not_started"
 """What the diary of a run says that never began."""
+STARTED = "started"
+"""The first line of every other diary. It is not written, as the run's own row says the same (`journal_of`): a fifth of
+what a sleeping run takes on disk."""
 _KINDS, _TEXTS, _OUTCOMES = tuple[str, ...], dict[str, str], dict[str, dict[str, str]]
 
 
@@ -246,45 +249,9 @@ def _active_of_order(tx: Tx, shop_id: str, order_id: str) -> list[Run]:
     return found if len(found) < 2 else sorted(found, key=lambda run: (run.created_at, run.id))
 
 
-@dataclass(frozen=True, slots=True)
-class UnderWay:
-    """How many runs of a flow have not ended, and how many people (by address) they are about."""
-
-    shop_id: str
-    flow_id: str
-    runs: int
-    people: int
-
-
-def under_way(tx: Tx) -> list[UnderWay]:
-    """Every flow that has runs under way, of all shops."""
-    return [UnderWay(row["shop_id"], row["flow_id"], row["runs"], row["people"]) for row in tx.all("run_under_way")]
-
-
 def active_of_flow(tx: Tx, shop_id: str, flow_id: str, limit: int) -> list[Run]:
     """Up to `limit` runs of the flow that have not ended."""
     return [_run(row) for row in tx.all("run_active_of_flow", shop_id=shop_id, flow_id=flow_id, limit=limit)]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many runs of a flow's version stand at one step (its index) in one status, and how many people they are."""
-
-    flow_id: str
-    version: str
-    step: int
-    status: RunStatus
-    runs: int
-    people: int
-
-
-def positions(tx: Tx, shop_id: str, but: Sequence[str] = ()) -> list[Standing]:
-    """Where the shop's people in flight stand, those on versions of `but` left out: of a million only who has to move
-    is worth counting people of. A version is a hash of its flow, so no two flows share one."""
-    return [
-        Standing(row["flow_id"], row["version"], row["step"], RunStatus.of(row["status"]), row["runs"], row["people"])
-        for row in tx.all("run_positions", shop_id=shop_id, but=id_list(but))
-    ]
 
 
 def on_other_versions(tx: Tx, shop_id: str, flow_id: str, version: str, limit: int) -> Iterator[Run]:
@@ -375,8 +342,22 @@ def journal_many(tx: Tx, rows: Iterable[JournalEntry | tuple[str, str, datetime,
 
 
 def journal_of(tx: Tx, shop_id: str, run_id: str) -> list[JournalRow]:
-    """The run's diary, in the order it was written."""
-    return [
+    """The run's diary, in the order it was written; how it began stands first, with `seq` 0 where its row says it."""
+    rows = [
         JournalRow(row["seq"], from_text(row["at"]), row["step_id"], row["what"], codec.decode(row["detail"], _TEXTS))
         for row in tx.all("journal_of", shop_id=shop_id, run_id=run_id)
     ]
+    if any(row.what == STARTED for row in rows):
+        return sorted(rows, key=lambda row: row.what != STARTED)
+    run = get(tx, shop_id, run_id)
+    if run is None or run.reason == NEVER or "kind" not in run.event:
+        return rows
+    version = next((row.detail["from"] for row in rows if row.what == "moved"), run.version)
+    return [JournalRow(0, run.created_at, "", STARTED, {"kind": run.event["kind"], "version": version}), *rows]
+
+
+def keep_start(tx: Tx, run: Run) -> None:
+    """Write down how the run began, which its row says only until it begins anew."""
+    for first in journal_of(tx, run.shop_id, run.id)[:1] if tx.diary else ():
+        if first.seq == 0:
+            journal(tx, run.shop_id, run.id, first.at, "", STARTED, first.detail)

@@ -12,7 +12,7 @@ from connector.clock import ManualClock
 from connector.errors import StoreCollision
 from connector.funnel import count_funnel
 from connector.model import Run, RunStatus
-from connector.store import Store, applied, people, runs
+from connector.store import Store, applied, census, people, runs
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.testing.world import WOO
 from flows.moving import Migration
@@ -70,9 +70,9 @@ def test_people_are_counted_by_step_and_runs_migrated_by_rev(store: Store) -> No
             assert runs.start(tx, each)
         assert runs.start(tx, run("e", status=RunStatus.COMPLETED, wake_at=None))
     with store.work.read() as tx:
-        found = {(at.version, at.step): (at.runs, at.people) for at in runs.positions(tx, "s")}
+        found = {(at.version, at.step): (at.runs, at.people) for at in census.positions(tx, "s")}
         assert found == {("v1", 1): (2, 1), ("v1", 2): (1, 1), ("v2", 1): (1, 1)}
-        assert {at.version for at in runs.positions(tx, "s", ["v1"])} == {"v2"}
+        assert {at.version for at in census.positions(tx, "s", ["v1"])} == {"v2"}
         assert [each.id for each in runs.on_other_versions(tx, "s", "f", "v2", 1)] == ["a", "b", "c"]
     with store.work.transaction() as tx:
         for each in runs.on_other_versions(tx, "s", "f", "v2", 2):
