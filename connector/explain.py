@@ -21,7 +21,7 @@ from connector.store.channel_events import HeardRow
 from connector.store.db import Tx
 from connector.store.store import Store
 from flows.flips import guard_flip, policy_flip, rule_flip
-from flows.referral import REASONS
+from flows.referring.reasons import reason_text
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _UNUSED = 100
@@ -209,7 +209,8 @@ def _of_event(row: events.EventRow, order: str) -> Line:
     """What the platform said, at the time we heard it; `happened_at` is when it says it happened."""
     subject = f"{row.subject_kind} {row.subject_id}"
     detail = {"kind": row.kind, "subject": subject, "happened_at": to_text(row.at), **row.data}
-    why = f": {REASONS.get(reason, reason)}" if (reason := row.data.get("reason")) else ""
+    reason = row.data.get("reason", "")
+    why = f": {reason_text(reason) if row.kind.startswith('referral.') else reason}" if reason else ""
     text = f"{row.kind} ({subject}){why}"
     return Line(at=row.recorded_at, what="event", text=text, order=order, detail=detail)
 

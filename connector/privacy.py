@@ -32,6 +32,7 @@ from connector.store.people import Person
 from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, GATHERED, PrivacyRequest
 from flows.forgetting import erasure_keys, find_person, seal_suppressions, subject_key
 from flows.publication import take_back
+from flows.value.vouchers import void_shared
 
 log = get_log("privacy")
 
@@ -162,10 +163,18 @@ class Privacy:
             seal_suppressions(tx, self._kiitos.salt, person)
             published = reviews.of_person(tx, person.arguments())
             take_back(tx, shop_id, published, self._clock.new_id, self._clock.now())
+            self._void_codes(tx, shop_id, person)
             counts = people.erase(tx, person, self._clock.new_id, keys, request.id)
             counts |= {"deliveries": blanked} if blanked else {}
             privacy.move(tx, request, ERASED, self._clock.now(), counts=counts, forget=True)
         self._finish(request)
+
+    def _void_codes(self, tx: Tx, shop_id: str, person: Person) -> None:
+        """The code somebody shared is nobody's now: it works no longer, unless the shop lets it."""
+        catalog = self._kiitos.catalog
+        if catalog.knows(shop_id) and not catalog.settings(shop_id).referrals.keeps_codes:
+            for code in sorted(person.codes):
+                void_shared(tx, shop_id, code, self._clock.now())
 
     def _erase_shop(self, request: PrivacyRequest) -> None:
         shop_id, rows = request.shop_id, 0

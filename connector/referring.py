@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from connector.app import Kiitos
 from connector.clock import to_text
 from connector.intake import again_if_moved
 from connector.model import Order
-from connector.store import entities, referrals, vouchers
+from connector.store import entities, privacy, referrals, vouchers
 from connector.store.db import Tx
 from connector.store.referrals import ReferralRow
-from flows.referral import REASONS
 from flows.referring import queue
 from flows.referring.finding import WAYS, find, references
 from flows.referring.marking import friend_hash
 from flows.referring.promises import SIDES, reward_of
-from flows.referring.rules import SIGNS
+from flows.referring.reasons import FORGOTTEN, REASONS, reason_text, texts_of, voucher_text
 
 STATES = {
     "review": "waits for a person",
@@ -25,6 +25,8 @@ STATES = {
     "refused": "refused",
     "reversed": "taken back",
 }
+
+_GONE = "somebody who was forgotten, or never known"
 
 
 def overview(kiitos: Kiitos, shop_id: str, state: str, limit: int) -> list[dict[str, Any]]:
@@ -74,9 +76,8 @@ def decided(kiitos: Kiitos, shop_id: str, name: str, *, approve: bool, by: str, 
 
 def because(row: ReferralRow) -> list[str]:
     """The signs and the reason of a state, as sentences."""
-    texts = {**REASONS, **SIGNS}
-    signs = [texts.get(sign, sign) for sign in row.signs]
-    return [*signs, texts.get(row.reason, row.reason)] if row.reason else signs
+    signs = texts_of(row.signs)
+    return [*signs, reason_text(row.reason)] if row.reason else signs
 
 
 def reward_text(row: ReferralRow) -> str:
@@ -110,16 +111,12 @@ def _whole(tx: Tx, shop_id: str, row: ReferralRow) -> dict[str, Any]:
         "way": f"{row.way or 'code'}: {WAYS[row.way or 'code']}",
         "because": because(row),
         "evidence": [f"{way}: {said}" for way, said in row.evidence.items()],
-        "advocate": row.advocate_email_key,
-        "friend": row.friend_email_key or "",
+        "advocate": row.advocate_email_key or _GONE,
+        "friend": row.friend_email_key or _GONE,
         "opens": to_text(row.opens_at)[:16] if row.opens_at else "",
-        "given": [f"{v.kind} {v.key} {v.worth}: {v.state}{_owed(v.state, v.used_order)}" for v in given],
+        "given": [f"{v.kind.replace('_', ' ')} {v.key} {v.worth}: {voucher_text(v)}" for v in given],
         "decided": f"{row.decided_by}, {to_text(row.decided_at)[:16]}: {row.note}" if row.decided_at else "",
     }
-
-
-def _owed(state: str, order: str) -> str:
-    return f", used in order {order}: owed" if state == "kept" and order else ""
 
 
 def _not_one(kiitos: Kiitos, tx: Tx, shop_id: str, order: Order) -> dict[str, Any]:
@@ -134,13 +131,19 @@ def _not_one(kiitos: Kiitos, tx: Tx, shop_id: str, order: Order) -> dict[str, An
         *(f"{name}: {value}" for name, value in references(order)),
         "journey: " + ("an earlier visit" if way is not None and "journey" in way.evidence else "no visit with a code"),
     ]
-    unpaid = way is not None and order.paid_at is None
-    return {
-        "order": order.number,
-        "state": "no referral",
-        "because": ["it is not paid yet" if unpaid else "no way leads to an advocate's code"],
-        "tried": tried,
-    }
+    if way is not None and order.paid_at is None:
+        why = "it is not paid yet"
+    elif _forgotten(kiitos, tx, shop_id, [*codes, *(value for _, value in references(order))]):
+        why = REASONS[FORGOTTEN]
+    else:
+        why = "no way leads to an advocate's code"
+    return {"order": order.number, "state": "no referral", "because": [why], "tried": tried}
+
+
+def _forgotten(kiitos: Kiitos, tx: Tx, shop_id: str, codes: Sequence[str]) -> bool:
+    """Whether one of these was the code of somebody who was forgotten: a keyed hash of it is all that stayed."""
+    keys = (privacy.key_of(kiitos.salt, shop_id, "code", vouchers.key_of(code)) for code in codes)
+    return privacy.erased_at(tx, shop_id, keys) is not None
 
 
 def _order(tx: Tx, shop_id: str, name: str) -> Order | None:

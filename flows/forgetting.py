@@ -36,7 +36,13 @@ def find_person(tx: Tx, shop_id: str, subject: Mapping[str, str]) -> Person:
 
 def erasure_keys(salt: bytes, person: Person) -> list[str]:
     """The keyed hashes under which a forgotten person is still recognised."""
-    named = {"email": person.emails, "phone": person.phones, "customer": person.customers, "order": person.orders}
+    named = {
+        "email": person.emails,
+        "phone": person.phones,
+        "customer": person.customers,
+        "order": person.orders,
+        "code": person.codes,
+    }
     return [
         privacy.key_of(salt, person.shop_id, kind, value) for kind, values in named.items() for value in sorted(values)
     ]

@@ -27,6 +27,7 @@ from connector.store.db import Tx
 from flows import cases
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.referring.programme import Referring
+from flows.referring.reasons import FORGOTTEN, NOT_MADE, UNDONE
 from flows.reviews import published
 from flows.situation import Situation
 from flows.value.loyalty import Loyalty
@@ -34,13 +35,6 @@ from flows.value.vouchers import issued, used, void_all
 
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
-
-NOT_MADE = "reward_not_made"
-"""The reason of a referral whose run ended without anything to give: `explain` says what the shop answered."""
-
-
-UNDONE = "undone"
-"""The reason of a referral whose purchase had been refunded or cancelled when its payment became known."""
 
 
 class Programmes:
@@ -96,7 +90,9 @@ class Programmes:
         if not referral_id or run.event.get("kind") != EventKind.REFERRAL_ATTRIBUTED:
             return
         if run.status is RunStatus.COMPLETED and not _gave(tx, run):
-            referrals.set_state(tx, run.shop_id, referral_id, "refused", NOT_MADE, now, only_from=("held",))
+            row = referrals.get(tx, run.shop_id, referral_id)
+            reason = NOT_MADE if row is None or row.advocate_email_key else FORGOTTEN
+            referrals.set_state(tx, run.shop_id, referral_id, "refused", reason, now, only_from=("held",))
         elif run.status is RunStatus.COMPLETED:
             referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
         elif run.status in (RunStatus.FAILED, RunStatus.EXITED):

@@ -13,7 +13,7 @@ from datetime import datetime
 from connector.model import Effect, EffectStatus, Run, RunStatus
 from connector.store import effects, referrals, runs
 from connector.store.db import Tx
-from flows.programmes import NOT_MADE
+from flows.referring.reasons import NOT_MADE
 from flows.runner import RunMoved, Runner
 
 _OPEN = (EffectStatus.FAILED, EffectStatus.UNCERTAIN)

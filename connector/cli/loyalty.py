@@ -213,6 +213,7 @@ def void_code(app: App, code: str, shop: str, reason: str) -> None:
       kiitos loyalty void THANKS-AB12CD34EF --shop acme-main --reason "given by mistake"
     """
     from connector.store import vouchers
+    from flows.referring.reasons import voucher_text
     from flows.value.vouchers import void
 
     _known(app, shop)
@@ -223,7 +224,7 @@ def void_code(app: App, code: str, shop: str, reason: str) -> None:
     if voucher is None:
         click.echo(f"no code '{code}' was given to a person of {shop}", err=True)
     else:
-        click.echo("it is taken back by the worker" if done else f"nothing to take back: it is {voucher.state}")
+        click.echo("it is taken back by the worker" if done else f"nothing to take back: {voucher_text(voucher)}")
     if not done:
         raise click.exceptions.Exit(1)
 

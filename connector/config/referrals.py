@@ -98,7 +98,8 @@ class ReferralTerms:
 
     `friend`: the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from
     a visit to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`:
-    more than this from one network address within 30 days."""
+    more than this from one network address within 30 days. `keeps_codes`: the code of an advocate who asks to be
+    forgotten goes on to be worth something to friends; nobody is rewarded for it."""
 
     enabled: bool = False
     friend: str = "10 %"
@@ -117,6 +118,7 @@ class ReferralTerms:
     disposable: tuple[str, ...] = ()
     leaderboard: bool = False
     ask: bool = True
+    keeps_codes: bool = False
 
     def __bool__(self) -> bool:
         return self.enabled and bool(self.rewards)
@@ -187,6 +189,7 @@ _KEYS: dict[str, Check] = {
     "disposable": _domains,
     "leaderboard": flag,
     "ask": flag,
+    "keeps_codes": flag,
 }
 
 
@@ -235,6 +238,7 @@ def read_referrals(layered: Layered, where: str, currency: str, faults: list[str
         disposable=tuple(table.get("disposable", ())),
         leaderboard=table.get("leaderboard", False),
         ask=table.get("ask", True),
+        keeps_codes=table.get("keeps_codes", False),
     )
 
 

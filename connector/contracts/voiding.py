@@ -17,7 +17,7 @@ from connector.model import Money
 class VoidRequest:
     """What is to be taken back. `code` is the code, `platform_id` the platform's id where there is one; `amount` what
     was given, for what is money. `first_try_at` and `again` as with store credit: an earlier attempt's outcome is
-    unknown, look before acting."""
+    unknown, look before acting. `shared`: a code for anybody, switched off for the uses that are still to come."""
 
     key: str
     code: str
@@ -26,6 +26,7 @@ class VoidRequest:
     customer_id: str = ""
     amount: Money | None = None
     again: bool = False
+    shared: bool = False
 
 
 class VoidsCodes(ABC):
@@ -33,7 +34,8 @@ class VoidsCodes(ABC):
 
     @abstractmethod
     def void_code(self, access: Access, request: VoidRequest) -> bool:
-        """Let the code work no longer. `False` where it was used, or is not there any more."""
+        """Let the code work no longer. `False` where it was used (a `shared` one may have been), or is not there any
+        more."""
 
 
 class VoidsGiftCards(ABC):

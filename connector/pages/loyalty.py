@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.config.loyalty import Programme
 from connector.config.rewards import Reward
+from connector.contracts import FREE_DELIVERY
 from connector.model import Shop
 from connector.pages.frame import application, find_link, gone, language_of, page, strings, transact
 from connector.store import accounts, entities, preferences, shops
@@ -219,7 +220,8 @@ class _Words:
     def of_claim(self, claim: Claim, now: datetime) -> tuple[str, str, str]:
         """What it is called, until when it is good, until when it can go back."""
         reward = self._member.rewards.get(claim.reward)
-        title = (reward.title or self.benefit(reward)) if reward is not None else claim.worth
+        shown = self._texts["loyalty.free_delivery"] if claim.worth == FREE_DELIVERY else claim.worth
+        title = (reward.title or self.benefit(reward)) if reward is not None else shown
         good = self.day(claim.expires_at) if claim.expires_at and claim.state == exchanging.READY else ""
         back = claim.state == exchanging.READY and claim.back_until is not None and now < claim.back_until
         return title, good, self.day(claim.back_until) if back else ""

@@ -13,11 +13,14 @@ from connector.store.db import Row, Tx
 from connector.store.places import PLACES
 
 _PAGE = 500
+_OF_CODES = ("referral", "share")
+"""Pages that belong to a code: the friends' names nobody, and is the advocate's all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Everything by which a person can be recognised in one shop, and the rows that are theirs."""
+    """Everything by which a person can be recognised in one shop, and the rows that are theirs. `codes` are those they
+    share with friends, in upper case."""
 
     shop_id: str
     emails: frozenset[str] = frozenset()
@@ -25,6 +28,7 @@ class Person:
     customers: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
     checkouts: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     runs: frozenset[str] = frozenset()
     effects: frozenset[str] = frozenset()
@@ -118,7 +122,8 @@ def _with_rows(tx: Tx, person: Person) -> Person:
     """Add what has to be looked into to know whose it is, and what hangs on what was found."""
     tokens = {row["token"] for row in _pages(tx, "person_checkouts", person.shop_id) if _is_cart_of(row, person)}
     runs = {row["run_id"] for row in tx.all("person_runs", **person.arguments())}
-    person = replace(person, checkouts=frozenset(tokens), runs=frozenset(runs))
+    codes = {row["code_key"] for row in tx.all("person_referral_codes", **person.arguments())}
+    person = replace(person, checkouts=frozenset(tokens), runs=frozenset(runs), codes=frozenset(codes))
     links = {row["token"] for row in _pages(tx, "person_links", person.shop_id) if _is_link_of(row, person)}
     person = replace(person, links=frozenset(links))
     effects = {row["effect_id"] for row in tx.all("person_effects", **person.arguments())}
@@ -143,6 +148,8 @@ def _is_cart_of(row: Row, person: Person) -> bool:
 def _is_link_of(row: Row, person: Person) -> bool:
     data = codec.decode(row["data"], dict[str, str])
     of_run = data.get("run") in person.runs
+    if row["kind"] in _OF_CODES and data.get("code", "").upper() in person.codes:
+        return True
     return data.get("address") in person.emails or data.get("order") in person.orders or of_run
 
 

@@ -54,7 +54,7 @@ class PrivacyRequest:
 
 
 def key_of(salt: bytes, shop_id: str, kind: str, value: str) -> str:
-    """The keyed hash of an `email` (its key), `phone`, `customer` or `order` of one shop."""
+    """The keyed hash of an `email` (its key), `phone`, `customer`, `order` or shared `code` of one shop."""
     return hmac.digest(salt, f"erased|{shop_id}|{kind}|{value}".encode(), hashlib.sha256).hex()
 
 

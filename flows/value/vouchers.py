@@ -150,11 +150,18 @@ def void_all(tx: Tx, shop_id: str, cause: str, reason: str, now: datetime) -> in
     return sum(void(tx, shop_id, voucher, reason, now) for voucher in vouchers.because(tx, shop_id, cause))
 
 
+def void_shared(tx: Tx, shop_id: str, code: str, now: datetime) -> bool:
+    """Switch a code off that anybody may use and that nobody owns any more, however often it was used; once."""
+    request = {"do": VOID, "kind": "discount", "key": code, "shared": "1"}
+    return effects.put(tx, by_itself(shop_id, f"void:shared:{code}", VOID, request, now))
+
+
 def write_void(adapter: PlatformAdapter, access: Access, effect: Effect) -> dict[str, str]:
     """Carry such an effect out. Raises what the adapter raises."""
     told = effect.request
     worth = read_money(told["worth"]) if told["kind"] != "discount" else None
     request = VoidRequest(
+        shared=bool(told.get("shared")),
         key=effect.id,
         code=str(told["key"]),
         platform_id=str(told.get("platform_id", "")),

@@ -24,7 +24,7 @@ class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
         (`asyncUsageCount`): what comes in with an order meanwhile is matched there."""
         data = self._client.query(access, "discount_used", {"code": request.code})
         node = data.get("codeDiscountNodeByCode")
-        if not node or _uses(node):
+        if not node or (not request.shared and _uses(node)):
             return False
         if not node.get("id"):
             raise Transient("Shopify discount_used: an answer without an id")

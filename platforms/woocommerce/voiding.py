@@ -17,11 +17,11 @@ class Voids(Calls, VoidsCodes):
 
     def void_code(self, access: Access, request: VoidRequest) -> bool:
         """PUT /coupons/<id> with yesterday as `date_expires`: WooCommerce lets a coupon live to the end of the day it
-        is stored with where a theme shows days only. One that was used (`usage_count`) is left."""
+        is stored with where a theme shows days only. One that was used (`usage_count`) is left, unless it is shared."""
         api, code = self._api(access), request.code.lower()
         # Filtered again here: WooCommerce ignores a parameter it does not know and would answer with every coupon.
         found = [row for row in objects(api.get("coupons", params={"code": code})) if str(row.get("code")) == code]
-        if not found or _uses(found[0]):
+        if not found or (not request.shared and _uses(found[0])):
             return False
         ended = local_text(access.clock.now() - timedelta(days=1), access.shop.timezone)
         api.put(f"coupons/{got(found[0], 'id')}", {"date_expires": ended})
