@@ -12,6 +12,7 @@ from connector.model import Order
 from connector.store import entities, privacy, referrals, vouchers
 from connector.store.db import Tx
 from connector.store.referrals import ReferralRow
+from connector.store.vouchers import Voucher
 from flows.referring import queue
 from flows.referring.finding import WAYS, find, references
 from flows.referring.marking import friend_hash
@@ -58,9 +59,8 @@ def explained(kiitos: Kiitos, shop_id: str, name: str) -> dict[str, Any] | None:
         if order is None:
             return None
         row = referrals.by_order(tx, shop_id, order.id)
-        if row is not None:
-            return _whole(tx, shop_id, row)
-        return _not_one(kiitos, tx, shop_id, order)
+        told = _whole(tx, shop_id, row) if row is not None else _not_one(kiitos, tx, shop_id, order)
+        return {**told, "paid_with": [_paid(voucher) for voucher in vouchers.used_in(tx, shop_id, order.id)]}
 
 
 def decided(kiitos: Kiitos, shop_id: str, name: str, *, approve: bool, by: str, note: str) -> bool:
@@ -117,6 +117,11 @@ def _whole(tx: Tx, shop_id: str, row: ReferralRow) -> dict[str, Any]:
         "given": [f"{v.kind.replace('_', ' ')} {v.key} {v.worth}: {voucher_text(v)}" for v in given],
         "decided": f"{row.decided_by}, {to_text(row.decided_at)[:16]}: {row.note}" if row.decided_at else "",
     }
+
+
+def _paid(voucher: Voucher) -> str:
+    """What the order was paid with that a flow, a referral or points had given."""
+    return f"{voucher.key} {voucher.worth}, given for {voucher.cause.replace('/', ' ')}"
 
 
 def _not_one(kiitos: Kiitos, tx: Tx, shop_id: str, order: Order) -> dict[str, Any]:

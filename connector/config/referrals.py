@@ -14,14 +14,14 @@ Checked a layer at a time for names and shapes, as a whole when the shop is read
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from connector.config.layering import Layered
-from connector.config.loyalty import AFTER_WINDOW, UNKNOWN_WINDOW
+from connector.config.loyalty import AFTER_WINDOW, REFERRAL, UNKNOWN_WINDOW
 from connector.config.shapes import MONEY, Check, count, flag, money, one_of, read_money, span_fault
 from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.platform import FREE_DELIVERY
@@ -220,6 +220,9 @@ def read_referrals(layered: Layered, where: str, currency: str, faults: list[str
     window = table.get("return_window", layered.get("loyalty.return_window"))
     for path in ("friend", "minimum", "caps.value", "caps.shop_value"):
         note.currency_of(path, layered.get(f"referrals.{path}"))
+    rewards = _rewards(table, note)
+    if table.get("enabled", True):
+        _points_once(rewards, note)
     return ReferralTerms(
         enabled=table.get("enabled", True),
         friend=table.get("friend", shipped.friend),
@@ -228,7 +231,7 @@ def read_referrals(layered: Layered, where: str, currency: str, faults: list[str
         first_order=table.get("first_order", True),
         window=_read_span(table.get("window")) or shipped.window,
         return_window=_read_span(window),
-        rewards=_rewards(table, note),
+        rewards=rewards,
         friend_reward=_friend_reward(table, note),
         caps=_caps(table.get("caps", {})),
         rules={**RULES, **table.get("rules", {})},
@@ -276,6 +279,19 @@ def _rewards(table: Mapping[str, Any], note: _Notes) -> tuple[Reward, ...]:
     if len({reward.at for reward in found}) < len(found):
         note.add("tiers", "two tiers begin with the same friend")
     return tuple(sorted(found, key=lambda reward: reward.at))
+
+
+def _points_once(rewards: Sequence[Reward], note: _Notes) -> None:
+    """One friend must not earn the advocate points by both tables: by the reward, and by a rule of the programme."""
+    loyal = note.layered.get("loyalty", {})
+    rules = loyal.get("rules", {}) if loyal.get("enabled", True) else {}
+    twice = [name for name, rule in sorted(rules.items()) if rule.get("kind") == REFERRAL and rule.get("enabled", True)]
+    if twice and any(reward.kind == POINTS for reward in rewards):
+        note.add(
+            "reward",
+            f"gives points, and so does loyalty.rules.{twice[0]}: the advocate would be paid twice; "
+            f"keep one (loyalty.rules.{twice[0]}.enabled = false, or another kind of reward)",
+        )
 
 
 def _friend_reward(table: Mapping[str, Any], note: _Notes) -> Reward | None:

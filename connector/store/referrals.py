@@ -145,9 +145,19 @@ def of_advocate(tx: Tx, shop_id: str, email_key: str) -> list[ReferralRow]:
 
 
 def set_state(
-    tx: Tx, shop_id: str, referral_id: str, state: str, reason: str, now: datetime, only_from: Sequence[str]
+    tx: Tx,
+    shop_id: str,
+    referral_id: str,
+    state: str,
+    reason: str,
+    now: datetime,
+    only_from: Sequence[str],
+    *,
+    by: str = "",
+    note: str = "",
 ) -> bool:
-    """Move on from one of `only_from`; `False` when it is in another state (somebody was first)."""
+    """Move on from one of `only_from`; `False` when it is in another state (somebody was first). `by`: whose word it
+    was, kept with the `note`."""
     tx.forget("situation")
     changed = tx.run(
         "referral_set_state",
@@ -157,6 +167,8 @@ def set_state(
         reason=reason,
         now=to_text(now),
         only_from=codec.encode_text(list(only_from)),
+        decided_by=by,
+        note=note,
     )
     return changed == 1
 
@@ -210,34 +222,6 @@ def of_month(tx: Tx, shop_id: str, month: str) -> list[tuple[str, Mapping[str, s
 def of_friend(tx: Tx, shop_id: str, friend_hash: str) -> list[ReferralRow]:
     """What came of a friend's orders, the first one first."""
     return [_referral(row) for row in tx.all("referral_of_friend", shop_id=shop_id, friend_hash=friend_hash)]
-
-
-def decide(
-    tx: Tx,
-    shop_id: str,
-    referral_id: str,
-    state: str,
-    reason: str,
-    now: datetime,
-    *,
-    by: str,
-    note: str = "",
-    opens_at: datetime | None = None,
-) -> bool:
-    """A person's word about one that waits; `False` when it waits no longer."""
-    tx.forget("situation")
-    changed = tx.run(
-        "referral_decide",
-        shop_id=shop_id,
-        referral_id=referral_id,
-        state=state,
-        reason=reason,
-        now=to_text(now),
-        decided_by=by,
-        note=note,
-        opens_at=to_text(opens_at) if opens_at else None,
-    )
-    return changed == 1
 
 
 def take_friend(tx: Tx, shop_id: str, friend_hash: str, referral_id: str) -> bool:

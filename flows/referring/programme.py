@@ -102,7 +102,7 @@ class Referring:
     ) -> list[Event] | None:
         """A person's word about one that waits: the events it leads to, `None` where it waits no longer."""
         state, reason = (HELD, "") if approve else (REFUSED, "refused_by_person")
-        if not referrals.decide(tx, shop.id, referral_id, state, reason, now, by=by, note=note):
+        if not referrals.set_state(tx, shop.id, referral_id, state, reason, now, only_from=(REVIEW,), by=by, note=note):
             return None
         row = referrals.get(tx, shop.id, referral_id)
         return _told(self._scene(tx, shop, now), row) if row is not None else []

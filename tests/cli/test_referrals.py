@@ -11,7 +11,9 @@ import pytest
 
 from connector.app import load
 from connector.model import Address, AppliedDiscount, Customer, EventKind, Order
-from connector.store import referrals
+from connector.store import accounts, referrals
+from connector.store.vouchers import Voucher
+from flows.value import vouchers
 from tests.cli.test_commands import SHOP, app, run
 from tests.store.loyal import line, purchase, told
 
@@ -88,6 +90,20 @@ def test_why_an_order_was_or_was_not_one(shop: Path) -> None:
     assert other["tried"][0] == "code: SPRING (nobody's)"
     assert run(shop, "referrals", "explain", "99", "--shop", SHOP).exit_code == 1
     assert "evidence" in run(shop, "referrals", "explain", "2", "--shop", SHOP).output
+
+
+def test_what_an_order_was_paid_with_says_what_it_was_given_for(shop: Path) -> None:
+    kiitos = load(shop, {})
+    now, key = kiitos.clock.now(), "THANKS-1"
+    given = Voucher(key=key, account="", effect_id="e-1", kind="discount", worth="10 %", cause="referral/order-2")
+    with kiitos.store.work.transaction() as tx:
+        holder = accounts.open_for(tx, SHOP, "c-1", "aino@koski.example", "e-1", now)
+        assert vouchers.enter(tx, SHOP, holder, replace(given, account=holder.account), "flow/x", "1", now)
+        bought = made("4", "aino@koski.example", HOME, now, key)
+        kiitos.runner.ingest(tx, SHOP, [told(bought, EventKind.ORDER_PAID)], now)
+    kiitos.store.close()
+    assert told_of(shop, "explain", "4")["paid_with"] == ["THANKS-1 10 %, given for referral order-2"]
+    assert told_of(shop, "explain", "3")["paid_with"] == []
 
 
 def test_the_pages_have_addresses(shop: Path) -> None:

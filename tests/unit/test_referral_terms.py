@@ -103,6 +103,40 @@ def test_free_delivery_is_a_worth_of_codes() -> None:
     assert not over_cap(terms, promise(terms, 2), "aino", [("aino", promise(terms, 1))])
 
 
+def with_rule(rewards: dict[str, Any], rule: dict[str, Any], **loyalty: Any) -> list[str]:
+    """The faults of a shop whose programme gives points for friends too."""
+    faults: list[str] = []
+    tables = {"referrals": {**GOOD, **rewards}, "loyalty": {"rules": {"pals": rule}, **loyalty}}
+    read_referrals(merge([("app", {}), ("client acme", tables)]), "shop", "EUR", faults)
+    return faults
+
+
+RULE = {"kind": "referral", "points": 200}
+TIER = {"fifth": {"at": 5, "kind": "points", "points": 100}}
+
+
+@pytest.mark.parametrize("rewards", [{"reward": {"kind": "points", "points": 100}}, {"tiers": TIER}])
+def test_points_for_a_friend_are_earned_by_one_table(rewards: dict[str, Any]) -> None:
+    (fault,) = with_rule(rewards, RULE)
+    assert fault.startswith("client acme.referrals.reward: gives points, and so does loyalty.rules.pals")
+    assert "loyalty.rules.pals.enabled = false" in fault
+
+
+@pytest.mark.parametrize(
+    ("rewards", "rule", "loyalty"),
+    [
+        ({}, RULE, {}),
+        ({"reward": {"kind": "points", "points": 100}}, {**RULE, "enabled": False}, {}),
+        ({"reward": {"kind": "points", "points": 100}}, {"kind": "review", "points": 20}, {}),
+        ({"reward": {"kind": "points", "points": 100}}, RULE, {"enabled": False}),
+        ({"reward": {"kind": "points", "points": 100}, "enabled": False}, RULE, {}),
+    ],
+)
+def test_one_table_alone_is_right(rewards: dict[str, Any], rule: dict[str, Any], loyalty: dict[str, Any]) -> None:
+    changed = {key: value for key, value in rewards.items() if key != "enabled"}
+    assert with_rule({"tiers": {}, **changed, **rewards}, rule, **loyalty) == []
+
+
 def test_a_table_without_a_reward_says_what_to_write() -> None:
     assert read({"friend": "5 EUR"})[1] == [
         'layer0.referrals.reward: missing; write reward = { kind = "code", worth = "10 %" }'

@@ -36,8 +36,11 @@ SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order
 FROM referrals WHERE shop_id = :shop_id AND advocate_email_key = :email_key ORDER BY created_at, referral_id
 
 -- referral_set_state --
--- Compare and set: a reward is given once.
-UPDATE referrals SET state = :state, reason = :reason, updated_at = :now
+-- Compare and set: a reward is given once, a person's word is taken once.
+UPDATE referrals SET state = :state, reason = :reason, updated_at = :now,
+  decided_by = CASE WHEN :decided_by = '' THEN decided_by ELSE :decided_by END,
+  decided_at = CASE WHEN :decided_by = '' THEN decided_at ELSE :now END,
+  note = CASE WHEN :decided_by = '' THEN note ELSE :note END
 WHERE shop_id = :shop_id AND referral_id = :referral_id AND state IN (SELECT value FROM {json_texts}(:only_from))
 
 -- link_put --

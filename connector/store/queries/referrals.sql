@@ -37,12 +37,6 @@ SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order
 FROM referrals WHERE shop_id = :shop_id AND friend_hash = :friend_hash AND friend_hash <> ''
 ORDER BY created_at, referral_id
 
--- referral_decide --
--- A person's word, once.
-UPDATE referrals SET state = :state, reason = :reason, updated_at = :now, decided_by = :decided_by, decided_at = :now,
-  note = :note, opens_at = COALESCE(:opens_at, opens_at)
-WHERE shop_id = :shop_id AND referral_id = :referral_id AND state = 'review'
-
 -- referral_leaders --
 -- Those who let their name be shown, by how many friends were rewarded.
 SELECT n.name AS name, COUNT(*) AS friends FROM referral_names n
