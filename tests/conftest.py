@@ -41,6 +41,12 @@ def _guarded(host: Any, *rest: Any, **named: Any) -> Any:
     raise socket.gaierror(socket.EAI_NONAME, "tests do not look names up")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, whatever the order is else: one that began last would leave the other processes idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_names() -> Iterator[None]:
     socket.getaddrinfo = _guarded

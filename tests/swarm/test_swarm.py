@@ -28,6 +28,7 @@ DECISIONS = frozenset(
 """Each of these lies on somebody's way in two thousand lives."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # three minutes on a machine of one's own
 def test_no_life_has_a_fault() -> None:
     found = LIVES.search(FIRST, SEEDS)
