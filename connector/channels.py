@@ -29,6 +29,7 @@ class Channels:
         self._clock = clock
         self._event_urls = event_urls
         self._built: dict[str, Channel] = {}
+        self._seen: dict[str, tuple[Mapping[str, object], type[Channel], Provider]] = {}
 
     def named(self, name: str) -> Channel:
         """A configured channel. Raises `ConfigError` naming what is wrong with its table."""
@@ -45,9 +46,10 @@ class Channels:
         if table is None:
             return None
         cls = type(self._built[name]) if name in self._built else self._registry.channel(str(table["kind"]))
-        account, rate = str(table.get("account") or name), rate_of(table, cls.usual_rate(table))
-        tells = any(key.startswith(ENVELOPE) for key in table)
-        return Provider(name=name, account=account, rate=rate, looks_up=issubclass(cls, LooksUp), tells=tells)
+        seen = self._seen.get(name)  # asked for three times a message
+        if seen is None or seen[0] is not table or seen[1] is not cls:
+            seen = self._seen[name] = (table, cls, _as_provider(name, table, cls))
+        return seen[2]
 
     def of(self, shop: ShopSettings, message: Message, provider: str = "") -> Channel:
         """What takes this very message: a chat of the merchant's people, the provider that was chosen for it, or the
@@ -68,6 +70,12 @@ class Channels:
     def close(self) -> None:
         for channel in self._built.values():
             channel.close()
+
+
+def _as_provider(name: str, table: Mapping[str, object], cls: type[Channel]) -> Provider:
+    account, rate = str(table.get("account") or name), rate_of(table, cls.usual_rate(table))
+    tells = any(key.startswith(ENVELOPE) for key in table)
+    return Provider(name=name, account=account, rate=rate, looks_up=issubclass(cls, LooksUp), tells=tells)
 
 
 def _is_ours(key: str) -> bool:

@@ -100,7 +100,7 @@ class Outbox(Outcomes):
         situation = look_at_run(tx, shop, run)
         flow = self._runner.flow_of(tx, run)
         facts = facts_of(
-            situation, shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx, leaving=True
+            situation, shop, flow.texts, now, self._salt, run=run, guides=settings.guides, tx=tx, leaving=True
         )
         if effect.kind in ASIDE:
             case = Case(

@@ -248,7 +248,7 @@ class Runner:
         shop = sight.shop
         situation = sight.of_event(event)
         guides = self.catalog.settings(shop.id).guides
-        facts = facts_of(situation, shop, flow.params, now, self._salt, event=event_facts(event), guides=guides, tx=tx)
+        facts = facts_of(situation, shop, flow.texts, now, self._salt, event=event_facts(event), guides=guides, tx=tx)
         for subject in subjects_of(flow, event, situation.order, email_of(facts)):
             if subject.kind == "line_item":
                 seen = replace(facts, line=sight.of_line(situation, subject).line)
@@ -345,7 +345,7 @@ class Runner:
     def _advance(self, tx: Tx, run: Run, signal: Signal | None, situation: Situation, now: datetime) -> None:
         flow = self.flow_of(tx, run)
         settings = self.catalog.settings(run.shop_id)
-        facts = facts_of(situation, settings.shop, flow.params, now, self._salt, run=run, guides=settings.guides, tx=tx)
+        facts = facts_of(situation, settings.shop, flow.texts, now, self._salt, run=run, guides=settings.guides, tx=tx)
         self._keep(tx, engine.advance(flow, run, facts, signal), run, now)
 
     def _keep(self, tx: Tx, transition: engine.Transition, before: Run, now: datetime) -> None:

@@ -27,7 +27,6 @@ from flows.acquaintance import acquaintance
 from flows.background import BLANK
 from flows.derive import derive
 from flows.facts import Facts, Progress, ReferralFacts
-from flows.guards import shown
 from flows.policy import REDACTED
 from flows.referring.finding import refers
 from flows.verdicts import Person
@@ -211,7 +210,7 @@ def _span(seconds: str | None) -> str | None:
 def facts_of(
     situation: Situation,
     shop: Shop,
-    params: Mapping[str, object],
+    params: Mapping[str, str],
     now: datetime,
     salt: bytes,
     *,
@@ -221,7 +220,7 @@ def facts_of(
     tx: Tx | None = None,
     leaving: bool = False,
 ) -> Facts:
-    """The facts guards and steps see: of a run, or of an event that may start one.
+    """The facts guards and steps see: of a run, or of an event that may start one. `params` are `Flow.texts`.
 
     What they do not carry is read from `tx` when it is asked for; without one nothing more is known. `leaving`: of a
     message that is about to leave.
@@ -238,7 +237,7 @@ def facts_of(
         line=situation.line,
         checkout=situation.checkout,
         event=run.event if run is not None else (event or {}),
-        params={name: shown(value) if isinstance(value, bool) else str(value) for name, value in params.items()},
+        params=params,
         steps=run.outcomes if run is not None else {},
         run_id=run.id if run is not None else "",
         step_id="",

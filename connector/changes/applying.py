@@ -165,7 +165,7 @@ class _Migration:
     def _reevaluated(self, run: Run, moved: Transition) -> Transition:
         assert self.flow is not None
         situation = look(self.tx, self.shop, run.order_id, run.customer_id)
-        facts = facts_of(situation, self.shop, self.flow.params, self.now, self.kiitos.salt, run=run)
+        facts = facts_of(situation, self.shop, self.flow.texts, self.now, self.kiitos.salt, run=run)
         return moving.reevaluate(self.flow, moved, facts, self.now)
 
     def _end(self, run: Run, reason: str) -> str:

@@ -71,7 +71,7 @@ def of_run(tx: Tx, catalog: Catalog, run: Run, now: datetime) -> None:
 def arm(tx: Tx, shop: Shop, flow: Flow, waiter: Waiter, now: datetime, floor: datetime, happened_at: datetime) -> None:
     """Make, move or drop one wake-up. `floor` is the earliest moment that is still told."""
     known = _known(tx, shop, flow, waiter)
-    facts = facts_of(waiter.situation, shop, flow.params, now, b"", tx=tx)
+    facts = facts_of(waiter.situation, shop, flow.texts, now, b"", tx=tx)
     same = known is not None and known.trigger_key == trigger_key(flow)
     if isinstance(flow.schedule, SilenceTrigger):
         _arm_silence(tx, flow, flow.schedule, waiter, facts, known, floor, happened_at)

@@ -32,7 +32,7 @@ def ring(tx: Tx, catalog: Catalog, row: Wakeup, now: datetime) -> Event | None:
         return None
     shop = catalog.settings(row.shop_id).shop
     waiter = _again(tx, shop, row)
-    facts = facts_of(waiter.situation, shop, flow.params, now, b"", tx=tx)
+    facts = facts_of(waiter.situation, shop, flow.texts, now, b"", tx=tx)
     if isinstance(flow.schedule, SilenceTrigger):
         return _ring_silence(tx, flow, flow.schedule, facts, row, waiter)
     if not flow.schedule.repeats:

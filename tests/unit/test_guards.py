@@ -15,7 +15,7 @@ from connector.model import AppliedDiscount, FinancialStatus, Money, ShipmentSta
 from flows.facts import Progress
 from flows.guards import parse_guard
 from flows.situation import Situation, facts_of
-from tests.engine.world import START, facts, line, order, parcel
+from tests.engine.world import START, facts, flow_of, line, order, parcel
 
 ORDER = order(
     source="web",
@@ -230,11 +230,25 @@ def test_a_negation_is_the_opposite(path: str, op: str, literal: str, event: dic
         assert parse_guard(f"{path} {opposite} {literal}").evaluate(seen).passed is not passed
 
 
+WAITING = flow_of("""
+id = "waiting"
+title = "Waiting"
+trigger = "order.paid"
+purpose = "transactional"
+
+[[steps]]
+id = "pause"
+do = "wait"
+span = "3d"
+""")
+
+
 def test_a_switch_of_the_flow_reads_the_same_when_the_message_leaves() -> None:
     """The guard is asked when the step begins and again when the message leaves: a parameter `true` was `True` there,
     and every message behind such a switch was dropped as no longer true."""
     nothing = Situation(order=None, customer=None, shipments=(), progress=Progress())
-    seen = facts_of(nothing, FACTS.shop, {"yes": True, "no": False, "least": 50}, START, b"")
+    switched = replace(WAITING, params={"yes": True, "no": False, "least": 50})
+    seen = facts_of(nothing, FACTS.shop, switched.texts, START, b"")
     guard = parse_guard("params.yes == true", params=PARAMS)
     assert guard.holds(seen)
     assert seen.params == {"yes": "true", "no": "false", "least": "50"}
