@@ -18,7 +18,7 @@ README = """Everything Kiitos holds about one person in the shop {shop}.
 
 data.json      all of it
 <table>.csv    the same, one file a table, for a spreadsheet
-photos/        pictures they sent with reviews
+photos/        pictures they sent with reviews, returns and complaints
 
 Gathered {at} for request {request}. It is personal data: hand it to the person who asked, then delete it.
 """
@@ -35,7 +35,8 @@ def export_token(salt: bytes, shop_id: str, request_id: str) -> str:
 
 def pack_export(shop_id: str, request_id: str, at: datetime, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """The zip's bytes. Tables without rows are left out of the CSVs and are empty lists in the JSON."""
-    photos = {f"photos/{row['photo_id']}.jpg": bytes(row["picture"]) for row in rows.get("review_photos", ())}
+    sent = [*rows.get("review_photos", ()), *rows.get("case_photos", ())]
+    photos = {f"photos/{row['photo_id']}.jpg": bytes(row["picture"]) for row in sent}
     plain = {table: [_plain(row) for row in found] for table, found in rows.items()}
     document = {"shop": shop_id, "request": request_id, "gathered_at": to_text(at), "data": plain}
     target = io.BytesIO()

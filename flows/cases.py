@@ -17,9 +17,10 @@ from connector.clock import to_text
 from connector.config import ShopSettings
 from connector.model import Event, EventKind, Order, Ref, email_key
 from connector.model.case import ACCEPT, CLOSE, REFUND, REFUSE, RETURN, after
-from connector.store import care, cases, links
+from connector.store import care, case_photos, cases, links
 from connector.store.cases import CaseLine, CaseRow
 from connector.store.db import Tx
+from connector.store.review_photos import Photo
 from flows.addressing import derive_token
 from flows.returning import ask_shop
 from flows.surveys import reach_of
@@ -76,11 +77,20 @@ def desk_link(tx: Tx, salt: bytes, base_url: str, shop_id: str, case_id: str, wh
 
 
 def open_case(
-    tx: Tx, runner: Runner, salt: bytes, settings: ShopSettings, order: Order, asked: Request, now: datetime
+    tx: Tx,
+    runner: Runner,
+    salt: bytes,
+    settings: ShopSettings,
+    order: Order,
+    asked: Request,
+    now: datetime,
+    photos: Sequence[Photo] = (),
 ) -> tuple[str, bool]:
-    """Take a request: the case's id, and whether it is new. The same form sent twice on one day is one case."""
+    """Take a request: the case's id, and whether it is new. The same form and pictures sent twice on one day are one
+    case."""
     shop_id = settings.shop.id
     told = (asked.kind, *(f"{line.line_id}*{line.quantity}" for line in asked.lines), asked.reason, asked.body)
+    told += tuple(hashlib.sha256(photo.picture).hexdigest() for photo in photos)
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
     case_id = derive_token(salt, "case", shop_id, order.id, digest, f"{now:%Y-%m-%d}", length=8).translate(_LETTERS)
     customer = order.customer
@@ -102,6 +112,7 @@ def open_case(
     if not cases.put(tx, row):
         return case_id, False
     cases.note(tx, shop_id, case_id, "received", "", asked.body, now)
+    case_photos.add(tx, shop_id, case_id, photos, now)
     until = now + settings.returns.pause
     care.begin(
         tx, shop_id, hold_of(case_id), reach_of(order), reason=care.OPEN_CASE, order_id=order.id, until=until, now=now

@@ -11,8 +11,8 @@ from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.intake import again_if_moved
 from connector.model.case import ACCEPT, ARRIVE, CLOSE, REFUND, REFUSE, possible
+from connector.store import case_photos, entities
 from connector.store import cases as store
-from connector.store import entities
 from connector.store.cases import CaseRow
 from connector.store.db import Tx
 from flows import cases as acting
@@ -66,7 +66,8 @@ def show(app: App, shop: str, case: str, as_json: bool) -> None:
         row = _find(tx, shop, case)
         told = _told(tx, row)
         story = store.story(tx, shop, row.case_id)
-        stands = standing(tx, row)
+        stands, pictures = standing(tx, row), case_photos.of(tx, shop, row.case_id)
+    told["photos"] = len(pictures)
     told["lines"] = [f"{line.quantity} x {line.title}" for line in row.lines]
     if stands is not None:
         told["in_shop"] = _in_shop(stands)
@@ -79,6 +80,8 @@ def show(app: App, shop: str, case: str, as_json: bool) -> None:
         click.echo(f"{name}: {told[name]}")
     for line in told["lines"]:
         click.echo(f"  {line}")
+    if pictures:
+        click.echo(f"photos: {len(pictures)}; `kiitos cases page {shop} {row.case_id}` shows them")
     if stands is not None:
         click.echo(f"in the shop: {told['in_shop']}")
     for one in story:

@@ -19,12 +19,13 @@ from datetime import timedelta
 from typing import Any
 
 from connector.config.layering import Layered
-from connector.config.shapes import Check, flag, span_fault, texts_fault
+from connector.config.shapes import Check, flag, span_fault, texts_fault, whole
 from connector.config.tables import table_faults
 from connector.contracts.step import parse_span
 from connector.errors import near
 
 LONGEST = 4000
+MOST_PHOTOS = 4
 REASONS = ("changed_mind", "too_small", "too_large", "not_as_described", "damaged", "wrong_item", "late", "other")
 WISHES = ("refund", "exchange", "store_credit", "repair", "other")
 
@@ -34,12 +35,14 @@ class Returns:
     """`instructions` stand above the form, `accepted` in the mail that says yes; both by language. `enabled`: the form
     takes requests. `reasons` and `wishes` are what can be chosen. Nobody's case should be older than `answer_within`
     without an answer; `pause` is how long a case keeps advertising away at most, should nobody ever close it.
-    `open_in_shop`: an approved return is opened in the shop as well, where its platform has returns."""
+    `open_in_shop`: an approved return is opened in the shop as well, where its platform has returns.
+    `photos`: how many pictures may be sent with a request."""
 
     enabled: bool = True
     answer_within: timedelta = timedelta(hours=48)
     pause: timedelta = timedelta(days=90)
     open_in_shop: bool = True
+    photos: int = MOST_PHOTOS
     instructions: Mapping[str, str] = field(default_factory=dict)
     accepted: Mapping[str, str] = field(default_factory=dict)
     reasons: tuple[str, ...] = REASONS
@@ -56,6 +59,10 @@ def _words(known: tuple[str, ...]) -> Check:
     return check
 
 
+def _photos(value: Any) -> str:
+    return "" if whole(value, 0, MOST_PHOTOS) else f"should be a whole number up to {MOST_PHOTOS}"
+
+
 def _texts(value: Any) -> str:
     return texts_fault(value, LONGEST)
 
@@ -65,6 +72,7 @@ _KEYS: dict[str, Check] = {
     "answer_within": span_fault,
     "pause": span_fault,
     "open_in_shop": flag,
+    "photos": _photos,
     "instructions": _texts,
     "accepted": _texts,
     "reasons": _words(REASONS),
@@ -89,6 +97,7 @@ def read_returns(layered: Layered) -> Returns:
         answer_within=span("answer_within", shipped.answer_within),
         pause=span("pause", shipped.pause),
         open_in_shop=table.get("open_in_shop", True),
+        photos=table.get("photos", MOST_PHOTOS),
         instructions=table.get("instructions", {}),
         accepted=table.get("accepted", {}),
         reasons=tuple(table.get("reasons", REASONS)),

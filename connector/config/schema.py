@@ -144,7 +144,7 @@ _APP_TABLES: dict[str, dict[str, Check]] = {
         "style": one_of(*STYLES),
         "private_addresses": flag,
     },
-    "retention": dict.fromkeys(("webhooks", "messages", "events", "ip", "audit", "traces"), keeping),
+    "retention": dict.fromkeys(("webhooks", "messages", "events", "ip", "audit", "traces", "photos"), keeping),
     "traces": {"endpoint": url, "share": share, "headers": table},
 }
 SETTINGS: dict[str, Check] = {

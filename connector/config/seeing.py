@@ -39,7 +39,8 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionSettings:
-    """How long things are kept; `None` for ever. The defaults are promises.md B2's."""
+    """How long things are kept; `None` for ever. The defaults are promises.md B2's. `photos`: those sent with a
+    case, from the day it was settled."""
 
     webhooks: timedelta | None = timedelta(days=30)
     messages: timedelta | None = timedelta(days=90)
@@ -47,6 +48,7 @@ class RetentionSettings:
     ip: timedelta | None = timedelta(days=30)
     audit: timedelta | None = timedelta(days=365)
     traces: timedelta | None = timedelta(days=30)
+    photos: timedelta | None = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,8 @@ MAX_BODY = 512 * 1024
 
 
 PHOTO_BODY = 24 * 1024 * 1024
-"""Bytes of a review with pictures: four of six megabytes, or one form with fewer for each of several products."""
-ROOMY = (f"{frame.PREFIX}/review/",)
+"""Bytes of a review or a case with pictures: four of six megabytes, or fewer for each of several products."""
+ROOMY = (f"{frame.PREFIX}/review/", f"{frame.PREFIX}/case/")
 """Where such a form may be sent; the server takes no more than `PHOTO_BODY` there and much less elsewhere."""
 
 
@@ -89,6 +89,8 @@ def register(app: Flask) -> None:
     blueprint.add_url_rule(rule, "reviews", shown_reviews.show, methods=["GET"], provide_automatic_options=False)
     for rule in ("/photo/<photo_id>", "/photo/<photo_id>/<token>"):
         blueprint.add_url_rule(rule, "photo", review_photo.show, methods=["GET"], provide_automatic_options=False)
+    rule = "/desk/<token>/<photo_id>"
+    blueprint.add_url_rule(rule, "desk_photo", desk.photo, methods=["GET"], provide_automatic_options=False)
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
         rule = f"/push/{name}.js"
         blueprint.add_url_rule(rule, f"push_{name}", script, methods=["GET"], provide_automatic_options=False)

@@ -16,6 +16,7 @@ from connector.config import ShopSettings
 from connector.model import Order, Shop
 from connector.model.case import KINDS, RETURN
 from connector.pages.frame import application, clean, find_link, gone, page, transact, visitor_language
+from connector.pages.sent_pictures import as_photos, develop_all, read_files
 from connector.store import cases, entities, shops
 from connector.store.cases import CaseLine, CaseRow
 from connector.store.db import Tx
@@ -63,6 +64,7 @@ class Filled:
     reason: str = ""
     wish: str = ""
     text: str = ""
+    files: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def show(token: str) -> BaseResponse:
@@ -75,13 +77,24 @@ def show(token: str) -> BaseResponse:
 
 def act(token: str) -> BaseResponse:
     # Read before the transaction: a body that arrives slowly must not hold the write lock.
-    form = request.form.to_dict()
+    form, files = request.form.to_dict(), read_files(request.files.getlist("photos"))
+    with application().store.work.read() as tx:
+        place = _place(tx, token)
+    if place is None:
+        return gone()
+    first = _filled(place, form, files)
+    problem = _problem(place, first)
+    # Pictures are made anew before the transaction, and only for who may send them.
+    made = develop_all(first.files) if not problem else ()
+    if problem or isinstance(made, str):
+        return _page(place, first, problem=problem or f"review.photo_{made}")
+    photos = as_photos(made, application().clock)
 
     def take(tx: Tx) -> tuple[Place, Filled, str, str] | None:
         place = _place(tx, token)
         if place is None:
             return None
-        filled = _filled(place, form)
+        filled = _filled(place, form, files)
         problem = _problem(place, filled)
         if problem:
             return place, filled, problem, ""
@@ -98,7 +111,8 @@ def act(token: str) -> BaseResponse:
             body=filled.text,
             locale=visitor_language(place.locale, place.shop),
         )
-        case_id, _ = open_case(tx, app.runner, app.salt, place.settings, place.order, asked, app.clock.now())
+        now = app.clock.now()
+        case_id, _ = open_case(tx, app.runner, app.salt, place.settings, place.order, asked, now, photos)
         return place, filled, "", case_id
 
     taken = transact(take)
@@ -124,7 +138,7 @@ def _place(tx: Tx, token: str) -> Place | None:
     return Place(settings=settings, shop=shop, locale=link.data.get("locale"), order=order, earlier=earlier)
 
 
-def _filled(place: Place, form: Mapping[str, str]) -> Filled:
+def _filled(place: Place, form: Mapping[str, str], files: tuple[bytes, ...]) -> Filled:
     quantities = {}
     for line in place.lines:
         given = form.get(f"line-{line.line_id}", "0")
@@ -136,6 +150,7 @@ def _filled(place: Place, form: Mapping[str, str]) -> Filled:
         reason=form.get("reason", "") if form.get("reason") in returns.reasons else "",
         wish=form.get("wish", "") if form.get("wish") in returns.wishes else "",
         text=clean(form.get("text", ""), MAX_TEXT),
+        files=files if returns.photos else (),
     )
 
 
@@ -146,7 +161,9 @@ def _problem(place: Place, filled: Filled) -> str:
         return "case.kind"
     if filled.kind == RETURN and not any(filled.quantities.values()):
         return "case.lines"
-    return "" if filled.kind == RETURN or filled.text else "case.text"
+    if filled.kind != RETURN and not filled.text:
+        return "case.text"
+    return "review.photo_many" if len(filled.files) > place.settings.returns.photos else ""
 
 
 def _page(place: Place, filled: Filled, *, done: str = "", problem: str = "") -> BaseResponse:
@@ -170,5 +187,7 @@ def _page(place: Place, filled: Filled, *, done: str = "", problem: str = "") ->
         wishes=returns.wishes,
         filled=filled,
         problem=problem,
+        photos=returns.photos,
+        photos_again=bool(problem and filled.files),
         max_text=MAX_TEXT,
     )

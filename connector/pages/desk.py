@@ -14,9 +14,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from connector.model import Order, Shop
 from connector.model.case import REFUSE, possible
 from connector.pages.frame import application, clean, find_link, gone, page, transact
-from connector.store import cases, entities, shops
+from connector.pages.review_photo import as_attachment
+from connector.store import case_photos, cases, entities, shops
 from connector.store.cases import CaseRow, Entry
 from connector.store.db import Tx
+from connector.store.review_photos import Photo
 from flows import cases as acting
 from flows.cases import DESK
 from flows.daytime import zone_of
@@ -36,6 +38,8 @@ class Sight:
     order: Order | None
     story: Sequence[Entry]
     in_shop: InShop | None
+    photos: Sequence[Photo]
+    token: str
 
     @property
     def may_ask(self) -> bool:
@@ -48,6 +52,17 @@ def show(token: str) -> BaseResponse:
     with application().store.work.read() as tx:
         sight = _sight(tx, token)
     return gone() if sight is None else _page(sight)
+
+
+def photo(token: str, photo_id: str) -> BaseResponse:
+    """A picture of the case, for whoever has the link; `?small` asks for the small one."""
+    with application().store.work.read() as tx:
+        link = find_link(tx, token, DESK)
+        known = link is not None and application().runner.catalog.knows(link.shop_id)
+        found = case_photos.find(tx, link.shop_id, link.data["case"], photo_id) if link is not None and known else None
+    return (
+        gone() if found is None else as_attachment(photo_id, found.small if "small" in request.args else found.picture)
+    )
 
 
 def act(token: str) -> BaseResponse:
@@ -92,6 +107,8 @@ def _sight(tx: Tx, token: str) -> Sight | None:
         order=entities.order(tx, link.shop_id, row.order_id),
         story=cases.story(tx, link.shop_id, row.case_id),
         in_shop=standing(tx, row),
+        photos=case_photos.of(tx, link.shop_id, row.case_id),
+        token=token,
     )
 
 
@@ -111,6 +128,8 @@ def _page(sight: Sight, problem: str = "", text: str = "") -> BaseResponse:
         actions=possible(sight.case.state),
         in_shop=sight.in_shop,
         may_ask=sight.may_ask,
+        photos=sight.photos,
+        token=sight.token,
         problem=problem,
         text=text,
         max_text=MAX_TEXT,

@@ -27,6 +27,7 @@ from connector.pages.review_form import (
     stars,
     with_pictures,
 )
+from connector.pages.sent_pictures import as_photos
 from connector.store import entities, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
@@ -334,11 +335,7 @@ def _keep(tx: Tx, place: Place, part: Part, author: str, now: datetime, *, reuse
 
 
 def _photos(part: Part) -> list[Photo]:
-    clock = application().clock
-    return [
-        Photo(id=clock.token(), width=made.width, height=made.height, picture=made.picture, small=made.small)
-        for made in part.made
-    ]
+    return as_photos(part.made, application().clock)
 
 
 def products_of(order: Order) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from werkzeug.datastructures import FileStorage, ImmutableMultiDict
 
 from connector.config.reviews import ReviewSettings
 from connector.pages.frame import clean
-from connector.photos import MOST_BYTES, Developed, develop
+from connector.pages.sent_pictures import develop_all, read_files
+from connector.photos import Developed
 from connector.store.review_photos import Photo
 from flows.moderation import video_fault
 
@@ -79,19 +80,9 @@ def filled(
         text=clean(form.get(f"text-{name}", ""), MAX_TEXT),
         video=clean(form.get(f"video-{name}", ""), MAX_VIDEO),
         dropped=tuple(photo.id for photo in part.photos if form.get(f"drop-{photo.id}")),
-        files=_read(files.getlist(f"photos-{name}")) if settings.photos else (),
+        files=read_files(files.getlist(f"photos-{name}")) if settings.photos else (),
     )
     return replace(found, fault=_fault(found, settings))
-
-
-def _read(files: Sequence[FileStorage]) -> tuple[bytes, ...]:
-    # A field nobody used comes as a file without a name. One byte more than is taken tells that it is too heavy.
-    found = []
-    for file in files:
-        with file.stream as stream:
-            if file.filename:
-                found.append(stream.read(MOST_BYTES + 1))
-    return tuple(found)
 
 
 def _fault(part: Part, settings: ReviewSettings) -> str:
@@ -106,15 +97,9 @@ def with_pictures(parts: Sequence[Part]) -> list[Part]:
     """The parts with their pictures made anew, or why not. Outside any transaction: it takes a second."""
     found = []
     for part in parts:
-        made: list[Developed] = []
-        fault = ""
-        for source in part.files if part.wanted else ():
-            picture = develop(source)
-            if isinstance(picture, str):
-                fault = f"photo_{picture}"
-                break
-            made.append(picture)
-        found.append(replace(part, made=tuple(made), fault=part.fault or fault))
+        made = develop_all(part.files if part.wanted else ())
+        fault = f"photo_{made}" if isinstance(made, str) else ""
+        found.append(replace(part, made=() if isinstance(made, str) else made, fault=part.fault or fault))
     return found
 
 

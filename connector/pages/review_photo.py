@@ -33,11 +33,16 @@ def show(photo_id: str, token: str = "") -> Response:
         allowed = found is not None and (_may(tx, token, found) if token else found.shown(app.clock.now()))
     if found is None or not allowed:
         return gone()
-    answer = make_response(found.small if "small" in request.args else found.picture)
-    answer.headers["Content-Type"] = "image/jpeg"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{photo_id}.jpg"'
+    answer = as_attachment(photo_id, found.small if "small" in request.args else found.picture)
     if not token:
         let_cache(_HOUR)
+    return answer
+
+
+def as_attachment(photo_id: str, picture: bytes) -> Response:
+    answer = make_response(picture)
+    answer.headers["Content-Type"] = "image/jpeg"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{photo_id}.jpg"'
     return answer
 
 

@@ -122,6 +122,12 @@ def traces(store: Store, shop_id: str, before: datetime) -> bool:
         return tx.run("keep_traces_drop", shop_id=shop_id, before=to_text(before), limit=PAGE) >= PAGE
 
 
+def case_photos(store: Store, shop_id: str, before: datetime) -> bool:
+    """Drop pictures of cases that were settled before then; whether there may be more."""
+    with store.work.transaction() as tx:
+        return tx.run("keep_case_photos_drop", shop_id=shop_id, before=to_text(before), limit=PAGE) >= PAGE
+
+
 def visits(store: Store, shop_id: str, places_before: datetime | None, visits_before: datetime) -> bool:
     """Forget where friends' visits came from, and visits that no order can come of; whether there may be more."""
     with store.work.transaction() as tx:

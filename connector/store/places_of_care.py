@@ -31,6 +31,14 @@ CARE: tuple[Place, ...] = (
         _words("seq at what by_whom"),
     ),
     Place(
+        "case_photos",
+        "person_case_photos",
+        "erase_case_photos",
+        "wipe_case_photos",
+        _words("photo_id case_id picture small"),
+        _words("position width height created_at"),
+    ),
+    Place(
         "cases",
         "person_cases",
         "erase_cases",

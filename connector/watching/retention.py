@@ -95,6 +95,9 @@ class Retention:
         if keep.audit is not None:
             while keeping.audit(store, shop_id, now - keep.audit):
                 yield
+        if keep.photos is not None:
+            while keeping.case_photos(store, shop_id, now - keep.photos):
+                yield
         if keep.traces is not None:
             while keeping.traces(store, shop_id, now - keep.traces):
                 yield

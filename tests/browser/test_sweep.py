@@ -23,6 +23,7 @@ SHARDS = 3
 NO_PAGES = {
     "pages.proxy": "JSON for a theme's script; what is shown in the theme is in test_embedding.py",
     "pages.photo": "a picture; who may see it is in tests/pages/test_review_queue.py",
+    "pages.desk_photo": "a picture; who may see it is in tests/journeys/test_case_photos.py",
     "pages.push_worker": "a script",
     "pages.push_snippet": "a script",
 }

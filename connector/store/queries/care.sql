@@ -145,6 +145,43 @@ VALUES (:shop_id, :case_id, (SELECT COALESCE(MAX(seq), 0) + 1 FROM case_entries
 SELECT seq, at, what, by_whom, body FROM case_entries
 WHERE shop_id = :shop_id AND case_id = :case_id ORDER BY seq
 
+-- case_photo_put --
+-- A picture as we made it.
+INSERT INTO case_photos (shop_id, photo_id, case_id, position, width, height, picture, small, created_at)
+VALUES (:shop_id, :photo_id, :case_id, :position, :width, :height, :picture, :small, :now)
+
+-- case_photos_of --
+-- Which a case has, without the pictures.
+SELECT photo_id, width, height FROM case_photos WHERE shop_id = :shop_id AND case_id = :case_id ORDER BY position
+
+-- case_photo_get --
+-- One, and of which case.
+SELECT case_id, width, height, picture, small FROM case_photos WHERE shop_id = :shop_id AND photo_id = :photo_id
+
+-- keep_case_photos_drop --
+-- Of cases that were settled before then.
+DELETE FROM case_photos WHERE shop_id = :shop_id AND photo_id IN (
+  SELECT p.photo_id FROM case_photos p JOIN cases c ON c.shop_id = p.shop_id AND c.case_id = p.case_id
+  WHERE p.shop_id = :shop_id AND c.updated_at < :before AND c.state NOT IN ('received', 'accepted', 'arrived')
+  LIMIT :limit)
+
+-- person_case_photos --
+-- Pictures they sent with it.
+SELECT * FROM case_photos WHERE shop_id = :shop_id AND case_id IN (
+  SELECT case_id FROM cases WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
+-- erase_case_photos --
+-- Before the cases, by which they are found.
+DELETE FROM case_photos WHERE shop_id = :shop_id AND case_id IN (
+  SELECT case_id FROM cases WHERE shop_id = :shop_id AND (
+    order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
+
+-- wipe_case_photos --
+-- Of one shop.
+DELETE FROM case_photos WHERE shop_id = :shop_id AND photo_id IN (
+  SELECT photo_id FROM case_photos WHERE shop_id = :shop_id LIMIT :limit)
+
 -- person_cases --
 -- What they asked for.
 SELECT * FROM cases WHERE shop_id = :shop_id AND (

@@ -1,0 +1,2 @@
+-- Pictures of returns and complaints are lost.
+DROP TABLE case_photos;
