@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connector import codec
 from connector.model import Buyer, Channel, Customer, Order, Purpose, Shop, email_key
-from connector.store import consents, customer_fields, entities, figures, purchases, reviews, standings
+from connector.store import consents, customer_fields, entities, figures, purchases, review_asks, reviews, standings
 from connector.store.db import Tx
 from flows.background import Background, ProductFigures, Said, ShopFigures
 from flows.lifetime import Lifetime, lifetime_of
@@ -33,6 +33,7 @@ class Acquaintance(Background):
         self._now = now
         self._lifetime: Lifetime | None = None
         self._figures: ShopFigures | None = None
+        self._reviewed: frozenset[str] | None = None
 
     def lifetime(self) -> Lifetime:
         if self._lifetime is None:
@@ -58,8 +59,10 @@ class Acquaintance(Background):
         return Said(state, row.at if row else None, row.source if row else "")
 
     def reviewed(self) -> frozenset[str]:
-        key = self._buyer.email_key
-        return reviews.reviewed_by(self._tx, self._shop.id, key) if key else frozenset()
+        if self._reviewed is None:
+            names = review_asks.names_of(self._tx, self._shop.id, self._buyer.email_key, self._buyer.customer_id)
+            self._reviewed = reviews.reviewed_by(self._tx, self._shop.id, names)
+        return self._reviewed
 
     def shop(self) -> ShopFigures:
         if self._figures is None:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector import tracing
 from connector.config import ShopSettings
-from connector.model import Effect, Enclosure, LineItem, Order, Purpose, Run, Shop
+from connector.model import Effect, Enclosure, LineItem, Order, Run, Shop
 from connector.store import entities
 from connector.store.db import Tx
 from flows.addressing import Recipient, links_for, with_code
+from flows.asked import asks_for_review
 from flows.facts import Facts
 from flows.render.headers import headers_for
 from flows.render.locales import choose_locale
+from flows.review_requests import open_products
 from flows.short_links import Shortener, marks_of
 from flows.situation import NOTHING, Situation
 from flows.suggestions import suggest
@@ -108,11 +110,11 @@ class Composer:
             short = str(effect.request.get("short") or template)
             links_of = self._shortener(tx, case, key, now)
             case = replace(case, shorten=lambda text: links_of.text(text, shorter_only=True))
-            return compose(renderer, case, short, self._view(tx, case, links, short, renderer))
+            return compose(renderer, case, short, self._view(tx, case, links, short, renderer, now))
         with tracing.span("render", template=template):
             rendered = renderer.render(
                 template,
-                self._view(tx, case, links, template, renderer),
+                self._view(tx, case, links, template, renderer, now),
                 key=key,
                 sender=case.settings.sender,
                 reply_to=case.settings.reply_to or shop.support_email,
@@ -172,18 +174,20 @@ class Composer:
             now=now,
         )
 
-    def _asked(self, order: Order | None, case: Case) -> Order | None:
-        """The order a message shows; one that asks for reviews names what was not reviewed, and not too much of it."""
-        if order is None or case.effect.purpose is not Purpose.REVIEW or case.effect.request.get("after_review"):
+    def _asked(self, tx: Tx, order: Order | None, case: Case, now: datetime) -> Order | None:
+        """The order a message shows; one that asks for reviews names what it asks about, and nothing else."""
+        if order is None or not asks_for_review(case.effect):
             return order
-        reviewed = case.facts.background.reviewed()
-        fresh: dict[str, LineItem] = {}
+        wanted = open_products(tx, case, now)
+        first: dict[str, LineItem] = {}
         for line in order.lines:
-            if line.product_id and not line.is_gift_card and line.product_id not in reviewed:
-                fresh.setdefault(line.product_id, line)
-        return replace(order, lines=tuple(fresh.values())[: case.settings.reviews.most_products]) if fresh else order
+            if line.product_id in wanted and not line.is_gift_card:
+                first.setdefault(line.product_id, line)
+        return replace(order, lines=tuple(first[each] for each in wanted)) if wanted else order
 
-    def _view(self, tx: Tx, case: Case, links: dict[str, str], template: str, renderer: Renderer) -> MessageView:
+    def _view(
+        self, tx: Tx, case: Case, links: dict[str, str], template: str, renderer: Renderer, now: datetime
+    ) -> MessageView:
         # Here and not above: Liquid comes with the first message; a worker at rest is 7 MB smaller without it.
         from flows.render.context import MessageView
 
@@ -199,7 +203,7 @@ class Composer:
             brand=case.settings.brand,
             locale=choose_locale(case.recipient.locale, case.shop.locale, available=renderer.languages()),
             timezone=case.shop.timezone,
-            order=self._asked(theirs.order, case),
+            order=self._asked(tx, theirs.order, case, now),
             customer=theirs.customer,
             shipment=case.facts.shipment,
             params=case.facts.params,

@@ -14,6 +14,7 @@ from functools import lru_cache
 from connector.clock import to_text
 from connector.config.limits import Saturation
 from connector.model import Effect
+from flows.asked import asks_for_review, wanted_products
 from flows.daytime import DAYS, WHOLE_DAY, Window, next_open, read_window, zone_of
 from flows.verdicts import Case, Defer, Drop, Fairness, Hold, Verdict
 
@@ -80,6 +81,18 @@ def products(case: Case) -> Verdict | None:
         return None
     product, rule = case.fairness.unfit[0]
     return Drop(rule, _UNFIT[rule], {"product": product})
+
+
+def asked_before(case: Case) -> Verdict | None:
+    """Nobody is asked to review again what they were asked about with another order."""
+    until = case.fairness.asked_until if case.fairness is not None else {}
+    if not until or not asks_for_review(case.effect):
+        return None
+    left = [product for product in wanted_products(case.facts) if product not in case.facts.background.reviewed()]
+    if not left or any(product not in until for product in left):
+        return None
+    detail = {"products": str(len(left)), "free": to_text(min(until[product] for product in left))}
+    return Drop("asked_before", "the customer was asked about each of these products with another order", detail)
 
 
 def goodbye(case: Case) -> Verdict | None:

@@ -142,6 +142,7 @@ _POLICY: Mapping[str, str] = {
     "consent_withdrawn": "consent for {purpose} given after {consent_at} would have let it out",
     "no_consent": "a recorded yes for {purpose} would have let it out",
     "in_care": "without {because} until {care_until} it would have gone out",
+    "asked_before": "from {free} on they could have been asked again ([reviews] again_after)",
     "surveyed_lately": "from {free} on they could have been asked",
     "survey_sample": "a share above {place} in [surveys] would have reached them",
     "paused_by_customer": "without the customer's pause until {paused_until} it would have gone out",

@@ -10,19 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connector.config.loyalty import REVIEW, Programme
-from connector.model import Effect, EventKind, Purpose
+from connector.model import EventKind
 from flows.catalog import Catalog
 from flows.daytime import zone_of
 from flows.definition import Flow
 
 _GIVES = frozenset({"create_discount", "grant", "issue_store_credit", "issue_gift_card", "hand_out"})
 _OF_REVIEW = frozenset({str(EventKind.REVIEW_SUBMITTED), str(EventKind.REVIEW_PUBLISHED)})
-
-
-def asks_for_review(effect: Effect) -> bool:
-    """Whether a message asks its reader for a review."""
-    asks = effect.kind == "message" and effect.purpose is Purpose.REVIEW
-    return asks and not effect.request.get("after_review") and not effect.request.get("survey")
 
 
 def rewards(catalog: Catalog, shop_id: str, now: datetime, own: Flow | None = None) -> bool:

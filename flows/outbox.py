@@ -21,15 +21,16 @@ from connector.store import effects, pace, providers, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
-from flows import surveys
+from flows import review_requests, surveys
 from flows.addressing import Recipient, derive_token
 from flows.aside import ASIDE, given_up, is_decided
+from flows.asked import asks_for_review
 from flows.composing import Case, Composes
 from flows.definition import Flow
 from flows.fairness import SATURATED, WAITED, limited
 from flows.foreseeing import foresee
 from flows.heard import unheard
-from flows.incentives import asks_for_review, rewards
+from flows.incentives import rewards
 from flows.media import PLATFORM, Way, sender_of, way_of
 from flows.outcomes import Outcomes, Prepared
 from flows.parting import parting
@@ -290,6 +291,7 @@ class Outbox(Outcomes):
         if content is None or not effect.tainted:
             try:
                 surveys.ask(tx, case, now)
+                review_requests.ask(tx, case, now)
                 composed = self._composer.compose(tx, case, key, now)
             except (TemplateError, Refused) as error:
                 self.error(tx, effect, now, error)

@@ -30,7 +30,7 @@ from connector.model import Channel as Medium
 from connector.model import Effect, EffectStatus, Purpose, Run
 from connector.store import effects, providers, runs
 from connector.store.db import Tx
-from flows import surveys
+from flows import review_requests, surveys
 from flows.fate import CAME_BACK, learn
 from flows.guards import GuardResult
 from flows.repeating import known_still, looks_first
@@ -128,6 +128,7 @@ class Outcomes:
 
     def fail(self, tx: Tx, effect: Effect, now: datetime, code: str, text: str) -> None:
         surveys.unask(tx, effect)
+        review_requests.unask(tx, effect)
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.FAILED, reason=f"{code}: {text}")
         self._runner.settle(tx, effect, EffectFailed(code, text), now)
 
@@ -262,6 +263,7 @@ class Outcomes:
             self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
             return
         surveys.unask(tx, effect)
+        review_requests.unask(tx, effect)
         effects.settle(
             tx,
             effect.shop_id,

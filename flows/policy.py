@@ -17,6 +17,7 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | in_care | a low score or an open case of theirs waits for a person of the merchant's | defer, drop after 48 h |
 | flow_paused, canary | a person or an alarm paused the flow; the person is not among its first | hold |
 | surveyed_lately, survey_sample | asked less than a quarter ago by any flow and shop; not of the share asked | drop |
+| asked_before | asked to review each of the products with another order, less than `again_after` ago | drop |
 | just_bought, returned_product, out_of_stock | the message names such a product | drop |
 | saturated | so many messages were met with silence that this is the goodbye | drop |
 | capped | marketing-class mail reached the person less than the cap ago | defer, drop after 48 h |
@@ -39,6 +40,7 @@ from connector.clock import to_text
 from connector.model import ConsentState, Effect, EventKind, Purpose, ShopStatus
 from flows.facts import Facts
 from flows.fairness import (
+    asked_before,
     asked_lately,
     budget,
     canary,
@@ -308,5 +310,5 @@ _LAWFUL: tuple[Callable[[Case], Verdict | None], ...] = (
     _in_care,
 )
 _FAIR: tuple[Callable[[Case], Verdict | None], ...] = (
-    *(paused, canary, asked_lately, products, goodbye, distance, quiet, outranked),
+    *(paused, canary, asked_lately, asked_before, products, goodbye, distance, quiet, outranked),
 )

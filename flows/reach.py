@@ -15,7 +15,7 @@ from connector.config.limits import Limits
 from connector.model import ConsentState, Customer, EventKind, Order, Refund, Return, Shop
 from connector.store import entities, pace
 from connector.store.db import Tx
-from flows import surveys
+from flows import review_requests, surveys
 from flows.catalog import Catalog
 from flows.closing_days import closing_day
 from flows.composing import Case
@@ -69,6 +69,7 @@ def fairness_of(tx: Tx, catalog: Catalog, case: Case, person: Person, now: datet
         place=place(effect.flow_id, key),
         unfit=tuple(_unfit(tx, case, limits, now)),
         farewell=case.run.event.get("kind") == EventKind.CUSTOMER_SATURATED,
+        asked_until=review_requests.asked_until(tx, case, now),
         inquiry=surveys.about(tx, catalog, case, place("survey", surveys.name_of(case)[0])),
     )
 

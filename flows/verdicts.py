@@ -118,7 +118,8 @@ class Fairness:
     public holiday of a day, by which `limits.holidays` goes. `sent_today`: of this flow, in this shop; `place` is the
     person's place in it from 0 to 1, `canary` the share that is served. `unfit` are the products the message names
     that must not be named, each with its rule. `farewell`: the message belongs to a goodbye flow.
-    `inquiry` is there for a message that asks something.
+    `inquiry` is there for a message that asks something. `asked_until`: products the person was asked to review with
+    another order, and until when they are not asked about again.
     """
 
     limits: Limits
@@ -138,6 +139,7 @@ class Fairness:
     canary: float = 1.0
     place: float = 0.0
     unfit: tuple[tuple[str, str], ...] = ()
+    asked_until: Mapping[str, datetime] = field(default_factory=dict)
     farewell: bool = False
     inquiry: Inquiry | None = None
 

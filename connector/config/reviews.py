@@ -21,18 +21,21 @@ VIDEO_HOSTS = ("www.youtube.com", "youtube.com", "youtu.be", "vimeo.com", "www.t
 MOST_PHOTOS = 4
 IN_SHOP = ("published", "held")
 _LONGEST = timedelta(days=14)
+_LONGEST_REST = timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSettings:
     """`publish_after`: how long a review that no rule holds waits before everybody sees it. `in_shop`: whether the
     platform is told to show it or to keep it until the merchant approves it there too. `most_products`: how many one
-    mail asks about. `photos`: how many a review may have. `words` are by language; one of them holds a review until a
-    person looked. `unhappy`: up to so many stars a review comes first in the queue, shown all the same."""
+    mail asks about; `again_after`: how long a person is not asked about a product again with another order. `photos`:
+    how many a review may have. `words` are by language; one of them holds a review until a person looked. `unhappy`: up
+    to so many stars a review comes first in the queue, shown all the same."""
 
     publish_after: timedelta = timedelta()
     in_shop: str = "published"
     most_products: int = 5
+    again_after: timedelta = timedelta(days=365)
     photos: int = MOST_PHOTOS
     stories: bool = True
     video_hosts: tuple[str, ...] = VIDEO_HOSTS
@@ -47,9 +50,9 @@ def _count(most: int, least: int = 0) -> Check:
     return lambda value: "" if whole(value, least, most) else f"should be a whole number from {least} to {most}"
 
 
-def _wait(value: Any) -> str:
-    short = "should be at most 14d: what nobody sees helps nobody"
-    return span_fault(value) or ("" if timedelta() <= parse_span(value) <= _LONGEST else short)
+def _span(most: timedelta, why: str = "") -> Check:
+    long = f"should be at most {most.days}d{why}"
+    return lambda value: span_fault(value) or ("" if timedelta() <= parse_span(value) <= most else long)
 
 
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
@@ -75,9 +78,10 @@ def _words(value: Any) -> str:
 
 
 _KEYS: dict[str, Check] = {
-    "publish_after": _wait,
+    "publish_after": _span(_LONGEST, ": what nobody sees helps nobody"),
     "in_shop": one_of(*IN_SHOP),
     "most_products": _count(8, 1),
+    "again_after": _span(_LONGEST_REST),
     "photos": _count(MOST_PHOTOS),
     "stories": flag,
     "video_hosts": _hosts,
@@ -87,6 +91,7 @@ _KEYS: dict[str, Check] = {
     "words": _words,
     "unhappy": _count(4),
 }
+_SPANS = ("publish_after", "again_after")
 _BY_STARS = re.compile(r"rating|star|score", re.I)
 
 
@@ -104,11 +109,12 @@ def review_faults(where: str, value: Any) -> list[str]:
 def read_reviews(layered: Layered) -> ReviewSettings:
     """The checked and merged table."""
     told: Mapping[str, Any] = layered.get("reviews", {})
-    plain = {key: told[key] for key in _KEYS if key in told and key not in ("publish_after", "video_hosts", "words")}
+    plain = {key: told[key] for key in _KEYS if key in told and key not in ("video_hosts", "words", *_SPANS)}
+    spans: dict[str, Any] = {key: parse_span(told[key]) for key in _SPANS if key in told}
     shipped = ReviewSettings()
     return ReviewSettings(
         **plain,
-        publish_after=parse_span(told["publish_after"]) if "publish_after" in told else shipped.publish_after,
+        **spans,
         video_hosts=tuple(told.get("video_hosts", shipped.video_hosts)),
         words={language: tuple(words) for language, words in told.get("words", {}).items()},
     )

@@ -28,7 +28,7 @@ from connector.pages.review_form import (
     with_pictures,
 )
 from connector.pages.sent_pictures import as_photos
-from connector.store import entities, review_photos, reviews, shops
+from connector.store import entities, review_asks, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
@@ -199,8 +199,8 @@ def _place(tx: Tx, token: str) -> Place | None:
     if link is None or order is None or not application().runner.catalog.knows(link.shop_id):
         return None
     mine = tuple(reviews.of_order(tx, link.shop_id, order.id))
-    buyer = _address(order)
-    before = reviews.reviewed_by(tx, link.shop_id, buyer) if buyer else frozenset()
+    names = review_asks.names_of(tx, link.shop_id, _address(order), order.customer.id if order.customer else None)
+    before = reviews.reviewed_by(tx, link.shop_id, names)
     return Place(
         shop_id=link.shop_id,
         shop=shops.get(tx, link.shop_id),

@@ -14,7 +14,10 @@ class Uncovered(Exception):
 class Act:
     """An effect of the outbox with what becomes of it."""
 
-    __slots__ = ("done_at", "due_at", "effect", "first_try_at", "lease_until", "reason", "recipient_key", "status")
+    __slots__ = (
+        *("asked", "done_at", "due_at", "effect", "first_try_at", "lease_until", "names", "reason", "recipient_key"),
+        "status",
+    )
 
     def __init__(self, effect: Effect) -> None:
         self.effect = effect
@@ -25,3 +28,5 @@ class Act:
         self.done_at: datetime | None = None
         self.recipient_key = ""
         self.reason = ""
+        self.asked: tuple[str, ...] = ()  # the products it asks to review, of somebody with an address and an account
+        self.names = ("", "")

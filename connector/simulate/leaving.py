@@ -17,12 +17,15 @@ from connector.simulate.acts import Act, Uncovered
 from connector.simulate.knowing import Knowing
 from connector.simulate.walks import Walks
 from connector.store.effects import BY_HAND
+from connector.store.review_asks import Names, joined, latest
 from flows import engine
 from flows.addressing import Recipient
+from flows.asked import asks_for_review, wanted_products
 from flows.attempts import Attempt, with_attempt
 from flows.catalog import Catalog
 from flows.closing_days import closing_day
 from flows.daytime import instant, zone_of
+from flows.facts import Facts
 from flows.fairness import SATURATED, WAITED, limited
 from flows.heard import silence, word_of
 from flows.outbox import LEASE
@@ -109,6 +112,7 @@ class Leaving:
                 self._drop(act, "told_already", f"the same was told, nothing new came since {before}")
                 return False
             act.recipient_key = recipient.email_key or recipient.address or ""
+            self._ask(act, run, found, facts, recipient)
         act.status, act.lease_until, act.first_try_at = EffectStatus.SENDING, now + LEASE, now
         walks.pending.pop(effect.id, None)
         return True
@@ -192,6 +196,7 @@ class Leaving:
             canary=canary,
             place=place(effect.flow_id, key) if canary < 1 else 0.0,
             farewell=run.event.get("kind") == EventKind.CUSTOMER_SATURATED,
+            asked_until=self._asked_until(act, _names(run, found, recipient)),
         )
 
     def _contacts(self, but: Act, key: str) -> list[Reached]:
@@ -220,6 +225,41 @@ class Leaving:
             if priority > self._priority[mine.effect.flow_id] and (best is None or priority > best.priority):
                 best = Rival(effect.flow_id, effect.shop_id, priority)
         return best
+
+    def _ask(self, act: Act, run: Run, found: Situation, facts: Facts, recipient: Recipient) -> None:
+        """As `flows.review_requests.ask`; what was reviewed before is not known here."""
+        if not asks_for_review(act.effect) or act.effect.order_id is None:
+            return
+        act.names = _names(run, found, recipient)
+        wanted, closed = wanted_products(facts), self._asked_until(act, act.names)
+        left = tuple(product for product in wanted if product not in closed)
+        act.asked = (left or wanted)[: self._knowing.settings.reviews.most_products]
+
+    def _asked_until(self, mine: Act, names: tuple[str, str]) -> Mapping[str, datetime]:
+        """As `flows.review_requests.asked_until`."""
+        apart = self._knowing.settings.reviews.again_after
+        if not apart or not asks_for_review(mine.effect):
+            return {}
+        others = [act for act in self._walks.acts.values() if act.asked and act.effect.order_id != mine.effect.order_id]
+        if not others:
+            return {}
+        who = self._known_as(names)
+        told = (
+            (product, act.first_try_at)
+            for act in others
+            for product in act.asked
+            if act.first_try_at is not None
+            and act.first_try_at > self._walks.now - apart
+            and (act.names[0] in who.emails or act.names[1] in who.customers)
+        )
+        return {product: at + apart for product, at in latest(told).items()}
+
+    def _known_as(self, names: tuple[str, str]) -> Names:
+        """As `connector.store.review_asks.names_of`."""
+        email, customer = names
+        known = ((row.email_key, name) for name, (_, row) in self._walks.folders.customers.items() if not row.deleted)
+        mine = [(key, name) for key, name in known if (key == email and email) or name == customer]
+        return joined([email], [customer], mine)
 
     def _sent_today(self, flow_id: str) -> int:
         zone = zone_of(self._knowing.shop.timezone)
@@ -252,6 +292,15 @@ class Leaving:
         if shared and values.get("code") and run.email_key:
             walks.codes.add(values["code"].strip().upper())
         return dict(values)
+
+
+def _names(run: Run, found: Situation, recipient: Recipient) -> tuple[str, str]:
+    """As `flows.review_requests.name_of`."""
+    customer = found.customer
+    return (
+        recipient.email_key or run.email_key or "",
+        (customer.id if customer is not None else None) or run.customer_id or "",
+    )
 
 
 def _due(act: Act) -> datetime:

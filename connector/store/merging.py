@@ -15,11 +15,13 @@ from connector.store.wakeups import Wakeup
 
 
 def merge(tx: Tx, shop_id: str, kept: str, merged: str) -> None:
-    """Move orders, runs, consents and wake-ups of account `merged` to `kept`. Once more is harmless."""
+    """Move orders, runs, consents, wake-ups and requests for reviews of account `merged` to `kept`. Once more is
+    harmless."""
     who = {"shop_id": shop_id, "kept": kept, "merged": merged}
     tx.run("merge_orders", **who)
     tx.run("merge_runs", **who)
     tx.run("merge_consents", **who)
+    tx.run("merge_review_asks", **who)
     _merge_wakeups(tx, shop_id, kept, merged)
     # What was read of either before is no longer true.
     tx.memo.clear()

@@ -15,6 +15,14 @@ REVIEW_PLACES: tuple[Place, ...] = (
         _words("seq at"),
     ),
     Place(
+        "review_asks",
+        "person_review_asks",
+        "erase_review_asks",
+        "wipe_review_asks",
+        _words("ask_id product_id order_id email_key customer_id"),
+        _words("asked_at"),
+    ),
+    Place(
         "review_photos",
         "person_review_photos",
         "erase_review_photos",

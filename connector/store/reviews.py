@@ -15,6 +15,8 @@ from connector import codec
 from connector.clock import from_text, to_text
 from connector.model.enums import OpenEnum
 from connector.store.db import Row, Tx
+from connector.store.review_asks import Names
+from connector.store.sql import id_list
 
 STARS = (1, 2, 3, 4, 5)
 FORM = "form"
@@ -196,9 +198,10 @@ def of_order(tx: Tx, shop_id: str, order_id: str) -> list[ReviewRow]:
     return [_row(row) for row in tx.all("review_of_order", shop_id=shop_id, order_id=order_id)]
 
 
-def reviewed_by(tx: Tx, shop_id: str, email_key: str) -> frozenset[str]:
-    """The products an address reviewed, with whichever order, here or before us."""
-    rows = tx.all("review_of_person", shop_id=shop_id, email_key=email_key)
+def reviewed_by(tx: Tx, shop_id: str, names: Names) -> frozenset[str]:
+    """The products a person reviewed under any of their names, with whichever order, here or before us."""
+    emails, customers = id_list(sorted(names.emails)), id_list(sorted(names.customers))
+    rows = tx.all("review_of_person", shop_id=shop_id, emails=emails, customers=customers)
     return frozenset(row["product_id"] for row in rows)
 
 

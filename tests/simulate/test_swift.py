@@ -267,3 +267,30 @@ def test_it_asks_the_products_own_engine(monkeypatch: pytest.MonkeyPatch) -> Non
         assert after != before
         assert after == [all_of(found.live_exactly(person)) for person in people]
     assert issubclass(Uncovered, Exception)
+
+
+def alike(person: list[Moment]) -> list[Moment]:
+    """The same life of somebody who buys one and the same thing, in whatever variant."""
+
+    def of(event: Event) -> Event:
+        if event.order is None:
+            return event
+        return replace(
+            event, order=replace(event.order, lines=tuple(replace(line, product_id="p1") for line in event.order.lines))
+        )
+
+    return [replace(moment, events=tuple(map(of, moment.events))) for moment in person]
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_nobody_is_asked_again_about_the_same_product(knows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control forgets what it asked, and asks where the product does not."""
+    if not knows:
+        monkeypatch.setattr(leaving.Leaving, "_asked_until", lambda *_: {})
+    people = [alike(person) for seed in (5, 6) for person in past(seed, orders=10)]
+    with scene(playbook(["review_request"]), window(300)) as found:
+        exactly = [found.live_exactly(person) for person in people]
+        swiftly = [found.live(person) for person in people]
+    spared = sum(deed.why.startswith("asked_before") for lived in exactly for deed in lived.deeds)
+    assert spared > 2
+    assert (list(map(all_of, swiftly)) == list(map(all_of, exactly))) is knows

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.store import Store, links, meta, referrals, review_photos, reviews
+from connector.store.review_asks import Names
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
 from tests.store.examples import NOW, SHOP, at
@@ -28,7 +29,7 @@ def test_reviews(store: Store) -> None:
         assert reviews.move(tx, SHOP, found, ReviewState.WITHDRAWN, at(4))
         assert not reviews.move(tx, SHOP, found, ReviewState.PUBLISHED, at(5)), "withdrawn is for good"
         assert reviews.rating_of(tx, SHOP, "p1", at(5)) == (0, 0)
-        assert reviews.reviewed_by(tx, SHOP, str(AINO)) == {"p1", "p2"}
+        assert reviews.reviewed_by(tx, SHOP, Names(frozenset({str(AINO)}))) == {"p1", "p2"}
         assert reviews.of_order(tx, "shop-other", "501") == []
 
 

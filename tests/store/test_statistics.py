@@ -16,7 +16,16 @@ LARGE = frozenset(
     {
         *("orders", "events", "delivery_progress", "runs", "journal", "effects", "effect_contents", "effect_ways"),
         *("customers", "shipments", "shipment_events", "refunds", "returns", "consents", "wakeups", "links"),
-        *("checkouts", "reviews", "referral_codes", "referrals", "channel_events", "segment_members", "points"),
+        *(
+            "checkouts",
+            "reviews",
+            "review_asks",
+            "referral_codes",
+            "referrals",
+            "channel_events",
+            "segment_members",
+            "points",
+        ),
         *("customer_fields", "engagements", "clicks", "short_links", "inbox"),
     }
 )
@@ -30,7 +39,7 @@ WHOLE = {
         "funnel_effects", "funnel_reached", "funnel_turned_away", "people_page", "review_counts", "review_rating",
     ),
     "removing a person or a shop, seldom and complete": (
-        "person_orders", "person_referral_codes", "person_reviews", "person_short_links",
+        "person_orders", "person_referral_codes", "person_reviews", "person_review_asks", "person_short_links",
         "person_standings", "progress_erased", "person_events", "person_referrals", "person_customers",
     ),
     "joining two accounts, seldom": ("merge_orders",),

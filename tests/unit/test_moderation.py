@@ -104,6 +104,7 @@ def test_no_setting_holds_reviews_for_their_stars(key: str) -> None:
 @pytest.mark.parametrize(
     ("table", "fault"),
     [
+        ({"again_after": "4000d"}, "reviews.again_after: should be at most 3650d"),
         ({"publish_after": "30d"}, "reviews.publish_after: should be at most 14d: what nobody sees helps nobody"),
         ({"publish_after": 5}, "reviews.publish_after: empty span"),
         ({"photos": 5}, "reviews.photos: should be a whole number from 0 to 4"),

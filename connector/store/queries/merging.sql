@@ -15,3 +15,7 @@ INSERT INTO consents (shop_id, address_key, customer_id, channel, purpose, state
 SELECT shop_id, address_key, :kept, channel, purpose, state, raw_state, at, source, evidence, recorded_at
 FROM consents WHERE shop_id = :shop_id AND customer_id = :merged
 ON CONFLICT (shop_id, address_key, customer_id, channel, purpose, at, state) DO NOTHING
+
+-- merge_review_asks --
+-- What the account that is gone was asked to review, the kept one was.
+UPDATE review_asks SET customer_id = :kept WHERE shop_id = :shop_id AND customer_id = :merged

@@ -40,9 +40,17 @@ SELECT * FROM reviews WHERE shop_id = :shop_id AND review_id = :review_id
 SELECT * FROM reviews WHERE shop_id = :shop_id AND order_id = :order_id ORDER BY created_at, review_id
 
 -- review_of_person --
--- Which products somebody reviewed, with whichever order.
-SELECT DISTINCT product_id FROM reviews
-WHERE shop_id = :shop_id AND email_key = :email_key AND product_id <> ''
+-- Which products somebody reviewed under any of their names, with whichever order.
+SELECT product_id FROM reviews
+WHERE shop_id = :shop_id AND email_key IN (SELECT value FROM {json_texts}(:emails)) AND product_id <> ''
+UNION
+SELECT r.product_id FROM orders o JOIN reviews r ON r.shop_id = o.shop_id AND r.order_id = o.order_id
+WHERE o.shop_id = :shop_id AND o.customer_id IN (SELECT value FROM {json_texts}(:customers))
+  AND o.customer_id IS NOT NULL AND o.email_key IS NOT NULL AND r.product_id <> ''
+UNION
+SELECT r.product_id FROM orders o JOIN reviews r ON r.shop_id = o.shop_id AND r.order_id = o.order_id
+WHERE o.shop_id = :shop_id AND o.customer_id IN (SELECT value FROM {json_texts}(:customers))
+  AND o.customer_id IS NOT NULL AND o.email_key IS NULL AND r.product_id <> ''
 
 -- review_queue --
 -- In the order they came, those of one state; a page.
