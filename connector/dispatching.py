@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.app import Kiitos
 from connector.clockwatch import ClockWatch
 from connector.contracts.dispatcher import Dispatcher, DueStep
 from connector.errors import ConfigError, KiitosError, StoreUnavailable, Transient
-from connector.intake import PARK, WAKE, again_if_moved
+from connector.intake import PARK, WAKE, again_if_moved, order_flows
 from connector.log import get_log
 from connector.model import Run, RunStatus
 from connector.store import runs
 from connector.store.db import Tx
 from connector.store.turns import Turn
+from connector.watching.tallies import Tallies
 from flows.runner import order_name
 
 log = get_log("dispatching")
@@ -31,6 +33,7 @@ CEILING = 1_000
 REMEMBERED = 10_000
 FRESH = 1.0
 """Seconds for which an executor takes the configuration for current."""
+DONE = "done"
 _WAKING = (RunStatus.READY, RunStatus.SLEEPING, RunStatus.AWAITING)
 
 
@@ -51,22 +54,36 @@ class HandingOut:
         self._handed: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def wake(self) -> int:
-        """Hand out a batch of due steps; how many. Nothing while the queue is full or cannot be asked."""
+        """Hand out a batch of due steps; how many. In a crowd steps of flows with order messages go first, past a queue
+        that is full of others. Nothing while it is full of them too, or cannot be asked."""
         try:
-            if self._dispatcher.waiting() >= CEILING:
+            waiting = self._dispatcher.waiting()
+            if waiting >= 2 * CEILING:
                 return 0
-            due = again_if_moved(self._hand_out)
-            self._dispatcher.publish(due, self._lease)
+            if waiting >= CEILING:
+                return self._publish(lambda: self._hand_out(self._due_first))
+            done = self._publish(lambda: self._hand_out(self._due))
+            return done if done < WAKE else done + self._publish(lambda: self._hand_out(self._due_first))
         except Transient as error:
             log.error("not_handed_out", dispatcher=self._dispatcher.name, reason=error.message)
             return 0
+
+    def _publish(self, hand_out: Callable[[], list[DueStep]]) -> int:
+        due = again_if_moved(hand_out)
+        self._dispatcher.publish(due, self._lease)
         return len(due)
 
-    def _hand_out(self) -> list[DueStep]:
+    def _due(self, tx: Tx, now: datetime) -> list[Run]:
+        return runs.due(tx, now, WAKE, self._turn)
+
+    def _due_first(self, tx: Tx, now: datetime) -> list[Run]:
+        return runs.due_in(tx, order_flows(self._kiitos, self._kiitos.config.shops), now, WAKE)
+
+    def _hand_out(self, find: Callable[[Tx, datetime], list[Run]]) -> list[DueStep]:
         now = self._kiitos.clock.now()
         with self._kiitos.store.work.transaction() as tx:
             ready: list[Run] = []
-            for run in runs.due(tx, now, WAKE, self._turn):
+            for run in find(tx, now):
                 if self._kiitos.catalog.knows(run.shop_id):
                     ready.append(run)
                 else:
@@ -74,7 +91,10 @@ class HandingOut:
             for run in ready:
                 runs.lease(tx, run, now + self._lease)
             tx.flush()
-            due = [DueStep(run.shop_id, run.id, run.step, run.rev + 1) for run in ready]
+            first = {shop_id: set(order_flows(self._kiitos, [shop_id])) for shop_id in {run.shop_id for run in ready}}
+            due = [
+                DueStep(run.shop_id, run.id, run.step, run.rev + 1, run.flow_id in first[run.shop_id]) for run in ready
+            ]
             self._dispatcher.enlist(tx.connection, due)
         self._turn.pass_on()
         self._notice(ready)
@@ -97,15 +117,31 @@ class Executing:
 
     def __init__(self, kiitos: Kiitos) -> None:
         self._kiitos = kiitos
-        self._watch = ClockWatch(kiitos.store, kiitos.clock)
-        self._watch.shared = kiitos.store.dialect == "postgres"
+        self.tallies = Tallies()
+        self.watch = ClockWatch(kiitos.store, kiitos.clock)
+        self.watch.shared = kiitos.store.dialect == "postgres"
+        self._in_hand: dict[DueStep, float] = {}
         self._guard = threading.Lock()
         self._looked = float("-inf")
 
     def carry_out(self, due: DueStep) -> bool:
         """Do the step if the run still stands where it was handed out; whether it did. Never raises."""
+        self._in_hand[due] = self._kiitos.clock.monotonic()
         try:
-            return self._ready() and again_if_moved(lambda: self._wake(due))
+            outcome = self._try(due)
+        finally:
+            self._in_hand.pop(due, None)
+        self.tallies.stepped(outcome)
+        return outcome == DONE
+
+    def longest(self) -> float:
+        """Seconds since the oldest step in anybody's hand was begun; 0 without any."""
+        begun = list(self._in_hand.values())
+        return self._kiitos.clock.monotonic() - min(begun) if begun else 0.0
+
+    def _try(self, due: DueStep) -> str:
+        try:
+            return DONE if self._ready() and again_if_moved(lambda: self._wake(due)) else "stale"
         except StoreUnavailable as error:
             log.error("store_unavailable", code=error.code)  # the lease brings the step back
         except ConfigError as error:
@@ -114,7 +150,7 @@ class Executing:
         except Exception as error:
             log.exception("run_failed", error, shop_id=due.shop_id, run_id=due.run_id)
             self._give_up(due, park=False)
-        return False
+        return "failed"
 
     def _ready(self) -> bool:
         """Whether the clock is believed; takes in what changed in the configuration."""
@@ -123,7 +159,7 @@ class Executing:
             if now - self._looked >= FRESH:
                 self._kiitos.refresh()
                 self._looked = now
-            return self._watch.trusted()
+            return self.watch.trusted()
 
     def _wake(self, due: DueStep) -> bool:
         now = self._kiitos.clock.now()

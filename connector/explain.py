@@ -362,7 +362,7 @@ def effect_flip(tx: Tx, effect: Effect) -> str:
 
 def _done(effect: Effect, name: str) -> str:
     if effect.kind == "message":
-        return f"{name} to {effect.recipient}: {effect.subject}"
+        return f"{name} to {effect.recipient}: {effect.subject}".removesuffix(": ")  # kept for a while only
     made = effect.result.get("code")
     return f"{name}: {made}, {effect.result.get('value', '')}".rstrip(", ") if made else f"{name} done"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from connector import telling, tracing
 from connector.app import Kiitos
+from connector.claims import LOOK_AFTER, Claims
 from connector.codec import decode
 from connector.contracts import Verified
 from connector.contracts.channel_events import HOOK_PREFIX, ChannelEvent
@@ -66,6 +67,12 @@ def fitting(kiitos: Kiitos, most: int) -> int:
     return most if len(kiitos.config.shops) < 2 else min(most, SEVERAL)
 
 
+def order_flows(kiitos: Kiitos, shop_ids: Iterable[str]) -> list[str]:
+    """The flows of these shops whose messages are about orders, not advertising: those that go first in a crowd."""
+    every = (flow for shop_id in shop_ids for flow in kiitos.catalog.flows(shop_id))
+    return sorted({flow.id for flow in every if not flow.purpose.needs_consent})
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A delivery and what it tells, or how it `ended` unread, or what is wrong with it (code, text).
@@ -84,8 +91,10 @@ class _Read:
 class Intake:
     """One worker's way in. A batch shares a transaction; what spoils one is then taken alone."""
 
-    def __init__(self, kiitos: Kiitos) -> None:
+    def __init__(self, kiitos: Kiitos, claims: Claims | None = None) -> None:
         self._kiitos = kiitos
+        self.claims = claims or Claims()
+        self._next_look = float("-inf")
         self._store = kiitos.store
         self._clock = kiitos.clock
         self._hearing = Hearing(kiitos)
@@ -97,11 +106,16 @@ class Intake:
         """Claim deliveries and turn them into events (T2, T3); how many. A suspect (claimed before) goes alone."""
         if not self._welcomed:
             self._welcome_back()
-        limit = fitting(self._kiitos, INTAKE)
-        claimed = deliveries.claim(self._store, self._clock.now(), limit, LEASE, self._deliveries_turn)
+        now = self._clock.now()
+        if self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + LOOK_AFTER
+            self.claims.release(self._store, now)
+        claimed = deliveries.claim(self._store, now, fitting(self._kiitos, INTAKE), LEASE, self._deliveries_turn)
         fresh = [item for item in claimed if not item.alone]
         if fresh:
+            self.claims.begin(claimed, now + LEASE)
             self._take_in_batch(fresh)
+            self.claims.clear()
         for suspect in claimed:
             if suspect.alone and suspect.attempts > MAX_ATTEMPTS:
                 self._give_back(suspect, "WORKER_DIED", f"{MAX_ATTEMPTS} workers began with it and none came back")
@@ -295,7 +309,7 @@ class Intake:
 
         What cannot go on is left to `wake`, which finds it and sets it aside.
         """
-        flows = self._order_flows()
+        flows = order_flows(self._kiitos, self._kiitos.config.shops)
         try:
             return again_if_moved(lambda: self._wake_in(flows))
         except StoreUnavailable:
@@ -303,11 +317,6 @@ class Intake:
         except Exception as error:
             log.exception("runs_failed_together", error)
             return 0
-
-    def _order_flows(self) -> list[str]:
-        catalog = self._kiitos.catalog
-        every = (flow for shop_id in self._kiitos.config.shops for flow in catalog.flows(shop_id))
-        return sorted({flow.id for flow in every if not flow.purpose.needs_consent})
 
     def _wake_in(self, flows: Sequence[str]) -> int:
         now = self._clock.now()

@@ -176,6 +176,16 @@ class Ledger:
         if self._folder is not None:
             self._open(self._folder)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where workers of this machine keep their files; `None`: nowhere."""
+        return self._folder
+
+    @property
+    def worker(self) -> str:
+        """This worker's name among them."""
+        return self._worker
+
     @classmethod
     def of(cls, database: str, directory: Path, clock: Clock, sent: Departures | None = None) -> Ledger:
         """The ledger of a new worker for a database URL; `directory` is the configuration's folder."""

@@ -17,6 +17,7 @@ from connector.app import Kiitos
 from connector.bookkeeping import Bookkeeping
 from connector.carrier import Carrier
 from connector.changes import adopt
+from connector.claims import Claims
 from connector.clockwatch import ClockWatch
 from connector.contracts.dispatcher import Dispatcher
 from connector.dispatching import HandingOut
@@ -96,13 +97,14 @@ class Worker:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
-        self.intake = Intake(kiitos)
+        ledger = ledger or Ledger()
+        self.intake = Intake(kiitos, Claims(ledger.folder, ledger.worker))
         self._wake = self.intake.wake
         self._inline = dispatcher is None or dispatcher.inline
         if dispatcher is not None and not dispatcher.inline:
             self._wake = HandingOut(kiitos, dispatcher, kiitos.config.app.dispatcher.lease).wake
         self.alarms = Alarms(kiitos)
-        self.carrier = Carrier(kiitos, ledger or Ledger())
+        self.carrier = Carrier(kiitos, ledger)
         self.privacy = Privacy(kiitos)
         self.reconciler = reconciler
         self._threads: list[threading.Thread] = []
@@ -222,6 +224,7 @@ class Worker:
         for thread in self._threads:
             thread.join(PARTING)
         self._threads = []
+        self.intake.claims.close()
 
     def _reconcile(self, stopping: Callable[[], bool]) -> None:
         """One thread's share of the shops' jobs. A slice that is under way when we stop ends with its lease."""

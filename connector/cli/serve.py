@@ -37,8 +37,9 @@ def serve(app: App, host: str | None, port: int | None) -> None:
 @click.command()
 @click.option("--once", is_flag=True, help="Do what is due now, then stop.")
 @click.option("--steps", is_flag=True, help="Only do due steps that other workers hand out ([app.dispatcher]).")
+@click.option("--listen", default="", help="Tell of itself at host:port, in place of the port in app.toml.")
 @click.pass_obj
-def worker(app: App, once: bool, steps: bool) -> None:
+def worker(app: App, once: bool, steps: bool, listen: str) -> None:
     """Turn deliveries into events, move flows, send messages, ask shops for what webhooks lost.
 
     \b
@@ -47,7 +48,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
       kiitos worker --steps    do the steps that Procrastinate or Celery brings
     """
     if steps:
-        execute_steps(app)
+        execute_steps(app, listen)
         return
     from connector import tracing
     from connector.dispatching import dispatcher_of
@@ -76,6 +77,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
             click.echo("the clock jumped and is not believed; if it is right: kiitos clock confirm", err=True)
             raise click.exceptions.Exit(1)
         done = working.drain()
+        working.intake.claims.close()
         tracing.close()
         ledger.close()
         click.echo(f"{done.deliveries} deliveries, {done.runs} runs woken, {done.effects} effects")
@@ -88,7 +90,7 @@ def worker(app: App, once: bool, steps: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    warden = of_worker(app.kiitos, working)
+    warden = of_worker(app.kiitos, working, listen)
     warden.start()
     working.run(warden.watched(lambda: stopping))
     warden.close()
@@ -97,18 +99,27 @@ def worker(app: App, once: bool, steps: bool) -> None:
     app.kiitos.close()
 
 
-def execute_steps(app: App) -> None:
+def execute_steps(app: App, listen: str = "") -> None:
     """`kiitos worker --steps`, until SIGTERM; 1 when nothing hands steps out."""
+    from connector import tracing
     from connector.dispatching import Executing, dispatcher_of
     from connector.log import configure
+    from connector.watching.keeping_house import of_executor
 
-    configure(level=app.config.app.log_level.upper())
+    configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     dispatcher = dispatcher_of(app.kiitos)
     if dispatcher.inline:
         text = 'app.dispatcher: workers do due steps themselves; --steps is for kind = "procrastinate" or "celery"'
         click.echo(text, err=True)
         raise click.exceptions.Exit(1)
     dispatcher.prepare()
-    dispatcher.execute(Executing(app.kiitos).carry_out, app.config.app.dispatcher.threads)
+    traces = app.config.app.seeing.traces
+    tracing.configure(traces.endpoint, "steps", share=traces.share, headers=traces.headers)
+    executing = Executing(app.kiitos)
+    warden = of_executor(app.kiitos, executing, dispatcher, listen)
+    warden.start()
+    dispatcher.execute(executing.carry_out, app.config.app.dispatcher.threads)
+    warden.close()
+    tracing.close()
     dispatcher.close()
     app.kiitos.close()

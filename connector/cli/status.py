@@ -51,10 +51,8 @@ def _told(kiitos: Kiitos, figures: Figures, serious: int) -> dict[str, Any]:
     return {
         "at": to_text(figures.at),
         "well": not serious,
-        "workers": [
-            {"host": one.host, "version": one.version, "since": to_text(one.started_at), "seen": to_text(one.seen_at)}
-            for one in figures.processes
-        ],
+        "workers": _processes(figures, "worker"),
+        "executors": _processes(figures, "steps"),
         "oldest_due_seconds": figures.lateness.total_seconds(),
         "backlog": [{"shop": pile.shop_id, "kind": pile.kind, "items": pile.total} for pile in figures.backlog],
         **_counts(figures),
@@ -64,6 +62,14 @@ def _told(kiitos: Kiitos, figures: Figures, serious: int) -> dict[str, Any]:
         "held": str(figures.held_still.why) if figures.held_still else None,
         "shops": _shops(kiitos, figures),
     }
+
+
+def _processes(figures: Figures, role: str) -> list[dict[str, str]]:
+    return [
+        {"host": one.host, "version": one.version, "since": to_text(one.started_at), "seen": to_text(one.seen_at)}
+        for one in figures.processes
+        if one.role == role
+    ]
 
 
 def _counts(figures: Figures) -> dict[str, int]:
@@ -101,6 +107,7 @@ def _show(kiitos: Kiitos, figures: Figures) -> None:
     due = figures.total(figures.backlog)
     lines = {
         "workers": f"{len(workers)}, heard of {_ago(figures, seen)}" if workers else "none",
+        **_executors(kiitos, figures),
         "due now": f"{due}, the oldest for {_span(figures.lateness.total_seconds())}" if due else "nothing",
         **{name.replace("_", " "): str(count) for name, count in _counts(figures).items()},
         "providers left alone": ", ".join(one.provider for one in figures.blocked) or "none",
@@ -117,6 +124,14 @@ def _show(kiitos: Kiitos, figures: Figures) -> None:
     ]
     click.echo()
     print_table(rows, ("shop", "status", "due", "last webhook"))
+
+
+def _executors(kiitos: Kiitos, figures: Figures) -> dict[str, str]:
+    """Where steps are handed out: who does them."""
+    seen = [one.seen_at for one in figures.processes if one.role == "steps"]
+    if kiitos.config.app.dispatcher.kind == "inline" and not seen:
+        return {}
+    return {"executors": f"{len(seen)}, heard of {_ago(figures, max(seen))}" if seen else "none"}
 
 
 def _ago(figures: Figures, at: datetime | None) -> str:

@@ -4,7 +4,8 @@ Only what is due now is ever handed out, as `(run, step, attempt)`; sleeping run
 general queue that holds the sleepers takes minutes to wake a thousand of a million). The worker leases a due run, which
 counts an attempt, and hands the pair out; whoever executes it looks at the run again and does nothing when the attempt
 is not the run's newest. So a queue may lose, repeat or delay: the lease ends and the step is handed out anew, under
-another attempt. What a queue must do is bring most of what it was given, unaltered, to somebody.
+another attempt. What a queue must do is bring most of what it was given, unaltered, to somebody, and what is
+`first` before the rest.
 """
 
 from __future__ import annotations
@@ -16,12 +17,19 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class DueStep(NamedTuple):
-    """A step of a run whose time has come. `attempt` rises whenever the run moves or is handed out."""
+    """A step of a run whose time has come. `attempt` rises whenever the run moves or is handed out; those of flows
+    with order messages come `first`: before all others that wait in the queue."""
 
     shop_id: str
     run_id: str
     step: int
     attempt: int
+    first: bool = False
+
+    @property
+    def message(self) -> list[Any]:
+        """What a queue carries. Nothing is added to it: executors of the version before read it by position."""
+        return [self.shop_id, self.run_id, self.step, self.attempt]
 
     @property
     def id(self) -> str:

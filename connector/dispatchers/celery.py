@@ -3,6 +3,11 @@
 The broker is another system than the database, so messages go out after the lease is committed; what is lost in
 between, or by the broker, the end of the lease repairs. No message has an ETA (facts/engine.md §3: they pile up in
 workers' memory); results are not kept; a message is acknowledged when its step is done, and expires with its lease.
+
+Order messages go first by the broker's priorities
+(https://docs.celeryq.dev/en/stable/userguide/routing.html#special-routing-options). On Redis 0 is the highest and every
+queue has them. On RabbitMQ 0 is the lowest, and a queue has as many as it was declared with: the one without any that
+an earlier version declared cannot be declared anew, so ours has another name, and executors empty both.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import Any
 
 from amqp.exceptions import ChannelError
 from celery import Celery as CeleryApp
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 
 from connector.contracts.dispatcher import Dispatcher, DueStep, Perform
@@ -22,7 +28,13 @@ from connector.errors import ConfigError, Transient, near
 QUEUE = "kiitos"
 TASK = "kiitos.step"
 BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
-_KEYS = ("kind", "lease", "threads", "broker", "queue")
+RANKED = "-ranked"
+_KEYS = ("kind", "lease", "threads", "listen", "broker", "queue")
+
+
+def _queue(name: str, **more: Any) -> Any:
+    """As Celery would declare it by itself."""
+    return Queue(name, Exchange(name), name, **more)  # type: ignore[no-untyped-call]
 
 
 class Celery(Dispatcher):
@@ -49,8 +61,14 @@ class Celery(Dispatcher):
             broker_connection_timeout=5,
             task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_step": 0.2},
         )
+        self._first, self._rest, self._emptied = 0, 3, [queue]
         if broker.startswith("amqp"):
             self._app.conf.broker_transport_options = {}
+            self._first, self._rest = 1, 0
+            self._queue = queue + RANKED
+            self._emptied = [self._queue, queue]
+            ranks: dict[str, dict[str, Any]] = {self._queue: {"queue_arguments": {"x-max-priority": 1}}, queue: {}}
+            self._app.conf.task_queues = [_queue(name, **more) for name, more in ranks.items()]
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], database: str) -> Celery:
@@ -83,9 +101,10 @@ class Celery(Dispatcher):
                 for step in due:
                     self._app.send_task(
                         TASK,
-                        args=[list(step)],
+                        args=[step.message],
                         task_id=step.id,
                         queue=self._queue,
+                        priority=self._first if step.first else self._rest,
                         expires=lease.total_seconds(),
                         producer=producer,
                     )
@@ -101,7 +120,7 @@ class Celery(Dispatcher):
         self._worker = self._app.Worker(
             pool="threads",
             concurrency=threads,
-            queues=[self._queue],
+            queues=self._emptied,
             without_mingle=True,
             without_gossip=True,
             without_heartbeat=False,

@@ -24,7 +24,11 @@ from connector.errors import ConfigError, StoreUnavailable, Transient, near
 from connector.log import get_log
 
 QUEUE = "kiitos"
+_KEYS = ("kind", "lease", "threads", "listen")
 TASK = "kiitos.step"
+FIRST = 10
+"""The priority of what goes before the rest: higher is earlier
+(https://procrastinate.readthedocs.io/en/stable/howto/advanced/priorities.html)."""
 POLL = 0.5
 """Seconds between looks when no notification comes."""
 DEAD_AFTER = 60.0
@@ -55,7 +59,7 @@ class Procrastinate(Dispatcher):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], database: str) -> Procrastinate:
         for key in settings:
-            raise ConfigError(f"unknown key{near(key, ('kind', 'lease', 'threads'))}", where=f"app.dispatcher.{key}")
+            raise ConfigError(f"unknown key{near(key, _KEYS)}", where=f"app.dispatcher.{key}")
         if not database.startswith(("postgresql://", "postgres://")):
             raise ConfigError("procrastinate needs PostgreSQL; see app.database", where="app.dispatcher.kind")
         return cls(database)
@@ -81,9 +85,10 @@ class Procrastinate(Dispatcher):
         return int(row[0]) if row else 0
 
     def enlist(self, connection: Any, due: Sequence[DueStep]) -> None:
-        if due:
-            jobs: list[dict[str, Any]] = [{"due": list(step)} for step in due]
-            self._defer.configure(connection=connection).batch_defer(*jobs)
+        for priority, steps in ((FIRST, [s for s in due if s.first]), (0, [s for s in due if not s.first])):
+            if steps:
+                jobs: list[dict[str, Any]] = [{"due": step.message} for step in steps]
+                self._defer.configure(connection=connection, priority=priority).batch_defer(*jobs)
 
     def execute(self, perform: Perform, threads: int) -> None:
         asyncio.run(self._execute(perform, threads))

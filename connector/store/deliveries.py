@@ -89,6 +89,11 @@ def claim(store: Store, now: datetime, limit: int, lease: timedelta, turn: Turn 
     return [Claimed(bodies[row["delivery_id"]], row["attempts"]) for row in leased if row["delivery_id"] in bodies]
 
 
+def release(tx: Tx, shop_id: str, delivery_id: int, until: str, now: datetime) -> bool:
+    """Make due what a dead worker had leased until then (text, as stored); whether it still was."""
+    return tx.run("progress_release", shop_id=shop_id, delivery_id=delivery_id, until=until, now=to_text(now)) == 1
+
+
 def _lease_new(tx: Tx, now: str, until: str, limit: int, turn: Turn) -> list[Row]:
     """Untried deliveries: all there are, or each shop's share and then the oldest of all."""
     leased: list[Row] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from connector import codec
 from connector.clock import from_text, to_text
-from connector.store import referral_visits
+from connector.store import applied, referral_visits
 from connector.store.contents import unpack_content
 from connector.store.db import Tx
 from connector.store.sql import id_list
@@ -22,6 +22,8 @@ PAGE = 500
 """Rows looked at in one transaction."""
 IP = "ip"
 """The key of consent evidence that is a keyed hash of the visitor's address."""
+STATES = 100
+"""States of a shop's flows that stay, however old: a shop changed every week can go back two years."""
 _DIGESTED = ("sent", "skipped")
 _DROPPED = ("failed", "uncertain")
 
@@ -69,6 +71,36 @@ def messages(store: Store, shop_id: str, before: datetime, after_id: str) -> str
         gone = id_list(row["effect_id"] for row in old if row["status"] in (None, *_DROPPED))
         tx.run("keep_contents_drop", shop_id=shop_id, ids=gone)
     return str(page[-1]["effect_id"]) if len(page) == PAGE else None
+
+
+def subjects(store: Store, shop_id: str, before: datetime, after_id: str) -> str | None:
+    """Blank what stood above messages that were done with before then: it may name a person as their text does."""
+    with store.work.transaction() as tx:
+        page = tx.all("keep_subjects_page", shop_id=shop_id, after_id=after_id, limit=PAGE)
+        old = id_list(row["effect_id"] for row in page if from_text(row["at"]) < before)
+        tx.run("keep_subjects_blank", shop_id=shop_id, ids=old)
+    return str(page[-1]["effect_id"]) if len(page) == PAGE else None
+
+
+def states(store: Store, shop_id: str, before: datetime, below: int) -> int | None:
+    """Forget states of the shop's flows that were applied before then, but for the newest `STATES` and the last one
+    with each version that somebody is still under way in."""
+    with store.work.transaction() as tx:
+        arguments = {"shop_id": shop_id, "before": to_text(before), "below": below, "newest": STATES, "limit": PAGE}
+        page = tx.all("keep_applied_page", **arguments)
+        if not page:
+            return None
+        needed = {(row["flow_id"], row["version"]) for row in tx.all("keep_applied_running", shop_id=shop_id)}
+        for state in applied.history(tx, shop_id, STATES):
+            needed -= {(flow.flow_id, flow.version) for flow in state.flows}
+        gone = []
+        for row in page:
+            named = {(f.flow_id, f.version) for f in codec.decode(row["flows"], tuple[applied.AppliedFlow, ...])}
+            if not named & needed:
+                gone.append(row["state"])
+            needed -= named
+        tx.run("keep_applied_drop", shop_id=shop_id, states=codec.encode_text(gone))
+    return int(page[-1]["state"]) if len(page) == PAGE else None
 
 
 def events(store: Store, shop_id: str, before: datetime, after_key: str) -> str | None:

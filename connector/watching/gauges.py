@@ -177,6 +177,10 @@ def counted(tallies: Tallies) -> Iterator[Metric]:
     for (provider, kind), total in sorted(tallies.errors.items()):
         errors.add_metric((provider, kind), total)
     yield errors
+    steps = CounterMetricFamily("kiitos_steps", "Steps an executor was brought, by outcome.", labels=("outcome",))
+    for outcome, total in sorted(tallies.steps.items()):
+        steps.add_metric((outcome,), total)
+    yield steps
     late = HistogramMetricFamily("kiitos_lateness_seconds", "From due to begun.", labels=("priority",))
     for priority, (counts, seconds) in sorted(tallies.late.items()):
         running = 0

@@ -5,27 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector.app import Kiitos
+from connector.errors import KiitosError
+from connector.log import get_log
 from connector.store import watch
 from connector.watching.retention import LOOK, Retention
 from connector.watching.tallies import Tallies
-from connector.watching.warden import Chore, Warden
+from connector.watching.warden import STUCK, Chore, Warden
 
 if TYPE_CHECKING:
+    from connector.contracts.dispatcher import Dispatcher
+    from connector.dispatching import Executing
     from connector.worker import Worker
+
+log = get_log("watching")
 
 SCAN_EVERY = 60.0
 """Seconds between two looks at which topics were heard of."""
 
 
-def of_worker(kiitos: Kiitos, worker: Worker) -> Warden:
-    """What `kiitos worker` runs beside the worker."""
+def of_worker(kiitos: Kiitos, worker: Worker, listen: str = "") -> Warden:
+    """What `kiitos worker` runs beside the worker. `listen` is for another port than the configuration's."""
     retention = Retention(kiitos)
     chores = [
         Chore("scan", SCAN_EVERY, lambda: watch.scan(kiitos.store, kiitos.clock.now())),
         Chore("retention", LOOK, retention.work),
         *_alerting(kiitos),
     ]
-    return Warden(kiitos, worker.carrier.tallies, lambda: not worker.watch.holding, chores)
+    return Warden(kiitos, worker.carrier.tallies, lambda: not worker.watch.holding, chores, listen=listen)
+
+
+def of_executor(kiitos: Kiitos, executing: Executing, dispatcher: Dispatcher, listen: str = "") -> Warden:
+    """What `kiitos worker --steps` runs beside its threads. It does no chores: there are workers."""
+
+    def queue() -> dict[str, bool]:
+        try:
+            dispatcher.waiting()
+        except KiitosError as error:
+            log.error("not_ready", code=error.code, reason=error.message)
+            return {"queue": False}
+        return {"queue": True}
+
+    return Warden(
+        kiitos,
+        executing.tallies,
+        lambda: not executing.watch.holding,
+        role="steps",
+        listen=listen or kiitos.config.app.dispatcher.listen,
+        goes_on=lambda: executing.longest() < STUCK,
+        checks=queue,
+    )
 
 
 def of_server(kiitos: Kiitos) -> Warden | None:

@@ -38,6 +38,15 @@ def _workers(patient: Patient) -> Iterator[Found]:
             alone = not any(other.host == one.host and other.seen_at > one.seen_at for other in workers)
             if patient.now - one.seen_at > SILENT and alone:
                 yield warn(f"a worker on {one.host} ended without a word {patient.ago(one.seen_at)} ago", one.host)
+    if patient.kiitos.config.app.dispatcher.kind != "inline" and newest is not None:
+        yield from _executors(patient)
+
+
+def _executors(patient: Patient) -> Iterator[Found]:
+    heard = [one.seen_at for one in patient.figures.processes if one.role == "steps"]
+    if not heard or patient.now - max(heard) > SILENT:
+        since = f"the last said so {patient.ago(max(heard))} ago" if heard else "none ever said so"
+        yield fail(f"steps are handed out and no executor lives ({since}); start: kiitos worker --steps")
 
 
 def _backlog(patient: Patient) -> Iterator[Found]:

@@ -22,6 +22,8 @@ SLICE = 0.1
 """Seconds of one piece of a pass, after which others have their turn at the database."""
 VISITS = LONGEST_WINDOW
 """How long a friend's visit may lead to an order at most."""
+NO_STATE = 2**62
+"""Above every state's number."""
 _BEGAN = "retention/began"
 
 log = get_log("retention")
@@ -80,6 +82,10 @@ class Retention:
             while at is not None:
                 at = keeping.messages(store, shop_id, now - keep.messages, at)
                 yield
+            at = ""
+            while at is not None:
+                at = keeping.subjects(store, shop_id, now - keep.messages, at)
+                yield
         if keep.events is not None:
             key: str | None = ""
             while key is not None:
@@ -94,6 +100,10 @@ class Retention:
             yield
         if keep.audit is not None:
             while keeping.audit(store, shop_id, now - keep.audit):
+                yield
+            below: int | None = NO_STATE
+            while below is not None:
+                below = keeping.states(store, shop_id, now - keep.audit, below)
                 yield
         if keep.photos is not None:
             while keeping.case_photos(store, shop_id, now - keep.photos):

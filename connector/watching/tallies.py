@@ -21,11 +21,12 @@ BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
 class Tallies:
     """`sends` by flow and outcome, `errors` by provider and class, `late` by priority: counts a bucket, and seconds in
-    all. Written by one thread, read by any."""
+    all, `steps` by outcome: those an executor was brought. Read by any thread."""
 
     def __init__(self) -> None:
         self.sends: Counter[tuple[str, str]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.steps: Counter[str] = Counter()
         self.late: dict[str, tuple[list[int], float]] = {}
         self._lock = threading.Lock()
 
@@ -47,6 +48,11 @@ class Tallies:
                 self.sends[effect.flow_id, word] += 1
                 if word != "accepted":
                     self.errors[provider, word] += 1
+
+    def stepped(self, outcome: str) -> None:
+        """A step that was handed out ended: `done`, `stale` or `failed`."""
+        with self._lock:
+            self.steps[outcome] += 1
 
     def performed(self, effect: Effect, provider: str, failure: KiitosError | None) -> None:
         """An effect on a platform or a call was tried."""

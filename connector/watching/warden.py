@@ -57,7 +57,12 @@ class Warden:
         *,
         systemd: Systemd | None = None,
         role: str = "worker",
+        listen: str = "",
+        goes_on: Callable[[], bool] | None = None,
+        checks: Callable[[], dict[str, bool]] = dict,
     ) -> None:
+        """`listen` is where it tells of itself, empty for nowhere. `goes_on` says whether work goes on where there are
+        no rounds; `checks` are what must hold besides for it to be ready."""
         self._store = kiitos.store
         self._clock = kiitos.clock
         self._looking = Looking(kiitos.store, kiitos.clock)
@@ -66,12 +71,15 @@ class Warden:
         self._systemd = systemd or Systemd()
         self._id = kiitos.clock.new_id()
         self._role = role
+        self._goes_on = goes_on
+        self._checks = checks
         self._beat = kiitos.clock.monotonic()
         self._rounds = 0
         self._done = threading.Event()
         self._chores = tuple(chores)
         self._due = dict.fromkeys(("say", "systemd", *(chore.name for chore in chores)), float("-inf"))
-        listen = kiitos.config.app.seeing.worker_listen if role == "worker" else ""
+        if role == "worker":
+            listen = listen or kiitos.config.app.seeing.worker_listen
         self.port = Port(listen, self.pages()) if listen else None
         self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
 
@@ -116,11 +124,13 @@ class Warden:
     @property
     def alive(self) -> bool:
         """Whether the worker's rounds go on."""
+        if self._goes_on is not None:
+            return self._goes_on()
         return self._clock.monotonic() - self._beat < STUCK
 
     def ready(self) -> dict[str, bool]:
         """The single checks, and all of them together as `ready`."""
-        found = {**readiness(self._store), "clock": self._trusted(), "alive": self.alive}
+        found = {**readiness(self._store), **self._checks(), "clock": self._trusted(), "alive": self.alive}
         return {"ready": all(found.values()), **found}
 
     def pages(self) -> dict[str, Page]:
@@ -160,7 +170,7 @@ class Warden:
             still = standstill.read(tx)
         if still is not None and still.why is standstill.Standstill.MOVING:
             return  # nothing is written while the database is copied to another place
-        if self._role == "worker" and self._comes("say", SAY_EVERY):
+        if self._role != "serve" and self._comes("say", SAY_EVERY):
             with self._store.work.transaction() as tx:
                 watch.alive(tx, self._id, self._role, socket.gethostname(), __version__, self._clock.now())
                 watch.gone(tx, "", self._clock.now() - FORGET)

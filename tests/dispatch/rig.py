@@ -102,7 +102,7 @@ class Rig(ABC):
         self.dispatcher = dispatcher
         dispatcher.prepare()
         self.handing = HandingOut(kiitos, dispatcher, kiitos.config.app.dispatcher.lease)
-        self._life = Life(kiitos.config.shop(SHOP).shop, {}, {})
+        self.life = Life(kiitos.config.shop(SHOP).shop, {}, {})
         self._orders = 100
         self._seen: set[str] = set()
 
@@ -125,19 +125,28 @@ class Rig(ABC):
     def due(self, count: int) -> list[Run]:
         """So many orders whose runs have slept enough."""
         now = self.kiitos.clock.now()
-        ids = [str(self._orders + n) for n in range(count)]
-        self._orders += count
+        ids = [str(self.next_order()) for _ in range(count)]
         with self.kiitos.store.work.transaction() as tx:
             for order_id in ids:
-                self.kiitos.runner.ingest(tx, SHOP, VOCABULARY["order"](self._life, order_id, now), now)
+                self.kiitos.runner.ingest(tx, SHOP, VOCABULARY["order"](self.life, order_id, now), now)
+        found = self.unseen()
         with self.kiitos.store.work.transaction() as tx:
-            found = [run for run in runs.all_of_shop(tx, SHOP) if run.id not in self._seen]
-            self._seen |= {run.id for run in found}
             assert len(found) == count
             assert {run.status for run in found} == {RunStatus.SLEEPING}
             for run in found:
                 assert runs.save(tx, replace(run, wake_at=now - timedelta(seconds=1)))
         return [replace(run, rev=run.rev + 1) for run in found]
+
+    def next_order(self) -> int:
+        self._orders += 1
+        return self._orders
+
+    def unseen(self) -> list[Run]:
+        """Runs that began since somebody asked last."""
+        with self.kiitos.store.work.read() as tx:
+            found = [run for run in runs.all_of_shop(tx, SHOP) if run.id not in self._seen]
+        self._seen |= {run.id for run in found}
+        return found
 
     def bring(self, steps: Sequence[DueStep]) -> None:
         """Hand out whatever we like."""
@@ -170,6 +179,58 @@ class Rig(ABC):
         return True
 
     patience = PATIENCE
+
+
+ADVERTISING = """
+[clients.demo.shops.metsa.flows.ask]
+file = "ask.toml"
+"""
+
+
+def write_advertising(path: Path) -> None:
+    """A flow of the marketing class beside the other."""
+    flow = _FLOW.replace("office", "ask").replace("order.paid", "order.cancelled").replace("transactional", "marketing")
+    (path.parent / "ask.toml").write_text(flow.replace("order_confirmation", "review_request"), "utf-8")
+    path.write_text(path.read_text("utf-8") + ADVERTISING, "utf-8")
+
+
+def one_at_a_time(path: Path) -> None:
+    """Executors that start from now on do one step at once."""
+    path.write_text(path.read_text("utf-8").replace(f"threads = {HELD}", "threads = 1"), "utf-8")
+
+
+def both_due(rig: Rig, advertising: int, orders: int) -> list[Run]:
+    """So many runs of each class, all due; advertising's for longer."""
+    before = [str(rig.next_order()) for _ in range(advertising)]
+    now, kiitos = rig.kiitos.clock.now(), rig.kiitos
+    with kiitos.store.work.transaction() as tx:
+        for word in ("order", "cancelled"):
+            for order_id in before:
+                kiitos.runner.ingest(tx, SHOP, VOCABULARY[word](rig.life, order_id, now), now)
+    waiting = [run for run in rig.unseen() if run.flow_id == "ask"]
+    assert len(waiting) == advertising
+    with kiitos.store.work.transaction() as tx:
+        for run in waiting:
+            assert runs.save(tx, replace(run, wake_at=now - timedelta(minutes=1)))
+    return waiting + rig.due(orders)
+
+
+def order_of(rig: Rig, advertising: int, orders: int) -> list[str]:
+    """The flows of so many steps in the order they were done in, when all of them waited, advertising for longer."""
+    both = both_due(rig, advertising, orders)
+    handing = HandingOut(rig.kiitos, rig.dispatcher, timedelta(minutes=5))  # until the executor has started
+    assert handing.wake() == advertising + orders
+    rig.start()
+    assert rig.until(lambda: all(rig.done(run) for run in both), hand_out=False)
+    rig.stop()
+    with rig.kiitos.store.work.read() as tx:
+        acted = [
+            (line.at, run.flow_id)
+            for run in both
+            for line in runs.journal_of(tx, SHOP, run.id)
+            if line.what == "acting"
+        ]
+    return [flow_id for _, flow_id in sorted(acted)]
 
 
 class AbstractHold(ABC):
@@ -216,11 +277,11 @@ def _examine_stale(rig: Rig, ended: Sequence[Run]) -> list[str]:
     again = rig.now(late)
     with rig.kiitos.store.work.transaction() as tx:
         runs.lease(tx, again, rig.kiitos.clock.now() + timedelta(hours=1))
-    stale = DueStep(late.shop_id, late.id, again.step, again.rev + 1)
+    stale = DueStep(late.shop_id, late.id, again.step, again.rev + 1, first=True)
     with rig.kiitos.store.work.transaction() as tx:  # meanwhile its order was heard of: it sleeps for a day now
         moved = replace(again, rev=again.rev + 1, wake_at=rig.kiitos.clock.now() + timedelta(days=1))
         assert runs.save(tx, moved)
-    rig.bring([DueStep(run.shop_id, run.id, run.step, run.rev + 1) for run in ended] * 2 + [stale, stale])
+    rig.bring([DueStep(run.shop_id, run.id, run.step, run.rev + 1, first=True) for run in ended] * 2 + [stale] * 2)
     (last,) = rig.due(1)
     heard = rig.until(lambda: rig.done(last) > 0)
     if not heard:
@@ -311,4 +372,15 @@ def process_rig(path: Path, dsn: str) -> Iterator[ProcessRig]:
         rig.close()
 
 
-__all__ = ["AbstractHold", "Rig", "examine", "process_rig", "to_text", "write_files"]
+__all__ = [
+    "AbstractHold",
+    "Rig",
+    "both_due",
+    "examine",
+    "one_at_a_time",
+    "order_of",
+    "process_rig",
+    "to_text",
+    "write_advertising",
+    "write_files",
+]

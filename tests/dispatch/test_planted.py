@@ -105,11 +105,20 @@ class Hold(AbstractHold):
 class ThreadRig(Rig):
     """Executors are threads; one that is killed never does what it holds."""
 
-    def __init__(self, folder: Path, dispatcher: Dispatcher, executing: type[Executing] = Executing) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dispatcher: Dispatcher,
+        executing: type[Executing] = Executing,
+        more: Callable[[Path], None] | None = None,
+    ) -> None:
         self._hold: Hold | None = None
         self._thread: threading.Thread | None = None
         self._dead: list[bool] = [False]
-        super().__init__(load(write_files(folder, 'kind = "inline"', lease="2s"), ENVIRON), dispatcher)
+        path = write_files(folder, 'kind = "inline"', lease="2s")
+        if more is not None:
+            more(path)
+        super().__init__(load(path, ENVIRON), dispatcher)
         self._executing = executing(self.kiitos)
 
     def holding(self, ids: Sequence[str]) -> AbstractHold:
@@ -194,7 +203,7 @@ def test_a_full_or_silent_queue_is_given_nothing(tmp_path: Path, monkeypatch: py
     dispatcher = Remembered()
     rig = ThreadRig(tmp_path, dispatcher)
     rig.due(3)
-    monkeypatch.setattr("connector.dispatching.CEILING", 2)
+    monkeypatch.setattr("connector.dispatching.CEILING", 1)
     dispatcher.queue.put(DueStep("s", "a", 0, 0))
     dispatcher.queue.put(DueStep("s", "b", 0, 0))
     assert rig.handing.wake() == 0

@@ -88,6 +88,10 @@ class Installation:
         finally:
             receiver.close()
 
+    def name_workers(self, after: int) -> None:
+        """In a forked process: no worker is called like one of its parent's."""
+        self._workers = after
+
     def worker(self) -> Worker:
         folder = folder_for(self.kiitos.config.app.database, self.folder)
         self._workers += 1

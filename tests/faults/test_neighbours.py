@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from connector import intake
+from connector.claims import Claims
 from connector.intake import MAX_ATTEMPTS, Intake
 from connector.model import Event
 from connector.store import deliveries
@@ -125,12 +126,42 @@ def work_in_a_process(here: Installation, deadly: str, at: datetime) -> int:
                 return normalise(verified, body, shop)
 
             adapter.normalise = explode  # type: ignore[method-assign]
+            here.name_workers(os.getpid())
             here.worker().drain()
             here.kiitos.store.close()
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL and fork are POSIX")
+@pytest.mark.parametrize("noted", [True, False])
+def test_its_neighbours_do_not_wait_for_the_dead_workers_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    """A second each: whatever is done is done within the lease. The control notes no claims."""
+    here = Installation(tmp_path, Counting())
+    assert set(here.receive(here.orders(30))) == {200}
+    if not noted:
+        monkeypatch.setattr(Claims, "begin", lambda self, batch, until: None)
+    ended, done = [], []
+    for _ in range(4):
+        ended.append(work_in_a_process(here, "w17", here.clock.now()))
+        done.append(here.deliveries().get("done", 0))
+        here.clock.advance(timedelta(seconds=1))  # and a forked clock's ids are not its parent's
+    if not noted:
+        assert (ended, done) == ([signal.SIGKILL, 0, 0, 0], [0, 0, 0, 0])
+    else:
+        assert ended == [signal.SIGKILL, signal.SIGKILL, 0, 0], "in its batch, alone, and then it waits for its lease"
+        assert done == [0, 17, 29, 29]
+        here.clock.advance(intake.LEASE + timedelta(seconds=1))
+        assert work_in_a_process(here, "w17", here.clock.now()) == signal.SIGKILL
+        here.clock.advance(timedelta(seconds=1))
+        assert here.receive(here.orders(31)[30:], first=30) == [200]
+        assert work_in_a_process(here, "w17", here.clock.now()) == 0, "who comes late waits for nobody"
+        assert here.deliveries()["done"] == 30
+    here.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL and fork are POSIX")

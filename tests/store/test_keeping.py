@@ -5,9 +5,23 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+import pytest
+
 from connector.clock import to_text
 from connector.model import Channel, Consent, ConsentState, EffectStatus, Purpose, Ref, RunStatus
-from connector.store import Store, consents, deliveries, effects, entities, events, inbox, keeping, privacy, runs
+from connector.store import (
+    Store,
+    applied,
+    consents,
+    deliveries,
+    effects,
+    entities,
+    events,
+    inbox,
+    keeping,
+    privacy,
+    runs,
+)
 from connector.store import traces as trace_store
 from tests.store.examples import NOW, SHOP, at, delivery, effect, event, order, order_event, run
 
@@ -86,6 +100,70 @@ def test_old_messages_become_digests_and_what_may_still_be_sent_stays(store: Sto
         assert {content(store, name) for name in ("sent", "skipped")} == {digest}
         assert {content(store, name) for name in ("failed", "uncertain")} == {None}
         assert {content(store, name) for name in ("pending", "held", "sending", "young")} == {body}
+
+
+def test_old_subjects_go_and_those_of_what_may_still_be_sent_stay(store: Store, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    over, open_ = ("sent", "skipped", "failed", "uncertain"), ("pending", "held", "sending")
+    with store.work.transaction() as tx:
+        for status in (*over, *open_):
+            done = at(-48) if status in over else None
+            tx_effect = effect(
+                status, status=EffectStatus(status), created_at=at(-60), done_at=done, subject="Dear Aino"
+            )
+            effects.put(tx, tx_effect)
+        young = effect("young", status=EffectStatus.SENT, created_at=at(-60), done_at=NOW, subject="Dear Aino")
+        effects.put(tx, young)
+    monkeypatch.setattr(keeping, "PAGE", 2)
+    place: str | None = ""
+    while place is not None:
+        place = keeping.subjects(store, SHOP, LIMIT, place)
+    with store.work.read() as tx:
+        found = {name: effects.get(tx, SHOP, name) for name in (*over, *open_, "young")}
+    kept = {name for name, one in found.items() if one is not None and one.subject == "Dear Aino"}
+    assert kept == {*open_, "young"}
+
+
+def apply(store: Store, count: int) -> None:
+    """So many states, each with a version of its own of one flow and an unchanged other."""
+    with store.work.transaction() as tx:
+        for number in range(1, count + 1):
+            flows = (
+                applied.AppliedFlow(flow_id="welcome", version=f"w{number}"),
+                applied.AppliedFlow(flow_id="same", version="s1"),
+            )
+            state = applied.AppliedState(
+                shop_id=SHOP, state=number, at=at(-1000 + number), who="anna", what="apply", flows=flows
+            )
+            applied.append(tx, state)
+
+
+def states(store: Store) -> list[int]:
+    with store.work.read() as tx:
+        return [state.state for state in applied.history(tx, SHOP)]
+
+
+@pytest.mark.parametrize("page", [3, 500])
+def test_old_states_go_but_for_the_newest_and_those_somebody_is_under_way_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(keeping, "STATES", 4)
+    monkeypatch.setattr(keeping, "PAGE", page)
+    apply(store, 20)
+    with store.work.transaction() as tx:
+        runs.start(tx, run("there", flow_id="welcome", version="w7", status=RunStatus.SLEEPING))
+        runs.start(tx, run("same", flow_id="same", version="s1", status=RunStatus.SLEEPING, entry_key="x"))
+        runs.start(tx, run("over", flow_id="welcome", version="w9", status=RunStatus.COMPLETED, entry_key="y"))
+    below: int | None = 1 << 62
+    while below is not None:
+        below = keeping.states(store, SHOP, at(-1000 + 19), below)
+    assert states(store) == [20, 19, 18, 17, 7]
+
+
+def test_a_year_is_kept_however_often_a_shop_was_changed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "STATES", 4)
+    apply(store, 20)
+    assert keeping.states(store, SHOP, at(-1000 + 11), 1 << 62) is None
+    assert states(store) == list(range(20, 10, -1))
 
 
 def test_old_events_become_counts_and_those_of_a_run_under_way_stay(store: Store) -> None:

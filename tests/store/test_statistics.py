@@ -42,6 +42,7 @@ WHOLE = {
         "person_orders", "person_referral_codes", "person_reviews", "person_review_asks", "person_short_links",
         "person_standings", "progress_erased", "person_events", "person_referrals", "person_customers",
     ),
+    "removing what is kept no longer, once a day where there is any": ("keep_applied_running",),
     "joining two accounts, seldom": ("merge_orders",),
     "by an index that holds only what is open or failed": ("progress_failed", "progress_open", "progress_replay_code"),
 }  # fmt: skip

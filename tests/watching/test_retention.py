@@ -20,6 +20,7 @@ LIMITS = {
         ),
         timedelta(days=90),
     ),
+    "subjects": ("work", "SELECT COUNT(*) FROM effects WHERE subject <> '' AND done_at < ?", timedelta(days=90)),
     "events": ("work", "SELECT COUNT(*) FROM events WHERE recorded_at < ?", timedelta(days=760)),
 }
 
@@ -75,7 +76,12 @@ def test_what_explains_stays(house: House) -> None:
     after = explain(kiitos.store, SHOP, number)
     assert before is not None
     assert after is not None
-    assert [line.text for line in after.lines] == [line.text for line in before.lines]
+    said = [(line.detail.get("subject", ""), line.text) for line in before.lines]
+    assert any(text.endswith(f": {subject}") for subject, text in said)
+    assert [line.text for line in after.lines] == [text.removesuffix(f": {subject}") for subject, text in said]
+    told = [line for line in after.lines if line.what == "effect.sent"]
+    assert told
+    assert not any("subject" in line.detail for line in told), "it may name somebody as the body does"
     assert len(before.lines) > 5
 
 

@@ -39,6 +39,11 @@ WHERE delivery_progress.shop_id = due.shop_id AND delivery_progress.delivery_id 
 RETURNING delivery_progress.shop_id AS shop_id, delivery_progress.delivery_id AS delivery_id,
   delivery_progress.attempts AS attempts
 
+-- progress_release --
+-- Due now: the worker that leased it until then is dead.
+UPDATE delivery_progress SET due_at = :now
+WHERE shop_id = :shop_id AND delivery_id = :delivery_id AND status = 'leased' AND due_at = :until
+
 -- progress_beyond --
 -- Whether more untried deliveries are due than so many.
 SELECT 1 AS more FROM delivery_progress

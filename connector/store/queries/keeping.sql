@@ -18,6 +18,34 @@ ORDER BY c.effect_id LIMIT :limit
 -- Nobody will send it again, and nobody knows whether it was sent.
 DELETE FROM effect_contents WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:ids))
 
+-- keep_subjects_page --
+-- Subjects of messages nobody will send again, and since when: a subject may name a person as the body does.
+SELECT effect_id, COALESCE(done_at, created_at) AS at FROM effects
+WHERE shop_id = :shop_id AND effect_id > :after_id AND subject <> ''
+  AND status IN ('sent', 'skipped', 'failed', 'uncertain')
+ORDER BY effect_id LIMIT :limit
+
+-- keep_subjects_blank --
+-- The same messages without their subjects.
+UPDATE effects SET subject = '' WHERE shop_id = :shop_id AND effect_id IN (SELECT value FROM {json_texts}(:ids))
+
+-- keep_applied_page --
+-- States of a shop's flows that were applied before then, but for the newest so many; newest first.
+SELECT state, flows FROM applied_states
+WHERE shop_id = :shop_id AND state < :below AND at < :before
+  AND state <= (SELECT MAX(state) FROM applied_states WHERE shop_id = :shop_id) - :newest
+ORDER BY state DESC LIMIT :limit
+
+-- keep_applied_running --
+-- The versions somebody is still under way in.
+SELECT DISTINCT flow_id, version FROM runs
+WHERE shop_id = :shop_id AND status IN ('ready', 'sleeping', 'awaiting', 'acting', 'other')
+
+-- keep_applied_drop --
+-- States nobody needs.
+DELETE FROM applied_states WHERE shop_id = :shop_id
+  AND state IN (SELECT CAST(value AS BIGINT) FROM {json_texts}(:states))
+
 -- keep_events_page --
 -- Events and whether a run about their order is still under way.
 SELECT e.event_key, e.kind, e.at, e.recorded_at, CASE WHEN e.order_id IS NOT NULL AND EXISTS (
