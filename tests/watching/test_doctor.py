@@ -128,8 +128,8 @@ def test_where_steps_are_handed_out_somebody_must_do_them(ward: Ward) -> None:
     ward.house.app = '[app.dispatcher]\nkind = "celery"\nbroker = "redis://127.0.0.1:9/0"'
     (found,) = ward.look()
     assert (found.check, found.level) == ("workers", Level.FAIL)
-    assert "none ever said so" in found.text
-    assert "kiitos worker --steps" in found.text
+    assert "none ever said so" in found.what
+    assert "kiitos worker --steps" in found.what
     with ward.kiitos.store.work.transaction() as tx:
         watch.alive(tx, "s1", "steps", "box", "0.1.0", ward.house.clock.now())
     assert ward.look() == []
