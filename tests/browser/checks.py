@@ -147,6 +147,19 @@ def assert_good(page: Page, where: str) -> None:
         assert page.evaluate(check) == [], where
 
 
+def set_view(page: Page, width: int, scheme: str) -> None:
+    """The page that is open, as a screen of this width and scheme shows it: loading it again would show the same."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+
+def good_in_all_views(page: Page, where: str) -> None:
+    page.wait_for_load_state()
+    for width, scheme in VIEWS:
+        set_view(page, width, scheme)
+        assert_good(page, f"{where} at {width} in {scheme}")
+
+
 def walk(page: Page) -> list[dict[str, Any]]:
     """Press Tab until the focus comes round; where it stopped on the way."""
     stops: dict[str, dict[str, Any]] = {}

@@ -37,15 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def chromium() -> str:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return path or pytest.skip("no Chromium: apt-get install chromium")
+
+
 # Once a module, not once a session: Playwright's event loop counts as running as long as it lives, and modules of other
 # folders, which come in between in random order, could not start theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        launched = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         yield launched
         launched.close()
 
@@ -65,9 +67,11 @@ class Silent(WSGIRequestHandler):
         """Requests are not news."""
 
 
-@pytest.fixture(scope="module")
-def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it."""
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it. Built once for all
+    modules: a test that changes something for good has a world of its own."""
+    chromium()
     folder = tmp_path_factory.mktemp("browser")
     try:
         with World(folder, START, settings=sights.settings(folder), unchecked=True) as world:
