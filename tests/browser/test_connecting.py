@@ -16,7 +16,8 @@ from connector.app import Kiitos, create_app
 from connector.connecting import Attempts
 from connector.testing.fakes.woocommerce import FakeWoo
 from connector.testing.serving import Serving, free_port
-from tests.browser.checks import CONTROLS, VIEWS, assert_good, walk
+from tests.browser.axe import violations
+from tests.browser.checks import CONTROLS, good_in_all_views, set_view, walk
 from tests.connecting.instance import NOTHING, active, certificate, make, make_store
 
 
@@ -69,6 +70,15 @@ def visiting(
         context.close()
 
 
+def good_to_axe_too(page: Page, where: str) -> None:
+    """Wide and narrow, light and dark, with our own checks and axe; the page is narrow afterwards."""
+    good_in_all_views(page, where)
+    assert violations(page) == [], where
+    set_view(page, 1280, "light")
+    assert violations(page, of_view=True) == [], where
+    set_view(page, 390, "dark")
+
+
 def log_in(page: Page, woo: FakeWoo) -> None:
     page.get_by_label("Username").fill(woo.admin.user)
     page.get_by_label("Password").fill(woo.admin.password)
@@ -86,18 +96,17 @@ def to_the_store(page: Page, house: House, locale: str = "") -> None:
     page.locator("a.button").click()
 
 
-@pytest.mark.parametrize(("width", "scheme"), VIEWS)
-def test_from_the_link_to_the_health_check(browser: Browser, house: House, width: int, scheme: str) -> None:
-    with visiting(browser, width, scheme) as (page, complaints):
+def test_from_the_link_to_the_health_check(browser: Browser, house: House) -> None:
+    with visiting(browser) as (page, complaints):
         page.goto(house.invite())
         choose = page.get_by_role("link", name="WooCommerce")
         if choose.count():
-            assert_good(page, f"choose at {width} in {scheme}")
+            good_to_axe_too(page, "choose")
             choose.click()
-        assert_good(page, f"form at {width} in {scheme}")
+        good_to_axe_too(page, "form")
         page.get_by_label("Address of your store").fill(house.woo.home)
         page.get_by_role("button", name="Continue").click()
-        assert_good(page, f"go at {width} in {scheme}")
+        good_to_axe_too(page, "go")
         page.get_by_role("link", name=f"Go to {urlsplit(house.woo.home).netloc}").click()
         expect(page.get_by_role("heading")).to_have_text("Kiitos would like to connect to your store")
         assert active(house.kiitos) == NOTHING
@@ -106,7 +115,7 @@ def test_from_the_link_to_the_health_check(browser: Browser, house: House, width
         page.get_by_role("link", name="Approve").click()
         expect(page.get_by_role("heading", name="Metsäkauppa is connected")).to_be_visible()
         expect(page.get_by_role("status")).to_contain_text("worth a look")
-        assert_good(page, f"result at {width} in {scheme}")
+        good_to_axe_too(page, "result")
         link = page.get_by_role("link", name="Switch it off in the store").first
         assert (link.get_attribute("href") or "").startswith(f"{house.woo.home}/wp-admin/admin.php?page=wc-settings")
         assert complaints == []
@@ -136,7 +145,7 @@ def test_denied(browser: Browser, house: House) -> None:
         page.get_by_role("link", name="Deny").click()
         expect(page.get_by_role("heading", name="Nothing was connected")).to_be_visible()
         expect(page.get_by_role("alert")).to_contain_text("You did not approve")
-        assert_good(page, "denied")
+        good_to_axe_too(page, "denied")
     assert active(house.kiitos) == NOTHING
 
 
@@ -178,7 +187,7 @@ def test_keys_by_hand_with_a_mistake_first(browser: Browser, house: House) -> No
             if wrong != secret:
                 expect(page.get_by_role("alert")).to_contain_text("does not accept these keys")
                 assert page.get_by_label("Consumer secret").input_value() == ""
-                assert_good(page, "form with a mistake")
+                good_to_axe_too(page, "form with a mistake")
         expect(page.get_by_role("heading", name="Metsäkauppa is connected")).to_be_visible()
 
 
@@ -193,11 +202,11 @@ def test_by_keyboard(browser: Browser, house: House) -> None:
 def test_the_pass_phrase(browser: Browser, house: House) -> None:
     with visiting(browser, 390) as (page, _):
         page.goto(house.kiitos.config.app.base_url + "/connect")
-        assert_good(page, "pass phrase")
+        good_to_axe_too(page, "pass phrase")
         page.get_by_label("Pass phrase").fill("wrong")
         page.get_by_role("button").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        assert_good(page, "wrong pass phrase")
+        good_to_axe_too(page, "wrong pass phrase")
         page.get_by_label("Pass phrase").fill("a long enough pass phrase")
         page.get_by_role("button").click()
         page.wait_for_url("**/connect/**")

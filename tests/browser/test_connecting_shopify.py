@@ -20,8 +20,7 @@ from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable
 from connector.testing.fakes.shopify.oauth import sign_query
 from connector.testing.serving import Serving, free_port
 from platforms.shopify.install import REQUIRED_SCOPES
-from tests.browser.checks import VIEWS, assert_good
-from tests.browser.test_connecting import visiting
+from tests.browser.test_connecting import good_to_axe_too, visiting
 from tests.connecting.instance import ENV, NOW, active, certificate, document
 
 DOMAIN = "aurora-demo.myshopify.com"
@@ -73,21 +72,20 @@ def to_the_admin(page: Page, house: House, locale: str = "") -> None:
     expect(page.get_by_role("heading", name="Install app")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), VIEWS)
-def test_from_the_link_to_the_health_check(browser: Browser, house: House, width: int, scheme: str) -> None:
-    with visiting(browser, width, scheme) as (page, complaints):
+def test_from_the_link_to_the_health_check(browser: Browser, house: House) -> None:
+    with visiting(browser) as (page, complaints):
         page.goto(house.invite())
         page.get_by_role("link", name="Shopify").click()
-        assert_good(page, f"form at {width} in {scheme}")
+        good_to_axe_too(page, "form")
         page.get_by_label("Your store").fill("aurora-demo")
         page.get_by_role("button", name="Continue").click()
-        assert_good(page, f"go at {width} in {scheme}")
+        good_to_axe_too(page, "go")
         page.locator("a.button").click()
         expect(page.get_by_text("write_discounts")).to_be_visible()
         assert active(house.kiitos) == NOTHING
         page.get_by_role("button", name="Install").click()
         expect(page.get_by_role("heading", name="Aurora Outdoor is connected")).to_be_visible()
-        assert_good(page, f"result at {width} in {scheme}")
+        good_to_axe_too(page, "result")
         assert complaints == []
     assert active(house.kiitos)["connected"] == [SHOP_ID]
     assert house.shopify.oauth.granted == ["authorization_code"]
@@ -105,7 +103,7 @@ def test_the_admin_opens_the_app_and_nothing_is_typed(browser: Browser, house: H
     with visiting(browser) as (page, complaints):
         page.goto(house.base + house.shopify.oauth.embedded_load("/connect/from/shopify"))
         expect(page.get_by_role("heading", name="Aurora Outdoor is connected")).to_be_visible()
-        assert_good(page, "result in the admin")
+        good_to_axe_too(page, "result in the admin")
         assert complaints == []
     assert house.shopify.oauth.granted == ["token_exchange"]
 
@@ -121,7 +119,7 @@ def test_an_own_app_with_a_mistake_first(browser: Browser, house: House) -> None
             if wrong != SECRET:
                 expect(page.get_by_role("alert")).to_be_visible()
                 assert page.get_by_label("Client secret").input_value() == ""
-                assert_good(page, "form with a mistake")
+                good_to_axe_too(page, "form with a mistake")
         expect(page.get_by_role("heading", name="Aurora Outdoor is connected")).to_be_visible()
     with house.kiitos.store.work.read() as tx:
         assert "client_secret" in shops.secret_names(tx, SHOP_ID)
