@@ -92,7 +92,9 @@ def show(token: str) -> BaseResponse:
         return _said(place, token, "again" if place.reviewed else "none")
     wanted = request.args.get("product") or products[0].product_id
     rating = stars(request.args.get("rating"))
-    parts = [replace(part, rating=rating if part.product_id == wanted else 0) for part in products]
+    # What somebody follows the stars of comes first: it is there, however much they bought.
+    products.sort(key=lambda part: part.product_id != wanted)
+    parts = [replace(part, rating=rating if part.product_id == wanted else 0) for part in products[:MAX_PRODUCTS]]
     return _form(place, parts, short_name(place.order), token=token)
 
 
@@ -115,7 +117,7 @@ def act(token: str) -> BaseResponse:
 
 def _write(token: str, place: Place) -> BaseResponse:
     """Pictures are made anew before the transaction: neither they nor a slow body may hold the write lock."""
-    parts = [filled(part, request.form, request.files, place.settings.reviews) for part in [*place.open, *place.story]]
+    parts = [filled(part, request.form, request.files, place.settings.reviews) for part in _sent(place)]
     problem = problem_of(parts)
     if not (place.closed and problem == "review.pick") and not problem:
         parts = with_pictures(parts)
@@ -142,6 +144,13 @@ def _write(token: str, place: Place) -> BaseResponse:
         told = [part for part in parts if part.is_story and part.said] or [part for part in parts if not part.is_story]
         return _form(place, told, author, problem, reuse=reuse, token=token)
     return redirect(url_for("pages.review", token=token, done=1), 303)
+
+
+def _sent(place: Place) -> list[Part]:
+    """The parts that were on the page: of a large order not every product is."""
+    names = {name.partition("-")[2] for name in request.form}
+    sent = [part for part in place.open if part.name in names] or place.open
+    return [*sent[:MAX_PRODUCTS], *place.story]
 
 
 def _edit(token: str, place: Place, row: ReviewRow) -> BaseResponse:
@@ -345,7 +354,7 @@ def products_of(order: Order) -> list[tuple[str, str]]:
     for line in order.lines:
         if line.product_id and not line.is_gift_card:
             found.setdefault(line.product_id, line.title)
-    return list(found.items())[:MAX_PRODUCTS]
+    return list(found.items())
 
 
 def _address(order: Order) -> str | None:

@@ -31,6 +31,7 @@ from connector.model import (
 )
 from connector.model.colour import HEX
 from flows.about import CheckoutFacts
+from flows.render.asking import review_table
 from flows.render.cleaning import clean
 from flows.render.filters import SETTINGS, Settings
 from flows.render.guides import guide_table
@@ -120,7 +121,12 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "guides": [guide_table(guide, language, view.shop.locale) for guide in view.guides],
         "survey": question_table(view.survey, language, strings, view.shop, links["survey"]) if view.survey else None,
         "return_steps": clean(view.accepted.get(language)),
-        "review": {"rewarded": view.rewarded},
+        "review": review_table(
+            view.order.lines if view.order and view.purpose is Purpose.REVIEW else (),
+            view.products,
+            links["review"],
+            rewarded=view.rewarded,
+        ),
         "purpose": view.purpose.value,
         "marketing": view.purpose.needs_consent,
         "recipient_name": recipient,

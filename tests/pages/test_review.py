@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +293,26 @@ def test_a_language_we_lack_gives_the_shops(world: World) -> None:
     assert rows(world, f"SELECT DISTINCT shop_id FROM links WHERE token = '{link(world, buyer, 'review')[10:]}'") == [
         (WOO,)
     ]
+
+
+def test_the_product_whose_stars_were_followed_comes_first_however_much_was_bought(world: World) -> None:
+    """Of ten products the mail asks about five and the form shows eight; what is named in the address is among them."""
+    lines = tuple((replace(MUG, title=f"Mug {n}", sku=f"MUG-{n}"), 1) for n in range(10))
+    path, visitor = asked(world, lines=lines), client(world)
+    bought = products(world)
+    assert len(set(bought)) == 10
+    body = mails(world, NORA)[-1].get_body(("html",))
+    assert body is not None
+    mail = unescape(body.get_content())
+    assert [product for product in bought if f"{path}?product={product}&rating=5" in mail] == bought[:5]
+    form = visitor.get(f"{path}?product={bought[9]}&rating=2").text
+    on_page = list(dict.fromkeys(re.findall(r'name="rating-([^"]+)"', form)))
+    assert on_page == [bought[9], *bought[:7]]
+    assert f'name="rating-{bought[9]}" value="2" checked' in form
+    assert rows(world, "SELECT count(*) FROM reviews") == [(0,)], "looking is not sending"
+    said = {f"text-{product}": "" for product in on_page} | {f"text-{bought[9]}": "Sturdy."}
+    answer = visitor.post(path, data=said)
+    assert answer.status_code == 422, "words without stars"
+    assert list(dict.fromkeys(re.findall(r'name="rating-([^"]+)"', answer.text))) == [*bought[:7], bought[9]]
+    assert visitor.post(path, data=said | {f"rating-{bought[9]}": "2"}).status_code == 303
+    assert [(review.product_id, review.rating) for review in stored(world)] == [(bought[9], 2)]

@@ -179,8 +179,40 @@ def money(value: Money | None, locale: str) -> str:
 
 
 @BOTH
-def test_a_review_request_has_five_stars(language):
-    parts = RENDERER.parts("review_request", view("five_lines", "review_request", language))
+@pytest.mark.parametrize("name", ["review_request", "review_reminder"])
+def test_each_product_has_five_stars_of_its_own(name, language):
+    """A gift card has none; in the text part too; a picture says of what it is."""
+    parts = RENDERER.parts(name, view("five_lines", name, language))
+    form = "https://mail.example.com/review/t0ken"
+    wanted = [f"{form}?product={product}&rating={n}" for product in ("p1", "p2", "p3", "p5") for n in range(1, 6)]
+    assert [link for link in Links(parts.html).found if "rating=" in link] == wanted
+    assert [link for link in re.findall(r"https://\S+", parts.text) if "rating=" in link] == wanted
+    assert 'aria-label="Pellavapyyhe: 4/5"' in parts.html
+    assert 'alt="Pellavapyyhe"' in parts.html
+    assert parts.text.index("Pellavapyyhe") < parts.text.index("product=p2") < parts.text.index("Villasukat")
+
+
+def test_a_products_id_cannot_end_its_address():
+    shown = view("five_lines", "review_request", "en")
+    odd = replace(shown.order.lines[0], product_id='7&rating=5"><b>/ä')
+    parts = RENDERER.parts("review_request", replace(shown, order=replace(shown.order, lines=(odd, odd))))
+    form = "https://mail.example.com/review/t0ken?product=7%26rating%3D5%22%3E%3Cb%3E%2F%C3%A4"
+    assert [link for link in Links(parts.html).found if "rating=" in link] == [
+        f"{form}&rating={n}" for n in range(1, 6)
+    ]
+
+
+def test_no_mail_has_stars_for_more_products_than_the_form_shows():
+    shown = view("five_lines", "review_request", "en")
+    many = tuple(replace(shown.order.lines[0], id=f"l{n}", product_id=f"q{n}") for n in range(100))
+    parts = RENDERER.parts("review_request", replace(shown, order=replace(shown.order, lines=many)))
+    assert len({link for link in Links(parts.html).found if "rating=" in link}) == 5 * 8
+
+
+def test_without_a_product_the_stars_are_the_orders():
+    shown = view("five_lines", "review_request", "en")
+    bare = replace(shown, order=replace(shown.order, lines=()))
+    parts = RENDERER.parts("review_request", bare)
     stars = [link for link in Links(parts.html).found if "rating=" in link]
     assert stars == [f"https://mail.example.com/review/t0ken?rating={n}" for n in range(1, 6)]
 
