@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connector.model import (
     Effect,
@@ -24,7 +25,7 @@ from connector.model import (
 )
 from connector.store import books, effects, entities, referrals
 from connector.store.db import Tx
-from flows import cases
+from flows import cases, tasks
 from flows.referral import Attributed, CodeOwner, attribute
 from flows.referring.programme import Referring
 from flows.referring.reasons import FORGOTTEN, NOT_MADE, UNDONE
@@ -32,6 +33,9 @@ from flows.reviews import published
 from flows.situation import Situation
 from flows.value.loyalty import Loyalty
 from flows.value.vouchers import issued, used, void_all
+
+if TYPE_CHECKING:
+    from flows.runner import Runner
 
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
@@ -41,12 +45,14 @@ class Programmes:
     """What happens to referrals when orders are paid, refunded and cancelled, and when their runs end; and to what
     customers own (`flows.value`)."""
 
-    def __init__(self, loyalty: Loyalty, referring: Referring) -> None:
+    def __init__(self, loyalty: Loyalty, referring: Referring, runner: Runner) -> None:
         self._loyalty = loyalty
+        self._runner = runner
         self.referring = referring
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The programme events that `event` leads to."""
+        tasks.close_with_case(tx, self._runner, shop.id, event, now)
         return [
             *self._follow_referral(tx, shop, event, situation, now),
             *self._loyalty.follow(tx, shop, event, situation, now),

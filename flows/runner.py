@@ -61,7 +61,7 @@ class Runner:
         self._clock = clock
         self._salt = salt
         self.loyalty = Loyalty(lambda: self.catalog)
-        self.programmes = Programmes(self.loyalty, Referring(lambda: self.catalog, salt))
+        self.programmes = Programmes(self.loyalty, Referring(lambda: self.catalog, salt), self)
 
     def ingest(
         self, tx: Tx, shop_id: str, arrived: Sequence[Event], now: datetime, delivery_id: int | None = None

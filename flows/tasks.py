@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connector.clock import to_text
 from connector.contracts import Arrived
-from connector.model import Run, RunStatus
+from connector.model import Event, EventKind, Ref, Run, RunStatus
 from connector.store import care, effects, runs
 from connector.store.db import Tx
-from flows.runner import Runner
-from flows.steps.task import ANSWERS, DECIDED
+from flows.steps.task import ANSWERS, APPROVED, DECIDED
+
+if TYPE_CHECKING:
+    from flows.runner import Runner
 
 LONGEST_NOTE = 1000
+CASE_SETTLED = frozenset({EventKind.CASE_REFUNDED, EventKind.CASE_REFUSED, EventKind.CASE_CLOSED})
+"""Kinds of event after which nobody has to look at a case any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +105,15 @@ def decide(
         # Whoever answers a low score, with whichever word, has taken care of the person.
         care.end(tx, shop_id, run.event["hold"], f"{by}, {answer}", now)
     return True
+
+
+def close_with_case(tx: Tx, runner: Runner, shop_id: str, event: Event, now: datetime) -> int:
+    """A case was settled: tasks about it are done, whoever settled it; how many there were. Raises `RunMoved`."""
+    if event.kind not in CASE_SETTLED or not event.order_id:
+        return 0
+    about = runs.active(tx, shop_id, order_id=event.order_id, subject=Ref("order", event.order_id))
+    waiting = [run for run in about if run.awaiting == (DECIDED,) and run.event.get("case") == event.data.get("case")]
+    for run in waiting:
+        told = {"answer": APPROVED, "by": "", "via": str(event.kind), "at": to_text(now)}
+        runner.hear(tx, run, Arrived(DECIDED, told), now)
+    return len(waiting)

@@ -67,13 +67,13 @@ def compose_note(
     words = _TEXTS[choose_locale(shop.locale, available=("en", "fi")).partition("-")[0]]
     below = [words["sent_by"].format(flow=title, shop=shop.name)]
     link = _link(tx, effect, case.run, salt, base_url, now) if "otherwise" in effect.request else ""
-    if (case_id := case.run.event.get("case")) and not link:
-        who = str(effect.request["to"])
-        desk = desk_link(tx, salt, base_url, effect.shop_id, case_id, who, now)
-        below.insert(0, words["case"].format(link=desk))
+    desk = ""
     if link:
         below.insert(0, words["decide"].format(link=link))
         below.insert(1, words[str(effect.request["otherwise"])].format(time=_deadline(effect, shop)))
+    if case_id := case.run.event.get("case"):
+        desk = desk_link(tx, salt, base_url, effect.shop_id, case_id, str(effect.request["to"]), now)
+        below.insert(0, words["case"].format(link=desk))
     if person.chat:
         content = "\n".join([subject, *lines, *below]).encode()
         return Told(Message(key=key, channel="chat", sender="", recipient=person.name, content=content), subject)
@@ -85,7 +85,7 @@ def compose_note(
         recipient_name=person.label if person.label != person.name else "",
         subject=subject,
         text="\n".join([*lines, "", *below, ""]),
-        html="".join(f"<p>{_html(line, link)}</p>" for line in (*lines, *below) if line.strip()),
+        html="".join(f"<p>{_html(line, link, desk)}</p>" for line in (*lines, *below) if line.strip()),
         at=now,
         headers={"Auto-Submitted": "auto-generated"},
     )
@@ -93,9 +93,11 @@ def compose_note(
     return Told(Message(key=key, channel="email", sender=sender, recipient=address, content=build(letter)), subject)
 
 
-def _html(line: str, link: str) -> str:
+def _html(line: str, *links: str) -> str:
     text = escape(line)
-    return text.replace(escape(link), f'<a href="{escape(link)}">{escape(link)}</a>') if link else text
+    for link in map(escape, filter(None, links)):
+        text = text.replace(link, f'<a href="{link}">{link}</a>')
+    return text
 
 
 def _deadline(effect: Effect, shop: Shop) -> str:

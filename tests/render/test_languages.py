@@ -19,10 +19,11 @@ from flows.render.samples import five_lines, samples
 RENDERER = Renderer()
 SHIPPED = ("ar", "de", "en", "fi", "ja", "sv")
 NEW = ("ar", "de", "ja", "sv")
+CARE = ("case_", "survey_", "loyalty_survey")
 CORE = [
     name
     for name in RENDERER.names()
-    if name.startswith(("order_", "shipment_", "payment_", "review_", "referral_", "return_"))
+    if name.startswith(("order_", "shipment_", "payment_", "review_", "referral_", "return_", *CARE))
 ]
 KINDS = ("five_lines", "guest", "nameless", "fifty_lines", "refunded", "arabic", "japanese", "hostile", "two_parcels")
 EACH = pytest.mark.parametrize("name", CORE)
@@ -36,7 +37,7 @@ def view(sample: str, name: str, language: str):
 
 def test_every_core_template_is_written_in_six_languages():
     assert tuple(RENDERER.languages()) == SHIPPED
-    assert len(CORE) == 22
+    assert len(CORE) == 25
     assert {
         (name, language) for name in CORE for language in SHIPPED if RENDERER.language(name, language) != language
     } == set()
