@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.app import Kiitos
+from connector.config.perks import Perk
 from connector.errors import StoreUnavailable
 from connector.intake import PARK, again_if_moved
 from connector.log import get_log
-from connector.store import accounts
+from connector.store import accounts, perks
 from connector.store.accounts import MemberRow
 from connector.store.db import Tx
 
@@ -28,12 +29,35 @@ class Looks:
         self._kiitos = kiitos
         self._store = kiitos.store
         self._clock = kiitos.clock
+        self._catalog: object = None
+        self._perks: list[tuple[str, Perk]] = []
 
     def next_due(self, tx: Tx) -> datetime | None:
-        return accounts.next_due(tx)
+        begins = (perk.begins for _, perk in self._coming())
+        return min(filter(None, (accounts.next_due(tx), *begins)), default=None)
+
+    def _coming(self) -> list[tuple[str, Perk]]:
+        """Early access that has not begun, or that nobody of this process has seen begin yet."""
+        catalog = self._kiitos.catalog
+        if self._catalog is not catalog:
+            self._catalog = catalog
+            shops = self._kiitos.config.shops.items()
+            self._perks = [(shop_id, perk) for shop_id, shop in shops for perk in shop.loyalty.perks]
+        return self._perks
+
+    def _open_perks(self) -> None:
+        """What has begun is looked at by everybody's row, once; what is over by nobody's."""
+        now = self._clock.now()
+        for shop_id, perk in [each for each in self._coming() if each[1].begins <= now]:
+            if now < perk.opens and self._kiitos.catalog.knows(shop_id):
+                with self._store.work.transaction() as tx:
+                    if not perks.is_open(tx, shop_id, perk.name, perk.begins):
+                        perks.open_once(tx, shop_id, perk.name, perk.begins, now)
+            self._perks.remove((shop_id, perk))
 
     def work(self) -> int:
         """Look at a batch of those who are due; how many."""
+        self._open_perks()
         now = self._clock.now()
         with self._store.work.read() as tx:
             first = accounts.next_due(tx)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, entities, vouchers, wakeups
 from connector.store.accounts import Holder
 from connector.store.db import Tx
+from flows.value import access
 from flows.value.backtesting import Bought, Costs, count, look_at
 from flows.value.bookings import position_of, post, spend
 from flows.value.settling import Position, balances, settle, wanted
@@ -148,6 +150,28 @@ def rewards_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def perks_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
+    """What members see before everybody else, how far it is, and how many were `let_in`."""
+    now, counted = kiitos.clock.now(), Counter[str]()
+    with kiitos.store.work.read() as tx:
+        after = ""
+        while page := accounts.members(tx, shop_id, after):
+            counted.update(name for row in page for name in access.had([row.state]))
+            after = page[-1].account
+    return [
+        {
+            "perk": perk.name,
+            "state": "waits" if now < perk.begins else "for members" if now < perk.opens else "open to everybody",
+            "begins": to_text(perk.begins),
+            "opens": to_text(perk.opens),
+            "tiers": ", ".join(perk.tiers) or "all",
+            "tag": perk.tag,
+            "let_in": counted[perk.name],
+        }
+        for perk in kiitos.catalog.settings(shop_id).loyalty.perks
+    ]
 
 
 # -- lists from other programmes ---------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ _TELLS_OF: Mapping[str, tuple[str, ...]] = {
     "checkout": ("checkout",),
     "customer": (
         *("order", "shipment", "refund", "return", "review", "survey", "referral", "customer", "consent", "checkout"),
-        *("segment", "points", "tier", "product", "message", "signup", "case"),
+        *("segment", "points", "tier", "badge", "challenge", "perk", "product", "message", "signup", "case"),
     ),
 }
 _ANCHORED: Mapping[str, tuple[str, ...]] = {

@@ -174,6 +174,30 @@ def coupons(app: App, perk: str | None, shop: str, file: Path | None, seats: int
         print_table([(each.perk, str(each.coupons), str(each.free)) for each in found], ("perk", "coupons", "free"))
 
 
+@loyalty.command("perks")
+@_SHOP
+@json_option
+@click.pass_obj
+def list_perks(app: App, shop: str, as_json: bool) -> None:
+    """List what members of SHOP see before everybody else, and how many were let in. Exit code 1 when there is nothing.
+
+    \b
+    Example:
+      kiitos loyalty perks --shop acme-main
+    """
+    from connector.loyalty import perks_of
+
+    _known(app, shop)
+    found = perks_of(app.kiitos, shop)
+    if as_json:
+        print_json(found)
+    else:
+        heads = ("perk", "state", "begins", "opens", "tiers", "tag", "let_in")
+        print_table([tuple(str(row[head]) for head in heads) for row in found], heads)
+    if not found:
+        raise click.exceptions.Exit(1)
+
+
 @loyalty.command("rewards")
 @_SHOP
 @json_option

@@ -19,8 +19,10 @@ from decimal import Decimal
 from typing import Any
 
 from connector.config.layering import Layered
+from connector.config.perks import KINDS as PERKS
+from connector.config.perks import Perk, link_fault, moment_fault, read_perk
 from connector.config.rewards import Reward, percent_fault, read_reward
-from connector.config.shapes import Check, count, flag, money, one_of, read_money, span_fault
+from connector.config.shapes import Check, count, flag, money, one_of, read_money, shaped, span_fault
 from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.step import parse_span
 from connector.model import Money
@@ -105,9 +107,10 @@ class Programme:
     badges: tuple[Goal, ...] = ()
     challenges: tuple[Goal, ...] = ()
     rewards: tuple[Reward, ...] = ()
+    perks: tuple[Perk, ...] = ()
 
     def __bool__(self) -> bool:
-        return self.enabled and bool(self.rules or self.tiers or self.badges or self.challenges)
+        return self.enabled and bool(self.rules or self.tiers or self.badges or self.challenges or self.perks)
 
     @property
     def pending(self) -> timedelta:
@@ -179,7 +182,24 @@ _REWARD: dict[str, Check] = {
     "valid": span_fault,
     "back": span_fault,
 }
-_NAMED = {"rules": _RULE, "tiers": _TIER, "badges": _BADGE, "challenges": _CHALLENGE, "rewards": _REWARD}
+_PERK: dict[str, Check] = {
+    "kind": one_of(*PERKS),
+    "title": _text,
+    "enabled": flag,
+    "begins": moment_fault,
+    "opens": moment_fault,
+    "link": link_fault,
+    "tag": shaped(r"[^,\x00-\x1f]{1,40}", "a tag of at most 40 letters, without a comma"),
+    "tiers": _texts,
+}
+_NAMED = {
+    "rules": _RULE,
+    "tiers": _TIER,
+    "badges": _BADGE,
+    "challenges": _CHALLENGE,
+    "rewards": _REWARD,
+    "perks": _PERK,
+}
 _KEYS: dict[str, Check] = {
     "enabled": flag,
     "return_window": span_fault,
@@ -232,8 +252,12 @@ def read_loyalty(layered: Layered, where: str, currency: str, faults: list[str])
     note = _Notes(layered, where, faults)
     tiers = [_tier(base, name, table, currency, note) for name, table in _live(layered, "tiers")]
     rewards = [read_reward(name, table, currency, note.add) for name, table in _live(layered, "rewards")]
+    levels = {tier.name for tier in tiers}
+    zone = get("timezone") or "UTC"
+    perks = [read_perk(name, table, zone, levels, note.add) for name, table in _live(layered, "perks")]
     return replace(
         base,
+        perks=tuple(perk for perk in perks if perk is not None),
         rules=tuple(_rule(name, table, currency, note) for name, table in _live(layered, "rules")),
         tiers=tuple(sorted(tiers, key=lambda tier: (tier.at, tier.name))),
         badges=tuple(_goal("badges", name, table, currency, note) for name, table in _live(layered, "badges")),

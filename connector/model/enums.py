@@ -236,6 +236,7 @@ class EventKind(OpenEnum):
     POINTS_CHANGED = "points.changed"
     POINTS_EXPIRING = "points.expiring"
     POINTS_EXCHANGED = "points.exchanged"
+    PERK_OPENED = "perk.opened"
     PRODUCT_PRICE_CHANGED = "product.price_changed"
     PRODUCT_BACK_IN_STOCK = "product.back_in_stock"
     MESSAGE_DELIVERED = "message.delivered"

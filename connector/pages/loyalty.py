@@ -18,6 +18,7 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from connector.config.loyalty import Programme
+from connector.config.perks import Perk
 from connector.config.rewards import Reward
 from connector.contracts import FREE_DELIVERY
 from connector.model import Shop
@@ -27,7 +28,7 @@ from connector.store.accounts import Holder
 from connector.store.db import Tx
 from flows.addressing import derive_token
 from flows.daytime import zone_of
-from flows.value import exchanging, showing
+from flows.value import access, exchanging, showing
 from flows.value.exchanging import Claim
 from flows.value.showing import Account, Line
 
@@ -160,10 +161,18 @@ def _page(tx: Tx, member: Member) -> BaseResponse:
         number=words.number,
         contests=[(contest, words.day(contest.ends)) for contest in account.contests],
         badges=account.badges,
+        early=[(perk, words.day(perk.opens)) for perk in _early(tx, member, now)],
         offers=[_offer(member, reward, account, len(claims), words, now) for reward in member.programme.rewards],
         claims=[(each, *words.of_claim(each, now)) for each in claims[:20]],
         history=[words.line(tx, line) for line in account.history],
     )
+
+
+def _early(tx: Tx, member: Member, now: datetime) -> list[Perk]:
+    """What this person was let in for before everybody else."""
+    held = member.holder.accounts if member.holder else ()
+    known = access.had(accounts.member(tx, member.shop.id, account).state for account in held)
+    return [perk for perk in member.programme.perks if perk.name in known and perk.begins <= now < perk.opens]
 
 
 def _offer(member: Member, reward: Reward, account: Account, before: int, words: _Words, now: datetime) -> Offer:

@@ -48,5 +48,18 @@ def counts(tx: Tx, shop_id: str) -> list[PerkCount]:
     return [PerkCount(row["perk"], int(row["coupons"]), int(row["left_over"])) for row in rows]
 
 
+def open_once(tx: Tx, shop_id: str, perk: str, begins: datetime, now: datetime) -> bool:
+    """Early access began: everybody of the shop's programme is to be looked at. `False` where that was done."""
+    done = tx.run("perk_opening_put", shop_id=shop_id, perk=perk, begins=to_text(begins), now=to_text(now))
+    if done == 1:
+        tx.run("value_members_look", shop_id=shop_id, now=to_text(now))
+    return done == 1
+
+
+def is_open(tx: Tx, shop_id: str, perk: str, begins: datetime) -> bool:
+    """Whether `open_once` was done for it."""
+    return tx.one("perk_opening_get", shop_id=shop_id, perk=perk, begins=to_text(begins)) is not None
+
+
 def _held(shop_id: str, perk: str) -> str:
     return f"perk {shop_id} {perk}"

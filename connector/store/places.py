@@ -268,6 +268,7 @@ PLACES: tuple[Place, ...] = (
         ),
         _words("reason"),
     ),
+    Place("perk_openings", None, None, "wipe_perk_openings", (), _words("perk begins at")),
     # Who has one is an account, which is nobody once its names are gone; the coupon stays taken.
     Place("perk_coupons", "person_perks", None, "wipe_perk_coupons", (), _words("perk code place taken_by taken_at")),
     # The books are the merchant's and never change: an account by itself says nothing of who it was, orders have ids.

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from connector.clock import from_text, to_text
 from connector.config.loyalty import BIRTHDAY, FIRST, REFERRAL, REVIEW, Programme
+from connector.config.perks import Perk
 from connector.model import (
     Buyer,
     Customer,
@@ -33,9 +34,10 @@ from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
 from flows.situation import Situation, look, with_referral
-from flows.value import earning, giving, tidings
+from flows.value import access, earning, giving, tidings
 from flows.value.bookings import Change, position_of, post, taking_back
 from flows.value.earning import cause_of
+from flows.value.goals import goals as achieved_now
 from flows.value.opinions import opens_at, opinion
 from flows.value.settling import settle
 from flows.value.standing import (
@@ -43,7 +45,6 @@ from flows.value.standing import (
     Deeds,
     Moved,
     Standing,
-    achieved,
     birthday_after,
     next_look,
     stand,
@@ -269,7 +270,7 @@ class Loyalty:
             person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
         state = _state(case)
         was = Standing.read(state)
-        goals = self._goals(case, self._deeds(case))
+        goals = achieved_now(case.programme, holder.account, self._deeds(case), case.cause, now)
         if person is not None and isinstance(seen := state.get("seen"), str):
             goals += giving.birthday(
                 case.programme, holder.account, case.facts(), person.birthday, from_text(seen), case.shop.timezone, now
@@ -277,11 +278,13 @@ class Loyalty:
         changes = [*changes, *(case.post(goals) if goals else ())]
         deeds = self._deeds(case)
         standing, moved = stand(case.programme, was, deeds, now)
-        self._keep(case, standing, deeds, person)
-        return self._told(case, changes, standing, moved, deeds, person)
+        new = self._keep(case, standing, deeds, person)
+        told = self._told(case, changes, standing, moved, deeds, person)
+        return [*told, *access.tidings(tidings.Who.of(holder, person), new, now)]
 
-    def _keep(self, case: _Case, standing: Standing, deeds: Deeds, person: Customer | None) -> None:
-        """Keep where somebody stands, and when time alone next changes anything of theirs."""
+    def _keep(self, case: _Case, standing: Standing, deeds: Deeds, person: Customer | None) -> list[Perk]:
+        """Keep where somebody stands, and when time alone next changes anything of theirs; what they are let in for
+        now, once."""
         now, birthdays = case.now, case.programme.of_kind(BIRTHDAY)
         times = [next_look(case.programme, standing, deeds, now)]
         for unit in dict.fromkeys(fact.unit for fact in deeds.facts):
@@ -292,8 +295,13 @@ class Loyalty:
         if birthdays and person is not None:
             times.append(birthday_after(person.birthday, case.shop.timezone, now))
         look_at = min((at for at in times if at is not None), default=None)
-        state = {**standing.dump(), "seen": to_text(now)} if birthdays else standing.dump()
+        known = access.had(accounts.member(case.tx, case.shop.id, each).state for each in case.holder.accounts)
+        named = case.holder.customer_id or case.holder.email_key  # of the forgotten nobody is let in
+        new = access.due(case.programme, known, standing.tier, now) if named else []
+        state = {**standing.dump(), **access.kept(case.programme, known, new)}
+        state |= {"seen": to_text(now)} if birthdays else {}
         accounts.keep(case.tx, case.shop.id, case.holder, look_at, state)
+        return new
 
     def _told(
         self,
@@ -326,9 +334,10 @@ class Loyalty:
         given = Standing(tier=tier, since=now) if tier else was
         deeds = self._deeds(case)
         standing, _ = stand(case.programme, given, deeds, now)
-        self._keep(case, standing, deeds, person)
+        new = self._keep(case, standing, deeds, person)
         moved = Moved("up", was.tier, standing.tier) if standing.tier and standing.tier != was.tier else None
-        return self._told(case, changes, standing, moved, deeds, person)
+        told = self._told(case, changes, standing, moved, deeds, person)
+        return [*told, *access.tidings(tidings.Who.of(holder, person), new, now)]
 
     def tier_of(self, tx: Tx, shop_id: str, holder: Holder, now: datetime) -> dict[str, str]:
         """Where somebody stands and why, as words; empty ones where there are no tiers."""
@@ -342,26 +351,6 @@ class Loyalty:
 
     def _deeds(self, case: _Case) -> Deeds:
         return Deeds(purchases=_bought(case), facts=case.facts(), currency=case.shop.currency, zone=case.shop.timezone)
-
-    def _goals(self, case: _Case, deeds: Deeds) -> list[Fact]:
-        """Facts of badges and challenges: reached now, or no longer."""
-        found: list[Fact] = []
-        for goal in (*case.programme.badges, *case.programme.challenges):
-            done = achieved(goal, deeds)
-            for grant in giving.rewards(case.programme, case.holder.account, goal, case.now):
-                had = [
-                    one
-                    for one in deeds.facts
-                    if (one.kind, one.cause, one.unit) == (grant.kind, grant.cause, grant.unit)
-                ]
-                if done and not had:
-                    found.append(grant)
-                # Two accounts that became one had reached it both: it counts once.
-                for number, known in enumerate(sorted(had, key=lambda one: (one.at, one.id))):
-                    target = Decimal(0) if done and not number else known.amount
-                    told = taking_back(known, deeds.facts, target, case.now, case.cause or "time")
-                    found += [told] if told is not None else []
-        return found
 
 
 def _bought(case: _Case) -> tuple[Purchase, ...]:

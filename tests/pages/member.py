@@ -24,6 +24,16 @@ PROGRAMME: dict[str, Any] = {
     "challenges": {
         "spring": {"title": "Spring", "orders": 3, "spent": "200 EUR", "begins": "2026-03-01", "ends": "2026-05-31"}
     },
+    "perks": {
+        "spring": {
+            "kind": "early_access",
+            "title": "Spring, before everybody else",
+            "tiers": ["silver", "gold"],
+            "begins": "2026-03-01 10:00",
+            "opens": "2027-05-31 10:00",
+            "link": "https://shop.example/spring",
+        }
+    },
     "rewards": {
         "five": {"points": 100, "amount": "5 EUR"},
         "tenth": {"title": "A tenth off", "points": 50, "percent": 10, "minimum": "20 EUR"},

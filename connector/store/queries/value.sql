@@ -140,6 +140,19 @@ WHERE shop_id = :shop_id AND perk = :perk AND code = :code AND taken_by = ''
 SELECT perk, COUNT(*) AS coupons, SUM(CASE WHEN taken_by = '' THEN 1 ELSE 0 END) AS left_over, MAX(place) AS last
 FROM perk_coupons WHERE shop_id = :shop_id GROUP BY perk ORDER BY perk
 
+-- perk_opening_put --
+-- Whoever sees first that early access began.
+INSERT INTO perk_openings (shop_id, perk, begins, at) VALUES (:shop_id, :perk, :begins, :now)
+ON CONFLICT (shop_id, perk, begins) DO NOTHING
+
+-- perk_opening_get --
+-- Whether somebody saw it.
+SELECT at FROM perk_openings WHERE shop_id = :shop_id AND perk = :perk AND begins = :begins
+
+-- value_members_look --
+-- Everybody of a shop is looked at soon.
+UPDATE value_members SET look_at = :now WHERE shop_id = :shop_id AND (look_at IS NULL OR look_at > :now)
+
 -- value_open --
 -- The shop is wiped: its books may go, in this transaction.
 INSERT INTO value_openings (shop_id) VALUES (:shop_id) ON CONFLICT (shop_id) DO NOTHING
@@ -226,6 +239,10 @@ DELETE FROM value_members WHERE shop_id = :shop_id
 -- wipe_vouchers --
 -- Of one shop.
 DELETE FROM vouchers WHERE shop_id = :shop_id
+
+-- wipe_perk_openings --
+-- Of one shop.
+DELETE FROM perk_openings WHERE shop_id = :shop_id
 
 -- wipe_perk_coupons --
 -- Of one shop.
