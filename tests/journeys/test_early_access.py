@@ -54,7 +54,7 @@ def tags(world: World, shop_id: str, buyer: Buyer) -> str:
     """The account's tags as the shop keeps them."""
     if shop_id == SHOPIFY:
         found = [row for row in world.shopify.customers.values() if row["email"] == buyer.email]
-        return str(found[0]["tags"])
+        return str(world.shopify.customer_tags[found[0]["id"]])
     (account,) = [row for row in world.woo.customers.values() if row["email"] == str(buyer.email).lower()]
     return str([meta["value"] for meta in account["meta_data"] if meta["key"] == "_kiitos_tags"])
 
