@@ -385,7 +385,7 @@ def create_app(kiitos: Kiitos) -> Flask:
     doors = doors_of(kiitos.config.channels, kiitos.event_urls(), kiitos.registry, kiitos.clock)
     receiver = Receiver(kiitos.store, kiitos.vault, kiitos.registry, kiitos.clock, settings, doors=doors)
     mount_receiver(app, receiver)
-    gauges.register(receiver.metrics.registry, figures.Looking(kiitos.store, kiitos.clock))
+    gauges.register(receiver.metrics.registry, figures.Looking(kiitos.store, kiitos.clock, kiitos.config))
     app.extensions["kiitos"] = kiitos
     pages.register(app)
     return app

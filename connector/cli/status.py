@@ -34,7 +34,7 @@ def status(app: App, as_json: bool) -> None:
     from connector.watching.trouble import Level
 
     kiitos = app.kiitos
-    figures = look(kiitos.store, kiitos.clock.now())
+    figures = look(kiitos.store, kiitos.clock.now(), kiitos.config)
     serious = sum(one.level is Level.FAIL for one in examine_running(kiitos, slow=False))
     if as_json:
         print_json(_told(kiitos, figures, serious))
@@ -59,6 +59,7 @@ def _told(kiitos: Kiitos, figures: Figures, serious: int) -> dict[str, Any]:
         "providers_left_alone": [{"provider": one.provider, "shop": one.shop_id} for one in figures.blocked],
         "database_bytes": figures.size,
         "backup_at": to_text(figures.backup_at) if figures.backup_at else None,
+        "stream_behind_seconds": figures.behind() if figures.copied is not None else None,
         "held": str(figures.held_still.why) if figures.held_still else None,
         "shops": _shops(kiitos, figures),
     }
@@ -114,6 +115,8 @@ def _show(kiitos: Kiitos, figures: Figures) -> None:
         "database": f"{figures.size / 1e6:.1f} MB",
         "last backup": _ago(figures, figures.backup_at),
     }
+    if figures.copied is not None:
+        lines["litestream"] = _copy(figures)
     if figures.held_still:
         lines["held"] = f"{figures.held_still.why}: nothing is sent"
     for name, text in lines.items():
@@ -124,6 +127,15 @@ def _show(kiitos: Kiitos, figures: Figures) -> None:
     ]
     click.echo()
     print_table(rows, ("shop", "status", "due", "last webhook"))
+
+
+def _copy(figures: Figures) -> str:
+    """How far Litestream's copy is behind, the part that is farthest."""
+    behind = figures.behind().values()
+    if not behind:
+        return "does not run: nothing is copied"
+    late = [seconds for seconds in behind if seconds is not None]
+    return f"{_span(max(late))} behind" if len(late) == len(behind) else "has not copied everything yet"
 
 
 def _executors(kiitos: Kiitos, figures: Figures) -> dict[str, str]:

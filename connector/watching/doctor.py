@@ -74,7 +74,7 @@ def _open(config: Config, clock: Clock) -> Kiitos:
 def examine_running(kiitos: Kiitos, txt: Txt | None = None, *, slow: bool = True) -> list[Trouble]:
     """The checks of a built installation; without `slow` those that alerts are made of."""
     try:
-        patient = Patient(kiitos=kiitos, figures=look(kiitos.store, kiitos.clock.now()), txt=txt)
+        patient = Patient(kiitos=kiitos, figures=look(kiitos.store, kiitos.clock.now(), kiitos.config), txt=txt)
         return list(_run([check for check in CHECKS if slow or not check.slow], patient))
     except StoreUnavailable as error:
         return [_trouble(DATABASE, error)]

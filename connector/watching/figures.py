@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from connector import standstill
 from connector.clock import Clock
 from connector.config import Config
+from connector.errors import StoreUnavailable
 from connector.model import Shop
 from connector.standstill import Held, Standstill
 from connector.store import pace, renewals, shops, watch
@@ -28,7 +29,8 @@ LATE = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """`at` is when it was looked. Piles name a shop each; `suppressed` counts addresses by shop and reason."""
+    """`at` is when it was looked. Piles name a shop each; `suppressed` counts addresses by shop and reason. `copied`
+    says of each part when Litestream last had all of it: empty while it does not run, `None` where there is none."""
 
     at: datetime
     shops: Sequence[Shop] = ()
@@ -48,6 +50,12 @@ class Figures:
     size: int = 0
     backup_at: datetime | None = None
     held_still: Held | None = None
+    copied: Mapping[str, datetime | None] | None = None
+
+    def behind(self) -> dict[str, float | None]:
+        """Seconds by which Litestream's copy of a part is behind; `None` for one that it has not copied yet."""
+        copied = (self.copied or {}).items()
+        return {part: None if at is None else max((self.at - at).total_seconds(), 0.0) for part, at in copied}
 
     @property
     def restored(self) -> bool:
@@ -75,8 +83,9 @@ class Figures:
         return found
 
 
-def look(store: Store, now: datetime) -> Figures:
-    """Read everything. Raises `StoreUnavailable`."""
+def look(store: Store, now: datetime, config: Config | None = None) -> Figures:
+    """Read everything; with the configuration Litestream is asked too, where it is. Raises `StoreUnavailable`."""
+    copied = None if config is None else _copied(config)
     backlog, dead = watch.backlog(store, now), watch.dead(store, now)
     arrivals, size = watch.arrivals(store), watch.size(store)
     with store.work.read() as tx:
@@ -99,14 +108,28 @@ def look(store: Store, now: datetime) -> Figures:
             processes=watch.processes(tx),
             backup_at=watch.backup_at(tx),
             held_still=standstill.read(tx),
+            copied=copied,
         )
+
+
+def _copied(config: Config) -> Mapping[str, datetime | None] | None:
+    if config.stream is None:
+        return None
+    # Here and not above: most installations do without, and their processes need not load it.
+    from connector.keeping.streaming import last_synced
+
+    try:
+        return last_synced(config)
+    except StoreUnavailable:
+        return {}
 
 
 class Looking:
     """Looks that are shared: one that is younger than `FRESH` seconds is given again. Any thread may ask."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, config: Config | None = None) -> None:
         self._store = store
+        self._config = config
         self._clock = clock
         self._lock = threading.Lock()
         self._last: tuple[float, Figures] | None = None
@@ -116,7 +139,7 @@ class Looking:
         with self._lock:
             now = self._clock.monotonic()
             if self._last is None or now - self._last[0] >= FRESH:
-                self._last = (now, look(self._store, self._clock.now()))
+                self._last = (now, look(self._store, self._clock.now(), self._config))
             return self._last[1]
 
 

@@ -152,6 +152,14 @@ def _installation(found: Figures) -> Iterator[Metric]:
     if found.backup_at is not None:
         age = max((found.at - found.backup_at).total_seconds(), 0.0)
         yield _gauge("kiitos_backup_age_seconds", "Since the last verified backup; absent when none is known.", age)
+    if found.copied is not None:
+        yield _gauge("kiitos_stream_up", "1 while Litestream answers; absent without one.", int(bool(found.copied)))
+        yield _gauge_of(
+            "kiitos_stream_behind_seconds",
+            "How far Litestream's copy of a part is behind; absent for one it has not copied yet.",
+            ("part",),
+            [((part,), seconds) for part, seconds in sorted(found.behind().items()) if seconds is not None],
+        )
     yield _gauge("kiitos_restored", "1 while a restored database is held.", int(found.restored))
     seen: dict[str, float] = {}
     for process in found.processes:

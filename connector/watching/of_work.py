@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector import clockwatch
-from connector.errors import StoreUnavailable
 from connector.standstill import Standstill
 from connector.store import sealing, watch
 from connector.store.watch import Pile
@@ -116,15 +115,10 @@ def _stream(patient: Patient) -> Iterator[Found]:
     stream = patient.kiitos.config.stream
     if stream is None:
         return
-    # Here and not above: most installations do without, and their processes need not load it.
-    from connector.keeping.streaming import last_synced
-
-    try:
-        synced = last_synced(patient.kiitos.config)
-    except StoreUnavailable:
+    if not patient.figures.copied:
         yield fail("Litestream does not run on this machine: nothing is copied")
         return
-    for part, at in synced.items():
+    for part, at in patient.figures.copied.items():
         if at is None:
             yield fail(f"the {part} database has not been copied yet", part)
         elif patient.now - at > max(LAGGING, 3 * stream.every):

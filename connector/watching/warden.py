@@ -65,7 +65,7 @@ class Warden:
         no rounds; `checks` are what must hold besides for it to be ready."""
         self._store = kiitos.store
         self._clock = kiitos.clock
-        self._looking = Looking(kiitos.store, kiitos.clock)
+        self._looking = Looking(kiitos.store, kiitos.clock, kiitos.config)
         self._tallies = tallies
         self._trusted = trusted
         self._systemd = systemd or Systemd()

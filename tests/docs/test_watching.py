@@ -45,6 +45,7 @@ def everything() -> Figures:
         suppressed={("s", "r"): 1},
         processes=[ProcessRow("1", "worker", "h", "1", NOW, NOW)],
         backup_at=NOW,
+        copied={"work": NOW},
     )
 
 

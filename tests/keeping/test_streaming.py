@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from time import monotonic
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client import CollectorRegistry, generate_latest
 
 from connector.app import load
 from connector.cli import cli
@@ -26,6 +28,8 @@ from connector.keeping.streaming import last_synced, program, socket_of, write_d
 from connector.store import Store, inbox, meta
 from connector.store.sqlite import Sqlite
 from connector.watching.doctor import examine_running
+from connector.watching.figures import Looking
+from connector.watching.gauges import register
 from tests.keeping.conftest import fill
 from tests.kill.product import KIITOS
 from tests.store.examples import NOW, delivery
@@ -188,6 +192,29 @@ def test_only_litestream_empties_the_logs(tmp_path: Path) -> None:
                 assert store.work.path.with_name(f"{name}.db-wal").stat().st_size > 4 << 20, "it was emptied"
 
 
+def told(app: Path) -> str:
+    """What `kiitos status` says of it."""
+    lines = [line for line in run(app, "status").output.splitlines() if line.startswith("litestream")]
+    return lines[0].removeprefix("litestream").strip() if lines else ""
+
+
+def metrics(app: Path) -> dict[str, float]:
+    """Litestream's, as Prometheus would read them."""
+    registry, kiitos = CollectorRegistry(), load(app)
+    try:
+        register(registry, Looking(kiitos.store, kiitos.clock, kiitos.config))
+        lines = generate_latest(registry).decode().splitlines()
+    finally:
+        kiitos.close()
+    return {name: float(value) for line in lines if line.startswith("kiitos_stream") for name, value in [line.split()]}
+
+
+def test_without_litestream_nothing_is_said_of_it(write_app: Callable[..., Path]) -> None:
+    app = write_app()
+    assert run(app, "db", "upgrade").exit_code == 0
+    assert (told(app), metrics(app)) == ("", {})
+
+
 def test_the_doctor_says_when_nothing_is_copied(write_app: Callable[..., Path]) -> None:
     app = streamed(write_app)
 
@@ -199,8 +226,17 @@ def test_the_doctor_says_when_nothing_is_copied(write_app: Callable[..., Path]) 
             kiitos.close()
 
     assert troubles() == ["Litestream does not run on this machine: nothing is copied"]
+    assert (told(app), metrics(app)) == ("does not run: nothing is copied", {"kiitos_stream_up": 0.0})
     with streaming(app):
         assert troubles() == []
+        assert re.fullmatch(r"\d+ \w+ behind", told(app))
+        found = metrics(app)
+        assert found.pop("kiitos_stream_up") == 1.0
+        assert found.keys() == {
+            'kiitos_stream_behind_seconds{part="inbox"}',
+            'kiitos_stream_behind_seconds{part="work"}',
+        }
+        assert all(0 <= seconds < 600 for seconds in found.values())
     with pytest.raises(StoreUnavailable, match="kiitos backup stream"):
         last_synced(load_config(app))
 
