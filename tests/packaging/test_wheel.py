@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 
 from tests.docs.documents import ROOT, committed, name_of
+from tests.packaging.repacked import needed, repack
 
 PACKAGES = ("connector/", "platforms/", "flows/", "webhooks/")
 BESIDE = ("pyproject.toml", "README.md", "LICENSE")
@@ -108,3 +110,62 @@ def test_it_runs_without_the_checkout(fresh: Path, tmp_path: Path) -> None:
     assert [shop["shop"] for shop in json.loads(told)["shops"]] == ["own-main"]
     words = ("templates", "check", "own-main", "order_confirmation", "--language", "fi")
     assert run(fresh, tmp_path, "kiitos", *words)[0] == 0
+
+
+@pytest.fixture(scope="module")
+def shelf(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a wheel of everything ours says it needs, and of nothing else."""
+    folder = tmp_path_factory.mktemp("shelf")
+    for dist in needed(wheel).values():
+        repack(dist, folder)
+    yield folder
+    shutil.rmtree(folder)  # two hundred megabytes
+
+
+def installer(name: str) -> str:
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run_once(tool: str, wheel: Path, shelf: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of the wheel by `uvx` or `pipx run`, from that folder of wheels alone."""
+    options = {
+        "uvx": ["--offline", "--no-index", "--find-links", str(shelf), "--python", sys.executable, "--from"],
+        "pipx": ["run", "--python", sys.executable, "--spec"],
+    }
+    command = [installer(tool), *options[tool], str(wheel), "kiitos"]
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(shelf),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "PIPX_HOME": str(shelf / "pipx"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(shelf),
+    }
+    return subprocess.run(
+        [*command, *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=250, check=False
+    )
+
+
+@pytest.mark.parametrize("tool", ["uvx", "pipx"])
+def test_it_runs_without_being_installed_for_good(tool: str, wheel: Path, shelf: Path, tmp_path: Path) -> None:
+    """What it says it needs is all it needs: nothing else is there."""
+    done = run_once(tool, wheel, shelf, tmp_path, "init")
+    assert (done.returncode, "app.toml is written" in done.stdout) == (0, True), done.stderr
+    done = run_once(tool, wheel, shelf, tmp_path, "worker", "--once")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "0 deliveries, 0 runs woken, 0 effects"
+
+
+def test_a_missing_package_would_be_found(wheel: Path, shelf: Path, tmp_path: Path) -> None:
+    poorer = tmp_path / "poorer"
+    poorer.mkdir()
+    for path in shelf.glob("*.whl"):
+        if not path.name.startswith("nh3-"):
+            (poorer / path.name).symlink_to(path)
+    done = run_once("uvx", wheel, poorer, tmp_path, "init")
+    assert done.returncode != 0
+    assert "nh3" in done.stderr
