@@ -16,11 +16,12 @@ from connector.app import Kiitos
 from connector.clock import to_text
 from connector.config.loyalty import COLLECTION, Programme
 from connector.errors import ConfigError, near
-from connector.model import Event, email_key
+from connector.model import Event, Shop, email_key
 from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, entities, vouchers, wakeups
 from connector.store.accounts import Holder
 from connector.store.db import Tx
+from flows.situation import look
 from flows.value import access
 from flows.value.backtesting import Bought, Costs, count, look_at
 from flows.value.bookings import position_of, post, spend
@@ -342,12 +343,13 @@ def look_back(kiitos: Kiitos, shop_id: str, since: datetime, until: datetime) ->
     """What the programme would have cost and returned over the shop's past orders."""
     settings = kiitos.catalog.settings(shop_id)
     shop = settings.shop
-    past = list(_past(kiitos, shop_id, settings.loyalty))
+    past = list(_past(kiitos, shop, settings.loyalty))
     return count(settings.loyalty, past, since, until, shop.currency, shop.timezone)
 
 
-def _past(kiitos: Kiitos, shop_id: str, programme: Programme) -> Iterator[Bought]:
-    after = ""
+def _past(kiitos: Kiitos, shop: Shop, programme: Programme) -> Iterator[Bought]:
+    shop_id, after = shop.id, ""
+    waits = programme.pending_from == "delivery"
     while True:
         with kiitos.store.work.read() as tx:
             ids = wakeups.page(tx, "orders", shop_id, after, _PAGE)
@@ -357,7 +359,8 @@ def _past(kiitos: Kiitos, shop_id: str, programme: Programme) -> Iterator[Bought
                     continue
                 wanted_ids = [line.product_id for line in order.lines if line.product_id]
                 products = entities.products(tx, shop_id, wanted_ids) if programme.of_kind(COLLECTION) else {}
-                yield look_at(programme, order, entities.refunds(tx, shop_id, order_id), products)
+                arrived = look(tx, shop, order_id).progress.delivered_at if waits else None
+                yield look_at(programme, order, entities.refunds(tx, shop_id, order_id), products, arrived)
         if len(ids) < _PAGE:
             return
         after = ids[-1]

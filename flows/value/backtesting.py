@@ -24,10 +24,11 @@ COUNTED = (SPEND, PRODUCT, COLLECTION, FIRST)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bought:
-    """One past order, as far as the programme goes."""
+    """One past order, as far as the programme goes. `opens`: when what it earned can be used."""
 
     buyer: str
     at: datetime
+    opens: datetime
     order: str
     purchase: Purchase | None
     grants: tuple[Fact, ...]
@@ -64,14 +65,24 @@ class Costs:
         return None if earned <= 0 else self.cost(worth, redeemed).amount / earned
 
 
-def look_at(programme: Programme, order: Order, refunds: Sequence[Refund], products: Mapping[str, Product]) -> Bought:
-    """What one order would have earned."""
+def look_at(
+    programme: Programme,
+    order: Order,
+    refunds: Sequence[Refund],
+    products: Mapping[str, Product],
+    delivered_at: datetime | None = None,
+) -> Bought:
+    """What one order would have earned; its last parcel arrived at `delivered_at`, where the shop told of it."""
     buyer = buyer_of(order)
     paid = order.paid_at or order.placed_at
-    grants = earning.grants(programme, order, products, (), paid) if buyer else []
+    opens = earning.opens_at(programme, order, delivered_at)
+    lapses = opens + programme.expires if programme.expires else None
+    earned = earning.grants(programme, order, products, (), paid) if buyer else []
+    grants = [replace(fact, available_at=opens, expires_at=lapses) if fact.unit == POINTS else fact for fact in earned]
     return Bought(
         buyer=buyer.name if buyer else "",
         at=paid,
+        opens=opens,
         order=order.id,
         purchase=purchase_of(order),
         grants=tuple(grants),
@@ -160,7 +171,7 @@ def _first(programme: Programme, theirs: Sequence[Bought], since: datetime, unti
     if not standing or not since <= standing[0].at < until:
         return []
     first = standing[0]
-    opens = first.at + programme.pending
+    opens = first.opens
     return [
         Fact(
             id=f"{earning.cause_of(first.order)}/{rule.name}",

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connector.app import build
 from connector.config import parse_config
 from connector.model import Event, EventKind, LineItem, Money, Order, OrderStatus, Ref, Refund, ShippedLine
@@ -35,6 +37,14 @@ PROGRAMME: dict[str, Any] = {
     "badges": {"regular": {"orders": 3, "title": "A regular"}},
     "challenges": {"spring": {"orders": 2, "begins": "2026-03-01", "ends": "2026-05-31", "points": 30}},
 }
+
+
+SPEND: dict[str, Any] = {
+    "return_window": "14d",
+    "expires": "200d",
+    "rules": {"spend": {"kind": "spend", "points": 1, "per": "1 EUR"}},
+}
+"""One rule and nothing else."""
 
 
 def euros(amount: str) -> Money:
@@ -145,3 +155,15 @@ def faults(life: Loyal, email: str = AINO) -> list[str]:
             if {k: v for k, v in bare[0].items() if v} != {k: v for k, v in bare[1].items() if v}:
                 found.append(f"{unit}: the books are not where the facts are")
     return found
+
+
+@pytest.fixture
+def life(store: Store, tmp_path: Path) -> Loyal:
+    """A shop with the whole programme."""
+    return Loyal(store, tmp_path)
+
+
+@pytest.fixture
+def plain(store: Store, tmp_path: Path) -> Loyal:
+    """A shop where only what is spent earns points."""
+    return Loyal(store, tmp_path, SPEND)

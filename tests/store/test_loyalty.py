@@ -17,20 +17,10 @@ from connector.model import Customer, Event, EventKind, FinancialStatus, Order, 
 from connector.model.value import Fact
 from connector.store import Store, people
 from flows.value import earning, loyalty
-from tests.store.loyal import AINO, DAY, PROGRAMME, Loyal, cancelled, faults, line, purchase, refund, told
+from tests.store.loyal import AINO, DAY, PROGRAMME, Loyal, cancelled, faults, life, line, plain, purchase, refund, told
 from tests.store.trade import SHOP, START
 
-SPEND = {"return_window": "14d", "rules": {"spend": {"kind": "spend", "points": 1, "per": "1 EUR"}}}
-
-
-@pytest.fixture
-def life(store: Store, tmp_path: Path) -> Loyal:
-    return Loyal(store, tmp_path)
-
-
-@pytest.fixture
-def plain(store: Store, tmp_path: Path) -> Loyal:
-    return Loyal(store, tmp_path, SPEND)
+__all__ = ["life", "plain"]
 
 
 def test_points_are_pending_until_the_return_window_is_over(plain: Loyal) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
-
+from connector.loyalty import look_back
 from connector.model import (
     Customer,
     Event,
@@ -21,19 +20,10 @@ from connector.model import (
     ShippedLine,
 )
 from connector.store import Store
-from tests.store.loyal import AINO, DAY, Loyal, faults, line, purchase, told
+from tests.store.loyal import AINO, DAY, SPEND, Loyal, faults, life, line, plain, purchase, told
+from tests.store.trade import SHOP, START
 
-SPEND = {"return_window": "14d", "expires": "200d", "rules": {"spend": {"kind": "spend", "points": 1, "per": "1 EUR"}}}
-
-
-@pytest.fixture
-def life(store: Store, tmp_path: Path) -> Loyal:
-    return Loyal(store, tmp_path)
-
-
-@pytest.fixture
-def plain(store: Store, tmp_path: Path) -> Loyal:
-    return Loyal(store, tmp_path, SPEND)
+__all__ = ["life", "plain"]
 
 
 def test_two_accounts_that_become_one_stand_in_one_place_and_are_not_looked_at_for_ever(life: Loyal) -> None:
@@ -96,6 +86,21 @@ def test_points_are_pending_from_the_delivery_where_the_shop_tells_of_it(plain: 
     plain.live(221 * DAY)
     assert plain.points() == (0, 0)
     assert faults(plain) == []
+
+
+def test_the_look_back_opens_points_when_the_programme_does(plain: Loyal) -> None:
+    """`kiitos loyalty backtest` over the same orders: what is pending and what can be used, day by day."""
+    made = plain.buys(line("a", "40"), order_id="1")
+    plain.buys(line("a", "30"), order_id="2")
+    plain.clock.advance(5 * DAY)
+    plain.take_in(delivered(made, plain.clock.now()))
+    seen = []
+    for day in (6, 15, 17, 20, 22):
+        plain.live(day * DAY)
+        costs = look_back(plain.kiitos, SHOP, START - DAY, plain.clock.now() + timedelta(seconds=1))
+        assert plain.points() == (costs.available, costs.pending)
+        seen.append(plain.points())
+    assert seen == [(0, 70), (0, 70), (30, 40), (30, 40), (70, 0)]
 
 
 def test_a_parcel_that_comes_when_they_can_be_used_takes_nothing_back(plain: Loyal) -> None:
