@@ -3,7 +3,7 @@
 A frozen dataclass fills itself through `object.__setattr__`, one call a field, and `dataclasses.replace` reads every
 field by name before it does that again: 2.0 and 5 us for the twenty-two fields of a run, which an order makes
 eighteen times. Here an object is of an open sister class while it is filled, by plain attribute stores, and becomes
-what it is at the end: 0.5 and 0.8 us (docs/performance.md).
+what it is at the end: 0.5 and 0.8 us (docs/performance-history.md).
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def compile_query(name: str, text: str, dialect: str) -> Query:
     if dialect == "sqlite":
         sql = _PARAMETER.sub(lambda m: f"?{names.index(m[1]) + 1}", body)
         # A plain parameter there has SQLite plan the statement anew each time it is bound, which costs ten times what
-        # an empty look takes (src/expr.c, sqlite3ExprIsInteger); measured in performance.md.
+        # an empty look takes (src/expr.c, sqlite3ExprIsInteger); measured in performance-history.md.
         sql = _LIMIT.sub(r"LIMIT 0 + \1", sql)
         bind: Callable[[Mapping[str, Any]], Any] = _tuple_of(names)
     else:
