@@ -37,7 +37,14 @@ SWEEP = 60.0
 _LOCK = 4_811_726_004
 """So that two processes that start together make the tables one after the other."""
 _KNOWN = "SELECT to_regclass('procrastinate_jobs') IS NOT NULL"
-_WAITING = f"SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = '{QUEUE}'"
+_WAITING = f"""
+SELECT coalesce(sum(CASE jsonb_typeof(args -> 'due' -> 0) WHEN 'array' THEN jsonb_array_length(args -> 'due')
+  ELSE 1 END), 0)
+FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = '{QUEUE}'
+"""
+JOBS = 10
+"""Into how many jobs a batch of due steps goes, at least: Procrastinate takes seven times as long for a job as we for a
+step (docs/performance.md), and an executor with eight threads has something for each of them to do."""
 
 log = get_log("dispatchers.procrastinate")
 
@@ -85,9 +92,12 @@ class Procrastinate(Dispatcher):
         return int(row[0]) if row else 0
 
     def enlist(self, connection: Any, due: Sequence[DueStep]) -> None:
+        several = max(len(due) // JOBS, 1)
         for priority, steps in ((FIRST, [s for s in due if s.first]), (0, [s for s in due if not s.first])):
             if steps:
-                jobs: list[dict[str, Any]] = [{"due": step.message} for step in steps]
+                jobs: list[dict[str, Any]] = [
+                    {"due": [step.message for step in steps[at : at + several]]} for at in range(0, len(steps), several)
+                ]
                 self._defer.configure(connection=connection, priority=priority).batch_defer(*jobs)
 
     def execute(self, perform: Perform, threads: int) -> None:
@@ -98,7 +108,8 @@ class Procrastinate(Dispatcher):
 
         @app.task(name=TASK, queue=QUEUE)
         def step(due: list[Any]) -> None:
-            perform(DueStep(*due))
+            for each in steps_of(due):
+                perform(each)
 
         async with app.open_async():
             self._loop = asyncio.get_running_loop()
@@ -138,6 +149,11 @@ class Procrastinate(Dispatcher):
             self._connection = None
 
 
+def steps_of(due: list[Any]) -> list[DueStep]:
+    """The steps of a job. A worker of the version before puts one step into it, bare."""
+    return [DueStep(*each) for each in due] if isinstance(due[0], list) else [DueStep(*due)]
+
+
 def _elsewhere(due: list[Any]) -> None:
     """What the handing-out side knows the task by; an executor brings the body."""
-    raise RuntimeError(f"a process that hands out does not execute: {due[1]}")
+    raise RuntimeError(f"a process that hands out does not execute: {steps_of(due)[0].run_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from contextlib import suppress
@@ -14,7 +15,7 @@ import pytest
 from connector.app import build
 from connector.config import load_config
 from connector.contracts.dispatcher import DueStep
-from connector.dispatchers.procrastinate import Procrastinate
+from connector.dispatchers.procrastinate import QUEUE, TASK, Procrastinate, steps_of
 from connector.dispatching import dispatcher_of
 from connector.errors import ConfigError, Transient
 from connector.registry import Registry
@@ -139,6 +140,28 @@ def test_what_is_rolled_back_was_never_handed_out(schema_dsn: str) -> None:
         kept = connection.execute(
             "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NULL AND lock IS NULL"
         ).fetchone()
-    assert kept == (100,)
+    assert kept == (10,)
+    with store.work.transaction() as tx:
+        dispatcher.enlist(tx.connection, steps[:3])
+    assert dispatcher.waiting() == 103
+    with psycopg.connect(schema_dsn) as connection:
+        handed = [due for (due,) in connection.execute("SELECT args -> 'due' FROM procrastinate_jobs ORDER BY id")]
+    assert [len(due) for due in handed] == [10] * 10 + [1] * 3, "of a few each is a job of its own"
+    assert [step for due in handed for step in steps_of(due)] == [*steps, *steps[:3]]
     dispatcher.close()
     store.close()
+
+
+@pytest.mark.postgres
+def test_a_step_of_the_version_before_is_counted_and_understood(schema_dsn: str) -> None:
+    dispatcher = Procrastinate(schema_dsn)
+    dispatcher.prepare()
+    bare = ["s", "r1", 2, 3]
+    with psycopg.connect(schema_dsn) as connection:
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status) VALUES (%s, %s, %s, 'todo')",
+            (QUEUE, TASK, json.dumps({"due": bare})),
+        )
+    assert dispatcher.waiting() == 1
+    assert steps_of(bare) == [DueStep("s", "r1", 2, 3)]
+    dispatcher.close()
