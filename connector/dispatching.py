@@ -93,16 +93,25 @@ class HandingOut:
             tx.flush()
             first = {shop_id: set(order_flows(self._kiitos, [shop_id])) for shop_id in {run.shop_id for run in ready}}
             due = [
-                DueStep(run.shop_id, run.id, run.step, run.rev + 1, run.flow_id in first[run.shop_id]) for run in ready
+                DueStep(
+                    *(run.shop_id, run.id, run.step, run.rev + 1),
+                    first=run.flow_id in first[run.shop_id],
+                    again=self._undone(run),
+                )
+                for run in ready
             ]
             self._dispatcher.enlist(tx.connection, due)
         self._turn.pass_on()
         self._notice(ready)
         return due
 
+    def _undone(self, run: Run) -> bool:
+        """Whether it was handed out here before and nobody has touched it since."""
+        return self._handed.get((run.shop_id, run.id)) == run.rev
+
     def _notice(self, ready: list[Run]) -> None:
         """Say so when a lease ended with nobody having touched the run: executors are dead, or too few."""
-        ended = sum(self._handed.get((run.shop_id, run.id)) == run.rev for run in ready)
+        ended = sum(map(self._undone, ready))
         if ended:
             log.warning("leases_ended", steps=ended, dispatcher=self._dispatcher.name)
         for run in ready:

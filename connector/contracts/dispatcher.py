@@ -18,13 +18,15 @@ from typing import Any, ClassVar, NamedTuple
 
 class DueStep(NamedTuple):
     """A step of a run whose time has come. `attempt` rises whenever the run moves or is handed out; those of flows
-    with order messages come `first`: before all others that wait in the queue."""
+    with order messages come `first`: before all others that wait in the queue. One that was handed out `again`, since
+    nobody did it, shares its message with no other: it may be what executors die of."""
 
     shop_id: str
     run_id: str
     step: int
     attempt: int
     first: bool = False
+    again: bool = False
 
     @property
     def message(self) -> list[Any]:

@@ -94,10 +94,10 @@ class Procrastinate(Dispatcher):
     def enlist(self, connection: Any, due: Sequence[DueStep]) -> None:
         several = max(len(due) // JOBS, 1)
         for priority, steps in ((FIRST, [s for s in due if s.first]), (0, [s for s in due if not s.first])):
-            if steps:
-                jobs: list[dict[str, Any]] = [
-                    {"due": [step.message for step in steps[at : at + several]]} for at in range(0, len(steps), several)
-                ]
+            fresh = [step.message for step in steps if not step.again]
+            jobs: list[dict[str, Any]] = [{"due": fresh[at : at + several]} for at in range(0, len(fresh), several)]
+            jobs += [{"due": [step.message]} for step in steps if step.again]
+            if jobs:
                 self._defer.configure(connection=connection, priority=priority).batch_defer(*jobs)
 
     def execute(self, perform: Perform, threads: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,16 @@ def test_what_a_queue_carries_is_what_the_version_before_reads() -> None:
     step = DueStep("s", "r", 2, 5, first=True)
     assert DueStep(*step.message) == step._replace(first=False)
     assert len(step.message) == 4
+
+
+def test_who_comes_back_undone_is_handed_out_as_such(tmp_path: Path) -> None:
+    dispatcher = Remembered()
+    rig = ThreadRig(tmp_path, dispatcher)
+    try:
+        rig.due(2)
+        handing = HandingOut(rig.kiitos, dispatcher, timedelta(0))  # leases that end at once
+        assert handing.wake() == handing.wake() == 2
+        found = [dispatcher.queue.get_nowait() for _ in range(dispatcher.queue.qsize())]
+        assert [step.again for step in found] == [False, False, True, True]
+    finally:
+        rig.close()

@@ -148,6 +148,12 @@ def test_what_is_rolled_back_was_never_handed_out(schema_dsn: str) -> None:
         handed = [due for (due,) in connection.execute("SELECT args -> 'due' FROM procrastinate_jobs ORDER BY id")]
     assert [len(due) for due in handed] == [10] * 10 + [1] * 3, "of a few each is a job of its own"
     assert [step for due in handed for step in steps_of(due)] == [*steps, *steps[:3]]
+    with store.work.transaction() as tx:
+        dispatcher.enlist(tx.connection, [*steps[:28], steps[28]._replace(again=True), steps[29]])
+    with psycopg.connect(schema_dsn) as connection:
+        rows = connection.execute("SELECT args -> 'due' FROM procrastinate_jobs ORDER BY id OFFSET 13").fetchall()
+    assert [len(due) for (due,) in rows] == [3] * 9 + [2, 1], "who may be deadly goes alone"
+    assert steps_of(rows[-1][0]) == [steps[28]]
     dispatcher.close()
     store.close()
 
