@@ -113,7 +113,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str,
     monkeypatch.setattr(serve, "run_server", lambda *_args, **_options: None)
     monkeypatch.setattr(worker.Worker, "run", lambda *_args: None)
     # The demo has no dispatcher; tests/dispatch runs this one.
-    monkeypatch.setattr(import_module("connector.cli.serve"), "execute_steps", lambda _app: None)
+    monkeypatch.setattr(import_module("connector.cli.serve"), "execute_steps", lambda *_args: None)
 
     def invoke(words: tuple[str, ...]) -> Result:
         if words and words[0] in SWITCHED_ON:
