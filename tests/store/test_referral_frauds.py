@@ -17,7 +17,7 @@ from connector.config.referrals import RULES
 from connector.model import Order
 from connector.store import Store
 from tests.store.referral_cases import FRAUDS, HONEST
-from tests.store.referred import TERMS, Referred, Scenario, Somebody
+from tests.store.referred import TERMS, Referred, Scenario, Somebody, forget_all
 from tests.store.trade import START
 
 STOPPED = ("refused", "review", "reversed")
@@ -88,6 +88,26 @@ def _friends(life: Referred, number: int, words: dict[str, str]) -> None:
             landing = f"/?kiitos_ref={visit}"
             life.clock.advance(timedelta(days=2))
         life.buys(other, CODE, landing=landing)
+
+
+@pytest.mark.postgres
+def test_postgres_judges_alike(schema_dsn: str, open_store: Any, tmp_path: Path) -> None:
+    """Every fifth fraud and every tenth household, one after the other in one database."""
+    seen = set()
+    with closing(Store.open(schema_dsn)) as store:
+        for number, scenario in enumerate([*FRAUDS[::5], *HONEST[::10]]):
+            folder = tmp_path / f"pg{number}"
+            folder.mkdir()
+            life = Referred(store, folder, MINIMUM)
+            row = life.of(play(life, scenario))
+            assert row is not None
+            _, expected = judged(open_store, tmp_path, scenario)
+            assert (row.state, row.reason, row.signs) == (expected.state, expected.reason, expected.signs), (
+                scenario.told
+            )
+            seen.add(row.state)
+            forget_all(store)
+    assert {"refused", "review", "held"} <= seen, "frauds and honest people of every kind"
 
 
 def judged(open_store: Any, folder: Path, scenario: Scenario, terms: dict[str, Any] | None = None) -> tuple[str, Any]:

@@ -20,7 +20,7 @@ from connector.model import Event
 from connector.store import Store, referrals
 from flows.referring.queue import decide
 from flows.runner import RunMoved
-from tests.store.referred import TERMS, Referred, Somebody, cancelling, of_order, refunding
+from tests.store.referred import TERMS, Referred, Somebody, cancelling, forget_all, of_order, refunding
 from tests.store.trade import SHOP, START
 
 CODE = "FRIEND-AINO"
@@ -136,25 +136,29 @@ def lived(base: Path, news: list[str]) -> tuple[str, tuple[int, int], str]:
     folder = Path(mkdtemp(dir=base.parent))
     shutil.copytree(base, folder / "db")
     with closing(Store.open(f"sqlite:///{folder}/db/kiitos.db")) as store:
-        life = Referred(store, folder)
-        life.advocate()
-        life.clock.advance(timedelta(hours=1))
-        first = life.made(Somebody(), "")
-        made = life.made(Somebody(), CODE)
-        made = replace(made, placed_at=made.placed_at + timedelta(minutes=5), updated_at=made.updated_at + MINUTES)
-        at = life.clock.now() + timedelta(minutes=10)
-        told: dict[str, list[Event]] = {
-            "paid": life.paid(made),
-            "earlier": life.paid(first),
-            "part": refunding(made, "10.00", at),
-            "all": refunding(made, made.total.amount.to_eng_string(), at),
-            "cancelled": [cancelling(made, at)],
-            "updated": [of_order(replace(made, updated_at=made.updated_at + timedelta(seconds=1)), "order.updated")],
-        }
-        for each in news:
-            life.take_in(*told[each])
-        life.live(life.clock.now() - START + timedelta(days=40))
-        return life.state(made), life.points(), life.state(first)
+        return lived_in(store, folder, news)
+
+
+def lived_in(store: Store, folder: Path, news: list[str]) -> tuple[str, tuple[int, int], str]:
+    life = Referred(store, folder)
+    life.advocate()
+    life.clock.advance(timedelta(hours=1))
+    first = life.made(Somebody(), "")
+    made = life.made(Somebody(), CODE)
+    made = replace(made, placed_at=made.placed_at + timedelta(minutes=5), updated_at=made.updated_at + MINUTES)
+    at = life.clock.now() + timedelta(minutes=10)
+    told: dict[str, list[Event]] = {
+        "paid": life.paid(made),
+        "earlier": life.paid(first),
+        "part": refunding(made, "10.00", at),
+        "all": refunding(made, made.total.amount.to_eng_string(), at),
+        "cancelled": [cancelling(made, at)],
+        "updated": [of_order(replace(made, updated_at=made.updated_at + timedelta(seconds=1)), "order.updated")],
+    }
+    for each in news:
+        life.take_in(*told[each])
+    life.live(life.clock.now() - START + timedelta(days=40))
+    return life.state(made), life.points(), life.state(first)
 
 
 MINUTES = timedelta(minutes=5)
@@ -175,3 +179,16 @@ def test_told_in_any_order_and_twice_it_comes_to_the_same(base: Path, story: tup
         assert told[:2] == (state, points), news
 
     any_order()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("story", "end"), list(zip(STORIES, ENDS, strict=True)), ids="-".join)
+def test_postgres_tells_it_alike(schema_dsn: str, tmp_path: Path, story: tuple[str, ...], end: str) -> None:
+    """The other way round, twice, and one after the other twice."""
+    with closing(Store.open(schema_dsn)) as store:
+        for number, news in enumerate(([*reversed(story), *story], [each for each in story for _ in range(2)])):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            state, points, _ = lived_in(store, folder, list(news))
+            assert (state, points) == (end, (100, 0) if end == "rewarded" else (0, 0)), news
+            forget_all(store)
