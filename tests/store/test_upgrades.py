@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 
 from connector.errors import ConfigError
-from connector.store import Store, effects, entities, inbox
+from connector.store import Store, accounts, books, effects, entities, inbox
 from connector.store.db import Database, Sqlite
 from connector.store.migrate import applied, downgrade, migrate, pending, verify
 from connector.store.postgres import Postgres
 from connector.store.sql import MIGRATIONS, statements
 from connector.store.tables import count_rows, tables_of
 from connector.store.way_back import breaks, faults_of, files_of, way_back
+from flows.value.bookings import position_of
 from tests.store.examples import NOW, SHOP, delivery, effect, order, order_event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,6 +218,42 @@ def test_a_released_database_is_upgraded_and_lives_on(released: Callable[[], Sto
         assert effects.put(tx, effect("r7:ask"))
         assert [one.id for one in effects.due(tx, NOW, 10)] == ["r7:ask"]
         assert entities.order(tx, SHOP, "900") is not None
+    store.close()
+
+
+def test_points_of_a_release_become_facts_of_the_ledger(released: Callable[[], Store], url: str) -> None:
+    """Given, partly taken back, and lapsed by now: what somebody has is what they had, and the books agree."""
+    rows = [
+        ("g1", "email/aino@example.test", 100, "7", None, None, "2026-10-01"),
+        ("t1", "email/aino@example.test", -30, "7", "g1", None, "2026-10-05"),
+        ("g2", "email/aino@example.test", 40, None, None, "2026-10-20T00:00:00.000000Z", "2026-10-02"),
+        ("g3", "customer/c1", 55, None, None, "2027-10-20T00:00:00.000000Z", "2026-10-03"),
+    ]
+    bare = Store.attach(url)
+    with bare.work.transaction() as tx:
+        tx.script("DELETE FROM points")  # what the release's file has is one of each column's kind, and no ledger
+        for entry, owner, points, order_id, reverses, until, day in rows:
+            written = (SHOP, entry, owner, points, "thanks", order_id, reverses, until, f"{day}T08:00:00.000000Z")
+            values = ", ".join("NULL" if each is None else repr(each) for each in written)
+            tx.script(
+                "INSERT INTO points (shop_id, entry_id, owner, points, reason, order_id, reverses, expires_at, at) "
+                f"VALUES ({values})"
+            )
+    bare.close()
+    store = released()
+    with store.work.transaction() as tx:
+        aino = accounts.find(tx, SHOP, None, "aino@example.test")
+        other = accounts.find(tx, SHOP, "c1", None)
+        has = [position_of(tx, SHOP, each, NOW) for each in (aino, other)]
+        assert [(each.available, each.pending, each.owed) for each in has] == [(70, 0, 0), (55, 0, 0)]
+        assert aino.account != other.account
+        causes = {fact.id: (fact.kind, fact.cause, fact.of) for fact in books.facts_of(tx, SHOP, aino.accounts)}
+        assert causes == {
+            "g1": ("grant", "order/7", ""),
+            "t1": ("take_back", "order/7", "g1"),
+            "g2": ("grant", "flow", ""),
+        }
+        assert accounts.due(tx, NOW, 10), "the books follow at the first look"
     store.close()
 
 
