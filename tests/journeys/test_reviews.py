@@ -71,6 +71,7 @@ def test_woo_the_whole_life_of_a_review(worlds: Worlds) -> None:
     (there,) = world.woo.reviews.values()
     assert (there["status"], there["rating"], there["verified"]) == ("approved", 4, True)
     assert "Kirjoittaja sai palkkion" in there["review"], "what was given for it stands with it"
+    assert f"\n\n{public}\n" in there["review"], "its photos are links below the words"
     assert points(world, WOO, LIISA) == ("20", "0")
     assert requests.get(public, timeout=10).status_code == 200
 
@@ -90,6 +91,7 @@ def test_woo_the_whole_life_of_a_review(worlds: Worlds) -> None:
     (there,) = world.woo.reviews.values()
     assert (there["rating"], there["reviewer"]) == (2, "Liisa")
     assert there["review"].startswith("Sokeria liikaa.")
+    assert f"\n\n{public}\n" in there["review"]
     assert len(world.woo.reviews) == 1
 
     assert write(world, form, {"do": "withdraw", "review": row.id}) == 200
