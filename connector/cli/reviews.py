@@ -39,23 +39,24 @@ def reviews() -> None:
 @reviews.command()
 @_SHOP
 @click.option("--state", type=click.Choice(_STATES), default="held", show_default=True, help="Which ones.")
+@click.option("--product", default="", help="Only those of the product with this id.")
 @click.option("--limit", default=100, show_default=True, help="At most so many, the oldest first.")
 @json_option
 @click.pass_obj
-def queue(app: App, shop: str, state: str, limit: int, as_json: bool) -> None:
+def queue(app: App, shop: str, state: str, product: str, limit: int, as_json: bool) -> None:
     """What waits for a person, and why; unhappy ones first. Nothing waits because of its stars.
 
     \b
     Example:
       kiitos reviews queue acme-main
-      kiitos reviews queue acme-main --state hidden
+      kiitos reviews queue acme-main --state published --product 77
     """
     from connector.store import reviews as store
     from connector.store.reviews import ReviewState
 
     unhappy = app.kiitos.catalog.settings(_known(app, shop)).reviews.unhappy
     with app.kiitos.store.work.read() as tx:
-        found = store.in_state(tx, shop, ReviewState(state), limit)
+        found = store.in_state(tx, shop, ReviewState(state), limit, product)
     found.sort(key=lambda row: (not 0 < row.rating <= unhappy, row.at))
     if as_json:
         print_json([_told(row) for row in found])

@@ -210,9 +210,10 @@ def of_person(tx: Tx, person: Mapping[str, Any]) -> list[ReviewRow]:
     return [_row(row) for row in tx.all("person_reviews", **person)]
 
 
-def in_state(tx: Tx, shop_id: str, state: ReviewState, limit: int = _PAGE) -> list[ReviewRow]:
-    """The oldest of a state."""
-    rows = tx.all("review_queue", shop_id=shop_id, state=str(state), after_at="", after_id="", limit=limit)
+def in_state(tx: Tx, shop_id: str, state: ReviewState, limit: int = _PAGE, product_id: str = "") -> list[ReviewRow]:
+    """The oldest of a state, of one product where it is named."""
+    wanted = {"shop_id": shop_id, "state": str(state), "product_id": product_id}
+    rows = tx.all("review_queue", **wanted, after_at="", after_id="", limit=limit)
     return [_row(row) for row in rows]
 
 

@@ -95,7 +95,15 @@ def test_hostile_words_stay_words(world: World, payload: str) -> None:
     put(world, text=payload, title=payload, author=payload, answer=payload, product_title=payload)
     page = client(world).get(address(world)).text
     assert len(re.findall(r"<script", page)) == 1
-    assert structured(page)["review"][0]["reviewBody"] == payload
+    told = structured(page)
+    (review,) = told["review"]
+    assert (review["reviewBody"], review["name"], review["author"]["name"]) == (payload, payload, payload)
+    rating = told["aggregateRating"]
+    assert (rating["@type"], rating["reviewCount"], 1 <= float(rating["ratingValue"]) <= 5) == (
+        "AggregateRating",
+        1,
+        True,
+    )
     assert "<img src=x" not in page
     assert "javascript:" not in re.sub(r">[^<]*<|ld\+json.*?</script", "", page, flags=re.DOTALL)
 

@@ -33,6 +33,17 @@ def test_reviews(store: Store) -> None:
         assert reviews.of_order(tx, "shop-other", "501") == []
 
 
+def test_the_queue_of_a_state_and_of_one_product(store: Store) -> None:
+    with store.work.transaction() as tx:
+        for number, (product, state) in enumerate((("p1", "held"), ("p2", "held"), ("p1", "published"), ("", "held"))):
+            row = ReviewRow(id=f"r{number}", product_id=product, rating=4, at=at(number), state=ReviewState(state))
+            assert reviews.save(tx, SHOP, row, NOW)
+        assert [row.id for row in reviews.in_state(tx, SHOP, ReviewState.HELD)] == ["r0", "r1", "r3"]
+        assert [row.id for row in reviews.in_state(tx, SHOP, ReviewState.HELD, product_id="p1")] == ["r0"]
+        assert [row.id for row in reviews.in_state(tx, SHOP, ReviewState.PUBLISHED, product_id="p1")] == ["r2"]
+        assert reviews.in_state(tx, SHOP, ReviewState.HELD, product_id="p9") == []
+
+
 def test_the_time_of_a_review_comes(store: Store) -> None:
     with store.work.transaction() as tx:
         row = ReviewRow(id="501-p1", order_id="501", product_id="p1", rating=4, at=NOW, publish_at=at(48))

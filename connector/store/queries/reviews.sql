@@ -53,8 +53,9 @@ WHERE o.shop_id = :shop_id AND o.customer_id IN (SELECT value FROM {json_texts}(
   AND o.customer_id IS NOT NULL AND o.email_key IS NULL AND r.product_id <> ''
 
 -- review_queue --
--- In the order they came, those of one state; a page.
-SELECT * FROM reviews WHERE shop_id = :shop_id AND state = :state AND (created_at, review_id) > (:after_at, :after_id)
+-- In the order they came, those of one state, of one product where it is named; a page.
+SELECT * FROM reviews WHERE shop_id = :shop_id AND state = :state
+  AND product_id = COALESCE(NULLIF(:product_id, ''), product_id) AND (created_at, review_id) > (:after_at, :after_id)
 ORDER BY created_at, review_id LIMIT 0 + :limit
 
 -- review_newest --
