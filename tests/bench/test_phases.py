@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bench.generator import Load
-from bench.mail import Sink
-from bench.phases import e2e, kill, messages, receiver
+from bench.mail import Delivered, Sink
+from bench.phases import e2e, kill, messages, receiver, restart
 from bench.plan import Bench
 from bench.sampling import VoidRun, measure_once
 from bench.systems import Floor, System
@@ -118,3 +118,20 @@ def test_a_sink_that_loses_one_voids_the_phase(
     monkeypatch.setattr(Sink, "delivered", lambda self: arrived(self)[1:])
     with pytest.raises(VoidRun, match="59 arrived"):
         messages.run(bench)
+
+
+NEWS, ASKING = "News of your order #1", "How do you like it? A review of your order"
+
+
+@pytest.mark.parametrize(
+    ("subjects", "count"),
+    [
+        ([NEWS, NEWS, ASKING, ASKING], 0),
+        ([NEWS, ASKING, NEWS, ASKING], 1),
+        ([ASKING, NEWS, NEWS], 2),
+        ([NEWS], 0),
+    ],
+)
+def test_order_messages_behind_others_are_counted(subjects: list[str], count: int) -> None:
+    found = [Delivered(float(at), "a@example.com", str(at), subject, 1) for at, subject in enumerate(subjects)]
+    assert restart.overtaken(found) == count
