@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from connector.errors import ConfigError
+from connector.loyalty import faults
 from connector.model import email_key
-from connector.store import accounts, entities, referrals, vouchers
+from connector.store import accounts, books, entities, referrals, vouchers
 from connector.store.referrals import ReferralRow
 from connector.testing.demo.mailbox import read_mail
 from connector.testing.demo.scenario import JAM, LAMP, MUG, SOCKS, TENT, unsubscribe
 from connector.testing.fakes.people import Buyer
+from connector.testing.fakes.web import Trouble
 from connector.testing.world import SCOPES, SHOPIFY, WOO, World, document
 from flows.referring.queue import decide
 from flows.value.bookings import position_of
@@ -297,6 +299,35 @@ def test_woo_both_sides(worlds: Worlds) -> None:
         (voucher,) = vouchers.because(tx, WOO, f"referral/{row.id}")
     assert voucher.state == "voided"
     assert re.fullmatch(r"THANKS-\w+", voucher.key)
+
+
+@pytest.mark.parametrize("shop_id", [SHOPIFY, WOO])
+def test_a_reward_is_switched_off_once_though_the_answer_was_lost(worlds: Worlds, shop_id: str) -> None:
+    """By the worker, after a late refund: the shop did it and we did not hear; asked again, the books say it once."""
+    world = made(worlds, CODE)
+    fake: Any = world.shopify if shop_id == SHOPIFY else world.woo
+    if shop_id == SHOPIFY:
+        order = world.shopify.place_order([(LAMP, 1)], FRIEND, discount_code=invited(world))
+    else:
+        order = world.woo.place_order([(SOCKS, 1), (JAM, 1)], FRIEND, coupon=woo_invited(world))
+    world.wait(days=18)
+    row = of(world, shop_id, FRIEND)
+    assert row.state == "rewarded"
+    if shop_id == SHOPIFY:
+        world.shopify.refund(order, [(order["line_items"][0], 1)])
+    else:
+        world.woo.refund(order)
+    before = len(fake.calls)
+    fake.trouble(*[Trouble()] * (2 if shop_id == SHOPIFY else 1), Trouble(drop=True))  # looked up, then switched off
+    world.wait(days=3)
+    with world.kiitos.store.work.read() as tx:
+        (voucher,) = vouchers.because(tx, shop_id, f"referral/{row.id}")
+        back = books.fact(tx, shop_id, f"voucher/{voucher.key}/voided")
+    asked = [call for call in fake.calls[before:] if "iscountDeactivate" in call.operation or call.method == "PUT"]
+    assert len(asked) == 2, [(call.method, call.operation) for call in fake.calls[before:]]
+    assert voucher.state == "voided"
+    assert (back is not None and back.amount) == 1
+    assert faults(world.kiitos, shop_id)[1] == []
 
 
 def test_the_terms_need_what_the_platform_can(worlds: Worlds) -> None:
