@@ -73,7 +73,8 @@ def test_no_sentence_is_left_in_another_script(name, language):
     assert texts
     for key, text in texts.items():
         words = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", "", text)
-        assert re.search(f"[{SCRIPT[language]}]", words), key
+        bare = words.strip() == "" and "{{" in text  # the question of a survey, which has words of its own
+        assert bare or re.search(f"[{SCRIPT[language]}]", words), key
         assert not re.search("[A-Za-z]{3,}", words), (key, words)
 
 
