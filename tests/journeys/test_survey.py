@@ -17,7 +17,19 @@ from connector.explain import explain
 from connector.testing.fakes.people import BEANS, Buyer
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, WOO, World
-from tests.pages.life import NORA, START, client, link, links_of, mails, order_arrives, rows, subjects, woo_order_leaves
+from tests.pages.life import (
+    AINO,
+    NORA,
+    START,
+    client,
+    link,
+    links_of,
+    mails,
+    order_arrives,
+    rows,
+    subjects,
+    woo_order_leaves,
+)
 
 OFFER = """
 id = "offer"
@@ -174,3 +186,22 @@ def test_the_results_by_command_and_on_their_page(world: World, monkeypatch: pyt
     assert client(world).post(path).status_code == 405
     world.wait(days=3)
     assert client(world).get(path).status_code == 404, "the address ends by itself"
+
+
+def test_a_high_score_brings_the_invitation_at_once_and_only_once(tmp_path: Path) -> None:
+    with living(
+        tmp_path, "feedback_survey", "referral_invite", soft_opt_in=["loyalty", "marketing", "referral"]
+    ) as world:
+        order_arrives(world)
+        order_arrives(world, AINO)
+        world.wait(days=5)
+
+        def invited(buyer: Buyer, word: str) -> int:
+            return sum(word in each for each in subjects(world, buyer))
+
+        before = invited(NORA, "Give a friend")
+        answered(world, NORA, 5, "lovely")
+        world.wait(hours=26)
+        assert (before, invited(NORA, "Give a friend"), invited(AINO, "yst")) == (0, 1, 0)
+        world.wait(days=30)
+        assert (invited(NORA, "Give a friend"), invited(AINO, "yst")) == (1, 1), "who did not answer: at the usual time"

@@ -294,3 +294,35 @@ def test_nobody_is_asked_again_about_the_same_product(knows: bool, monkeypatch: 
     spared = sum(deed.why.startswith("asked_before") for lived in exactly for deed in lived.deeds)
     assert spared > 2
     assert (list(map(all_of, swiftly)) == list(map(all_of, exactly))) is knows
+
+
+def test_a_high_score_brings_the_invitation_forward_the_short_way_too() -> None:
+    def with_answer(person: list[Moment]) -> list[Moment]:
+        found = []
+        for moment in person:
+            found.append(moment)
+            for event in moment.events:
+                if event.kind == EventKind.ORDER_CREATED and event.order_id:
+                    at = moment.at + timedelta(days=12)
+                    data = {"band": "high" if len(found) % 2 else "middle", "score": "9", "scale": "nps"}
+                    told = Event(
+                        kind=EventKind.SURVEY_ANSWERED,
+                        key=f"survey/{event.key}",
+                        subject=Ref("order", event.order_id),
+                        at=at,
+                        order_id=event.order_id,
+                        data=data,
+                    )
+                    found.append(Moment(at=at, events=(told,)))
+        return sorted(found, key=lambda moment: moment.at)
+
+    before, within = past(13, orders=12), window(300)
+    after = [with_answer(person) for person in before]
+    assert sum(map(len, after)) > sum(map(len, before)) + 5, "somebody answered"
+    book = playbook(["referral_invite"])
+    differing, short, deeds = differences(book, after, within)
+    assert (differing, short) == (0, len(after))
+    assert deeds
+    with scene(book, within) as found:
+        times = [[deed for person in people for deed in found.live(person).deeds] for people in (before, after)]
+    assert sorted(map(str, times[0])) != sorted(map(str, times[1])), "it was brought forward for somebody"
