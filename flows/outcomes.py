@@ -33,7 +33,7 @@ from connector.store.db import Tx
 from flows import review_requests, surveys
 from flows.fate import CAME_BACK, learn
 from flows.guards import GuardResult
-from flows.repeating import known_still, looks_first
+from flows.repeating import gives_money, in_doubt, known_still, looks_first
 from flows.routing import OPEN_MOST, Routing
 from flows.runner import Runner
 from flows.suppressing import blame, note_refusal
@@ -148,7 +148,7 @@ class Outcomes:
         """
         if effect.attempts + 1 >= MAX_ATTEMPTS:
             given_up = f"{MAX_ATTEMPTS} attempts; the last said: {text}"
-            if effect.tainted and effect.kind == "message":
+            if in_doubt(effect):
                 self._doubt(tx, effect, now, f"not repeated: GAVE_UP: {given_up}")
             else:
                 self.fail(tx, effect, now, "GAVE_UP", given_up)
@@ -199,9 +199,11 @@ class Outcomes:
         effects.defer(tx, effect.shop_id, effect.id, now, f"{effect.reason}; {provider} has no trace of it")
 
     def _doubt(self, tx: Tx, effect: Effect, now: datetime, text: str) -> None:
-        """An earlier attempt may have arrived, and it is not repeated: "not sent" would be a guess. The run goes on."""
+        """An earlier attempt may have arrived, and it is not repeated: "not sent" would be a guess. The run goes on
+        and tells nobody of money that they may not have."""
         effects.settle(tx, effect.shop_id, effect.id, now, EffectStatus.UNCERTAIN, reason=text)
-        self._runner.settle(tx, effect, EffectDone({"uncertain": "true"}), now)
+        told = EffectFailed(DOUBTFUL, text) if gives_money(effect) else EffectDone({"uncertain": "true"})
+        self._runner.settle(tx, effect, told, now)
 
     def expired(self, tx: Tx, effect: Effect, now: datetime, idempotent_for: float) -> None:
         """A worker died while this was `sending`: the same as an unknown outcome."""
@@ -259,7 +261,7 @@ class Outcomes:
         reason: str,
         detail: Mapping[str, str] | None = None,
     ) -> None:
-        if effect.tainted and effect.kind == "message":
+        if in_doubt(effect):
             self._doubt(tx, effect, now, f"{effect.reason}; not repeated: {code}: {reason}")
             return
         surveys.unask(tx, effect)

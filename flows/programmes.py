@@ -31,6 +31,7 @@ from flows.referring.programme import Referring
 from flows.referring.reasons import FORGOTTEN, NOT_MADE, UNDONE
 from flows.reviews import published
 from flows.situation import Situation
+from flows.value.bookings import forgo
 from flows.value.loyalty import Loyalty
 from flows.value.vouchers import issued, used, void_all
 
@@ -101,9 +102,11 @@ class Programmes:
             referrals.set_state(tx, run.shop_id, referral_id, "refused", reason, now, only_from=("held",))
         elif run.status is RunStatus.COMPLETED:
             referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
-        elif run.status in (RunStatus.FAILED, RunStatus.EXITED):
-            referrals.set_state(tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",))
-            self.referring.ended(tx, run, referral_id, now)
+        elif run.status in (RunStatus.FAILED, RunStatus.EXITED) and referrals.set_state(
+            tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",)
+        ):
+            # Points go with the reward: the friend's return may never become a refund that would take them back.
+            forgo(tx, run.shop_id, f"referral/{referral_id}", now, run.reason)
 
     def _attribute(self, tx: Tx, shop: Shop, order: Order, situation: Situation, now: datetime) -> list[Event]:
         for discount in order.discounts:

@@ -20,6 +20,16 @@ def looks_first(effect: Effect) -> bool:
     return effect.kind != "message" or effect.channel == Channel.PLATFORM
 
 
+def gives_money(effect: Effect) -> bool:
+    """Whether it puts money into somebody's hands: done, it stays done though nobody asks again."""
+    return bool(effect.request.get("grant"))
+
+
+def in_doubt(effect: Effect) -> bool:
+    """Whether an earlier attempt may have reached somebody or given them money: "not done" would be a guess."""
+    return effect.tainted and (effect.kind == "message" or gives_money(effect))
+
+
 def known_still(first: datetime, now: datetime, idempotent_for: float) -> bool:
     """Whether the channel, which knows keys for so many seconds, takes a repetition for the same message."""
     return (now - first).total_seconds() < _MARGIN * idempotent_for

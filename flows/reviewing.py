@@ -22,6 +22,8 @@ from flows.publication import event_of, publishes, tell
 from flows.runner import Runner
 
 LONGEST_ANSWER = 2000
+HIDDEN_BEFORE = "hidden_before"
+"""Why a review waits that a person hid and its writer changed."""
 
 
 def judge(tx: Tx, settings: ShopSettings, row: ReviewRow, now: datetime) -> ReviewRow:
@@ -73,8 +75,8 @@ def edit(
     shop_id = settings.shop.id
     known = reviews.get(tx, shop_id, row.id)
     judged = judge(tx, settings, row, now)
-    if known is not None and known.state is ReviewState.HIDDEN:
-        judged = replace(judged, state=ReviewState.HELD, reasons=("hidden_before", *judged.reasons), publish_at=None)
+    if known is not None and _was_hidden(known):
+        judged = replace(judged, state=ReviewState.HELD, reasons=(HIDDEN_BEFORE, *judged.reasons), publish_at=None)
     if known is not None and known.shown(now) and judged.state is ReviewState.PUBLISHED:
         judged = replace(judged, publish_at=known.publish_at)  # it was to be read already
     if not reviews.edit(tx, shop_id, judged, now):
@@ -85,6 +87,12 @@ def edit(
         review_photos.add(tx, shop_id, row.id, position, photo, now)
     _follow(tx, runner, shop_id, row.id, EventKind.REVIEW_EDITED, now)
     return True
+
+
+def _was_hidden(row: ReviewRow) -> bool:
+    """Whether a person hid it and none looked since: a second edit must not show what the first one could not."""
+    waits = row.state is ReviewState.HELD and HIDDEN_BEFORE in row.reasons
+    return row.state is ReviewState.HIDDEN or waits
 
 
 def withdraw(tx: Tx, runner: Runner, shop_id: str, row: ReviewRow, now: datetime) -> bool:

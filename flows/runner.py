@@ -28,7 +28,7 @@ from connector.model import (
 from connector.store import consents, effects, entities, events, privacy, runs, traces
 from connector.store.db import Tx
 from connector.store.people import Person
-from flows import engine, forgetting, membership
+from flows import engine, forgetting, membership, repeating
 from flows.alarms import UNSUBSCRIBE, objected
 from flows.catalog import Catalog
 from flows.consenting import is_echo
@@ -338,7 +338,7 @@ class Runner:
             if effect.status not in (EffectStatus.PENDING, EffectStatus.HELD):
                 continue
             status, reason = EffectStatus.SKIPPED, f"cancelled: {kind}"
-            if effect.tainted and effect.kind == "message":  # an earlier attempt may have arrived
+            if repeating.in_doubt(effect):
                 status, reason = EffectStatus.UNCERTAIN, f"{effect.reason}; not repeated: {reason}"
             effects.settle(tx, run.shop_id, effect.id, now, status, reason=reason)
 

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 from connector.model.enums import OpenEnum
 
-POINTS, REWARD = "points", "reward"
+POINTS, REWARD, CREDIT = "points", "reward", "credit/"
+"""The last is what the units of money begin with."""
 
 
 class FactKind(OpenEnum):

@@ -16,10 +16,20 @@ from connector.store.referrals import ReferralRow
 from flows.referring.promises import ADVOCATE, FRIEND, SIDES, points_of, reward_of
 from flows.value.bookings import post, release, reverse
 
+_RULE = "referrals"
+
 
 def fact_id(referral_id: str, side: str) -> str:
-    """The grant in the books that one side's points are."""
-    return f"referral/{referral_id}/{side}"
+    """The grant in the books that one side's points are. No loyalty rule's: those are `referral/ID/RULE`, and a rule
+    for advocates may well be called `friend`."""
+    return f"referral/{referral_id}/promised/{side}"
+
+
+def _granted(tx: Tx, shop_id: str, referral_id: str, side: str) -> Fact | None:
+    """One side's grant, also under the name it had before rules could have the same."""
+    found = books.fact(tx, shop_id, fact_id(referral_id, side))
+    before = None if found is not None else books.fact(tx, shop_id, f"referral/{referral_id}/{side}")
+    return before if before is not None and before.rule == _RULE else found
 
 
 def promise_points(
@@ -43,7 +53,7 @@ def promise_points(
             amount=Decimal(points),
             at=now,
             cause=f"referral/{row.id}",
-            rule="referrals",
+            rule=_RULE,
             version=row.month,
             available_at=None,
             expires_at=opens + reward.valid if reward.valid else None,
@@ -53,12 +63,14 @@ def promise_points(
 
 def release_points(tx: Tx, shop_id: str, referral_id: str, side: str, now: datetime) -> int:
     """Let one side use them from now on; how many, 0 where none were promised."""
-    key = fact_id(referral_id, side)
-    grant = books.fact(tx, shop_id, key)
-    return int(grant.amount) if grant is not None and release(tx, shop_id, key, now, f"referral/{referral_id}") else 0
+    grant = _granted(tx, shop_id, referral_id, side)
+    told = grant is not None and release(tx, shop_id, grant.id, now, f"referral/{referral_id}")
+    return int(grant.amount) if grant is not None and told else 0
 
 
 def take_points_back(tx: Tx, shop_id: str, row: ReferralRow, now: datetime, reason: str) -> None:
     """Take back what was promised or given, once; what was spent meanwhile is owed."""
     for side in SIDES:
-        reverse(tx, shop_id, fact_id(row.id, side), now, reason)
+        grant = _granted(tx, shop_id, row.id, side)
+        if grant is not None:
+            reverse(tx, shop_id, grant.id, now, reason)

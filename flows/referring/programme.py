@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connector.config.referrals import BLOCK, HOLD, ReferralTerms
-from connector.model import Event, EventKind, Order, Ref, Run, RunStatus, Shop, email_key, purchase_of
+from connector.model import Event, EventKind, Order, Ref, Shop, email_key, purchase_of
 from connector.store import entities, links, preferences, referral_visits, referrals
 from connector.store.db import Tx
 from connector.store.referrals import CodeRow, ReferralRow
@@ -81,12 +81,6 @@ class Referring:
         if event.kind in _TAKES_BACK or event.kind in _TOLD_OF:
             found += _take_back(scene, order, situation)
         return found
-
-    def ended(self, tx: Tx, run: Run, referral_id: str, now: datetime) -> None:
-        """The run that was to give the reward left its flow: what waited in the books is taken back."""
-        row = referrals.get(tx, run.shop_id, referral_id) if run.status is RunStatus.EXITED else None
-        if row is not None and row.state == REFUSED:
-            take_points_back(tx, run.shop_id, row, now, run.reason)
 
     def open_page(self, tx: Tx, shop_id: str, advocate: str, code: str, url: str, now: datetime) -> None:
         """The page for friends belongs to the code from the moment the shop has made it; in the advocate's language,

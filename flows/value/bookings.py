@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from connector.clock import to_text
-from connector.model.value import POINTS, Entry, Fact, FactKind, Place
+from connector.model.value import CREDIT, POINTS, REWARD, Entry, Fact, FactKind, Place
 from connector.store import accounts, books
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
@@ -181,6 +181,24 @@ def reverse(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bo
     holder = accounts.holder_of(tx, shop_id, grant.account) or Holder(accounts=(grant.account,))
     told = taking_back(grant, books.facts_of(tx, shop_id, holder.accounts), grant.amount, now, cause)
     return told is not None and bool(post(tx, shop_id, holder, [told], now, cause))
+
+
+def earned_because(tx: Tx, shop_id: str, cause: str) -> list[Fact]:
+    """What the books themselves gave for a cause. What was given in the platform is not among it: of that only as much
+    is taken back as the platform says (`vouchers.voided`)."""
+    found = books.facts_because(tx, shop_id, cause)
+    return [fact for fact in found if fact.unit != REWARD and not fact.unit.startswith(CREDIT)]
+
+
+def forgo(tx: Tx, shop_id: str, cause: str, now: datetime, reason: str) -> None:
+    """Take back, once, all that the books gave for a cause that came to nothing; who loses it is looked at next, so
+    that tier, badges and messages follow. What was given in the platform is `vouchers.void_all`'s."""
+    for grant in earned_because(tx, shop_id, cause):
+        if not reverse(tx, shop_id, grant.id, now, reason):
+            continue
+        holder = accounts.holder_of(tx, shop_id, grant.account)
+        if holder:
+            accounts.put_member(tx, replace(accounts.member(tx, shop_id, holder.account), look_at=now))
 
 
 def release(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bool:

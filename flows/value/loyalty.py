@@ -35,7 +35,7 @@ from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
 from flows.situation import Situation, look, with_referral
 from flows.value import access, earning, giving, tidings
-from flows.value.bookings import Change, position_of, post, taking_back
+from flows.value.bookings import Change, earned_because, position_of, post, taking_back
 from flows.value.earning import cause_of
 from flows.value.goals import goals as achieved_now
 from flows.value.opinions import opens_at, opinion
@@ -225,7 +225,7 @@ class Loyalty:
     ) -> list[Event]:
         cause = f"referral/{event.data.get('referral_id', '')}"
         if event.kind == EventKind.REFERRAL_REVERSED:
-            return self._undo(tx, shop, programme, books.facts_because(tx, shop.id, cause), event, now)
+            return self._undo(tx, shop, programme, earned_because(tx, shop.id, cause), event, now)
         order = situation.order
         referral = with_referral(tx, shop, situation).referral
         if referral is None or order is None or not (referral.advocate_email or referral.advocate_customer_id):

@@ -49,4 +49,6 @@ def _release(grant: Fact, now: datetime) -> Fact:
         amount=Decimal(0),
         at=now,
         cause=grant.cause,
+        # What somebody else kept waiting is as long in their hands as what was shown at once.
+        expires_at=now + (grant.expires_at - grant.at) if grant.expires_at else None,
     )

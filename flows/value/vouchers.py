@@ -14,7 +14,7 @@ from decimal import Decimal
 from connector.clock import from_text, to_text
 from connector.contracts import Access, PlatformAdapter, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
 from connector.model import Effect, Money, Order, Run, by_itself, email_key
-from connector.model.value import REWARD, Fact, FactKind
+from connector.model.value import CREDIT, REWARD, Fact, FactKind
 from connector.store import accounts, books, effects, vouchers
 from connector.store.accounts import Holder
 from connector.store.db import Tx
@@ -98,7 +98,7 @@ def _value(voucher: Voucher) -> tuple[str, Decimal]:
     if voucher.kind == "discount":
         return REWARD, Decimal(1)
     worth = read_money(voucher.worth)
-    return f"credit/{worth.currency}", worth.amount
+    return f"{CREDIT}{worth.currency}", worth.amount
 
 
 def used(tx: Tx, shop_id: str, order: Order, now: datetime) -> None:

@@ -131,6 +131,10 @@ def test_shopify_the_whole_life_of_a_review(worlds: Worlds, monkeypatch: pytest.
     assert world.shopify.metaobjects == {}
     assert metafields(world)["rating_count"]["value"] == "0"
     assert points(world, SHOPIFY, AINO) == ("0", "0")
+    for text in ("Parempi.", "Vielä parempi."):
+        write(world, form, {"do": "edit", "review": row.id, f"rating-{mug}": "4", f"text-{mug}": text})
+        (waits,) = of_product(world, SHOPIFY, mug)
+        assert waits.state == "held", "what a person hid is not shown by an edit, nor by a second one"
     decide(world, link, "approve", row.id)
     edited = {"do": "edit", "review": row.id, f"rating-{mug}": "3", f"text-{mug}": "Ihan hyvä."}
     write(world, form, edited)

@@ -258,11 +258,12 @@ class Life:
         """Somebody orders."""
         script.Ordering(self, number).place()
 
-    def tell(self, shop_id: str, events: Sequence[Event]) -> None:
-        """A webhook: it comes soon, late, twice, in another order, or not at all; then the next poll finds it."""
+    def tell(self, shop_id: str, events: Sequence[Event], *, polled: bool = True) -> None:
+        """A webhook: it comes soon, late, twice, in another order, or not at all; then the next poll finds it. What no
+        poll finds (`polled` is false) the shop tells until it is heard."""
         number = len(self.said)
         self.said.append(tuple(events))
-        if self.goes("webhook lost"):
+        if polled and self.goes("webhook lost"):
             self.at(self.now + self.chance.between(0.25, 0.6), lambda: self.poll(shop_id))
             return
         times = 2 if self.goes("webhook twice") else 1

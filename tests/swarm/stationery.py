@@ -37,7 +37,8 @@ def write_templates(folder: Path, names: frozenset[str]) -> None:
     (folder / "en").mkdir()
     (folder / "en" / "strings.json").write_text("{}", "utf-8")
     for name in names:
-        code = "{{ steps.code.code }}" if name in _WITH_CODE else ""
+        code = "{{ steps.code.code | default: steps.given.code | default: steps.given.granted }}"
+        code = code if name in _WITH_CODE else ""
         text = TEMPLATE.format(name=name, number=_NUMBER, tracking=_TRACKING, code=code)
         (folder / "en" / f"{name}.mjml.liquid").write_text(text, "utf-8")
         (folder / "en" / f"{name}.txt.liquid").write_text(TEXT, "utf-8")
@@ -54,7 +55,8 @@ class Hand(Renderer):
             return super().render(template, view, **given)
         number = view.order.number if view.order else ""
         tracking = "".join(view.shipment.tracking_numbers) if view.shipment else ""
-        code = view.steps.get("code", {}).get("code", "") if template in _WITH_CODE else ""
+        made = {**view.steps.get("given", {}), **view.steps.get("code", {})}
+        code = made.get("code") or made.get("granted", "") if template in _WITH_CODE else ""
         subject = f"swarm {template} {number}|{tracking}|{code}"
         text = "\n".join(view.links[name] for name in ("review", "unsubscribe") if view.links.get(name))
         head = "\r\n".join(f"{name}: {value}" for name, value in {"Subject": subject, **given["headers"]}.items())

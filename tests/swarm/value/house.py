@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from connector.store import accounts
 from tests.swarm.house import House, _document
+from tests.swarm.plan import NORTH, WEST
 from tests.swarm.shop import SwarmPlatform
 from tests.swarm.value.shop import ValuePlatform
+from tests.swarm.value.visits import REWARDS
 
 HOLD = 10
 """Days until an advocate is rewarded."""
@@ -21,6 +23,16 @@ RULES: dict[str, Any] = {
     "friend": {"kind": "referral", "points": 100},
 }
 BADGES: dict[str, Any] = {"regular": {"orders": 2}}
+TERMS: dict[str, Any] = {
+    "friend": "10 %",
+    "minimum": "10 EUR",
+    "return_window": f"{HOLD - 2}d",
+    "reward": {"kind": "credit", "worth": "15 EUR"},
+    "tiers": {"faithful": {"at": 2, "kind": "gift_card", "worth": "20 EUR"}},
+    "friend_reward": {"kind": "points", "points": 40},
+    "caps": {"rewards": 1, "over": "hold"},
+}
+"""What referrals bring in the first shop; in the second the flow's own parameters say."""
 PROGRAMMES: dict[str, dict[str, Any]] = {
     # Points lapse; tiers by what was spent in sixty days.
     "north": {
@@ -31,6 +43,7 @@ PROGRAMMES: dict[str, dict[str, Any]] = {
         "grace": "5d",
         "tiers": {"silver": {"at": "60 EUR"}, "gold": {"at": "150 EUR"}},
         "badges": BADGES,
+        "rewards": {"five": {"points": REWARDS[NORTH][1], "amount": "5 EUR"}},
     },
     # Points last; tiers by orders of this year or the last; a challenge and birthdays.
     "west": {
@@ -41,6 +54,7 @@ PROGRAMMES: dict[str, dict[str, Any]] = {
         "grace": "5d",
         "tiers": {"silver": {"at": 1}, "gold": {"at": 2}},
         "badges": BADGES,
+        "rewards": {"tenth": {"points": REWARDS[WEST][1], "percent": 10, "valid": "40d"}},
         "challenges": {"year": {"orders": 2, "begins": "2026-01-01", "ends": "2027-12-31", "points": 40}},
     },
 }
@@ -58,6 +72,8 @@ class ValueHouse(House):
         found = _document(flows)
         for name, shop in found["clients"]["swarm"]["shops"].items():
             shop["loyalty"] = PROGRAMMES[name]
+            shop["currency"] = "EUR"
+        found["clients"]["swarm"]["shops"]["north"]["referrals"] = TERMS
         found["defaults"]["soft_opt_in"] = ["review", "referral", "loyalty"]
         if "referral_reward" in flows:
             flows["referral_reward"]["params"] = {"hold": f"{HOLD}d"}

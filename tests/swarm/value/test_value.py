@@ -24,6 +24,7 @@ SEEDS = int(os.environ.get("KIITOS_VALUE_SEEDS", "30"))
 HAPPENED = frozenset(
     {
         *("merged", "refund", "points used", "points by hand", "code used", "referral rewarded", "referral reversed"),
+        *("exchanged", "review held", "review hidden", "review withdrawn", "credit given", "credit used"),
         *("entry earn", "entry hold", "entry release", "entry spend", "entry expire", "entry reverse"),
     }
 )

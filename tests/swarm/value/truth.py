@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connector.model import FinancialStatus, ShipmentStatus
+from connector.model import ShipmentStatus
 from tests.swarm.plan import NORTH, PEOPLE, SHOPS, WEST, Person
 from tests.swarm.shop import TrueOrder
-from tests.swarm.value.life import ValueLife, right, second, theirs
+from tests.swarm.value.life import ValueLife
+from tests.swarm.value.sales import right, second, stands, theirs
+from tests.swarm.value.shop import EXCHANGED
+from tests.swarm.value.visits import HIDDEN, REWARDS, WITHDRAWN
 
 if TYPE_CHECKING:
     from fractions import Fraction as Money
 
 PENDING = {NORTH: timedelta(days=16), WEST: timedelta(days=7)}
 GOOD_FOR = {NORTH: timedelta(days=60), WEST: None}
-BONUS, REVIEW, FRIEND, CHALLENGE, BIRTHDAY = 50, 20, 100, 40, 30
+BONUS, REVIEW, FRIEND, CHALLENGE, BIRTHDAY, WELCOME = 50, 20, 100, 40, 30, 40
+NEVER = datetime(2036, 1, 1, tzinfo=UTC)
 LATE = timedelta(days=1)
 """How much later than it could the product may have noticed something."""
 
@@ -152,16 +156,10 @@ def _count(life: ValueLife, group: Group) -> Group:
         elif named:
             group.piles.append(Pile(word.amount, word.at, word.at, None))
         assert key
-    group.piles += [*_reviews(life, group), *_friends(life, group)]
+    group.uses += _exchanged(life, group)
+    group.piles += [*_reviews(life, group), *_friends(life, group), *_welcomed(life, group)]
     group.piles += [Pile(points, at, at, None) for at, points in birthdays(life, group)]
     return group
-
-
-def stands(true: TrueOrder) -> bool:
-    """Whether it is a purchase: money or goods moved, and it was not undone."""
-    order = true.order
-    undone = order.cancelled_at is not None or true.deleted or order.financial is FinancialStatus.REFUNDED
-    return not undone and (order.paid_at is not None or bool(true.parcels))
 
 
 def opening(true: TrueOrder) -> tuple[datetime, datetime]:
@@ -205,15 +203,48 @@ def by_pieces(true: TrueOrder) -> int:
     return earned - int(earned * back / pieces) if pieces else 0
 
 
+def _exchanged(life: ValueLife, group: Group) -> list[tuple[datetime, int]]:
+    """What codes cost that were not exchanged back: those the shop still knows as good, or that were used."""
+    return [
+        (made.starts_at, REWARDS[group.shop_id][1])
+        for code, made in life.codes.get(group.shop_id, {}).items()
+        if code.startswith(EXCHANGED)
+        and (group.shop_id, code) not in life.off
+        and f"email/{made.customer_email}" in group.names
+    ]
+
+
 def _reviews(life: ValueLife, group: Group) -> Iterator[Pile]:
-    """Three reviews a year at most."""
-    mine = {true.order.id for true in group.orders}
+    """Three reviews a year at most, whatever becomes of them; to be used when they can be read."""
+    mine = {(group.shop_id, true.order.id) for true in group.orders}
+    theirs = [one for (shop_id, key), one in life.opinions.items() if _order(life, shop_id, key) in mine]
+    for one in sorted(theirs, key=lambda one: one.at)[:3]:
+        points = 0 if one.state in (HIDDEN, WITHDRAWN) else REVIEW
+        opens = one.seen_at or NEVER
+        yield Pile(points, opens, opens, GOOD_FOR[group.shop_id])
+
+
+def _order(life: ValueLife, shop_id: str, review_id: str) -> tuple[str, str]:
     rows = life.house.connection.execute(
-        "SELECT order_id, created_at FROM reviews WHERE shop_id = ? ORDER BY created_at", (group.shop_id,)
+        "SELECT order_id FROM reviews WHERE shop_id = ? AND review_id = ?", (shop_id, review_id)
     ).fetchall()
-    times = [datetime.fromisoformat(at) for order_id, at in rows if order_id in mine]
-    for at in times[:3]:
-        yield Pile(REVIEW, at, at + LATE, GOOD_FOR[group.shop_id])
+    return shop_id, rows[0][0] if rows else ""
+
+
+def _welcomed(life: ValueLife, group: Group) -> Iterator[Pile]:
+    """What friends get themselves where the shop has terms: pending until their advocate is rewarded."""
+    if group.shop_id != NORTH:
+        return
+    rows = life.house.connection.execute(
+        "SELECT friend_email_key, state, opens_at, updated_at FROM referrals WHERE shop_id = ?", (NORTH,)
+    ).fetchall()
+    for address, state, opens_at, at in rows:
+        if f"email/{address}" not in group.names:
+            continue
+        if state == "held":
+            yield Pile(WELCOME, NEVER, NEVER, None)
+        elif state == "rewarded":
+            yield Pile(WELCOME, datetime.fromisoformat(opens_at), datetime.fromisoformat(at), None)
 
 
 def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
