@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from connector.contracts import ProxyVisit
 from connector.model import Customer, Shop
-from connector.pages.frame import application, language_of, strings
+from connector.pages.frame import application, language_of, let_theme, strings
 from connector.store import accounts, entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.addressing import derive_token
@@ -48,6 +48,7 @@ def show(tx: Tx, shop: Shop, visit: ProxyVisit, what: str) -> Response:
     body = render_template(
         "embedded.html", t=t, lang=language, dir=direction(language), what=what, known=known is not None, **values
     )
+    let_theme()
     response = make_response(body.replace("{", "&#123;").replace("}", "&#125;"))
     response.headers["Content-Type"] = LIQUID
     return response

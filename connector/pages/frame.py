@@ -43,6 +43,8 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+_OF_A_PIECE = ("Cache-Control", "X-Content-Type-Options", "X-Robots-Tag")
+"""What goes with a piece of the shop's own page."""
 
 
 class Application(Protocol):
@@ -174,6 +176,12 @@ def let_frame(origins: Sequence[str]) -> None:
     g.framed_by = " ".join(origins)
 
 
+def let_theme() -> None:
+    """The answer is a piece of the shop's own page: our rules for a page (policy, frames, referrer) would be the whole
+    page's if the platform passed them on, and would forbid the theme its own style and scripts."""
+    g.in_theme = True
+
+
 def let_script() -> None:
     """Allow the page's own script, its service worker and its request back to us; everything else stays forbidden."""
     g.scripted = True
@@ -199,7 +207,10 @@ def _protect(response: Response) -> Response:
     style = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
     framed_by = g.get("framed_by", "")
     for name, value in _HEADERS.items():
-        response.headers[name] = value
+        if name in _OF_A_PIECE or "in_theme" not in g:
+            response.headers[name] = value
+    if "in_theme" in g:
+        return response
     pictures = f" 'self' {application().config.app.base_url.rstrip('/')}" if g.get("pictured") else ""
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src {style}; img-src data:{pictures}; {_scripts(style)}"
