@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from babel.dates import format_date
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -178,7 +179,7 @@ def _page(place: Place, filled: Filled, *, done: str = "", problem: str = "") ->
         422 if problem else 200,
         number=place.order.number,
         instructions=[part for part in written.split("\n") if part.strip()],
-        earlier=[(row, f"{row.opened_at.astimezone(zone):%Y-%m-%d}") for row in place.earlier],
+        earlier=[(row, format_date(row.opened_at.astimezone(zone), "long", locale=language)) for row in place.earlier],
         done=done if done in known else "",
         full=place.full,
         kinds=KINDS,

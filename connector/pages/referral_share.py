@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from babel.dates import format_date
 from flask import Response, request
 
 from connector.config.referrals import ReferralTerms
@@ -120,7 +121,7 @@ def _page(sight: Sight, *, said: bool = False) -> Response:
         benefit=sight.terms.friend if sight.terms else "",
         delivery=bool(sight.terms) and sight.terms.friend == FREE_DELIVERY,
         reward=_reward(sight.terms.rewards[0]) if sight.terms else ("", ""),
-        rows=[_row(sight.shop, row) for row in sight.rows],
+        rows=[_row(sight.shop, row, language) for row in sight.rows],
         leaderboard=sight.terms.leaderboard and bool(sight.name),
         name=sight.name,
         shown_as=sight.shown_as,
@@ -135,14 +136,14 @@ def _board(sight: Sight) -> str:
     return base + token_of(app, sight.shop.id) if sight.terms.leaderboard else ""
 
 
-def _row(shop: Shop, row: ReferralRow) -> dict[str, str]:
+def _row(shop: Shop, row: ReferralRow, language: str) -> dict[str, str]:
     zone = zone_of(shop.timezone)
     reward = reward_of(row.reward, ADVOCATE)
     kind, worth = _reward(reward)
     return {
-        "when": f"{row.created_at.astimezone(zone):%Y-%m-%d}",
+        "when": format_date(row.created_at.astimezone(zone), "long", locale=language),
         "state": f"share.{_WORDS.get(row.state, 'refused')}",
-        "until": f"{row.opens_at.astimezone(zone):%Y-%m-%d}" if row.opens_at else "",
+        "until": format_date(row.opens_at.astimezone(zone), "long", locale=language) if row.opens_at else "",
         "kind": kind,
         "worth": worth,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from babel.dates import format_date
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -135,7 +136,7 @@ def _page(
         more=_more(place, band, language),
         # What the answer was is asked about once more, where nothing was written with it.
         further=_more(place, place.ask.band, language) if place.ask.band and not place.ask.comment else "",
-        until=f"{until.astimezone(zone):%Y-%m-%d}" if until else "",
+        until=format_date(until.astimezone(zone), "long", locale=language) if until else "",
         problem=problem,
         max_comment=MAX_COMMENT,
     )

@@ -19,17 +19,33 @@ from playwright.sync_api import Browser, Page, Route
 from werkzeug.test import TestResponse
 
 from connector.app import create_app
-from connector.store import shops
+from connector.pages import shown_reviews
+from connector.store import reviews, shops
+from connector.testing.demo.mailbox import read_mail
 from connector.testing.fakes.people import MUG
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
+from flows import reviewing
 from tests.browser import sights
 from tests.browser.checks import opened
 from tests.browser.payloads import HOSTILE
+from tests.browser.sights.reviews import write
 from tests.pages.life import AINO, NORA, START, order_arrives
 
 TOGETHER = 4
 """Payloads in one field at a time."""
+
+STAFFS = ("moderation", "survey-results", "desk", "referrals", "task", "results", "queue")
+"""Kinds of pages whose links are followed."""
+TOLD = ("desk", "moderation", "results", "reviews")
+"""Kinds of pages that show what somebody wrote."""
+MOST = 6
+"""At most so many pages of a kind are followed from one place."""
+PARTS = tuple(text[:16] for text in HOSTILE[48:] if len(text) > 16 and "\n" not in text)
+"""How texts begin that are no name and no title here, but were typed into fields."""
+
+WRITERS = [replace(NORA, first_name=HOSTILE[60 + n], email=f"hostile-{n}@example.test") for n in range(5)]
+"""They write reviews: a form filled with payloads alone has no stars and is refused."""
 
 
 @dataclass
@@ -107,11 +123,28 @@ def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             for number, buyer in enumerate((NORA, AINO)):
                 first, last = HOSTILE[30 + number], HOSTILE[40 + number]
                 order_arrives(world, replace(buyer, first_name=first, last_name=last), [(each, 1) for each in goods])
+            for writer in WRITERS:
+                order_arrives(world, writer)
             sights.prepare(world)
             world.wait(days=25)
-            yield House(world, sights.pages(world))
+            pages = sights.pages(world)
+            for number, writer in enumerate(WRITERS):
+                write(world, writer, " ".join(HOSTILE[number :: len(WRITERS)]))
+            yield House(world, pages | published(world))
     except FakeUnavailable as reason:
         pytest.skip(str(reason))
+
+
+def published(world: World) -> dict[str, str]:
+    """What the rules held back is shown and answered by a person; the pages of its products."""
+    kiitos, now, found = world.kiitos, world.clock.now(), {}
+    key = shown_reviews.key_of(kiitos, SHOPIFY)
+    with kiitos.store.work.transaction() as tx:
+        for row in [each for each in reviews.every(tx, SHOPIFY) if any(part in each.text for part in PARTS)]:
+            reviewing.show(tx, kiitos.runner, SHOPIFY, row, "Sanna", now)
+            reviewing.answer(tx, kiitos.runner, SHOPIFY, row, " ".join(HOSTILE[48:60]), "Sanna", now)
+            found[f"published-{row.product_id}"] = f"{world.serving.url}/p/reviews/{key}/{row.product_id}"
+    return found
 
 
 def read(html: str) -> Reader:
@@ -174,8 +207,42 @@ def test_nothing_hostile_runs_anywhere(browser: Browser, house: House) -> None:
             bad = [text for text in complaints if "Failed to load resource" not in text]
             faults += [f"{name}: {text}" for text in bad]
             complaints.clear()
+        house.world.wait(hours=2)
+        shown = afterwards(page, house, faults, complaints)
     assert faults == []
     assert filled > 15, "fields that people write in"
+    for kind in TOLD:
+        assert any(part in shown[kind] for part in PARTS), f"{kind} shows nothing of what was written"
+
+
+def afterwards(page: Page, house: House, faults: list[str], complaints: list[str]) -> dict[str, str]:
+    """Look at every page once more, at what the staff's lead to and at what mails have led to since; the words by kind
+    of page."""
+    shown: dict[str, str] = {}
+    ahead = [*house.pages.values(), *mailed(house.world)]
+    known = set(ahead)
+    while ahead:
+        url = ahead.pop(0)
+        page.goto(url)
+        kind = urlsplit(url).path.split("/")[2]
+        shown[kind] = shown.get(kind, "") + page.locator("body").inner_text()
+        faults += [f"{url}: {text}" for text in complaints if "Failed to load resource" not in text]
+        complaints.clear()
+        if kind in STAFFS:
+            found = page.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
+            more = [each for each in found if each.startswith(f"{house.world.serving.url}/p/") and each not in known]
+            ahead += more[:MOST]
+            known.update(more)
+    return shown
+
+
+def mailed(world: World) -> list[str]:
+    """Pages that mails lead to, the newest `MOST` of each kind."""
+    by_kind: dict[str, list[str]] = {}
+    for number, kept in enumerate(world.sink.messages):
+        for url, kind in re.findall(r"(https?://127[^\s<>\"]+?/p/(\w+)/[\w]+)", read_mail(number, kept).text):
+            by_kind.setdefault(kind, []).append(url)
+    return [url for urls in by_kind.values() for url in list(dict.fromkeys(urls))[-MOST:]]
 
 
 def test_every_form_works_without_a_script(browser: Browser, house: House) -> None:
