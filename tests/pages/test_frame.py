@@ -59,6 +59,7 @@ ROUTES = {
     "pages.moderation": {"GET", "HEAD"},
     "pages.moderation_post": {"POST"},
     "pages.photo": {"GET", "HEAD"},
+    "pages.desk_photo": {"GET", "HEAD"},
     "pages.reviews": {"GET", "HEAD"},
     "pages.push": {"GET", "HEAD"},
     "pages.push_post": {"POST"},
