@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.model import Order, Shop
 from connector.model.case import REFUSE, possible
-from connector.pages.frame import application, clean, find_link, gone, page, transact
+from connector.pages.frame import application, clean, find_link, gone, let_pictures, page, transact
 from connector.pages.review_photo import as_attachment
 from connector.store import case_photos, cases, entities, shops
 from connector.store.cases import CaseRow, Entry
@@ -116,6 +116,8 @@ def _page(sight: Sight, problem: str = "", text: str = "") -> BaseResponse:
     zone = zone_of(sight.shop.timezone if sight.shop is not None else "UTC")
     customer = sight.order.customer if sight.order is not None else None
     names = (customer.first_name, customer.last_name) if customer is not None else ()
+    if sight.photos:
+        let_pictures()
     return page(
         "desk.html",
         sight.shop,

@@ -76,7 +76,9 @@ def test_only_the_merchants_people_see_what_was_sent(world: World) -> None:
             urlsplit(desk_link(tx, world.kiitos.salt, base, SHOPIFY, each, "support", now)).path
             for each in (case_id, other)
         ]
-    staff = client(world).get(links[0]).text
+    answer = client(world).get(links[0])
+    assert "img-src data: 'self'" in answer.headers["Content-Security-Policy"], "or the browser shows none of them"
+    staff = answer.text
     assert staff.count("<img ") == 2
     for place in (f"{links[0]}/{first}", f"{links[0]}/{second}?small=1"):
         assert f'"{place}"' in staff
