@@ -110,7 +110,8 @@ class Composer:
             short = str(effect.request.get("short") or template)
             links_of = self._shortener(tx, case, key, now)
             case = replace(case, shorten=lambda text: links_of.text(text, shorter_only=True))
-            return compose(renderer, case, short, self._view(tx, case, links, short, renderer, now))
+            view = replace(self._view(tx, case, links, short, renderer, now), by_product=False)
+            return compose(renderer, case, short, view)
         with tracing.span("render", template=template):
             rendered = renderer.render(
                 template,

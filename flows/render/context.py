@@ -64,7 +64,8 @@ class MessageView:
     `event` is what began the run, as texts; `line` and `checkout` are what it is about, `product` what the event names;
     `recommendations` come best first; `guides` are the merchant's texts about what was bought;
     `survey` is the question that is asked, whose page is `links.survey`; `accepted` says by language how goods that may
-    be returned are sent; `rewarded`: something is given for the review it asks for.
+    be returned are sent; `rewarded`: something is given for the review it asks for, `by_product`: there is room to ask
+    about each product with stars of its own.
     """
 
     shop: Shop
@@ -90,6 +91,7 @@ class MessageView:
     survey: Stage | None = None
     accepted: Mapping[str, str] = field(default_factory=dict)
     rewarded: bool = False
+    by_product: bool = True
 
 
 def template_context(view: MessageView, language: str, strings: Strings) -> dict[Any, Any]:
@@ -122,7 +124,7 @@ def template_context(view: MessageView, language: str, strings: Strings) -> dict
         "survey": question_table(view.survey, language, strings, view.shop, links["survey"]) if view.survey else None,
         "return_steps": clean(view.accepted.get(language)),
         "review": review_table(
-            view.order.lines if view.order and view.purpose is Purpose.REVIEW else (),
+            view.order.lines if view.order and view.by_product and view.purpose is Purpose.REVIEW else (),
             view.products,
             links["review"],
             rewarded=view.rewarded,

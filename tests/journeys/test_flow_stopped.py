@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from connector.cli.context import App
 from connector.cli.flows import flows
 from connector.explain import Line, explain
-from connector.testing.fakes.people import AINO, EERO, MUG
+from connector.testing.fakes.people import AINO, BEANS, EERO, MUG
 from connector.testing.world import SHOPIFY, World
 
 
@@ -20,9 +20,9 @@ def kiitos(world: World, *words: str) -> Result:
 
 
 def people_wait(world: World) -> None:
-    """Two people, three orders, all asked for a review in ten days."""
-    for buyer in (AINO, AINO, EERO):
-        order = world.shopify.place_order([(MUG, 1)], buyer)
+    """Two people, three orders, all asked for a review in ten days; nobody is asked about the same thing twice."""
+    for buyer, article in ((AINO, MUG), (AINO, BEANS), (EERO, MUG)):
+        order = world.shopify.place_order([(article, 1)], buyer)
         world.wait(hours=1)
         world.shopify.carrier_event(world.shopify.fulfill(order), "delivered")
     world.wait(hours=1)
