@@ -19,16 +19,16 @@ from bench import corpus, systems
 from bench.ours import Ours
 from bench.ours_sleepers import FLOW
 from connector.app import Kiitos, build
-from connector.appointments import calendar_of
 from connector.clock import ManualClock, SystemClock
 from connector.config import load_config
-from connector.explain import explain
-from connector.intake import Intake
+from connector.explaining.appointments import calendar_of
+from connector.explaining.explain import explain
 from connector.model import email_key
 from connector.simulate.playbook import of_shop
 from connector.simulate.scene import Window
 from connector.simulate.shards import Look, look_back
-from flows.acquaintance import known_as
+from connector.working.intake import Intake
+from flows.knowing.acquaintance import known_as
 
 SHOP = "bench-main"
 LOOKS = 50

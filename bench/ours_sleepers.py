@@ -23,10 +23,10 @@ from typing import Any
 from connector.app import Kiitos, build
 from connector.clock import ManualClock, to_text
 from connector.config import parse_config
-from connector.intake import WAKE, Intake
 from connector.model import Event, FinancialStatus, FulfillmentStatus, Money, Order, OrderStatus, Ref
 from connector.store import runs
 from connector.store.sqlite import Sqlite
+from connector.working.intake import WAKE, Intake
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SPREAD = timedelta(days=30)

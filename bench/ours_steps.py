@@ -22,8 +22,8 @@ from typing import Any
 from bench.ours_sleepers import SHOP, SPREAD, START, an_order, event_of, product
 from connector.app import Kiitos
 from connector.clock import ManualClock, to_text
-from connector.intake import Intake
 from connector.store import runs
+from connector.working.intake import Intake
 
 SMALL = 2
 """Small crowds a round: one for a worker, one for an executor."""
@@ -127,7 +127,7 @@ def work(kiitos: Kiitos) -> dict[str, float]:
 def hand(kiitos: Kiitos, database: str, number: int) -> dict[str, float]:
     """Leases and hands out what is due, then waits until executors have done it; the same figures as `work`."""
     from connector.dispatchers.procrastinate import Procrastinate
-    from connector.dispatching import HandingOut
+    from connector.working.dispatching import HandingOut
 
     dispatcher = Procrastinate.from_settings({}, database)
     handing, until = HandingOut(kiitos, dispatcher, LEASE), to_text(crowd_at(number) + LEASE)
@@ -151,7 +151,7 @@ def _left(kiitos: Kiitos, until: str) -> int:
 
 def execute(kiitos: Kiitos, database: str) -> None:
     from connector.dispatchers.procrastinate import Procrastinate
-    from connector.dispatching import Executing
+    from connector.working.dispatching import Executing
 
     dispatcher = Procrastinate.from_settings({}, database)
     dispatcher.prepare()

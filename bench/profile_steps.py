@@ -20,8 +20,8 @@ from bench.ours_sleepers import product
 from bench.ours_steps import Crowds, crowd_at, fill
 from connector.app import Kiitos
 from connector.clock import ManualClock
-from connector.intake import Intake
 from connector.worker import COLLECT_AFTER
+from connector.working.intake import Intake
 
 
 def wake(kiitos: Kiitos, number: int) -> list[int]:

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connector.calling import Caller, keep_secrets
-from connector.channels import Channels
 from connector.clock import Clock, SystemClock
 from connector.config import Config, ConnectedShop, ShopSettings, load_config, with_connected
 from connector.config.folders import make_folder
@@ -28,14 +26,16 @@ from connector.store import applied as applied_states
 from connector.store import connecting, scopes, shops
 from connector.store.applied import AppliedState
 from connector.store.store import Store
-from connector.tokens import Tokens
-from flows.addressing import derive_token
+from connector.working.calling import Caller, keep_secrets
+from connector.working.channels import Channels
+from connector.working.tokens import Tokens
 from flows.applied import Held, load_applied
 from flows.catalog import Catalog
 from flows.render.locales import FALLBACK
 from flows.render.sources import Sources
-from flows.routing import Routing
 from flows.runner import Runner
+from flows.sending.addressing import derive_token
+from flows.sending.routing import Routing
 from webhooks.doors import event_urls
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Kiitos:
 
     @cached_property
     def outbox(self) -> Outbox:
-        from flows.composing import Composer
         from flows.outbox import Outbox
+        from flows.sending.composing import Composer
 
         composer = Composer(self.renderer, self.config.app.base_url, self.salt, self.files)
         return Outbox(

@@ -1,8 +1,8 @@
 """The one place where a shop's credentials come from: every call to a platform gets its `Access` here.
 
 Credentials live sealed in the store. Those of app.toml are copied there at start (`Kiitos.sync`), those of connected
-stores are put there when the connection was proven. `connector.tokens` renews those that lapse: callers get their
-`Access` from `Kiitos.access`, so that none ever sees an old one.
+stores are put there when the connection was proven. `connector.working.tokens` renews those that lapse: callers get
+their `Access` from `Kiitos.access`, so that none ever sees an old one.
 """
 
 from __future__ import annotations

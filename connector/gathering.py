@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from connector.clock import to_text
-from connector.spreadsheet import guard
-from flows.addressing import derive_token
+from connector.lists.spreadsheet import guard
+from flows.sending.addressing import derive_token
 
 README = """Everything Kiitos holds about one person in the shop {shop}.
 

@@ -16,8 +16,8 @@ from requests.adapters import HTTPAdapter
 
 from connector import __version__
 from connector.clock import Clock
-from connector.destinations import LARGEST_ANSWER, PublicOnly
 from connector.errors import AuthExpired, KiitosError, Refused, Transient
+from connector.outside.destinations import LARGEST_ANSWER, PublicOnly
 
 USER_AGENT = f"Kiitos/{__version__} (+post-purchase messages)"
 MAX_RETRY_AFTER = 3600.0
@@ -65,8 +65,8 @@ def error_for(response: requests.Response, *, wrote: bool, now: datetime) -> Kii
 class Http:
     """A session for one remote host's API. Thread-safe as far as requests' pool is; keep one a worker.
 
-    `public_only`: the host was named by a merchant; only public https servers are reached (`connector.destinations`),
-    redirects included, and an answer is read up to 16 MiB.
+    `public_only`: the host was named by a merchant; only public https servers are reached
+    (`connector.outside.destinations`), redirects included, and an answer is read up to 16 MiB.
 
     `timeout` is (connect, read) in seconds. Reads (GET, HEAD, or a call marked `reads=True`) are tried `attempts`
     times on `Transient`, honouring Retry-After up to `max_wait` seconds; writes are never repeated here.

@@ -21,7 +21,7 @@ from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, entities, vouchers, wakeups
 from connector.store.accounts import Holder
 from connector.store.db import Tx
-from flows.situation import look
+from flows.knowing.situation import look
 from flows.value import access
 from flows.value.backtesting import Bought, Costs, count, look_at
 from flows.value.bookings import position_of, post, spend

@@ -1,7 +1,7 @@
 """Seeing and forgetting: what the platforms' compliance webhooks and the merchant's own commands ask for.
 
-A request is stored in the transaction that heard of it (`flows.forgetting`, or `Privacy.ask`) and worked off here, in
-steps that may each be repeated:
+A request is stored in the transaction that heard of it (`flows.people.forgetting`, or `Privacy.ask`) and worked off
+here, in steps that may each be repeated:
 
 1. the person is remembered as keyed hashes, so that nothing that arrives from now on brings them back;
 2. stored deliveries that name them are blanked (the inbox is a database of its own on SQLite);
@@ -30,8 +30,8 @@ from connector.store.db import Tx
 from connector.store.inbox import Delivery
 from connector.store.people import Person
 from connector.store.privacy import DONE, ERASE_CUSTOMER, ERASE_SHOP, ERASED, EXPORT, GATHERED, PrivacyRequest
-from flows.forgetting import erasure_keys, find_person, seal_suppressions, subject_key
-from flows.publication import take_back
+from flows.people.forgetting import erasure_keys, find_person, seal_suppressions, subject_key
+from flows.reviews.publication import take_back
 from flows.value.vouchers import void_shared
 
 log = get_log("privacy")

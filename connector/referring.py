@@ -7,12 +7,12 @@ from typing import Any
 
 from connector.app import Kiitos
 from connector.clock import to_text
-from connector.intake import again_if_moved
 from connector.model import Order
 from connector.store import entities, privacy, referrals, vouchers
 from connector.store.db import Tx
 from connector.store.referrals import ReferralRow
 from connector.store.vouchers import Voucher
+from connector.working.intake import again_if_moved
 from flows.referring import queue
 from flows.referring.finding import WAYS, find, references
 from flows.referring.marking import friend_hash

@@ -34,7 +34,7 @@ from connector.ledger import boot_id
 from connector.log import get_log
 from connector.model import Effect, Run
 from connector.store.restored import Before, Known
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 
 _MAGIC = "kiitos-sent 1"
 SUFFIX = ".sent"

@@ -12,29 +12,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector.alarms import Alarms
 from connector.app import Kiitos
-from connector.bookkeeping import Bookkeeping
-from connector.carrier import Carrier
 from connector.changes import adopt
 from connector.claims import Claims
-from connector.clockwatch import ClockWatch
 from connector.contracts.dispatcher import Dispatcher
-from connector.dispatching import HandingOut
 from connector.errors import KiitosError, StoreUnavailable
-from connector.housekeeping import Housekeeping
-from connector.housekeeping import next_due as house_due
-from connector.intake import WAKE, Intake
-from connector.integrity import Integrity
 from connector.ledger import Ledger
 from connector.log import get_log
-from connector.looks import Looks
-from connector.mailbox import Mailboxes
 from connector.privacy import Privacy
 from connector.reconciliation import Reconciler
-from connector.room import Room
-from connector.standstill import Standing, Standstill
 from connector.store import deliveries, effects, privacy, runs, wakeups
+from connector.working.alarms import Alarms
+from connector.working.bookkeeping import Bookkeeping
+from connector.working.carrier import Carrier
+from connector.working.clockwatch import ClockWatch
+from connector.working.dispatching import HandingOut
+from connector.working.housekeeping import Housekeeping
+from connector.working.housekeeping import next_due as house_due
+from connector.working.intake import WAKE, Intake
+from connector.working.integrity import Integrity
+from connector.working.looks import Looks
+from connector.working.mailbox import Mailboxes
+from connector.working.room import Room
+from connector.working.standstill import Standing, Standstill
 
 log = get_log("worker")
 

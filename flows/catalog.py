@@ -19,8 +19,9 @@ from connector.registry import Registry
 from connector.store import flows as flow_store
 from connector.store.db import Tx
 from flows.applied import Held
-from flows.beyond import is_counted
-from flows.declared import declared_faults
+from flows.authoring.declared import declared_faults
+from flows.authoring.faults import Faults
+from flows.authoring.lists import ListFile
 from flows.definition import (
     DEFAULT_PRIORITY,
     Flow,
@@ -30,12 +31,11 @@ from flows.definition import (
     scope_faults,
     shop_faults,
 )
-from flows.faults import Faults
-from flows.lists import ListFile
-from flows.media import has_medium, no_medium
+from flows.knowing.beyond import is_counted
+from flows.people.segments import Segment, load_segments, unknown_segments
 from flows.render.mime import ascii_address, split_sender
 from flows.render.sources import sources_of
-from flows.segments import Segment, load_segments, unknown_segments
+from flows.sending.media import has_medium, no_medium
 
 log = get_log("catalog")
 

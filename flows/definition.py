@@ -15,12 +15,12 @@ from typing import Any
 
 from connector.contracts import PlatformAdapter, Step, TellsScopes
 from connector.model import Channel, Event, Purpose, Shop
-from flows.edits import FlowEdits, apply_edits
-from flows.faults import Faults, FlowErrors
+from flows.authoring.edits import FlowEdits, apply_edits
+from flows.authoring.faults import Faults, FlowErrors
+from flows.authoring.lists import ReadList, expand, no_lists
 from flows.guards import Guard, shown
-from flows.lists import ReadList, expand, no_lists
+from flows.knowing.subjects import entry_key, require_subject, subject_of
 from flows.reading import DEFAULT_PRIORITY, FlowParts, read_flow
-from flows.subjects import entry_key, require_subject, subject_of
 from flows.triggers.forms import Schedule, SegmentTrigger
 
 __all__ = [

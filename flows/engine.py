@@ -37,7 +37,7 @@ class JournalEntry:
 
     `what` is one of: started, restarted, skipped (a guard failed: `path`, `op`, `wanted`, `saw`), sleeping (`until`),
     awaiting (`kinds`, `until`), acting (`effect`), done (`outcome` and values), exited, cancelled, completed; of a run
-    that moved to another version also moved (`flows.moving`) and passed (a step it had done before).
+    that moved to another version also moved (`flows.authoring.moving`) and passed (a step it had done before).
     """
 
     step_id: str

@@ -17,11 +17,11 @@ from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
 from connector.model.changing import quick
-from flows.about import CheckoutFacts, LineFacts
-from flows.background import BLANK, Background
-from flows.beyond import beyond, leads_beyond
-from flows.guides import GuideFacts, fitting, guide_facts
-from flows.zones import residence
+from flows.goods.guides import GuideFacts, fitting, guide_facts
+from flows.knowing.about import CheckoutFacts, LineFacts
+from flows.knowing.background import BLANK, Background
+from flows.knowing.beyond import beyond, leads_beyond
+from flows.knowing.zones import residence
 
 # Crockford base 32 without i, l, o, u: a code read aloud or from paper is typed back the same.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -88,7 +88,8 @@ class Facts:
     """Implements `connector.contracts.StepContext`.
 
     `event` is the trigger as text (`event_facts`); `steps` maps step id to its outcome and values; `salt` is the secret
-    from which codes are derived and appears in no repr. `background` is asked for what is not here (`flows.beyond`).
+    from which codes are derived and appears in no repr. `background` is asked for what is not here
+    (`flows.knowing.beyond`).
     """
 
     now: datetime
@@ -283,7 +284,8 @@ def event_facts(event: Event) -> dict[str, str]:
 def email_of(facts: Facts) -> str | None:
     """The address of the person who ordered, in the form joins use: the order's own comes before the account's.
 
-    An event about a person alone brings them as `customer`; a cart's address is its customer's (`flows.situation`).
+    An event about a person alone brings them as `customer`; a cart's address is its customer's
+    (`flows.knowing.situation`).
     """
     for email in (facts.order.email if facts.order else None, facts.customer.email if facts.customer else None):
         key = email_key(email)

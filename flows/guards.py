@@ -26,7 +26,7 @@ from connector.clock import to_text
 from connector.contracts import StepContext, parse_span
 from connector.errors import ConfigError, near
 from connector.model import EventKind, Money
-from flows.paths import Kind, PathType, path_type
+from flows.authoring.paths import Kind, PathType, path_type
 
 _GUARD = re.compile(
     r"\s*([A-Za-z_][\w.-]*?)\s*"

@@ -12,8 +12,8 @@ from datetime import datetime
 from connector.config.loyalty import REVIEW, Programme
 from connector.model import EventKind
 from flows.catalog import Catalog
-from flows.daytime import zone_of
 from flows.definition import Flow
+from flows.limits.daytime import zone_of
 
 _GIVES = frozenset({"create_discount", "grant", "issue_store_credit", "issue_gift_card", "hand_out"})
 _OF_REVIEW = frozenset({str(EventKind.REVIEW_SUBMITTED), str(EventKind.REVIEW_PUBLISHED)})

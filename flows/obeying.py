@@ -11,7 +11,7 @@ from connector.log import get_log
 from connector.model import Effect, Event, EventKind, ShopStatus, by_itself
 from connector.store import effects, merging, scopes, shops
 from connector.store.db import Tx
-from flows import forgetting, refusing
+from flows.people import forgetting, refusing
 
 FETCH = "fetch"
 """The kind of effect that looks an object up again on the platform."""

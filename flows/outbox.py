@@ -21,29 +21,30 @@ from connector.store import effects, pace, providers, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
-from flows import review_requests, surveys
-from flows.addressing import Recipient, derive_token
-from flows.aside import ASIDE, given_up, is_decided
+from flows import review_requests
 from flows.asked import asks_for_review
-from flows.composing import Case, Composes
+from flows.care import surveys
 from flows.definition import Flow
-from flows.fairness import SATURATED, WAITED, limited
-from flows.foreseeing import foresee
-from flows.heard import unheard
 from flows.incentives import rewards
-from flows.media import PLATFORM, Way, sender_of, way_of
-from flows.outcomes import Outcomes, Prepared
-from flows.parting import parting
+from flows.knowing.situation import facts_of, look_at_run
+from flows.limits.fairness import SATURATED, WAITED, limited
+from flows.limits.reach import fairness_of
+from flows.limits.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
+from flows.people.parting import parting
 from flows.policy import AT_WORK, check
-from flows.reach import fairness_of
-from flows.records import RECORD, record
-from flows.repeating import forgotten, known_still, looks_first, no_longer_true
-from flows.routing import RATE, Go, Gone, Routing, Wait, shortly
+from flows.referring.heard import unheard
 from flows.runner import Runner
-from flows.situation import facts_of, look_at_run
-from flows.telling import NOTIFY, compose_note, person_of
-from flows.told import told_already
-from flows.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
+from flows.sending.addressing import Recipient, derive_token
+from flows.sending.aside import ASIDE, given_up, is_decided
+from flows.sending.composing import Case, Composes
+from flows.sending.foreseeing import foresee
+from flows.sending.media import PLATFORM, Way, sender_of, way_of
+from flows.sending.outcomes import Outcomes, Prepared
+from flows.sending.records import RECORD, record
+from flows.sending.repeating import forgotten, known_still, looks_first, no_longer_true
+from flows.sending.routing import RATE, Go, Gone, Routing, Wait, shortly
+from flows.sending.telling import NOTIFY, compose_note, person_of
+from flows.sending.told import told_already
 
 LEASE = timedelta(minutes=5)
 _NO_PROVIDER = frozenset({"chat", PLATFORM})
@@ -197,7 +198,7 @@ class Outbox(Outcomes):
         return check(asked, case.facts, who, now, lambda: fairness_of(tx, self._runner.catalog, case, who, now))
 
     def _prepare_aside(self, tx: Tx, case: Case, flow: Flow, now: datetime) -> Prepared | None:
-        """What does not go to the customer (`flows.aside`)."""
+        """What does not go to the customer (`flows.sending.aside`)."""
         effect = case.effect
         if is_decided(flow, case.run, effect):
             self._drop(tx, effect, now, "task_decided", "the flow has gone on without it")

@@ -8,7 +8,7 @@ Rules in order; the first that does not allow decides. Each has a stable code, a
 | shop_paused | a person paused the shop | defer 15 min |
 | order_unknown | the order has not arrived yet | defer 15 min, drop after 24 h |
 | no_address | nobody to write to | drop |
-| suppressed | hard bounce, complaint, opt-out (`flows.suppressing`; an opt-out never stops transactional mail) | drop |
+| suppressed | hard bounce, complaint, opt-out (`flows.people.suppressing`); an opt-out never stops order mail | drop |
 | test_order | a test order, marketing class (a merchant trying the shop wants to see the confirmation) | drop |
 | order_cancelled, order_refunded, order_returned | the purchase was undone, marketing class | drop |
 | already_reviewed | asking for a review that exists | drop |
@@ -39,7 +39,7 @@ from datetime import datetime, timedelta
 from connector.clock import to_text
 from connector.model import ConsentState, Effect, EventKind, Purpose, ShopStatus
 from flows.facts import Facts
-from flows.fairness import (
+from flows.limits.fairness import (
     asked_before,
     asked_lately,
     budget,
@@ -53,7 +53,7 @@ from flows.fairness import (
     quiet,
     told,
 )
-from flows.verdicts import Allow, Case, Defer, Drop, Fairness, Hold, Person, Verdict
+from flows.limits.verdicts import Allow, Case, Defer, Drop, Fairness, Hold, Person, Verdict
 
 __all__ = ["Allow", "Defer", "Drop", "Fairness", "Hold", "Person", "Verdict", "check"]
 

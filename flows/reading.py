@@ -12,11 +12,11 @@ from typing import Any
 from connector.contracts import Step
 from connector.errors import ConfigError, near
 from connector.model import Purpose
-from flows.faults import Faults
-from flows.fields import build_step, key_of, read_span, shown_value, step_fields
+from flows.authoring.faults import Faults
+from flows.authoring.fields import build_step, key_of, read_span, shown_value, step_fields
+from flows.authoring.paths import Kind, path_type
 from flows.guards import CUSTOM_PREFIX, Guard, check_kind, literal, parse_guard
-from flows.paths import Kind, path_type
-from flows.subjects import REENTRY, SUBJECTS
+from flows.knowing.subjects import REENTRY, SUBJECTS
 from flows.triggers.forms import DateTrigger, Trigger, read_trigger
 
 PURPOSES = tuple(str(purpose) for purpose in Purpose if purpose is not Purpose.OTHER)

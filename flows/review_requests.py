@@ -1,8 +1,8 @@
 """Requests for reviews as the store has them: nobody is asked about a product again with another order too soon.
 
 A request is kept when its message is frozen, with the products it asks about; the person is held meanwhile
-(`flows.reach`), so that two orders side by side do not ask the same. Somebody known by several addresses and accounts
-is one person. The reminder about the same order is no other request.
+(`flows.limits.reach`), so that two orders side by side do not ask the same. Somebody known by several addresses and
+accounts is one person. The reminder about the same order is no other request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from connector.store.review_asks import AskRow
 from flows.asked import asks_for_review, wanted_products
 
 if TYPE_CHECKING:
-    from flows.composing import Case
+    from flows.sending.composing import Case
 
 
 def asked_until(tx: Tx, case: Case, now: datetime) -> Mapping[str, datetime]:

@@ -28,22 +28,24 @@ from connector.model import (
 from connector.store import consents, effects, entities, events, privacy, runs, traces
 from connector.store.db import Tx
 from connector.store.people import Person
-from flows import engine, forgetting, membership, repeating
-from flows.alarms import UNSUBSCRIBE, objected
+from flows import engine
 from flows.catalog import Catalog
-from flows.consenting import is_echo
 from flows.definition import Flow
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
-from flows.foreseeing import foresee_orders
+from flows.knowing.sight import Sight
+from flows.knowing.situation import NOTHING, Situation, facts_of, look_at_run
+from flows.knowing.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
+from flows.limits.alarms import UNSUBSCRIBE, objected
 from flows.obeying import obey
-from flows.programmes import Programmes
-from flows.reacting import SIGNS_OF_LIFE, note_sign
+from flows.people import forgetting, membership
+from flows.people.consenting import is_echo
+from flows.people.reacting import SIGNS_OF_LIFE, note_sign
 from flows.referring.programme import Referring
-from flows.reviews import late_publication
-from flows.sight import Sight
-from flows.situation import NOTHING, Situation, facts_of, look_at_run
-from flows.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
+from flows.referring.programmes import Programmes
+from flows.reviews.attached import late_publication
+from flows.sending import repeating
+from flows.sending.foreseeing import foresee_orders
 from flows.triggers import arming
 from flows.value import asides, exchanging
 from flows.value.loyalty import Loyalty
@@ -179,7 +181,7 @@ class Runner:
         self._end(tx, replace(stopped, journal=entries), run, reason, now)
 
     def migrate(self, tx: Tx, transition: engine.Transition, now: datetime) -> None:
-        """Store what a change of its flow made of a run (`flows.moving`)."""
+        """Store what a change of its flow made of a run (`flows.authoring.moving`)."""
         runs.migrate(tx, transition.run)
         self._store(tx, transition, now)
 

@@ -1,5 +1,5 @@
 """A channel's event webhooks seen as the receiver sees a platform's: verified by the provider's scheme, kept as they
-came, read later (`connector.hearing`).
+came, read later (`connector.working.hearing`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from connector.contracts.channel_events import HOOK_PREFIX, ChannelEvents, Event
 from connector.errors import ConfigError, Transient, WebhookRejected
 from connector.model import Event, Shop
 from connector.registry import CHANNEL_EVENTS, Registry
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 from webhooks.certificates import Certificates
 
 

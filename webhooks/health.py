@@ -12,11 +12,12 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from connector import codec, standstill
+from connector import codec
 from connector.errors import KiitosError
 from connector.log import get_log
 from connector.metrics import CONTENT_TYPE
 from connector.store.migrate import verify
+from connector.working import standstill
 from webhooks.receiver import Receiver
 
 log = get_log("webhooks.health")

@@ -81,7 +81,7 @@ def doors_of(
     """The doors of the configured channels, with certificates fetched from the public web."""
 
     def fetch(url: str) -> bytes:
-        from connector.posting import (
+        from connector.outside.posting import (
             fetch as over_https,
         )  # a server that never needs a certificate does without requests
 

@@ -12,7 +12,7 @@ from connector.changes.planning import Choices, Plan, ShopPlan, make_plan
 from connector.changes.targets import Target, target_of_files
 from connector.log import get_log
 from connector.store import applied, connecting
-from flows.moving import Migration
+from flows.authoring.moving import Migration
 from flows.render.sources import Sources
 
 log = get_log("changes")

@@ -11,17 +11,17 @@ from typing import Any
 from connector.app import Kiitos
 from connector.changes.planning import Choices, FlowChange, ShopPlan, make_plan
 from connector.changes.targets import document
-from connector.intake import again_if_moved
 from connector.model import Run
 from connector.store import applied, connecting, runs
 from connector.store import flows as flow_store
 from connector.store.applied import AppliedState
 from connector.store.db import Tx
-from flows import moving
+from connector.working.intake import again_if_moved
+from flows.authoring import moving
+from flows.authoring.moving import Lands, Migration, Stops, landing, steps_of, unlike
 from flows.definition import Flow
 from flows.engine import Transition
-from flows.moving import Lands, Migration, Stops, landing, steps_of, unlike
-from flows.situation import facts_of, look
+from flows.knowing.situation import facts_of, look
 
 _PAGE = 500
 

@@ -18,8 +18,8 @@ from connector.store import census, shops
 from connector.store import flows as flow_store
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.store.db import Tx
-from flows.difference import differences
-from flows.moving import Lands, Migration, Stays, Stops, Unclear, landing, passed_over, steps_of, unlike
+from flows.authoring.difference import differences
+from flows.authoring.moving import Lands, Migration, Stays, Stops, Unclear, landing, passed_over, steps_of, unlike
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 _MOVING = (Migration.MOVE, Migration.REEVALUATE)

@@ -55,7 +55,7 @@ def export(
       kiitos audience export acme-main --segment vip --for meta --out vip.csv
       kiitos audience export acme-main --segment vip --for google --out vip.csv --removed gone.csv
     """
-    from connector.audiences import take
+    from connector.lists.audiences import take
     from connector.store.audiences import Audience
 
     settings = app.kiitos.config.shop(shop)

@@ -12,7 +12,7 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.errors import ConfigError
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 
 if TYPE_CHECKING:
     from connector.simulate.costs import Costs

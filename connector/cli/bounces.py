@@ -8,8 +8,8 @@ import click
 
 from connector.cli.context import App
 from connector.errors import ConfigError, KiitosError, near
-from connector.mailbox import LARGEST, Mailboxes, keep
 from connector.registry import CHANNEL_EVENTS
+from connector.working.mailbox import LARGEST, Mailboxes, keep
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits: the mail server keeps the mail and calls again. Any other fault of ours would lose it."""

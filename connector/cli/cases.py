@@ -9,13 +9,13 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
-from connector.intake import again_if_moved
 from connector.model.case import ACCEPT, ARRIVE, CLOSE, REFUND, REFUSE, possible
 from connector.store import case_photos, entities
 from connector.store import cases as store
 from connector.store.cases import CaseRow
 from connector.store.db import Tx
-from flows import cases as acting
+from connector.working.intake import again_if_moved
+from flows.care import cases as acting
 from flows.returning import ASKED, OPENED, REFUSED, InShop, ask_shop, standing
 
 

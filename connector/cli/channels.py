@@ -16,7 +16,7 @@ from connector.config.mailboxes import mailboxes_of
 from connector.contracts import ChecksChannel
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import ConfigError, KiitosError, Refused, near
-from connector.sender_domain import Txt, check_domain, system_txt
+from connector.outside.sender_domain import Txt, check_domain, system_txt
 from connector.store import channel_events, providers
 from flows.render.headers import one_click_allowed
 from flows.render.mime import split_sender
@@ -207,7 +207,7 @@ def _check(app: App, name: str, txt: Txt) -> Iterator[Checked]:
     if isinstance(channel, ChecksChannel):
         yield from (Checked(name, finding) for finding in channel.check(next(iter(senders), "")))
     for box in mailboxes_of({name: table}):
-        from connector.mailbox import look_into
+        from connector.working.mailbox import look_into
 
         yield Checked(name, look_into(box))
     if channel.medium != "email":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from connector import clockwatch
 from connector.cli.context import App, json_option, print_json
 from connector.clock import to_text
+from connector.working import clockwatch
 
 
 @click.group()

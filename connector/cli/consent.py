@@ -75,7 +75,7 @@ def record(
     said_at: datetime | None,
 ) -> None:
     """Write into the ledger what ADDRESS said to SHOP elsewhere; the platform is told where it has a place for it."""
-    from flows.choices import Reachable, Said, decide
+    from flows.people.choices import Reachable, Said, decide
 
     app.kiitos.config.shop(shop)
     kiitos, on = app.kiitos, Channel.of(channel)
@@ -105,7 +105,7 @@ def import_(app: App, shop: str, file: Path, dry_run: bool) -> None:
 
     Lines that cannot be used are named and left out (exit code 1); the same file twice changes nothing.
     """
-    from connector.consent_lists import BadRow, keep, read
+    from connector.lists.consent_lists import BadRow, keep, read
 
     app.kiitos.config.shop(shop)
     now = app.kiitos.clock.now()
@@ -132,7 +132,7 @@ def import_(app: App, shop: str, file: Path, dry_run: bool) -> None:
 @click.pass_obj
 def export(app: App, shop: str, target: Path) -> None:
     """Write SHOP's whole ledger to a CSV file. It is personal data."""
-    from connector.consent_lists import write
+    from connector.lists.consent_lists import write
 
     app.kiitos.config.shop(shop)
     target.touch(mode=0o600)

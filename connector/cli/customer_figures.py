@@ -11,11 +11,11 @@ import click
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.model import Channel, Customer, Money, Purpose, email_key
-from flows.beyond import PURPOSES
+from flows.knowing.beyond import PURPOSES
 
 if TYPE_CHECKING:
     from connector.store.db import Tx
-    from flows.acquaintance import Acquaintance
+    from flows.knowing.acquaintance import Acquaintance
 
 _CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.WHATSAPP, Channel.PUSH)
 
@@ -35,7 +35,7 @@ def show(app: App, email: str, shop: str, as_json: bool) -> None:
       kiitos customers show aino@example.com --shop acme-main
       kiitos customers show aino@example.com --shop acme-main --json
     """
-    from flows.acquaintance import known_as
+    from flows.knowing.acquaintance import known_as
 
     app.whole_config.shop(shop)
     kiitos = app.kiitos

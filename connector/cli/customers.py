@@ -27,7 +27,7 @@ def calendar(app: App, email: str, shop: str, as_json: bool) -> None:
     Example:
       kiitos customers calendar ada@example.com --shop acme-main
     """
-    from connector.appointments import calendar_of
+    from connector.explaining.appointments import calendar_of
 
     app.config.shop(shop)
     key = email_key(email)

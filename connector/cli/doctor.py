@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from connector.cli.context import App, json_option, print_json
-from connector.sender_domain import Txt, system_txt
+from connector.outside.sender_domain import Txt, system_txt
 
 
 @click.command()

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import click
 
 from connector import codec
-from connector.calling import Call, finish, secrets_of
-from connector.calling import rotate as rotate_secret
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.config import EndpointSettings
 from connector.errors import KiitosError
+from connector.working.calling import Call, finish, secrets_of
+from connector.working.calling import rotate as rotate_secret
 
 TRIAL = "kiitos.trial"
 

@@ -10,12 +10,12 @@ from connector.app import Kiitos
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.credentials import told_owner
 from connector.errors import ConfigError, MalformedPayload, near
-from connector.intake import again_if_moved
 from connector.model import Event
 from connector.store import entities, shops
 from connector.telling import PLATFORM, TOLD_KINDS, Told, check_event, event_of
-from flows.addressing import derive_token
-from flows.forgetting import without_forgotten
+from connector.working.intake import again_if_moved
+from flows.people.forgetting import without_forgotten
+from flows.sending.addressing import derive_token
 
 SECRET = "webhook_secret"  # noqa: S105 - the name it is kept under, not its value
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from connector.absence import of_flow
 from connector.cli.context import App, json_option, print_json
 from connector.cli.flow_views import read_since, show_funnel
 from connector.codec import builtins
-from connector.explain import Line, Story
-from connector.explain import explain as tell
+from connector.explaining.absence import of_flow
+from connector.explaining.explain import Line, Story
+from connector.explaining.explain import explain as tell
 
 
 @click.command()

@@ -15,7 +15,7 @@ from connector.contracts.step import parse_span
 from connector.errors import ConfigError, near
 
 if TYPE_CHECKING:
-    from connector.funnel import Funnel, Reason
+    from connector.explaining.funnel import Funnel, Reason
     from flows.definition import Flow
 
 _SHOPS, _KINDS = 3, 2
@@ -35,7 +35,7 @@ def list_flows(app: App, shop: str | None, library: bool, as_json: bool) -> None
       kiitos flows list
       kiitos flows list --library
     """
-    from flows.timeline import channels, trigger_text
+    from flows.authoring.timeline import channels, trigger_text
 
     shop_ids = [app.config.shop(shop).shop.id] if shop else sorted(app.config.shops)
     found = [(shop_id, flow) for shop_id in shop_ids for flow in app.catalog.flows(shop_id)]
@@ -87,7 +87,7 @@ def _places(shops: list[str], total: int) -> str:
 
 
 def _flow_json(shop: str | None, flow: Flow) -> dict[str, Any]:
-    from flows.timeline import channels
+    from flows.authoring.timeline import channels
 
     return {
         "shop": shop,
@@ -126,7 +126,7 @@ def show(app: App, flow: str, shop: str | None, as_json: bool) -> None:
       kiitos flows show review-request
       kiitos flows show review-request --shop demo-metsa
     """
-    from flows.timeline import starts, timeline
+    from flows.authoring.timeline import starts, timeline
 
     found = _find(app, flow, shop)
     moments = timeline(found)
@@ -191,7 +191,7 @@ def funnel(app: App, shop: str, flow: str, since: timedelta, as_json: bool) -> N
 
 def show_funnel(app: App, shop: str, flow: str, since: timedelta, *, as_json: bool) -> None:
     from connector.codec import builtins
-    from connector.funnel import count_funnel
+    from connector.explaining.funnel import count_funnel
 
     kiitos = app.kiitos
     found = count_funnel(kiitos.store, shop, flow, kiitos.clock.now() - since)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.asking import ask_scopes
 from connector.cli import flow_changes, flow_views
 from connector.cli.behaviour import diff
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.cli.holding import held, pause, release, resume
 from connector.errors import ConfigError, near
-from connector.intake import again_if_moved
 from connector.store import census, runs
+from connector.working.asking import ask_scopes
+from connector.working.intake import again_if_moved
 
 if TYPE_CHECKING:
     from connector.app import Kiitos

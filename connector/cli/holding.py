@@ -9,8 +9,8 @@ import click
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
 from connector.errors import near
-from connector.intake import again_if_moved
 from connector.store import pace
+from connector.working.intake import again_if_moved
 
 BATCH = 100
 """Messages let go in one transaction: the worker goes on in between."""

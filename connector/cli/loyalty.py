@@ -298,7 +298,7 @@ def backtest(
       kiitos loyalty backtest acme-main --from 2026-01-01 --worth "0.02 EUR" --redeemed 60%
     """
     from connector.loyalty import look_back
-    from flows.fields import read_money
+    from flows.authoring.fields import read_money
 
     settings = app.whole_config.shop(shop)
     currency = settings.shop.currency

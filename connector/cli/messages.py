@@ -9,15 +9,15 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
-from connector.intake import again_if_moved
 from connector.model import Effect
 from connector.store import channel_events, clicks, effects, entities, runs
 from connector.store.channel_events import HeardRow
 from connector.store.clicks import NEW, OPEN, PERSON, Click
 from connector.store.db import Tx
-from flows import repair
-from flows.became import furthest
-from flows.telling import NOTIFY
+from connector.working.intake import again_if_moved
+from flows.sending import repair
+from flows.sending.became import furthest
+from flows.sending.telling import NOTIFY
 
 _CAME_BACK = ("bounced", "failed", "complained", "replied")
 

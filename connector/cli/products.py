@@ -30,7 +30,7 @@ def intervals(app: App, shop: str, least: int, as_json: bool) -> None:
     """
     from connector import codec
     from connector.store import entities, figures
-    from flows.background import ProductFigures
+    from flows.knowing.background import ProductFigures
 
     app.whole_config.shop(shop)
     with app.kiitos.store.work.read() as tx:

@@ -13,7 +13,7 @@ from connector.model import Customer, email_key
 
 if TYPE_CHECKING:
     from connector.store.db import Tx
-    from flows.suggestions import Suggested
+    from flows.goods.suggestions import Suggested
 
 
 @click.group()
@@ -85,9 +85,9 @@ def _because(pairs: list[dict[str, Any]]) -> str:
 
 def _suggested(app: App, tx: Tx, shop_id: str, email: str, number: str | None) -> Suggested:
     from connector.store import entities
-    from flows.acquaintance import acquaintance
     from flows.facts import Facts
-    from flows.suggestions import suggested
+    from flows.goods.suggestions import suggested
+    from flows.knowing.acquaintance import acquaintance
 
     kiitos, key = app.kiitos, email_key(email)
     if key is None:

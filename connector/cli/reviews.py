@@ -108,7 +108,7 @@ def approve(app: App, shop: str, review: tuple[str, ...], by: str | None, note: 
     Example:
       kiitos reviews approve acme-main 1042-77 1043-12
     """
-    from flows import reviewing
+    from flows.reviews import reviewing
 
     now = app.kiitos.clock.now()
     _decide(
@@ -129,7 +129,7 @@ def hide(app: App, shop: str, review: tuple[str, ...], reason: str, by: str | No
     Example:
       kiitos reviews hide acme-main 1042-77 --reason "names a neighbour"
     """
-    from flows import reviewing
+    from flows.reviews import reviewing
 
     now = app.kiitos.clock.now()
 
@@ -152,7 +152,7 @@ def answer(app: App, shop: str, review: str, text: str, by: str | None) -> None:
     Example:
       kiitos reviews answer acme-main 1042-77 "Thank you! A new handle is on its way."
     """
-    from flows import reviewing
+    from flows.reviews import reviewing
 
     now = app.kiitos.clock.now()
     _decide(
@@ -211,7 +211,7 @@ def export_(app: App, shop: str, form: str, out: Path | None) -> None:
     Example:
       kiitos reviews export acme-main --format loox
     """
-    from connector.review_lists import FORMATS, write
+    from connector.lists.review_lists import FORMATS, write
 
     _known(app, shop)
     if form not in FORMATS:
@@ -242,7 +242,7 @@ def import_(app: App, shop: str, file: Any, name: str, dry_run: bool, publish: b
     Example:
       kiitos reviews import acme-main reviews.csv --from judgeme --dry-run
     """
-    from connector.review_import import take_in
+    from connector.lists.review_import import take_in
 
     told = take_in(app.kiitos, _known(app, shop), file, name or Path(file.name).stem, dry_run=dry_run, publish=publish)
     for bad in told.bad:
@@ -310,7 +310,7 @@ def _row(app: App, tx: Tx, shop: str, review: str) -> ReviewRow:
 
 
 def _decide(app: App, shop: str, ids: Iterable[str], act: Callable[[Tx, ReviewRow, str], bool], by: str | None) -> None:
-    from connector.intake import again_if_moved
+    from connector.working.intake import again_if_moved
 
     who, failed = by or getpass.getuser(), False
 

@@ -90,8 +90,8 @@ def who(app: App, email: str, shop: str, as_json: bool) -> None:
       kiitos segments who aino@example.com --shop acme-main
     """
     from connector.store import standings
-    from flows.acquaintance import known_as
     from flows.facts import Facts
+    from flows.knowing.acquaintance import known_as
 
     app.whole_config.shop(shop)
     kiitos = app.kiitos

@@ -21,7 +21,7 @@ def serve(app: App, host: str | None, port: int | None) -> None:
     Example:
       kiitos serve --host 0.0.0.0 --port 8321
     """
-    from connector.serve import run_server
+    from connector.serving.serve import run_server
 
     settings = app.config.app
     run_server(
@@ -51,13 +51,13 @@ def worker(app: App, once: bool, steps: bool, listen: str) -> None:
         execute_steps(app, listen)
         return
     from connector import tracing
-    from connector.dispatching import dispatcher_of
     from connector.ledger import Ledger
     from connector.log import configure
     from connector.reconciliation import Reconciler
     from connector.send_ledger import SendLedger
     from connector.watching.keeping_house import of_worker
     from connector.worker import Worker
+    from connector.working.dispatching import dispatcher_of
 
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     clock = app.kiitos.clock
@@ -102,9 +102,9 @@ def worker(app: App, once: bool, steps: bool, listen: str) -> None:
 def execute_steps(app: App, listen: str = "") -> None:
     """`kiitos worker --steps`, until SIGTERM; 1 when nothing hands steps out."""
     from connector import tracing
-    from connector.dispatching import Executing, dispatcher_of
     from connector.log import configure
     from connector.watching.keeping_house import of_executor
+    from connector.working.dispatching import Executing, dispatcher_of
 
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     dispatcher = dispatcher_of(app.kiitos)

@@ -59,7 +59,7 @@ def link(app: App, shop: str) -> None:
 
 def address_of(kiitos: Kiitos, shop: str) -> str:
     """Raises `ConfigError` for a shop without the page."""
-    from flows.signing_up import signup_token
+    from flows.people.signing_up import signup_token
 
     if not kiitos.config.shop(shop).consenting.signup:
         raise ConfigError(f"shop '{shop}' has no sign-up page; write signup = true", where="signup")
@@ -70,7 +70,7 @@ def form_of(kiitos: Kiitos, shop: str, language: str) -> str:
     from connector.contracts import FREE_DELIVERY
     from connector.pages.frame import language_of, strings
     from connector.pages.signup import TRAP
-    from flows.signing_up import benefit
+    from flows.people.signing_up import benefit
 
     url, settings = address_of(kiitos, shop), kiitos.config.shop(shop)
     spoken = language_of(language, settings.shop.locale)

@@ -12,12 +12,12 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
+from connector.lists.spreadsheet import guard, unguard
 from connector.model import Channel, email_key
-from connector.spreadsheet import guard, unguard
 from connector.store import suppressions as store
 from connector.store.suppressions import Suppression
-from flows.imported import COLUMNS, Fault, Listed, columns_of, listed
-from flows.suppressing import EVERYTHING, MANUAL, REASONS
+from flows.people.imported import COLUMNS, Fault, Listed, columns_of, listed
+from flows.people.suppressing import EVERYTHING, MANUAL, REASONS
 
 _BATCH = 500
 _CHANNELS = [str(channel) for channel in Channel if channel is not Channel.OTHER]

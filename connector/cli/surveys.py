@@ -10,8 +10,8 @@ import click
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.cli.flow_views import read_since
 from connector.clock import to_text
-from flows.scoring import FEW, LEAST, Interval, Result
-from flows.survey_results import GROUPS, Comment, report
+from flows.care.scoring import FEW, LEAST, Interval, Result
+from flows.care.survey_results import GROUPS, Comment, report
 
 
 @click.group()

@@ -9,11 +9,11 @@ import click
 
 from connector.cli.context import App, json_option, print_json, print_table
 from connector.clock import to_text
-from connector.intake import again_if_moved
 from connector.store import entities
 from connector.store.db import Tx
+from connector.working.intake import again_if_moved
+from flows.care.tasks import LONGEST_NOTE, OpenTask, decide, open_tasks
 from flows.steps.task import APPROVED, REFUSED
-from flows.tasks import LONGEST_NOTE, OpenTask, decide, open_tasks
 
 
 @click.group()

@@ -12,7 +12,7 @@ from typing import Any
 from connector.config.layering import Layered
 from connector.config.settings import EndpointSettings, PersonSettings
 from connector.errors import Refused, near
-from connector.signing import read_secret
+from connector.outside.signing import read_secret
 
 APP = "app"
 """The layer of what stands at the top of the file, below the defaults."""
@@ -86,7 +86,7 @@ def _note(faults: list[str], text: str) -> None:
 
 def _check_public(place: str, address: str, faults: list[str]) -> None:
     # Here and not above: it brings requests, and few files name anybody.
-    from connector.destinations import check_url
+    from connector.outside.destinations import check_url
 
     try:
         check_url(address)

@@ -186,7 +186,7 @@ class ShopSettings:
 
     @property
     def segments(self) -> Mapping[str, Sequence[str]]:
-        """The guards of each segment, as written; `flows.segments` reads them."""
+        """The guards of each segment, as written; `flows.people.segments` reads them."""
         return {name: table.get("when", ()) for name, table in self.layered.get("segments", {}).items()}
 
 

@@ -16,7 +16,7 @@ from connector.contracts.platform import Inbound
 from connector.errors import MalformedPayload, WebhookRejected
 
 KEY = re.compile(r"[0-9a-hjkmnp-tv-z]{24}")
-"""A message's key as we derive it (`flows.addressing.derive_token`)."""
+"""A message's key as we derive it (`flows.sending.addressing.derive_token`)."""
 _OF_MESSAGE_ID = re.compile(r"\s*<?([0-9a-hjkmnp-tv-z]{24})@")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _SENDERS = frozenset({(1, 7), (1, 8)})  # RFC 3463: the sender's address, not the recipient's

@@ -40,7 +40,7 @@ class Act:
     | --- | --- |
     | message | a channel, to the customer |
     | platform | the step's own `perform`, through the shop's adapter |
-    | call | `connector.calling`: a signed request to an endpoint of the merchant's |
+    | call | `connector.working.calling`: a signed request to an endpoint of the merchant's |
     | notify | a channel, to a person of the merchant's |
     | record | the outbox itself, in the transaction that settles it: a row of ours |
 

@@ -1,8 +1,8 @@
 """How a platform keeps its credentials alive.
 
 A `RenewsTokens` platform says from the credentials alone when they lapse, and trades them for new ones when asked. The
-kernel (`connector.tokens`) decides who asks, one at a time for a shop, and stores the answer in one transaction. Before
-each use of an `Access`, and once after the platform refused it, the kernel renews what is due.
+kernel (`connector.working.tokens`) decides who asks, one at a time for a shop, and stores the answer in one
+transaction. Before each use of an `Access`, and once after the platform refused it, the kernel renews what is due.
 """
 
 from __future__ import annotations

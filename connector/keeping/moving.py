@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from connector import standstill
 from connector.clock import Clock
 from connector.errors import ConfigError, StoreUnavailable
 from connector.log import get_log
 from connector.model import EffectStatus
-from connector.standstill import Standstill
 from connector.store import effects, inbox, meta, sealing
 from connector.store.db import Database, Tx
 from connector.store.moving import (
@@ -26,6 +24,8 @@ from connector.store.moving import (
 )
 from connector.store.store import Store
 from connector.store.tables import Table, count_rows
+from connector.working import standstill
+from connector.working.standstill import Standstill
 
 WAITING = 60.0
 """Seconds to wait for messages that are being sent when the move begins."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector import standstill
 from connector.app import Kiitos
 from connector.contracts import ListsChanges
 from connector.model import ShopStatus
-from connector.standstill import Held, Standstill
 from connector.store import deliveries, inbox, jobs, privacy, restored, shops
 from connector.store.db import Tx
+from connector.working import standstill
+from connector.working.standstill import Held, Standstill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
-from connector import clockwatch, standstill
 from connector.clock import Clock
 from connector.config import Config
 from connector.errors import ConfigError, StoreUnavailable
@@ -31,7 +30,6 @@ from connector.log import get_log
 from connector.model import ShopStatus
 from connector.secrets import Vault
 from connector.send_ledger import read_ledgers
-from connector.standstill import Standstill
 from connector.store import jobs, meta, privacy, refused, restored, sealing, shops
 from connector.store.db import Tx
 from connector.store.refused import Refusal
@@ -39,8 +37,10 @@ from connector.store.restored import Before, Known
 from connector.store.snapshots import INBOX, WORK
 from connector.store.sql import MIGRATIONS
 from connector.store.store import Store
-from flows import refusing
-from flows.forgetting import subject_key
+from connector.working import clockwatch, standstill
+from connector.working.standstill import Standstill
+from flows.people import refusing
+from flows.people.forgetting import subject_key
 
 MARGIN = timedelta(hours=1)
 """So much before the copy the ledger is read from: clocks differ, and what was being sent is in both."""

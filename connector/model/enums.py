@@ -149,8 +149,8 @@ class ShopStatus(OpenEnum):
 class EventKind(OpenEnum):
     """What can happen. Platform adapters emit the first groups; `order.shipped`, `order.delivered` and the
     programme events are derived by us (`flows.derive`), the reached, silent and abandoned ones by wake-ups
-    (`flows.triggers`), those of messages told by the providers of channels (`flows.afterwards`). A merchant's own kinds
-    (`custom.NAME`) are plain text and may be used wherever a kind is."""
+    (`flows.triggers`), those of messages told by the providers of channels (`flows.sending.afterwards`). A merchant's
+    own kinds (`custom.NAME`) are plain text and may be used wherever a kind is."""
 
     ORDER_CREATED = "order.created"
     ORDER_UPDATED = "order.updated"

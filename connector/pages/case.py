@@ -21,8 +21,8 @@ from connector.pages.sent_pictures import as_photos, develop_all, read_files
 from connector.store import cases, entities, shops
 from connector.store.cases import CaseLine, CaseRow
 from connector.store.db import Tx
-from flows.cases import LINK, Request, open_case
-from flows.daytime import zone_of
+from flows.care.cases import LINK, Request, open_case
+from flows.limits.daytime import zone_of
 
 ORDER = "order"
 """The kind of links to an order's own page (`connector.pages.order`)."""

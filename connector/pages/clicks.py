@@ -1,7 +1,7 @@
 """Where short links lead: to the address that was stored for them, and nowhere else.
 
-A click is kept before the visitor goes on; whether a person clicked is judged later (`connector.judging`). When it
-cannot be kept the visitor goes on all the same.
+A click is kept before the visitor goes on; whether a person clicked is judged later (`connector.working.judging`). When
+it cannot be kept the visitor goes on all the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from connector.model import Effect
 from connector.pages.frame import application, gone
 from connector.store import clicks
 from connector.store.clicks import NEW, OPEN, Click, ShortLink
-from flows.short_links import OPENED, PATH, Followed, read_token
+from flows.sending.short_links import OPENED, PATH, Followed, read_token
 
 SOON = 10.0
 """Seconds after a message left within which no person has read it (facts/messaging.md section 5.3)."""

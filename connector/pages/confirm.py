@@ -11,9 +11,9 @@ from connector.pages.preferences import isolated
 from connector.store import shops
 from connector.store.db import Tx
 from connector.store.links import LinkRow
-from flows.choices import Reachable
-from flows.composing import CONFIRM
-from flows.signing_up import confirm, confirmed, waits
+from flows.people.choices import Reachable
+from flows.people.signing_up import confirm, confirmed, waits
+from flows.sending.composing import CONFIRM
 
 
 def show(token: str) -> Response:

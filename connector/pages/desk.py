@@ -19,9 +19,9 @@ from connector.store import case_photos, cases, entities, shops
 from connector.store.cases import CaseRow, Entry
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
-from flows import cases as acting
-from flows.cases import DESK
-from flows.daytime import zone_of
+from flows.care import cases as acting
+from flows.care.cases import DESK
+from flows.limits.daytime import zone_of
 from flows.returning import ASKED, OPENED, InShop, ask_shop, standing, wants_return
 
 MAX_TEXT = 4000

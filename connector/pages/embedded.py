@@ -21,10 +21,10 @@ from connector.model import Customer, Shop
 from connector.pages.frame import application, language_of, let_theme, strings
 from connector.store import accounts, entities, links, preferences, referrals
 from connector.store.db import Tx
-from flows.addressing import derive_token
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 from flows.render.links import safe_url
 from flows.render.locales import direction
+from flows.sending.addressing import derive_token
 from flows.value.showing import account_of
 
 ORDERS = 5

@@ -16,7 +16,7 @@ from connector.model import Shop
 from connector.pages.frame import PREFIX, Application, application, find_link, gone, page, transact
 from connector.store import deliveries, inbox, links, shops
 from connector.store.db import Tx
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 
 LINK = "failed"
 SHOWN = 100

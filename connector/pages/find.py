@@ -16,8 +16,8 @@ from connector.model import Event, EventKind, Order, Ref, email_key
 from connector.pages.frame import PREFIX, Application, application, clean, gone, language_of, languages, page, transact
 from connector.store import entities, signups
 from connector.store.db import Tx
-from flows.addressing import derive_token
 from flows.render.locales import match_language
+from flows.sending.addressing import derive_token
 
 LONGEST, LONGEST_NUMBER = 254, 60
 WINDOW = timedelta(minutes=10)

@@ -26,8 +26,8 @@ from connector.pages.frame import application, find_link, gone, language_of, pag
 from connector.store import accounts, entities, preferences, shops
 from connector.store.accounts import Holder
 from connector.store.db import Tx
-from flows.addressing import derive_token
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
+from flows.sending.addressing import derive_token
 from flows.value import access, exchanging, showing
 from flows.value.exchanging import Claim
 from flows.value.showing import Account, Line

@@ -18,7 +18,7 @@ from connector.pages.review_photo import MODERATION
 from connector.store import links, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.reviews import ReviewRow, ReviewState
-from flows import reviewing
+from flows.reviews import reviewing
 
 SHOWN = 50
 NEWEST = 20

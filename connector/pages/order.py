@@ -1,7 +1,7 @@
 """The page of one order: its parcels, what is still to come, when, help, and what to do with what was bought.
 
-Whoever has the link sees it, so it names nobody: no name, no address, no sum, no payment (`flows.following`). It is
-read only; what the platform sends of the order shows the next time it is opened.
+Whoever has the link sees it, so it names nobody: no name, no address, no sum, no payment (`flows.parcels.following`).
+It is read only; what the platform sends of the order shows the next time it is opened.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from connector.config import ShopSettings
 from connector.model import Guide, Shop
 from connector.pages.frame import application, find_link, gone, page, visitor_language
 from connector.store import shops
-from flows.following import Following, Parcel
+from flows.parcels.following import Following, Parcel
+from flows.parcels.transit import Expected
+from flows.parcels.whereabouts import following, guides_of
 from flows.render.formats import date_text, zone
 from flows.render.guides import guide_table
 from flows.render.links import safe_url
 from flows.render.locales import format_locale
-from flows.transit import Expected
-from flows.whereabouts import following, guides_of
 
 KIND = "order"
 """The kind of the links that lead here."""

@@ -22,11 +22,11 @@ from connector.store import entities, preferences, privacy, shops
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.preferences import Preference
-from flows.choices import CHOICES, EVERYTHING, Choice, Reachable, Said, choices_of, choose, reachable, withdraw
-from flows.daytime import zone_of
-from flows.forgetting import subject_key
-from flows.media import phone_of
-from flows.situation import look
+from flows.knowing.situation import look
+from flows.limits.daytime import zone_of
+from flows.people.choices import CHOICES, EVERYTHING, Choice, Reachable, Said, choices_of, choose, reachable, withdraw
+from flows.people.forgetting import subject_key
+from flows.sending.media import phone_of
 
 SOURCE = "preference page"
 """The source of a decision in the ledger, and of a request for data."""

@@ -36,9 +36,9 @@ from connector.pages.frame import (
 from connector.store import entities, push_subscriptions, shops, suppressions
 from connector.store.db import Tx
 from connector.store.push_subscriptions import Subscription
-from flows.addressing import derive_token
-from flows.choices import Said, decide, reachable, withdraw
+from flows.people.choices import Said, decide, reachable, withdraw
 from flows.policy import UNSUBSCRIBE
+from flows.sending.addressing import derive_token
 
 KIND = "push"
 """Of the links that lead here."""
@@ -168,7 +168,7 @@ def _read(told: Any) -> Subscription | None:
 
 def _is_public(url: str) -> bool:
     # Here and not above: a server at rest does without an HTTP client.
-    from connector.destinations import check_url
+    from connector.outside.destinations import check_url
 
     try:
         check_url(url)

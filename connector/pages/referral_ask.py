@@ -18,9 +18,9 @@ from connector.pages.referral import mark_device
 from connector.pages.typed import PACE, read_address
 from connector.store import entities, referrals, signups
 from connector.store.db import Tx
-from flows.addressing import derive_token
 from flows.referring.marking import device_of, place_of
 from flows.render.locales import match_language
+from flows.sending.addressing import derive_token
 
 OF_ONE, OF_ALL = 10, 300
 """Questions that one place, and all of a shop, may ask in ten minutes."""

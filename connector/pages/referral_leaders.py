@@ -10,7 +10,7 @@ from flask import Response
 from connector.config import ShopSettings
 from connector.pages.frame import Application, application, gone, page
 from connector.store import referrals
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 
 SHOWN = 20
 

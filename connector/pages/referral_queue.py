@@ -16,7 +16,7 @@ from connector.store import entities, links, referrals, shops
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.referrals import ReferralRow
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 from flows.referring.finding import WAYS
 from flows.referring.queue import LONGEST_NOTE, decide
 

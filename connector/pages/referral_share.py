@@ -21,9 +21,9 @@ from connector.store import entities, links, referrals, shops
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.referrals import CodeRow, ReferralRow
-from flows.addressing import derive_token
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 from flows.referring.promises import ADVOCATE, reward_of
+from flows.sending.addressing import derive_token
 
 SHOWN = 50
 _WORDS = {"review": "waits", "held": "waits", "rewarded": "rewarded", "refused": "refused", "reversed": "reversed"}

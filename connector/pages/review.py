@@ -33,8 +33,8 @@ from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
 from flows.incentives import rewards
-from flows.publication import event_of
-from flows.reviewing import edit, submit, withdraw
+from flows.reviews.publication import event_of
+from flows.reviews.reviewing import edit, submit, withdraw
 
 MAX_PRODUCTS = 8
 EDIT, WITHDRAW, REVOKE = "edit", "withdraw", "revoke"

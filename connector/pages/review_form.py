@@ -10,9 +10,9 @@ from werkzeug.datastructures import FileStorage, ImmutableMultiDict
 from connector.config.reviews import ReviewSettings
 from connector.pages.frame import clean
 from connector.pages.sent_pictures import develop_all, read_files
-from connector.photos import Developed
+from connector.photos.making import Developed
 from connector.store.review_photos import Photo
-from flows.moderation import video_fault
+from flows.reviews.moderation import video_fault
 
 MAX_TEXT = 4000
 MAX_TITLE = 120

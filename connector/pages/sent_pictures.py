@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from werkzeug.datastructures import FileStorage
 
 from connector.clock import Clock
-from connector.photos import MOST_BYTES, Developed, develop
+from connector.photos.making import MOST_BYTES, Developed, develop
 from connector.store.review_photos import Photo
 
 
@@ -23,7 +23,8 @@ def read_files(files: Sequence[FileStorage]) -> tuple[bytes, ...]:
 
 
 def develop_all(files: Sequence[bytes]) -> tuple[Developed, ...] | str:
-    """All of them, or the first fault, a word of `connector.photos.FAULTS`. It takes a second: outside transactions."""
+    """All of them, or the first fault, a word of `connector.photos.making.FAULTS`. It takes a second: outside
+    transactions."""
     made: list[Developed] = []
     for source in files:
         picture = develop(source)

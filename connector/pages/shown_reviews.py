@@ -37,7 +37,7 @@ from connector.store import entities, links, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import FORM, ReviewRow
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 
 KIND = "reviews"
 """The kind of the key in the page's address."""

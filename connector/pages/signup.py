@@ -18,10 +18,10 @@ from connector.pages.evidence import evidence
 from connector.pages.frame import application, gone, language_of, languages, page, strings, transact
 from connector.store import signups
 from connector.store.db import Tx
-from flows.addressing import derive_token
+from flows.people.signing_up import SignUp, benefit, sign_up, signup_token
 from flows.render.locales import match_language, parse_locale
 from flows.render.mime import ascii_address
-from flows.signing_up import SignUp, benefit, sign_up, signup_token
+from flows.sending.addressing import derive_token
 
 LONGEST = 254
 """Characters of an address (RFC 5321 section 4.5.3.1)."""

@@ -18,8 +18,8 @@ from connector.pages.frame import application, clean, find_link, gone, page, str
 from connector.store import entities, shops, surveys
 from connector.store.db import Tx
 from connector.store.surveys import AskRow
-from flows.daytime import zone_of
-from flows.surveys import SURVEY, answer, band_of, editable
+from flows.care.surveys import SURVEY, answer, band_of, editable
+from flows.limits.daytime import zone_of
 
 MAX_COMMENT = 1000
 

@@ -15,9 +15,9 @@ from connector.model import Shop
 from connector.pages.frame import PREFIX, Application, application, find_link, gone, page
 from connector.store import links, shops
 from connector.store.db import Tx
-from flows.daytime import zone_of
-from flows.scoring import FEW, LEAST
-from flows.survey_results import GROUPS, STAGE, report
+from flows.care.scoring import FEW, LEAST
+from flows.care.survey_results import GROUPS, STAGE, report
+from flows.limits.daytime import zone_of
 
 LINK = "survey_results"
 DAYS = ("30", "90", "365")

@@ -12,10 +12,10 @@ from connector.model import Shop
 from connector.pages.frame import application, clean, find_link, gone, page, transact
 from connector.store import runs, shops
 from connector.store.db import Tx
-from flows.daytime import zone_of
+from flows.care.tasks import LONGEST_NOTE, Decided, OpenTask, decide, find, outcome_of
+from flows.limits.daytime import zone_of
+from flows.sending.telling import LINK
 from flows.steps.task import ANSWERS
-from flows.tasks import LONGEST_NOTE, Decided, OpenTask, decide, find, outcome_of
-from flows.telling import LINK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from connector.store import consents, shops, suppressions
 from connector.store.db import Tx
 from connector.store.links import LinkRow
 from connector.store.suppressions import SuppressionRow
-from flows.choices import EVERYTHING, Reachable, Said, reachable, state_before, tell, withdraw
+from flows.people.choices import EVERYTHING, Reachable, Said, reachable, state_before, tell, withdraw
 from flows.policy import UNSUBSCRIBE
 
 UNDO = "undo"

@@ -1,7 +1,7 @@
 """The history of a shop, read once: a page, a transaction, a page, until there is no more.
 
 Its cursor is stored after the rows it stands for, so it may be stopped and gone on with at any time, by any worker or
-command: at worst a page is read twice. What it brings is remembered (`flows.history`) and never starts a flow.
+command: at worst a page is read twice. What it brings is remembered (`flows.knowing.history`) and never starts a flow.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from connector.clock import from_text, to_text
 from connector.contracts import Backfills, Snapshot
 from connector.errors import StoreUnavailable
-from connector.intake import again_if_moved
 from connector.log import get_log
 from connector.reconciliation.assignment import Assignment, LeaseLost, Outcome
 from connector.reconciliation.taking_in import chunks
-from flows.history import remember
+from connector.working.intake import again_if_moved
+from flows.knowing.history import remember
 
 log = get_log("reconciliation")
 

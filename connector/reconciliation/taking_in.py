@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from connector.contracts import Mark, Snapshot
 from connector.errors import StoreUnavailable
-from connector.intake import again_if_moved
 from connector.log import get_log
 from connector.reconciliation.assignment import Assignment, LeaseLost
 from connector.store import recoveries
 from connector.store.db import Tx
+from connector.working.intake import again_if_moved
 
 log = get_log("reconciliation")
 

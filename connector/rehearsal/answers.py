@@ -1,4 +1,4 @@
-"""Answers to surveys as a rehearsal gives them: what `flows.surveys` would say of the same score."""
+"""Answers to surveys as a rehearsal gives them: what `flows.care.surveys` would say of the same score."""
 
 from __future__ import annotations
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from connector.calling import Caller, answered
 from connector.config import EndpointSettings, PersonSettings, ShopSettings
 from connector.errors import ConfigError
 from connector.model import Effect, Run
 from connector.store.db import Tx
+from connector.working.calling import Caller, answered
+from flows.care.tasks import decide, open_tasks
 from flows.runner import Runner
 from flows.steps.task import APPROVED, REFUSED
-from flows.tasks import decide, open_tasks
 
 T = TypeVar("T")
 DECISIONS = {"task approved": APPROVED, "task refused": REFUSED}

@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from connector import clockwatch
 from connector.app import Kiitos, build
-from connector.bookkeeping import Bookkeeping
 from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.config.load import MEDIA
@@ -26,6 +24,8 @@ from connector.store import effects, people, runs, shops, standings
 from connector.store.db import Tx
 from connector.store.store import Store
 from connector.worker import Worker
+from connector.working import clockwatch
+from connector.working.bookkeeping import Bookkeeping
 from flows.catalog import LIBRARY
 from flows.channels.memory import Memory
 from flows.render.renderer import Renderer

@@ -33,8 +33,8 @@ from connector.model import (
 from connector.store import consents, entities
 from connector.store.consents import ConsentRow
 from flows.derive import derive
-from flows.situation import NOTHING, Situation
-from flows.verdicts import Person
+from flows.knowing.situation import NOTHING, Situation
+from flows.limits.verdicts import Person
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -228,7 +228,7 @@ class Folders:
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def look(self, order_id: str, customer_id: str | None) -> Situation:
-        """As `flows.situation.look`."""
+        """As `flows.knowing.situation.look`."""
         folder = self.folder(order_id)
         found = folder.seen.get(customer_id)
         if found is None:
@@ -312,7 +312,7 @@ class Folders:
         return consents.address_key_of(consent.address, consent.channel)
 
     def is_echo(self, consent: Consent) -> bool:
-        """As `flows.consenting.is_echo`."""
+        """As `flows.people.consenting.is_echo`."""
         if consent.state not in _DECISIONS or not self._said:
             return False
         address = self.address_of(consent)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector import clockwatch
 from connector.app import Kiitos, build
 from connector.clock import ManualClock
 from connector.model import Effect, EffectStatus, Run, ShopStatus
@@ -24,6 +23,7 @@ from connector.store import effects, entities, people, runs, shops
 from connector.store.people import Person
 from connector.store.store import Store
 from connector.worker import Worker
+from connector.working import clockwatch
 from flows.channels.memory import Memory
 
 

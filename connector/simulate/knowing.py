@@ -11,17 +11,17 @@ from connector.model import Buyer, Channel, Guide, Order, Product, Purpose, Ref,
 from connector.simulate.folders import Folders
 from connector.store import suppressions
 from connector.store.db import Tx
-from flows.about import line_facts
-from flows.acquaintance import Acquaintance
-from flows.addressing import Recipient, buyer
-from flows.background import BLANK, Background, ProductFigures, Said, ShopFigures
-from flows.beyond import ROOTS_BEYOND
 from flows.definition import Flow
 from flows.facts import Facts
-from flows.lifetime import Lifetime, lifetime_of
-from flows.publication import PUBLISH
-from flows.situation import Situation
-from flows.verdicts import Person
+from flows.knowing.about import line_facts
+from flows.knowing.acquaintance import Acquaintance
+from flows.knowing.background import BLANK, Background, ProductFigures, Said, ShopFigures
+from flows.knowing.beyond import ROOTS_BEYOND
+from flows.knowing.lifetime import Lifetime, lifetime_of
+from flows.knowing.situation import Situation
+from flows.limits.verdicts import Person
+from flows.reviews.publication import PUBLISH
+from flows.sending.addressing import Recipient, buyer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Knowing:
         self._product_figures: dict[str, ProductFigures] = {}
 
     def facts(self, found: Situation, now: datetime, parcel_id: str = "") -> Facts:
-        """As `flows.situation.facts_of`, without what belongs to one run: that is seen through `Standing`. One order's
-        runs look at the same facts at one moment, so the last ones are kept."""
+        """As `flows.knowing.situation.facts_of`, without what belongs to one run: that is seen through `Standing`. One
+        order's runs look at the same facts at one moment, so the last ones are kept."""
         last = self._last
         if last is not None and last[0] is found and last[1] == now and last[2] == parcel_id:
             return last[3]
@@ -96,14 +96,14 @@ class Knowing:
         return _Remembered(self, Buyer(address, customer.id if customer else None), now, phone)
 
     def with_line(self, found: Situation, subject: Ref) -> Situation:
-        """As `flows.situation.with_line`."""
+        """As `flows.knowing.situation.with_line`."""
         order = found.order
         line_id = subject.id.removeprefix(f"{order.id}/") if order else ""
         line = next((line for line in order.lines if line.id == line_id), None) if order else None
         return found if line is None else replace(found, line=line_facts(line, self._goods.get(line.product_id or "")))
 
     def person(self, recipient: Recipient, purpose: Purpose) -> Person:
-        """As `flows.situation.person`, by e-mail."""
+        """As `flows.knowing.situation.person`, by e-mail."""
         key = email_key(recipient.address)
         if key is None:
             return Person(shop_status=self.shop.status)

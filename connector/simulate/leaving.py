@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from functools import partial
 
-from connector.carrier import SEND
 from connector.contracts import Access, EffectDone, EffectSkipped, PlatformAdapter
 from connector.errors import KiitosError
 from connector.model import ConsentState, Effect, EffectStatus, EventKind, Purpose, Run
@@ -18,25 +17,26 @@ from connector.simulate.knowing import Knowing
 from connector.simulate.walks import Walks
 from connector.store.effects import BY_HAND
 from connector.store.review_asks import Names, joined, latest
+from connector.working.carrier import SEND
 from flows import engine
-from flows.addressing import Recipient
 from flows.asked import asks_for_review, wanted_products
-from flows.attempts import Attempt, with_attempt
 from flows.catalog import Catalog
-from flows.closing_days import closing_day
-from flows.daytime import instant, zone_of
 from flows.facts import Facts
-from flows.fairness import SATURATED, WAITED, limited
-from flows.heard import silence, word_of
+from flows.knowing.situation import Situation
+from flows.knowing.zones import place_of, residence
+from flows.limits.closing_days import closing_day
+from flows.limits.daytime import instant, zone_of
+from flows.limits.fairness import SATURATED, WAITED, limited
+from flows.limits.reach import place
+from flows.limits.verdicts import Allow, Defer, Drop, Fairness, Hold, Person, Reached, Rival, Verdict
 from flows.outbox import LEASE
 from flows.policy import check
-from flows.reach import place
-from flows.repeating import no_longer_true
-from flows.reviews import with_reviews
-from flows.situation import Situation
-from flows.told import NO_STATE
-from flows.verdicts import Allow, Defer, Drop, Fairness, Hold, Person, Reached, Rival, Verdict
-from flows.zones import place_of, residence
+from flows.referring.heard import silence, word_of
+from flows.reviews.attached import with_reviews
+from flows.sending.addressing import Recipient
+from flows.sending.attempts import Attempt, with_attempt
+from flows.sending.repeating import no_longer_true
+from flows.sending.told import NO_STATE
 
 _COUNTS = frozenset({EffectStatus.SENDING, EffectStatus.SENT, EffectStatus.UNCERTAIN})
 _REMEMBERED = 100
@@ -139,7 +139,7 @@ class Leaving:
         self._walks.settled(act, EffectSkipped(code))
 
     def _told_already(self, run: Run, effect: Effect) -> str | None:
-        """As `flows.told.told_already`."""
+        """As `flows.sending.told.told_already`."""
         template = effect.request.get("template")
         if run.subject_kind != "shipment" or not template:
             return None
@@ -170,7 +170,7 @@ class Leaving:
     # -- fairness ----------------------------------------------------------------------------------------------------
 
     def _fairness(self, act: Act, run: Run, found: Situation, recipient: Recipient, person: Person) -> Fairness:
-        """As `flows.reach.fairness_of`."""
+        """As `flows.limits.reach.fairness_of`."""
         effect, key, shop = act.effect, person.address_key or "", self._knowing.shop
         setting = self._setting[effect.flow_id]
         daily = self._limits.daily if setting is None or setting.daily is None else setting.daily
@@ -274,7 +274,7 @@ class Leaving:
     # -- T5 ----------------------------------------------------------------------------------------------------------
 
     def _perform(self, act: Act) -> Mapping[str, str]:
-        """As `connector.performing.perform`, and what the programmes keep of it."""
+        """As `connector.working.performing.perform`, and what the programmes keep of it."""
         walks, effect = self._walks, act.effect
         assert act.first_try_at is not None
         request = with_attempt(

@@ -12,17 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
-from connector.alarms import Alarms
 from connector.app import Kiitos, build
-from connector.bookkeeping import NEVER, Bookkeeping
-from connector.carrier import SEND
 from connector.clock import ManualClock, from_text, to_text
 from connector.contracts import Accepted, Access
 from connector.credentials import Credentials
 from connector.errors import KiitosError, StoreUnavailable
-from connector.intake import WAKE
 from connector.model import Event, EventKind, Product, Ref
-from connector.performing import perform
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.others import Answering
 from connector.rehearsal.platform import Recording, Rehearsed
@@ -37,11 +32,16 @@ from connector.store import effects, entities, figures, referrals, runs, suppres
 from connector.store.figures import ShopRow
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
+from connector.working.alarms import Alarms
+from connector.working.bookkeeping import NEVER, Bookkeeping
+from connector.working.carrier import SEND
+from connector.working.intake import WAKE
+from connector.working.performing import perform
 from flows.catalog import Catalog
-from flows.composing import Case, Composed
-from flows.history import remember
+from flows.knowing.history import remember
 from flows.outbox import Outbox
-from flows.outcomes import Prepared
+from flows.sending.composing import Case, Composed
+from flows.sending.outcomes import Prepared
 from flows.triggers.forms import SilenceTrigger
 
 ROUNDS = 10_000

@@ -28,7 +28,7 @@ from connector.simulate.walks import COVERED, Walks
 from connector.store.runs import NEVER
 from flows.catalog import Catalog
 from flows.definition import Flow, is_about_people
-from flows.history import RECENT, never_begun
+from flows.knowing.history import RECENT, never_begun
 from flows.steps.send import Send
 
 ROUNDS = 10_000
@@ -160,7 +160,7 @@ class Swift:
     # -- before the window -------------------------------------------------------------------------------------------
 
     def _remember(self, moment: Moment, since: datetime, note: Callable[[Moment], None]) -> None:
-        """As `flows.history.remember`."""
+        """As `flows.knowing.history.remember`."""
         walks = self._walks
         walks.now = since
         if not moment.events:

@@ -12,21 +12,21 @@ from datetime import UTC, datetime
 
 from connector.clock import to_text
 from connector.contracts import Arrived, EffectDone, EffectSkipped, Signal, Woke
-from connector.intake import WAKE
 from connector.model import ConsentState, Effect, EffectStatus, Event, EventKind, Ref, Run, RunStatus
 from connector.simulate.acts import Act, Uncovered
 from connector.simulate.folders import Folder, Folders
 from connector.simulate.knowing import Knowing, Way, way_of
 from connector.store.runs import NEVER
+from connector.working.intake import WAKE
 from flows import engine
 from flows.definition import Flow
 from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
-from flows.reacting import SIGNS_OF_LIFE
-from flows.reviews import publication
+from flows.knowing.situation import NOTHING, Situation
+from flows.knowing.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
+from flows.people.reacting import SIGNS_OF_LIFE
+from flows.reviews.attached import publication
 from flows.runner import SHIPMENT_NEWS, refused_by, reopened
-from flows.situation import NOTHING, Situation
-from flows.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
 
 COVERED = frozenset({"order", "shipment", "refund", "return", "review", "survey", "consent"})
 """What kinds of events begin with; all else needs more than is kept here."""
@@ -172,7 +172,7 @@ class Walks:
             raise Uncovered("a friend's order")
 
     def _publish_late(self, event: Event) -> None:
-        """As `flows.reviews.late_publication`."""
+        """As `flows.reviews.attached.late_publication`."""
         late: tuple[Run, str] | None = None
         for run in sorted(self.folders.folder(event.order_id or "").runs.values(), key=_age):
             way = self.ways[run.flow_id]

@@ -18,7 +18,7 @@ from connector.store.sql import id_list
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopRow:
-    """`figures` is JSON; `segments` is the state of the looks at everybody (`connector.bookkeeping`)."""
+    """`figures` is JSON; `segments` is the state of the looks at everybody (`connector.working.bookkeeping`)."""
 
     shop_id: str
     due_at: datetime

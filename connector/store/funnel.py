@@ -1,4 +1,4 @@
-"""How many came how far in a flow, counted by the database: what `connector.funnel` tells of."""
+"""How many came how far in a flow, counted by the database: what `connector.explaining.funnel` tells of."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What people bought, kept in the order's own row: written with its snapshot and so exact in every transaction.
 
 Nothing is summed up here. A figure of a person is worked out from their purchases when it is asked for
-(`flows.lifetime`): no total can drift from the orders, however late, often and out of order they come.
+(`flows.knowing.lifetime`): no total can drift from the orders, however late, often and out of order they come.
 """
 
 from __future__ import annotations

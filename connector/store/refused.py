@@ -1,7 +1,7 @@
 """Who said no, or cannot be reached: noted for the list outside the database, and what a restored one learned of it.
 
 `Refusal` is what a transaction notes (`Tx.note`) for `connector.keeping.refusals`; `refused_before` holds what that
-list told of addresses a restored database has not met yet, until it meets them (`flows.refusing`).
+list told of addresses a restored database has not met yet, until it meets them (`flows.people.refusing`).
 """
 
 from __future__ import annotations

@@ -43,10 +43,9 @@ class Store:
         `sqlite://:memory:` (temporary files that vanish with the store; for tests).
 
         `check` runs SQLite's `quick_check` on existing files; where `within` seconds are not enough for one, it is
-        left in `unchecked`, for `connector.integrity.check_the_rest`. `streamed`: Litestream empties the logs. Without
-        `migrate` the schema must be current.
-        Raises `StoreUnavailable` for a damaged or unusable database, `ConfigError` for an unknown URL or a schema of
-        another version.
+        left in `unchecked`, for `connector.working.integrity.check_the_rest`. `streamed`: Litestream empties the logs.
+        Without `migrate` the schema must be current. Raises `StoreUnavailable` for a damaged or unusable database,
+        `ConfigError` for an unknown URL or a schema of another version.
         """
         store = cls.attach(url, inbox_url=inbox_url)
         if streamed:

@@ -17,7 +17,7 @@ from flask import Flask
 from uvicorn import Config, Server
 
 from connector.errors import StoreUnavailable
-from connector.serve import create_asgi, server_config
+from connector.serving.serve import create_asgi, server_config
 
 
 def free_port() -> int:

@@ -23,9 +23,9 @@ from connector.store import alerts
 from connector.store.alerts import Alert
 from connector.watching.doctor import examine_running
 from connector.watching.trouble import Level, Trouble
-from flows.addressing import derive_token
 from flows.channels.chat import STYLES, style_of
 from flows.render.mime import Letter, build, split_sender
+from flows.sending.addressing import derive_token
 
 log = get_log("alerts")
 Key = tuple[str, str]
@@ -132,7 +132,7 @@ class Alerting:
         if not settings.chat:
             return False
         # Here and not above: a worker at rest does without requests.
-        from connector.posting import post
+        from connector.outside.posting import post
 
         body, headers = shape(settings.chat, settings.style, subject, text)
         try:

@@ -12,7 +12,7 @@ from connector.clock import Clock, SystemClock
 from connector.config import Config, load_config
 from connector.errors import ConfigError, KiitosError, StoreUnavailable
 from connector.log import get_log
-from connector.sender_domain import Txt
+from connector.outside.sender_domain import Txt
 from connector.store.store import Store
 from connector.watching import of_machine, of_shops, of_work
 from connector.watching.figures import look

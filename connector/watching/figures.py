@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector import standstill
 from connector.clock import Clock
 from connector.config import Config
 from connector.errors import StoreUnavailable
 from connector.model import Shop
-from connector.standstill import Held, Standstill
 from connector.store import pace, renewals, shops, watch
 from connector.store.pace import Pause
 from connector.store.renewals import RenewalState
 from connector.store.store import Store
 from connector.store.watch import Arrival, Blocked, Pile, ProcessRow
+from connector.working import standstill
+from connector.working.standstill import Held, Standstill
 
 FRESH = 10.0
 """Seconds for which a look is good: several who scrape, or one who does so often, cost one look."""

@@ -14,8 +14,8 @@ from connector.watching.warden import STUCK, Chore, Warden
 
 if TYPE_CHECKING:
     from connector.contracts.dispatcher import Dispatcher
-    from connector.dispatching import Executing
     from connector.worker import Worker
+    from connector.working.dispatching import Executing
 
 log = get_log("watching")
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from connector.errors import KiitosError
 from connector.model import ShopStatus
-from connector.sender_domain import check_domain
+from connector.outside.sender_domain import check_domain
 from connector.store import cases, pace, watch
 from connector.watching.patient import FIRST, QUIET, Patient
 from connector.watching.trouble import Check, Found, fail, warn
-from flows.alarms import COMPLAINT
+from flows.limits.alarms import COMPLAINT
+from flows.people.suppressing import INVALID
 from flows.policy import HARD_BOUNCE
 from flows.render.mime import split_sender
-from flows.suppressing import INVALID
 
 if TYPE_CHECKING:
     from flows.render.renderer import Renderer

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from connector import clockwatch
-from connector.standstill import Standstill
 from connector.store import sealing, watch
 from connector.store.watch import Pile
 from connector.watching.patient import LAGGING, LATE, SILENT, STALE, Patient
 from connector.watching.trouble import Check, Found, fail, span_text, warn
+from connector.working import clockwatch
+from connector.working.standstill import Standstill
 
 
 def _counted(piles: Iterable[Pile]) -> Iterator[tuple[str, int, Pile]]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from connector.app import Kiitos
 from connector.config import ShopSettings
 from connector.model import Shop, ShopStatus
-from connector.sender_domain import Txt
+from connector.outside.sender_domain import Txt
 from connector.store.watch import Pile
 from connector.watching.figures import Figures
 from connector.watching.trouble import span_text

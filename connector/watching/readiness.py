@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from connector import standstill
 from connector.errors import KiitosError
 from connector.log import get_log
 from connector.store.migrate import verify
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
+from connector.working import standstill
 
 LEAST_FREE = 256 * 1024 * 1024
 """Bytes on the database's disk below which nothing new should be begun (as webhooks.settings.min_free)."""

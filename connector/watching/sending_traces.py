@@ -10,7 +10,7 @@ from connector.contracts import Accepted, Outcome
 from connector.model import Effect
 from connector.store import traces
 from connector.store.db import Tx
-from flows.outcomes import Prepared
+from flows.sending.outcomes import Prepared
 
 _MOST = 1000
 """Effects remembered between being prepared and handed over: a batch is a tenth of it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector import __version__, standstill
+from connector import __version__
 from connector.app import Kiitos
 from connector.clock import from_text, to_text
 from connector.errors import KiitosError, StoreUnavailable
@@ -22,6 +22,7 @@ from connector.watching.port import TEXT, Page, Port, as_json
 from connector.watching.readiness import readiness
 from connector.watching.systemd import Systemd
 from connector.watching.tallies import Tallies
+from connector.working import standstill
 
 STUCK = 300.0
 """Seconds without a round after which the worker is not alive: a batch's lease is 60, a look at a platform 30."""

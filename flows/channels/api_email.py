@@ -29,8 +29,8 @@ from connector.contracts.channel import OnWire
 from connector.contracts.channel_events import BounceKind
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import ConfigError, Refused, Transient, near
-from connector.posting import Answer
-from connector.provider_api import LOOPBACK, ProviderApi
+from connector.outside.posting import Answer
+from connector.outside.provider_api import LOOPBACK, ProviderApi
 from flows.channels.side_by_side import accepted, side_by_side
 
 TAG = "kiitos"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from connector.contracts import Message, Outcome, Rejected
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.api_email import ApiEmail, Call, id_of
 from flows.channels.email_parts import read_parts, recipient_of
 

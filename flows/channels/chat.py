@@ -18,7 +18,7 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import OnWire
 from connector.errors import ConfigError, Refused, Transient, near
-from connector.posting import Answer, post
+from connector.outside.posting import Answer, post
 
 _HOSTS = (
     (re.compile(r"(^|\.)discord(app)?\.com$"), "discord"),

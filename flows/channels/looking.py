@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connector.contracts import Accepted, Message
 from connector.errors import KiitosError, Refused, Transient
-from connector.posting import Answer
+from connector.outside.posting import Answer
 
 SETTLES_AFTER = 60.0
 """Seconds after which a message that a provider took stands in its index."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Accepted, LooksUp, Message, Outcome
 from connector.errors import ConfigError, Refused
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.api_email import TAG, ApiEmail, Call, id_of, json_of, region_address, text
 from flows.channels.email_parts import read_parts
 from flows.channels.looking import found_or_none, refused_to_tell

@@ -19,7 +19,7 @@ from connector.contracts.channel import ChecksChannel, OnWire, Scope
 from connector.contracts.connecting import Finding, Verdict
 from connector.errors import AuthExpired, ConfigError, Refused, Transient, near
 from connector.http import Http
-from connector.posting import Answer, post
+from connector.outside.posting import Answer, post
 from flows.channels.side_by_side import accepted
 
 ACCOUNT_PAUSE = 300.0

@@ -22,7 +22,7 @@ from connector.contracts import (
     Retry,
     Scope,
 )
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.api_email import TAG, WAIT_FOR_OPERATOR, ApiEmail, Call, id_of, json_of, text
 from flows.channels.email_parts import read_parts, recipient_of
 from flows.channels.looking import found_or_none, refused_to_tell

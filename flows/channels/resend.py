@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from connector.contracts import Message, Outcome, Rate, Rejected, Retry, Scope, Unknown
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.api_email import TAG, ApiEmail, Call, id_of, json_of
 from flows.channels.email_parts import read_parts, recipient_of
 

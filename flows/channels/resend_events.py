@@ -32,7 +32,7 @@ from connector.contracts.event_reading import (
     time_of,
 )
 from connector.errors import WebhookRejected
-from connector.signing import ID, SIGNATURE, TIMESTAMP, is_signed
+from connector.outside.signing import ID, SIGNATURE, TIMESTAMP, is_signed
 
 _KINDS = {
     "email.sent": ChannelEventKind.ACCEPTED,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Message, Outcome
 from connector.errors import ConfigError
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.api_email import TAG, ApiEmail, Call, region_address
 from flows.channels.email_parts import read_parts, recipient_of
 

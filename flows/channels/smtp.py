@@ -28,7 +28,7 @@ from flows.channels.smtp_session import Server
 
 _KEYS = frozenset(
     {"kind", "url", "host", "port", "username", "password", "tls", "connections", "per_domain", "timeout", "ca_file"}
-    | {"bounces", "mailbox"}  # where what comes back goes, and where it is fetched from (connector.mailbox)
+    | {"bounces", "mailbox"}  # where what comes back goes, and where it is fetched from (connector.working.mailbox)
     | {"sender", "reply_to"}  # of the message, not of the connection; allowed so that one table holds both
 )
 

@@ -1,8 +1,9 @@
 """What comes back by mail to merchants who send over SMTP: delivery reports, complaints, answers.
 
 There is no webhook. Mail to `b+KEY@BOUNCES` (VERP; the channel's key `bounces`) is read from a mailbox or a pipe
-(`connector.mailbox`), kept as it came and read here. Reports are RFC 3464, complaints RFC 5965; of other mail only what
-a person wrote counts: whatever says of itself that a machine sent it is ignored, so that no two machines talk.
+(`connector.working.mailbox`), kept as it came and read here. Reports are RFC 3464, complaints RFC 5965; of other mail
+only what a person wrote counts: whatever says of itself that a machine sent it is ignored, so that no two machines
+talk.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from flows.forms import letter, note, push, sms, whatsapp
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 Form = Callable[["Renderer", "Case", str, "MessageView"], "Composed"]
 

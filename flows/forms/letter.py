@@ -6,18 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 from connector.errors import Refused
-from flows.postal import address_lines
+from flows.parcels.postal import address_lines
 from flows.render.locales import direction, match_language
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:
     """`{body, lines, sender, ...}` as JSON. Raises `TemplateError`, `Refused` (no form for print, no address)."""
-    from flows.composing import Composed
+    from flows.sending.composing import Composed
 
     wanted = (case.recipient.locale, case.shop.locale)
     body = renderer.small(template, "print", view, *wanted)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from connector.errors import Refused
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:
     """The template's form for it, for phones, or else its text part. Raises `TemplateError`, `Refused` (empty)."""
-    from flows.composing import Composed
+    from flows.sending.composing import Composed
 
     wanted = (case.recipient.locale, case.shop.locale)
     forms = (renderer.small(template, kind, view, *wanted) for kind in ("platform", "sms"))

@@ -11,9 +11,9 @@ from flows.render.links import safe_url
 from flows.render.locales import direction, match_language
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 _TITLE, _BODY = 120, 500
 _KEEP = {False: timedelta(days=3), True: timedelta(hours=12)}
@@ -23,7 +23,7 @@ _URGENT = ("shipment_out_for_delivery", "shipment_ready_for_pickup", "shipment_f
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:
     """`{payload, ttl, topic, urgency}` as JSON. Raises `TemplateError`."""
-    from flows.composing import Composed
+    from flows.sending.composing import Composed
 
     title, body = _words(renderer, case, template, view)
     marketing = case.effect.purpose.needs_consent

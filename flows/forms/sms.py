@@ -13,9 +13,9 @@ from flows.render.locales import match_language
 from flows.render.sms import fold, segments
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 _NUMBER = re.compile(r"\+?\d{3,15}|MG[0-9a-f]{32}")
 _STOP_WORD = re.compile(r"\bSTOPP?\b")
@@ -45,7 +45,7 @@ _REPLIES_WANTED = frozenset({"US", "CA", "PR", "GU", "VI"})
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:
     """Raises `TemplateError`, and `Refused` for a text that would take more parts than the shop allows."""
-    from flows.composing import Composed
+    from flows.sending.composing import Composed
 
     wanted = (case.recipient.locale, case.shop.locale)
     text = renderer.small(template, "sms", view, *wanted)

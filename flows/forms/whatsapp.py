@@ -11,9 +11,9 @@ from connector.errors import Refused
 from flows.render.locales import match_language
 
 if TYPE_CHECKING:
-    from flows.composing import Case, Composed
     from flows.render.context import MessageView
     from flows.render.renderer import Renderer
+    from flows.sending.composing import Case, Composed
 
 TEMPLATES = "whatsapp_templates"
 _LONGEST = 1024
@@ -27,7 +27,7 @@ def templates_of(settings: ShopSettings) -> Mapping[str, Mapping[str, Any]]:
 
 def compose(renderer: Renderer, case: Case, template: str, view: MessageView) -> Composed:
     """Raises `TemplateError` (an expression in the settings), `Refused` (no such template, a place left empty)."""
-    from flows.composing import Composed
+    from flows.sending.composing import Composed
 
     approved = templates_of(case.settings).get(template)
     if approved is None:

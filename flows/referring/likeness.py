@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 
 from connector.model import Address, Order
-from flows.referral import person_key
+from flows.referring.referral import person_key
 
 _SHARED_BOXES = frozenset(
     {"info", "office", "sales", "contact", "hello", "admin", "shop", "service", "support", "kontakt", "myynti"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flows.addressing import derive_token
-from flows.referral import person_key
+from flows.referring.referral import person_key
+from flows.sending.addressing import derive_token
 
 DEVICE = "kiitos_friend"
 """The cookie that knows a browser again, set only by pressing a button of a referral page."""

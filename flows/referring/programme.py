@@ -18,15 +18,15 @@ from connector.model import Event, EventKind, Order, Ref, Shop, email_key, purch
 from connector.store import entities, links, preferences, referral_visits, referrals
 from connector.store.db import Tx
 from connector.store.referrals import CodeRow, ReferralRow
-from flows.addressing import derive_token
 from flows.catalog import Catalog
-from flows.referral import CodeOwner
+from flows.knowing.situation import Situation
 from flows.referring.finding import Found, find
 from flows.referring.giving import promise_points, take_points_back
 from flows.referring.marking import device_of, friend_hash
 from flows.referring.promises import month_of, over_cap, promise
+from flows.referring.referral import CodeOwner
 from flows.referring.rules import Case, judge, was_bought
-from flows.situation import Situation
+from flows.sending.addressing import derive_token
 from flows.value.vouchers import void_all
 
 REVIEW, HELD, REWARDED, REFUSED, REVERSED = "review", "held", "rewarded", "refused", "reversed"

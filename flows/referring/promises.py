@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from connector.config.referrals import POINTS, ReferralTerms, Reward
 from connector.model import Money
-from flows.daytime import zone_of
+from flows.limits.daytime import zone_of
 
 ADVOCATE, FRIEND = "advocate", "friend"
 SIDES = (ADVOCATE, FRIEND)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from connector.model import EventKind
 from connector.store.vouchers import ISSUED, KEPT, USED, VOIDED, VOIDING, Voucher
-from flows.referral import REASONS as RULES_OF_ONE_ORDER
+from flows.referring.referral import REASONS as RULES_OF_ONE_ORDER
 from flows.referring.rules import SIGNS
 
 NOT_MADE = "reward_not_made"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from connector.config.referrals import BLOCK, HOLD, ReferralTerms
 from connector.model import Address, Order, Shop, purchase_of
-from flows.referral import CodeOwner, home_of, person_key, phones_of
 from flows.referring.likeness import (
     is_disposable,
     names_of,
@@ -19,6 +18,7 @@ from flows.referring.likeness import (
     similar_home,
     similar_name,
 )
+from flows.referring.referral import CodeOwner, home_of, person_key, phones_of
 
 SIGNS = {
     "similar_email": "friend and advocate have nearly the same e-mail address",
@@ -38,7 +38,7 @@ SIGNS = {
     "same_phone": "friend and advocate share a phone number",
     "same_address": "friend and advocate live at one address",
 }
-"""Every sign as a sentence; the reasons of `flows.referral.REASONS` besides."""
+"""Every sign as a sentence; the reasons of `flows.referring.referral.REASONS` besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

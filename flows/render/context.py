@@ -30,7 +30,7 @@ from connector.model import (
     Shop,
 )
 from connector.model.colour import HEX
-from flows.about import CheckoutFacts
+from flows.knowing.about import CheckoutFacts
 from flows.render.asking import review_table
 from flows.render.cleaning import clean
 from flows.render.filters import SETTINGS, Settings

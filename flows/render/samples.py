@@ -35,7 +35,7 @@ from connector.model import (
     TaxLine,
     Tip,
 )
-from flows.about import CheckoutFacts
+from flows.knowing.about import CheckoutFacts
 from flows.render.context import MessageView
 
 _AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -20,7 +20,8 @@ _TAKEN = frozenset({"outcome", "status", "reason", "code", "text"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Step):
-    """POST to `endpoint` (`[endpoints.NAME]` in app.toml), signed after Standard Webhooks (`connector.signing`).
+    """POST to `endpoint` (`[endpoints.NAME]` in app.toml), signed after Standard Webhooks
+    (`connector.outside.signing`).
 
     The body names shop, flow, step, run and subject, and nothing of the person; `fields` are the guard paths whose
     values go along, as they are when the run gets here, the same at each attempt. `type` is the event's type there.

@@ -26,7 +26,7 @@ from connector.contracts import (
 )
 from connector.errors import Unsupported
 from connector.model import Money
-from flows.fields import money_text, read_money
+from flows.authoring.fields import money_text, read_money
 from flows.steps.send import PEOPLE
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")

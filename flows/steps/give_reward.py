@@ -23,7 +23,7 @@ from connector.contracts import (
     parse_span,
 )
 from connector.errors import Unsupported, near
-from flows.fields import read_money
+from flows.authoring.fields import read_money
 from flows.steps.create_discount import CreateDiscount
 from flows.steps.issue_gift_card import IssueGiftCard
 from flows.steps.issue_store_credit import IssueStoreCredit

@@ -21,7 +21,7 @@ from connector.contracts import (
 )
 from connector.errors import Unsupported
 from connector.model import Money
-from flows.fields import money_text
+from flows.authoring.fields import money_text
 from flows.steps.issue_store_credit import ACCOUNTS
 
 CODE_LETTERS = 16

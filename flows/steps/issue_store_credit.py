@@ -23,8 +23,8 @@ from connector.contracts import (
 )
 from connector.errors import Unsupported
 from connector.model import Money
-from flows.attempts import attempt_of
-from flows.fields import money_text
+from flows.authoring.fields import money_text
+from flows.sending.attempts import attempt_of
 
 ACCOUNTS: Mapping[str, tuple[str, ...]] = {
     "customer": ("customer.id",),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Access, Act, Decision, Done, PlatformAdapter, ResendsMail, Step, StepContext
 from connector.errors import Unsupported
-from flows.attempts import attempt_of
+from flows.sending.attempts import attempt_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from connector.contracts import Decision, Done, Step, StepContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Step):
-    """The steps of `list` stand here under ids that begin with this one's, `with` its parameters (`flows.lists`).
+    """The steps of `list` stand here under ids that begin with this one's, `with` its parameters
+    (`flows.authoring.lists`).
 
     A loaded flow holds those steps and never this one.
     """

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from connector.contracts import Access, Act, Decision, Done, PlatformAdapter, Step, StepContext, TagsCustomers
 from connector.errors import Unsupported
-from flows.paths import Kind
+from flows.authoring.paths import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from connector.contracts import Act, Arrived, Await, Decision, Done, Signal, Ste
 from flows.steps.note_order import filled, paths_in
 
 DECIDED = "task.decided"
-"""What the run waits for; only `flows.tasks` says it."""
+"""What the run waits for; only `flows.care.tasks` says it."""
 APPROVED, REFUSED = "approved", "refused"
 ANSWERS = (APPROVED, REFUSED)
 

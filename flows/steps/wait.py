@@ -11,9 +11,9 @@ from zoneinfo import available_timezones
 
 from connector.contracts import Decision, Signal, Sleep, Step, StepContext, Woke, parse_span
 from connector.errors import near
-from flows.daytime import next_clock, next_open, read_clock, read_days, read_window, zone_of
-from flows.fields import LONGEST_SPAN
-from flows.paths import Kind
+from flows.authoring.fields import LONGEST_SPAN
+from flows.authoring.paths import Kind
+from flows.limits.daytime import next_clock, next_open, read_clock, read_days, read_window, zone_of
 
 ZONES = ("shop", "recipient")
 _NOTHING = timedelta()

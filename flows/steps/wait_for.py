@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from connector.contracts import Arrived, Await, Decision, Done, Signal, Step, StepContext, Woke
 from connector.errors import ConfigError
+from flows.authoring.paths import Kind
 from flows.guards import Guard, parse_guard
-from flows.paths import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from connector.store.wakeups import Wakeup
 from flows.catalog import Catalog
 from flows.definition import Flow
 from flows.facts import Facts
-from flows.sight import Sight
-from flows.situation import facts_of
+from flows.knowing.sight import Sight
+from flows.knowing.situation import facts_of
 from flows.triggers.forms import DateTrigger, SilenceTrigger
 from flows.triggers.waiting import Waiter, next_moment, of_person, put_row, row_for, span_of, trigger_key, waiters
 

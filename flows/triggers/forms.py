@@ -11,10 +11,10 @@ from zoneinfo import available_timezones
 
 from connector.errors import ConfigError, near
 from connector.model import EventKind
-from flows.daytime import DAYS, read_clock
-from flows.fields import read_span, shown_value
+from flows.authoring.fields import read_span, shown_value
+from flows.authoring.paths import Kind, path_type
 from flows.guards import check_kind
-from flows.paths import Kind, path_type
+from flows.limits.daytime import DAYS, read_clock
 
 ZONES = ("shop", "recipient")
 ABANDONED_AFTER = "1h"

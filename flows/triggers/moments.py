@@ -1,6 +1,7 @@
 """When a wake-up is due: a date's own hour there, the next day of a calendar rule. Pure; nothing here reads a clock.
 
-A day means the day on the wall of the zone; hours that the clocks leave out or repeat are those of `flows.daytime`.
+A day means the day on the wall of the zone; hours that the clocks leave out or repeat are those of
+`flows.limits.daytime`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from connector.contracts import parse_span
-from flows.daytime import instant
+from flows.limits.daytime import instant
 from flows.triggers.forms import DateTrigger, DayRule
 
 _LEAP_YEAR = 1904

@@ -15,7 +15,7 @@ from connector.store.db import Tx
 from connector.store.wakeups import Arming
 from flows.catalog import Catalog
 from flows.definition import Flow
-from flows.sight import Sight
+from flows.knowing.sight import Sight
 from flows.triggers.arming import arm
 from flows.triggers.forms import DateTrigger, SilenceTrigger
 from flows.triggers.waiting import Waiter, of_order, of_person, trigger_key

@@ -14,12 +14,12 @@ from connector.model import Event, Ref, email_key
 from connector.store import wakeups
 from connector.store.db import Tx
 from connector.store.wakeups import Wakeup
-from flows.daytime import zone_of
 from flows.definition import Flow
 from flows.facts import Facts
-from flows.sight import Sight
-from flows.situation import Situation
-from flows.subjects import person_name
+from flows.knowing.sight import Sight
+from flows.knowing.situation import Situation
+from flows.knowing.subjects import person_name
+from flows.limits.daytime import zone_of
 from flows.triggers.forms import ZONES, CalendarTrigger, DateTrigger, SilenceTrigger
 from flows.triggers.moments import calendar_moment, date_moment, read_figure
 

@@ -23,7 +23,7 @@ from connector.store import accounts, books, effects, vouchers
 from connector.store.accounts import Holder
 from connector.store.db import Tx
 from connector.store.vouchers import ISSUED, KEPT, USED, VOIDED, Voucher
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 from flows.steps.create_discount import worth
 from flows.value.bookings import position_of, post, spend
 from flows.value.tidings import Who, whole

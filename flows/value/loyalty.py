@@ -2,7 +2,7 @@
 lead to becomes events. In the caller's transaction; the rules are pure (`earning`, `standing`, `settling`).
 
 Nothing is scanned: what time alone changes (points released, about to lapse, lapsed, a period or a grace that ends, a
-birthday) is a due row of `value_members`, looked at by the worker (`connector.looks`).
+birthday) is a due row of `value_members`, looked at by the worker (`connector.working.looks`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
-from flows.situation import Situation, look, with_referral
+from flows.knowing.situation import Situation, look, with_referral
 from flows.value import access, earning, giving, tidings
 from flows.value.bookings import Change, earned_because, position_of, post, taking_back
 from flows.value.earning import cause_of

@@ -19,7 +19,7 @@ from connector.store import accounts, books, effects, vouchers
 from connector.store.accounts import Holder
 from connector.store.db import Tx
 from connector.store.vouchers import ISSUED, KEPT, USED, VOIDED, VOIDING, Voucher
-from flows.fields import read_money
+from flows.authoring.fields import read_money
 from flows.value.bookings import post, reverse
 
 VOID = "void"

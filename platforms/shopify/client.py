@@ -41,8 +41,8 @@ class Unauthorised(AuthExpired):
 class AdminClient:
     """Speaks to the shops of one worker over pooled connections.
 
-    Thread-safe. Tokens come with the `Access` and are renewed by whoever made it (`connector.tokens`). For an `Access`
-    without one they are asked for here: two threads ask once, and other shops do not wait for them.
+    Thread-safe. Tokens come with the `Access` and are renewed by whoever made it (`connector.working.tokens`). For an
+    `Access` without one they are asked for here: two threads ask once, and other shops do not wait for them.
     """
 
     def __init__(self, http: Http | None = None) -> None:

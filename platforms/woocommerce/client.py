@@ -79,7 +79,7 @@ class Rows(NamedTuple):
 class ShopApi(woocommerce.API):  # type: ignore[misc]
     """`get`, `post`, `put` and `delete` of one shop, answering decoded JSON; `rows` adds how many there are.
 
-    `public_only`: a merchant named the address (`connector.destinations`).
+    `public_only`: a merchant named the address (`connector.outside.destinations`).
 
     Two calls at a time at most (one of them a catching-up job's): shared hosting serves few PHP processes, and a busy
     one delays the shop's own webhooks.

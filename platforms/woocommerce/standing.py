@@ -14,9 +14,9 @@ import msgspec
 import requests
 
 from connector.contracts import Access, Connected, ConnectRequest, Finding, StoreFacts, Verdict
-from connector.destinations import PRIVATE
 from connector.errors import AuthExpired, ConfigError, ConnectRefused, KiitosError, Refused, Transient
 from connector.http import Http
+from connector.outside.destinations import PRIVATE
 from platforms.woocommerce.client import ShopApi, shop_address
 from platforms.woocommerce.signature import site_key
 

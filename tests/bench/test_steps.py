@@ -17,8 +17,8 @@ from bench.phases import steps
 from bench.plan import Bench
 from bench.systems import Floor
 from connector.clock import to_text
-from connector.intake import Intake
 from connector.store.sqlite import SqliteTx
+from connector.working.intake import Intake
 
 Make = Callable[..., Bench]
 CROWDS = Crowds(crowd=6, few=2, rounds=3)

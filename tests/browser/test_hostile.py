@@ -25,7 +25,7 @@ from connector.testing.demo.mailbox import read_mail
 from connector.testing.fakes.people import MUG
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
-from flows import reviewing
+from flows.reviews import reviewing
 from tests.browser import sights
 from tests.browser.checks import opened
 from tests.browser.payloads import HOSTILE

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from connector.contracts import Inbound
 from connector.contracts.channel_events import ChannelEvents, EventEndpoint, Fetch
 from connector.errors import Transient
-from connector.signing import read_secret
+from connector.outside.signing import read_secret
 from flows.channels.brevo_events import BrevoEvents
 from flows.channels.mailgun_events import MailgunEvents
 from flows.channels.postmark_events import PostmarkEvents

@@ -20,11 +20,11 @@ from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.config.mailboxes import mailboxes_of
 from connector.errors import ConfigError
-from connector.mailbox import EVERY, LARGEST, Mailboxes, keep
 from connector.store import channel_events, deliveries, inbox
 from connector.store.store import Store
 from connector.testing.world import document
 from connector.worker import Worker
+from connector.working.mailbox import EVERY, LARGEST, Mailboxes, keep
 from tests.channel_events.test_returned import report
 from tests.journeys.bare import ENVIRON, RENDERER
 from tests.journeys.office import START

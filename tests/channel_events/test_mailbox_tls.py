@@ -18,10 +18,10 @@ from connector.config import parse_config
 from connector.config.mailboxes import mailboxes_of
 from connector.contracts import Verdict
 from connector.errors import ConfigError
-from connector.mailbox import Mailboxes, look_into
 from connector.store import inbox
 from connector.store.store import Store
 from connector.testing.world import document
+from connector.working.mailbox import Mailboxes, look_into
 from tests.certificates import make_certificate
 from tests.channel_events.test_mailbox import Server, imap
 from tests.channel_events.test_returned import report

@@ -10,7 +10,7 @@ from connector.contracts import Verified
 from connector.contracts.channel_events import BounceKind, ChannelEvent, ChannelEventKind
 from connector.errors import MalformedPayload
 from flows.channels.smtp_events import SmtpEvents
-from flows.stop_words import Order, order_in
+from flows.people.stop_words import Order, order_in
 from tests.channel_events.signing import KEY, NOW
 
 K, B = ChannelEventKind, BounceKind

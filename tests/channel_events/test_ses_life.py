@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connector import posting
 from connector.app import Kiitos, build, create_app
 from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.contracts import Inbound
 from connector.errors import Transient
-from connector.hearing import EARLY
+from connector.outside import posting
 from connector.registry import CHANNELS, Registry
 from connector.store import channel_events, deliveries, inbox
 from connector.store.store import Store
 from connector.testing.world import document
 from connector.worker import Worker
+from connector.working.hearing import EARLY
 from flows.channels.memory import Memory
 from tests.channel_events import signing
 from tests.channel_events.signing import CERTIFICATE_URL, NOW, TOPIC

@@ -20,7 +20,7 @@ from connector.errors import ConfigError
 from connector.model import Address
 from flows.channels.letters import Letters
 from flows.channels.letters.document import Layout, to_html, window_of
-from flows.postal import address_lines, can_be_written_to
+from flows.parcels.postal import address_lines, can_be_written_to
 from tests.channels.sftp import sftp_server
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

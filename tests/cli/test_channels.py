@@ -19,7 +19,7 @@ from connector.cli import cli
 from connector.cli.channels import SENTENCES
 from connector.contracts.connecting import Verdict
 from connector.errors import Transient
-from connector.sender_domain import Txt, check_domain
+from connector.outside.sender_domain import Txt, check_domain
 from connector.store import providers
 from connector.testing.fakes.providers import GOOD_KEY, FakeProviders
 
@@ -121,7 +121,7 @@ def test_what_is_wrong_with_a_domain_is_named(change: dict[str, list[str]], code
 
 
 def test_a_key_too_short_for_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.sender_domain._LEAST_BITS", 2048)
+    monkeypatch.setattr("connector.outside.sender_domain._LEAST_BITS", 2048)
     assert found({**GOOD, "resend._domainkey.aurora.example": [f"p={SHORT}"]})["dkim_short"] is Verdict.FAIL
     curve = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     records = {**GOOD, "resend._domainkey.aurora.example": [f"k=ed25519; p={b64encode(curve).decode()}"]}

@@ -28,7 +28,7 @@ from connector.model import (
 )
 from connector.store import consents
 from connector.worker import Worker
-from flows.audiences import digest
+from flows.people.audiences import digest
 from tests.cli.test_commands import SHOP, app, run  # noqa: F401 - fixtures
 from tests.store.examples import order
 

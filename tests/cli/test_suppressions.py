@@ -19,7 +19,7 @@ from connector.errors import ConfigError
 from connector.model import Channel
 from connector.store import inbox, suppressions
 from connector.worker import Worker
-from flows.imported import Fault, Listed, columns_of, listed
+from flows.people.imported import Fault, Listed, columns_of, listed
 from tests.channel_events.signing import NOW
 from tests.channel_events.test_returned import report
 from tests.cli.test_commands import APP, SHOP

@@ -11,11 +11,11 @@ import requests
 import responses
 from responses import matchers
 
-from connector import destinations
 from connector.clock import SystemClock
-from connector.destinations import PRIVATE, PublicOnly, check_url, checked, is_public
 from connector.errors import KiitosError, Refused, Transient
 from connector.http import Http
+from connector.outside import destinations
+from connector.outside.destinations import PRIVATE, PublicOnly, check_url, checked, is_public
 
 PRIVATE_ADDRESSES = [
     "127.0.0.1",

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from connector import destinations
 from connector.app import Kiitos, create_app
 from connector.connecting import Attempts
+from connector.outside import destinations
 from connector.store import connecting
 from connector.testing.fakes.web import LoopbackServer, Response
 from connector.testing.fakes.woocommerce import FakeWoo

@@ -21,11 +21,11 @@ import psycopg
 from connector.app import Kiitos, load
 from connector.clock import to_text
 from connector.contracts.dispatcher import Dispatcher, DueStep
-from connector.dispatching import HandingOut, dispatcher_of
 from connector.model import Run, RunStatus
 from connector.rehearsal import VOCABULARY
 from connector.rehearsal.life import Life
 from connector.store import effects, runs
+from connector.working.dispatching import HandingOut, dispatcher_of
 from flows.runner import order_name
 
 SHOP = "demo-metsa"

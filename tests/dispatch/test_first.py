@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connector import dispatching
 from connector.contracts.dispatcher import DueStep
-from connector.dispatching import HandingOut
+from connector.working import dispatching
+from connector.working.dispatching import HandingOut
 from tests.dispatch.rig import both_due, write_advertising
 from tests.dispatch.test_planted import Remembered, ThreadRig
 

@@ -15,9 +15,9 @@ import pytest
 
 from connector.app import load
 from connector.contracts.dispatcher import Dispatcher, DueStep, Perform
-from connector.dispatching import Executing, HandingOut
 from connector.errors import Transient
 from connector.store import runs
+from connector.working.dispatching import Executing, HandingOut
 from tests.dispatch.rig import AbstractHold, Rig, examine, write_files
 
 
@@ -203,7 +203,7 @@ def test_a_full_or_silent_queue_is_given_nothing(tmp_path: Path, monkeypatch: py
     dispatcher = Remembered()
     rig = ThreadRig(tmp_path, dispatcher)
     rig.due(3)
-    monkeypatch.setattr("connector.dispatching.CEILING", 1)
+    monkeypatch.setattr("connector.working.dispatching.CEILING", 1)
     dispatcher.queue.put(DueStep("s", "a", 0, 0))
     dispatcher.queue.put(DueStep("s", "b", 0, 0))
     assert rig.handing.wake() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import dispatching
+from connector.working import dispatching
 from tests.dispatch.rig import examine, one_at_a_time, order_of, process_rig, write_advertising, write_files
 from tests.dispatch.servers import rabbitmq, redis
 

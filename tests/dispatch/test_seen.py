@@ -16,12 +16,12 @@ from time import monotonic
 import pytest
 
 from connector.clock import ManualClock
-from connector.dispatching import Executing
 from connector.store import traces, watch
 from connector.testing.fakes.web import LoopbackServer
 from connector.testing.serving import free_port
 from connector.watching.keeping_house import of_executor
 from connector.watching.warden import STUCK
+from connector.working.dispatching import Executing
 from tests.dispatch.rig import KIITOS, SHOP, ProcessRig, process_rig, write_files
 from tests.dispatch.servers import redis
 from tests.dispatch.test_planted import Remembered, ThreadRig

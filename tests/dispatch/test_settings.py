@@ -16,10 +16,10 @@ from connector.app import build
 from connector.config import load_config
 from connector.contracts.dispatcher import DueStep
 from connector.dispatchers.procrastinate import QUEUE, TASK, Procrastinate, steps_of
-from connector.dispatching import dispatcher_of
 from connector.errors import ConfigError, Transient
 from connector.registry import Registry
 from connector.store import Store
+from connector.working.dispatching import dispatcher_of
 from tests.dispatch.rig import KIITOS, write_files
 
 MEMORY = {"KIITOS_DATABASE": "sqlite://:memory:"}

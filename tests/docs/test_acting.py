@@ -15,7 +15,7 @@ from connector.contracts import (
     WritesOrders,
 )
 from connector.registry import Registry
-from flows.fields import step_fields
+from flows.authoring.fields import step_fields
 from tests.docs.documents import ROOT, rows
 
 TEXT = (ROOT / "docs" / "acting.md").read_text("utf-8")

@@ -11,8 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from connector import serve, worker
+from connector import worker
 from connector.cli import cli
+from connector.serving import serve
 from tests.docs.documents import ROOT, Command, blocks, commands, committed, documents, mentions, name_of, words_of
 
 PLACEHOLDERS = {

@@ -11,7 +11,7 @@ import pytest
 from connector.model import EventKind
 from connector.registry import Registry
 from connector.rehearsal import VOCABULARY, Stage, read_tests
-from flows.subjects import REENTRY, SUBJECTS
+from flows.knowing.subjects import REENTRY, SUBJECTS
 from tests.docs.documents import ROOT, blocks
 
 PAGE = (ROOT / "docs" / "flows.md").read_text("utf-8")

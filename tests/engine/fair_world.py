@@ -35,7 +35,7 @@ from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.platform import NAME, Rehearsed
 from connector.store import effects, pace, runs
 from connector.store.store import Store
-from flows.composing import Composed, Composer
+from flows.sending.composing import Composed, Composer
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SHOPS = ("c-north", "c-south")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from connector import clockwatch
 from connector.app import Kiitos, build
 from connector.clock import ManualClock
 from connector.config import parse_config
@@ -18,6 +17,7 @@ from connector.rehearsal.platform import NAME, Rehearsed
 from connector.store import people, runs, wakeups
 from connector.store.store import Store
 from connector.worker import Worker
+from connector.working import clockwatch
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

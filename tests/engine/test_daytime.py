@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.daytime import (
+from flows.limits.daytime import (
     WHOLE_DAY,
     Window,
     next_clock,

@@ -18,9 +18,10 @@ from connector.store import pace, runs
 from connector.store.sql import load_queries
 from connector.store.sqlite import SqliteTx
 from connector.store.store import Store
-from flows import fairness, outbox, policy, reach
+from flows import outbox, policy
 from flows.catalog import Catalog
-from flows.verdicts import Case, Defer, Drop, Fairness, Verdict
+from flows.limits import fairness, reach
+from flows.limits.verdicts import Case, Defer, Drop, Fairness, Verdict
 from tests.engine.fair_world import (
     ORDER_MAIL,
     SHOPS,

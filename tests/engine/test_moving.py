@@ -16,10 +16,7 @@ from hypothesis import strategies as st
 from connector.contracts import Arrived, EffectDone, Signal, Woke
 from connector.model import Run, RunStatus
 from flows import engine
-from flows.definition import Flow
-from flows.engine import Transition
-from flows.facts import Facts
-from flows.moving import (
+from flows.authoring.moving import (
     Landing,
     Lands,
     Migration,
@@ -34,6 +31,9 @@ from flows.moving import (
     steps_of,
     unlike,
 )
+from flows.definition import Flow
+from flows.engine import Transition
+from flows.facts import Facts
 from tests.engine.world import START, event, facts, step_types
 
 OLD = (StepRef("use", "wait"), StepRef("ask", "send"), StepRef("reply", "wait_for"), StepRef("thanks", "send"))

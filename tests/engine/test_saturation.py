@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from connector.model import Channel, Consent, ConsentState, EffectStatus, Event, EventKind, Purpose, Ref
-from connector.notices import LANGUAGES, Notices, texts
 from connector.standing import FLOW_HELD, FLOW_PAUSED, tell_of_flow
 from connector.store import events, notices, pace, runs
 from connector.store.db import Tx
 from connector.store.store import Store
-from flows.alarms import COMPLAINT, objected
+from connector.working.notices import LANGUAGES, Notices, texts
 from flows.channels.memory import Memory
+from flows.limits.alarms import COMPLAINT, objected
 from tests.engine.fair_world import SHOPS, START, FairWorld, Wanted, address, without_rendering
 from tests.engine.world import order
 

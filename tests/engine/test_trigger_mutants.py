@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from connector import alarms
 from connector.model import Event, EventKind, OrderStatus, Ref
 from connector.store import entities, runs
 from connector.store.store import Store
+from connector.working import alarms
 from flows import runner
 from flows.triggers import arming, past, ringing, waiting
 from tests.engine.shop import DAY, SHOP, START, Shop

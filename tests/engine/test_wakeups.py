@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Customer, Event, Ref
 from connector.store import entities, runs, wakeups
 from connector.store.store import Store

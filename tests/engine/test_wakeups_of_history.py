@@ -13,7 +13,7 @@ from connector.model import Customer, Event, Order
 from connector.rehearsal.life import Life
 from connector.store import wakeups
 from connector.store.store import Store
-from flows import history
+from flows.knowing import history
 from tests.engine.shop import DAY, SHOP, SILENCE, START, Shop
 
 ANNIVERSARY = '{ date = "order.placed_at", offset = "365d", at = "10:00" }'

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connector.contracts import Message
-from connector.intake import Intake
+from connector.working.intake import Intake
 from tests.kill.product import THANKS
 
 from .installation import Counting, Installation

@@ -1,8 +1,8 @@
 """A clock that jumps by an hour or a year, both ways: nothing leaves before its time, nothing twice.
 
-The rules are in connector/clockwatch.py and asked one by one in tests/journeys/test_clock.py; nights on which clocks
-change are in tests/engine/test_daytime.py, sixty zones over twenty years. Here whole messages are counted, and a real
-process meets a real jump.
+The rules are in connector/working/clockwatch.py and asked one by one in tests/journeys/test_clock.py; nights on which
+clocks change are in tests/engine/test_daytime.py, sixty zones over twenty years. Here whole messages are counted, and a
+real process meets a real jump.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pytest
 
 from bench import corpus
 from connector.clock import SystemClock
-from connector.clockwatch import SLACK, ClockWatch
 from connector.testing.fakes.smtp import MailSink
+from connector.working.clockwatch import SLACK, ClockWatch
 from tests.kill.product import KIITOS, Product
 
 from .installation import START, Counting, Installation

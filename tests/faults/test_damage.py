@@ -19,10 +19,10 @@ import pytest
 
 from connector.clock import ManualClock
 from connector.errors import KiitosError, StoreDamaged, StoreUnavailable
-from connector.integrity import Integrity
 from connector.store import Store, integrity
 from connector.store.sqlite import Sqlite
 from connector.worker import Tick
+from connector.working.integrity import Integrity
 from tests.kill.product import KIITOS
 
 from .installation import START, Counting, Installation

@@ -23,14 +23,14 @@ from connector.clock import SystemClock
 from connector.errors import StoreUnavailable
 from connector.metrics import Metrics
 from connector.model import EffectStatus, Purpose
-from connector.room import Room
 from connector.store import inbox
 from connector.store.inbox import NewDelivery
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
 from connector.worker import Tick, Worker
-from flows.addressing import derive_token
+from connector.working.room import Room
 from flows.outbox import LEASE
+from flows.sending.addressing import derive_token
 from tests.kill.product import SHOP
 from webhooks.settings import ReceiverSettings
 from webhooks.writer import DeliveryWriter

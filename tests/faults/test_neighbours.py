@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from connector import intake
 from connector.claims import Claims
-from connector.intake import MAX_ATTEMPTS, Intake
 from connector.model import Event
 from connector.store import deliveries
 from connector.store.db import Tx
 from connector.worker import Worker
+from connector.working import intake
+from connector.working.intake import MAX_ATTEMPTS, Intake
 
 from .installation import Counting, Installation
 

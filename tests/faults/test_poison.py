@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from connector.intake import MAX_ATTEMPTS
 from connector.store import deliveries
 from connector.store.deliveries import FailedDelivery
 from connector.testing.fakes.people import AINO, MUG
@@ -24,6 +23,7 @@ from connector.testing.fakes.shopify.deliveries import sign as sign_shopify
 from connector.testing.fakes.woocommerce.hooks import sign as sign_woo
 from connector.testing.mutation import SENTINEL, damaged
 from connector.testing.world import SHOPIFY, SHOPIFY_DOMAIN, WOO, WOO_URL, World
+from connector.working.intake import MAX_ATTEMPTS
 from tests.journeys.recorded import FRIDAY, RECORDINGS, post
 from tests.store.conftest import postgres_dsn, schema_dsn
 

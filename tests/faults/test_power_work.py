@@ -21,8 +21,8 @@ from connector.contracts import Message
 from connector.errors import StoreUnavailable
 from connector.model import EffectStatus, Purpose
 from connector.store.sqlite import Sqlite
-from flows.addressing import derive_token
 from flows.outbox import LEASE
+from flows.sending.addressing import derive_token
 from tests.kill.product import SHOP
 
 from .disk import Disk, on

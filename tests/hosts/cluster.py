@@ -23,7 +23,7 @@ import psycopg
 from bench import corpus
 from connector.app import load
 from connector.clock import SystemClock
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 from tests.hosts.net import SUBNET, Host, Network
 from tests.kill.product import ASKING
 from tests.store.conftest import _programs

@@ -26,8 +26,8 @@ from connector.store.channel_events import HeardRow
 from connector.store.store import Store
 from connector.testing.world import SHOPIFY, WOO, document
 from connector.worker import Worker
-from flows.became import Became, furthest
 from flows.channels.memory import Memory
+from flows.sending.became import Became, furthest
 from tests.journeys.bare import ENVIRON, RENDERER, ObligingShopify, ObligingWoo
 from webhooks.receiver import receiver_of
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from connector.app import Kiitos, build
-from connector.calling import secrets_of
 from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.model import Effect, Run
@@ -25,6 +24,7 @@ from connector.store.store import Store
 from connector.testing.fakes.web import LoopbackServer, Request, Response
 from connector.testing.world import WOO, document
 from connector.worker import Worker
+from connector.working.calling import secrets_of
 from flows.channels.memory import Memory
 from tests.journeys.bare import ENVIRON, RENDERER
 

@@ -4,8 +4,9 @@
     Mon 02 Nov 10:00  SENT      #1001: order_confirmation -> aino@example.com  [order-confirmation/confirm]
     Thu 12 Nov 10:00  not sent  #1001: review_request not sent: no_consent: no consent is ...  [review-request/ask]
 
-Told from `connector.explain` alone, so that a journey also proves that explain knows everything. Ids, codes and flow
-versions are replaced by words: a timeline changes when behaviour does, and for no other reason. Times are Helsinki's.
+Told from `connector.explaining.explain` alone, so that a journey also proves that explain knows everything. Ids, codes
+and flow versions are replaced by words: a timeline changes when behaviour does, and for no other reason. Times are
+Helsinki's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from connector.explain import Line, Story, explain
+from connector.explaining.explain import Line, Story, explain
 from connector.testing.recording import golden_update_allowed
 from connector.testing.world import World
 

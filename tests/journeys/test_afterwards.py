@@ -12,7 +12,7 @@ import pytest
 from connector.contracts import Unknown
 from connector.model import Channel, ConsentState, EffectStatus, Purpose
 from connector.store import channel_events, consents, deliveries, pace
-from flows.became import Became
+from flows.sending.became import Became
 from tests.journeys.afterwards import (
     AINO,
     ASK,

@@ -15,13 +15,13 @@ from click.testing import CliRunner, Result
 from connector.cli.context import App
 from connector.cli.messages import messages
 from connector.contracts.channel_events import ChannelEvent, ChannelEventKind
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Channel, ConsentState, EffectStatus, Purpose
 from connector.privacy import COMMAND, Privacy
 from connector.rehearsal import VOCABULARY
 from connector.store import channel_events, consents, entities, inbox, suppressions
 from connector.store.privacy import ERASE_CUSTOMER
-from flows.afterwards import Account, Afterwards
+from flows.sending.afterwards import Account, Afterwards
 from tests.journeys.afterwards import AINO, ASK, HARD, SHOPIFY, WOO, PostWorld, post_world, silent
 
 

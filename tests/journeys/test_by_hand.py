@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from connector.cli.context import App
 from connector.cli.messages import messages
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Channel
 from connector.store import suppressions
 from connector.testing.fakes.people import AINO, MUG

@@ -13,20 +13,22 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from connector import calling, posting
 from connector.cli.context import App
 from connector.cli.endpoints import endpoints
 from connector.cli.tasks import tasks
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Effect, EffectStatus, RunStatus
-from connector.signing import is_signed
+from connector.outside import posting
+from connector.outside.signing import is_signed
 from connector.store import customer_fields, effects
 from connector.store.db import Tx
 from connector.testing.fakes.web import Request, Response
 from connector.testing.world import WOO
-from flows import outbox, records
+from connector.working import calling
+from flows import outbox
 from flows.channels import chat
 from flows.channels.memory import Memory
+from flows.sending import records
 from flows.value import bookings
 from tests.journeys.bare import Door
 from tests.journeys.office import FLOW, Office, body_of, office

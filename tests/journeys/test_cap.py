@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import pairwise
 
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Purpose
 from connector.store import effects
 from connector.testing.demo.scenario import JAM, MUG

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from connector import app as application
 from connector.cli import cli
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.pages.find import find_link
 from connector.store import cases, people, preferences
 from connector.testing.fakes.people import Buyer

@@ -18,7 +18,7 @@ from connector.store import case_photos, people
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
 from connector.watching.retention import Retention
-from flows.cases import desk_link
+from flows.care.cases import desk_link
 from tests.journeys.test_case import SETTINGS, START, desk, page_of
 from tests.pages.life import AINO, client, order_arrives, rows, snapshot
 from tests.pages.test_review_queue import photo_field, picture

@@ -9,8 +9,8 @@ import pytest
 
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
-from flows import tasks
-from flows.tasks import OpenTask
+from flows.care import tasks
+from flows.care.tasks import OpenTask
 from tests.journeys.test_case import KAISA, SETTINGS, START, asks, desk, state
 from tests.pages.life import client, links_of, mails, order_arrives
 

@@ -34,7 +34,7 @@ from connector.store.store import Store
 from connector.testing.demo.scenario import MONDAY
 from connector.testing.world import SHOPIFY, WOO
 from connector.worker import Worker
-from flows.moving import Migration
+from flows.authoring.moving import Migration
 from flows.render.sources import Sources
 from tests.engine.world import event, order
 from tests.journeys.bare import build_bare

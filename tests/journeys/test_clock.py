@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from connector.cli.clock import clock as clock_command
 from connector.cli.context import App
 from connector.clock import ManualClock
-from connector.clockwatch import LONGEST, SLACK, STEADY, ClockWatch
 from connector.store import Store, deliveries
 from connector.testing.demo.scenario import MONDAY
 from connector.testing.fakes.people import AINO, MUG
 from connector.testing.world import World
 from connector.worker import Tick, Worker
+from connector.working.clockwatch import LONGEST, SLACK, STEADY, ClockWatch
 
 YEAR = timedelta(days=365)
 

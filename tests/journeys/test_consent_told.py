@@ -20,7 +20,7 @@ from connector.testing.fakes.people import AINO
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY, WOO, World
 from connector.worker import Worker
-from flows.consenting import CONSENT
+from flows.people.consenting import CONSENT
 from tests.journeys.conftest import Worlds
 
 ADDRESS = email_key(AINO.email) or ""

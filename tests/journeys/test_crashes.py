@@ -41,7 +41,7 @@ from connector.testing.world import WOO, WOO_URL
 from connector.worker import Worker
 from flows import outbox
 from flows.channels.memory import Memory
-from flows.outcomes import Prepared
+from flows.sending.outcomes import Prepared
 from platforms.woocommerce.platform import WooCommerce
 from tests.journeys.bare import ENVIRON, Door, build_bare
 

@@ -14,7 +14,7 @@ from connector.testing.demo.scenario import JAM, LAMP, MUG, SOCKS
 from connector.testing.fakes.people import Buyer
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY, WOO, World
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 from tests.journeys.conftest import Worlds
 from tests.journeys.test_referral import ADVOCATE, FRIEND
 from tests.journeys.test_referral_terms import mails

@@ -22,9 +22,9 @@ from connector.rehearsal import VOCABULARY
 from connector.store import channel_events, suppressions
 from connector.testing.serving import free_port
 from connector.testing.world import WOO
-from flows.became import furthest
 from flows.channels.twilio import Twilio
 from flows.channels.twilio.events import signature
+from flows.sending.became import furthest
 from tests.emulator import emulated
 from tests.journeys.bare import Door
 from tests.journeys.office import Office, office

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector.config.enclosures import LARGEST, read_enclosures
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Enclosure
 from connector.testing.demo.scenario import JAM, LIISA, MONDAY
 from connector.testing.fakes.web import LoopbackServer, Request, Response

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from connector.cli.context import App
 from connector.cli.flows import flows
-from connector.explain import Line, explain
+from connector.explaining.explain import Line, explain
 from connector.testing.fakes.people import AINO, BEANS, EERO, MUG
 from connector.testing.world import SHOPIFY, World
 

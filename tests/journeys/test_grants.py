@@ -15,7 +15,7 @@ from connector.model import EffectStatus
 from connector.store.db import Tx
 from connector.testing.fakes.shopify import Trouble
 from connector.worker import Worker
-from flows import attempts
+from flows.sending import attempts
 from platforms.shopify.client import AdminClient
 from tests.journeys.acting import GOODWILL, Goodwill, build_goodwill, goodwill
 from tests.journeys.test_crashes import Crash, Fuse
@@ -111,7 +111,7 @@ def test_no_death_of_a_worker_gives_twice_or_nothing(tmp_path: Path, monkeypatch
 def test_a_step_that_does_not_look_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted bug: an attempt after an unknown outcome that takes itself for the first."""
     real = attempts.Attempt
-    monkeypatch.setattr("connector.performing.Attempt", lambda **told: real(**{**told, "again": False}))
+    monkeypatch.setattr("connector.working.performing.Attempt", lambda **told: real(**{**told, "again": False}))
     for at in itertools.count(1):
         fuse, given, _ = lived(tmp_path, at, monkeypatch)
         if given[0] == 2:

@@ -8,7 +8,7 @@ from email.policy import default
 
 import pytest
 
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.store import entities
 from connector.testing.demo.scenario import JAM, LIISA
 from connector.testing.fakes.people import AINO, BEANS, EERO, MUG

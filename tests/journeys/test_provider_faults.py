@@ -28,7 +28,7 @@ from connector.store.store import Store
 from connector.testing.demo.scenario import MONDAY
 from connector.testing.fakes.providers import GOOD_KEY, FakeProviders, Mishap
 from connector.worker import Worker
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 
 NAMES = ("resend", "postmark", "sendgrid", "mailgun", "brevo")
 KEYED, ASKED = frozenset({"resend", "brevo"}), frozenset({"postmark", "mailgun"})

@@ -179,7 +179,10 @@ def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None
     import subprocess
     import sys
 
-    code = "from connector.serve import run_server; run_server('tests.webhooks.nowhere:create', port=0, config='x')"
+    code = (
+        "from connector.serving.serve import run_server; "
+        "run_server('tests.webhooks.nowhere:create', port=0, config='x')"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert '"event":"cannot_start","code":"CONFIG"' in done.stderr

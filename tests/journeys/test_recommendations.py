@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.testing.fakes.people import BEANS, MUG, Article, Buyer
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY, WOO, World

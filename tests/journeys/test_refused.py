@@ -10,11 +10,11 @@ import pytest
 from connector.contracts import Message, Outcome, Rejected, Retry
 from connector.contracts.channel import OnWire
 from connector.contracts.channel_events import BounceKind, ChannelEventKind
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import EffectStatus
 from connector.testing.world import WOO
-from flows.became import Became
 from flows.channels.smtp_session import Reply
+from flows.sending.became import Became
 from tests.journeys.afterwards import ASK, CONFIRM, SOFT, PostWorld, post_world
 
 Answer = Callable[[str], Outcome]

@@ -17,7 +17,7 @@ from connector.store.store import Store
 from connector.testing.world import SHOPIFY
 from connector.worker import Worker
 from flows.channels.memory import Memory
-from flows.outcomes import MAX_ATTEMPTS
+from flows.sending.outcomes import MAX_ATTEMPTS
 from tests.engine.world import START, event, order
 from tests.journeys.bare import OBLIGING, build_bare
 

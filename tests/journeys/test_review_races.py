@@ -13,13 +13,13 @@ import requests
 
 from connector import privacy
 from connector.contracts import Access, ReviewRequest
-from connector.review_import import take_in
+from connector.lists.review_import import take_in
 from connector.store import privacy as asked_for
 from connector.store import reviews
 from connector.testing.demo.scenario import JAM, LIISA, MONDAY, MUG, SOCKS, TENT
 from connector.testing.fakes.people import BEANS
 from connector.testing.world import WOO, World
-from flows import reviewing
+from flows.reviews import reviewing
 from platforms.woocommerce.opinions import Opinions
 from tests.journeys.conftest import Worlds
 from tests.journeys.reviewing import form_of, of_product, picture, products_in, shown, write

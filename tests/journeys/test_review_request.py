@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 import requests
 
-from connector import carrier
 from connector.model import Channel, Consent, ConsentState, Purpose
 from connector.store import consents
 from connector.testing.demo.mailbox import read_mail
@@ -28,6 +27,7 @@ from connector.testing.demo.scenario import (
 from connector.testing.fakes.people import AINO, Buyer
 from connector.testing.fakes.web import Trouble
 from connector.testing.world import SHOPIFY, World
+from connector.working import carrier
 from tests.journeys.conftest import Worlds
 from tests.journeys.telling import timeline
 from tests.journeys.test_delivery_updates import cancel_parcel

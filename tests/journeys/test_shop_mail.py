@@ -13,7 +13,7 @@ from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.contracts import Access, NotesCustomers
 from connector.errors import AuthExpired, ConfigError, Refused, Transient
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Channel, Effect, EffectStatus, ShopStatus
 from connector.store import effects, runs, shops, suppressions
 from connector.store.store import Store

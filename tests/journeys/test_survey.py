@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from connector import app as application
 from connector.cli import cli
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.testing.fakes.people import BEANS, Buyer
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, WOO, World

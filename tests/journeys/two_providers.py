@@ -14,7 +14,7 @@ from connector.clock import ManualClock
 from connector.config import parse_config
 from connector.contracts import Accepted, LooksUp, Message, Outcome, Retry, Scope, Unknown
 from connector.errors import Refused, Transient
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.model import Effect, EffectStatus
 from connector.rehearsal import VOCABULARY
 from connector.rehearsal.life import Life

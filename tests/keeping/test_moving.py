@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from connector import standstill
 from connector.app import load
 from connector.cli import cli
 from connector.clock import SystemClock
@@ -22,6 +21,7 @@ from connector.keeping.moving import move, reopen
 from connector.store import Store, deliveries, inbox, meta
 from connector.store.moving import tables_to_copy
 from connector.store.tables import count_rows
+from connector.working import standstill
 from tests.keeping.conftest import fill
 from tests.store.examples import NOW, delivery
 from tests.store.released.make import fill as fill_every_table

@@ -21,7 +21,7 @@ from connector.model import Channel, ConsentState, Customer, Event, EventKind, P
 from connector.store import Store, consents, entities, preferences, suppressions
 from connector.store.preferences import Preference
 from connector.store.refused import Refusal
-from flows.choices import Choice, Said, choose, reachable, withdraw
+from flows.people.choices import Choice, Said, choose, reachable, withdraw
 from flows.policy import UNSUBSCRIBE
 from tests.keeping.test_restore import SHOP, kiitos_run
 from tests.store.examples import NOW, order_event

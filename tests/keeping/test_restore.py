@@ -17,7 +17,6 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
-from connector import standstill
 from connector.app import Kiitos, load
 from connector.cli import cli
 from connector.clock import SystemClock, to_text
@@ -26,14 +25,15 @@ from connector.errors import ConfigError, StoreUnavailable
 from connector.keeping.forgotten import note_people, note_shop
 from connector.model import Effect, EffectStatus, Purpose, Run, RunStatus
 from connector.privacy import Privacy
-from connector.restored import sift
 from connector.send_ledger import SendLedger, key_of
-from connector.standstill import Standstill
 from connector.store import Store, effects, entities, inbox, meta, privacy, restored, runs
 from connector.store.db import Sqlite
 from connector.store.restored import Before, Known
 from connector.watching.retention import Retention
 from connector.worker import Worker
+from connector.working import standstill
+from connector.working.restored import sift
+from connector.working.standstill import Standstill
 from flows.outbox import LEASE
 from tests.keeping.conftest import fill
 from tests.store.examples import NOW, delivery, order_event

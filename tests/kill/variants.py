@@ -20,10 +20,10 @@ from connector.app import Kiitos, create_app, load
 from connector.cli import cli
 from connector.clock import to_text
 from connector.config import load_config
-from connector.serve import run_server
+from connector.serving.serve import run_server
 from connector.store import effects
 from connector.worker import Worker
-from flows import outcomes
+from flows.sending import outcomes
 from webhooks.receiver import receiver_of
 
 COMMIT_LATER = 0.1

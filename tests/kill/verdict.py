@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connector.app import load
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 
 from .load import Acknowledged
 from .product import CONFIRMATION, THANKS

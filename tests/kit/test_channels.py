@@ -14,7 +14,7 @@ from connector.clock import Clock, SystemClock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import OnWire
 from connector.contracts.connecting import Finding, Verdict
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from connector.registry import Registry
 from connector.testing.channel_stages import PostmarkStage, ProviderStage, ResendStage
 from connector.testing.channels import STAGES, ChannelConformance, ChannelStage, checks_of, run_channel_conformance

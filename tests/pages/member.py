@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from connector.store import accounts, entities, links
 from connector.testing.world import SHOPIFY, World
-from flows.addressing import derive_token
+from flows.sending.addressing import derive_token
 from flows.value.bookings import give_points, position_of
 from tests.pages.life import NORA
 

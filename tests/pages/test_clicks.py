@@ -17,22 +17,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from connector import judging
 from connector.app import create_app
 from connector.cli.messages import _followed
 from connector.config.consenting import TrackingSettings
 from connector.errors import StoreUnavailable, TemplateError
-from connector.judging import SETTLED
 from connector.model import Effect, Purpose
 from connector.store import clicks, effects, people, surveys
 from connector.store.clicks import Click
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, WOO, World
-from flows.addressing import Recipient, links_for
+from connector.working import judging
+from connector.working.judging import SETTLED
+from flows.knowing.situation import look
 from flows.render.renderer import Renderer
 from flows.render.samples import samples
-from flows.short_links import LENGTH, OPENED, token_of
-from flows.situation import look
+from flows.sending.addressing import Recipient, links_for
+from flows.sending.short_links import LENGTH, OPENED, token_of
 from tests.pages.life import NORA, START, asked, links_of, mails, rows, snapshot
 
 PERSON = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"}

@@ -17,7 +17,7 @@ from connector.store import consents, links, preferences, privacy, suppressions
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
 from flows import policy
-from flows.choices import CHOICES, choices_of, reachable
+from flows.people.choices import CHOICES, choices_of, reachable
 from tests.pages.life import NORA, START, asked, client, link, links_of, mails, order_arrives, rows, snapshot, subjects
 
 ADDRESS = "nora.lind@example.test"

@@ -24,7 +24,7 @@ from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import FLOWS, SHOPIFY, WOO, World
 from flows.catalog import Catalog
-from flows.signing_up import signup_token
+from flows.people.signing_up import signup_token
 from tests.pages.life import START, client, snapshot
 
 OPT_IN = {"opt-in": {"file": "opt_in"}}

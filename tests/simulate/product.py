@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from connector import clockwatch
 from connector.app import build
 from connector.clock import ManualClock
 from connector.config import Config, parse_config
@@ -22,6 +21,7 @@ from connector.simulate.story import Moment
 from connector.store import effects, runs
 from connector.store.store import Store
 from connector.worker import Worker
+from connector.working import clockwatch
 from flows.channels.memory import Memory
 from flows.outbox import Outbox
 
@@ -104,7 +104,7 @@ class _Blank:
     """Renders nothing: the templates are not what is compared."""
 
     def compose(self, tx: object, case: Any, key: str, now: datetime) -> Any:
-        from flows.composing import Composed
+        from flows.sending.composing import Composed
 
         return Composed(b"", str(case.effect.request.get("template")))
 

@@ -10,12 +10,12 @@ import pytest
 from connector.changes import Applied, Choices, adopt, apply_shop, make_plan, target_of_files
 from connector.clock import ManualClock
 from connector.errors import StoreCollision
-from connector.funnel import count_funnel
+from connector.explaining.funnel import count_funnel
 from connector.model import Run, RunStatus
 from connector.store import Store, applied, census, people, runs
 from connector.store.applied import AppliedFlow, AppliedState
 from connector.testing.world import WOO
-from flows.moving import Migration
+from flows.authoring.moving import Migration
 from flows.render.sources import Sources
 from tests.engine.world import event, order
 from tests.journeys.bare import build_bare

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from connector.app import Kiitos
-from connector.audiences import KEPT, Taken, take
 from connector.errors import ConfigError
+from connector.lists.audiences import KEPT, Taken, take
 from connector.model import Channel, Consent, ConsentState, Customer, Event, EventKind, Purpose, Ref
 from connector.privacy import Privacy
 from connector.store import Store, audiences, consents, people, suppressions
 from connector.store.audiences import Audience
 from connector.store.privacy import ERASE_CUSTOMER
-from flows.audiences import FORMS, digest, write_csv
+from flows.people.audiences import FORMS, digest, write_csv
 from tests.store.trade import SHOP, Trade
 
 SEGMENT = {"buyers": {"when": ["customer.lifetime.orders >= 1"]}}

@@ -8,7 +8,7 @@ import pytest
 
 from connector.model import Customer, Event, EventKind, Money, Ref, Shop
 from connector.store import Store, entities
-from flows.situation import look
+from flows.knowing.situation import look
 from tests.store.examples import NOW, SHOP, at, order, order_event
 
 AINO = Customer(id="71", email="aino@example.test", updated_at=NOW)

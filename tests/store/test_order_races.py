@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from connector.intake import Intake, again_if_moved
 from connector.model import RunStatus
 from connector.store import Store, deliveries, events, runs
 from connector.testing.demo.scenario import MONDAY, MUG, TENT
 from connector.testing.fakes.people import AINO
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
+from connector.working.intake import Intake, again_if_moved
 from tests.store.test_concurrency import together
 
 LATE = ("orders/updated", "orders/fulfilled", "orders/partially_fulfilled", "fulfillments/update")

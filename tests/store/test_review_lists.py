@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.errors import ConfigError
+from connector.lists.review_lists import FORMATS, BadLine, Line, keep, read, write
 from connector.model import Event, EventKind, Product, Ref
-from connector.review_lists import FORMATS, BadLine, Line, keep, read, write
 from connector.store import Store, entities, reviews
 from connector.store.reviews import ReviewRow, ReviewState
-from flows.publication import NEVER
+from flows.reviews.publication import NEVER
 from tests.store.examples import NOW, SHOP
 
 JUDGEME = (

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector import clockwatch
 from connector.errors import ConfigError
 from connector.model import (
     Channel,
@@ -36,7 +35,9 @@ from connector.model import (
 from connector.store import Store, figures, people, runs
 from connector.store.sqlite import SqliteTx
 from connector.worker import Worker
-from flows import history, membership
+from connector.working import clockwatch
+from flows.knowing import history
+from flows.people import membership
 from tests.store.examples import order
 from tests.store.trade import SHOP, START, Trade, told
 
@@ -207,7 +208,7 @@ def test_an_error_about_one_person_does_not_keep_the_others(trade: Callable[...,
             raise RuntimeError("planted")
         return real(tx, a_shop, segments, loud, standing, *rest)
 
-    with patch("connector.bookkeeping.membership.look", look):
+    with patch("connector.working.bookkeeping.membership.look", look):
         shop.live(timedelta(hours=1))
     assert shop.members("bought") == ["olli@example.test", "ulla@example.test"]
     shop.live(timedelta(days=2))
@@ -304,7 +305,7 @@ def test_a_count_that_a_crash_cut_off_is_made_again(trade: Callable[..., Trade])
     shop = trade(best={"when": ["customer.lifetime.rfm == 'champion'"]})
     for number in range(25):
         shop.order(f"c{number:02}@example.test")
-    with patch("connector.bookkeeping.PAGE", 4):
+    with patch("connector.working.bookkeeping.PAGE", 4):
         for _ in range(4):
             shop.worker.tick()
         with shop.store.work.read() as tx:

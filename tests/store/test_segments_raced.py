@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from connector.app import build
-from connector.bookkeeping import Bookkeeping
 from connector.config import parse_config
 from connector.store import Store, standings
+from connector.working.bookkeeping import Bookkeeping
 from tests.store.test_concurrency import together
 from tests.store.trade import KEY, SHOP, START, Trade, document
 

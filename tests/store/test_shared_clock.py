@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from connector.clock import ManualClock, SystemClock
-from connector.clockwatch import APART, COMPARED, ClockWatch
 from connector.store import Store
+from connector.working.clockwatch import APART, COMPARED, ClockWatch
 
 HOUR = timedelta(hours=1)
 

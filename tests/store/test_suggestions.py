@@ -25,9 +25,9 @@ from connector.model import (
 )
 from connector.store import Store, consents, entities, suppressions
 from connector.store.db import Tx
-from flows.acquaintance import Acquaintance
 from flows.facts import Facts
-from flows.suggestions import suggest
+from flows.goods.suggestions import suggest
+from flows.knowing.acquaintance import Acquaintance
 from tests.store.trade import SHOP, Trade
 
 COUNTING = {"best": {"when": ["customer.lifetime.rfm == 'champion'"]}}

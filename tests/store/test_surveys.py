@@ -18,9 +18,9 @@ from connector.model import Purpose
 from connector.store import Store, care, preferences, surveys
 from connector.store.surveys import AskRow
 from flows import policy
-from flows import surveys as asking
+from flows.care import surveys as asking
+from flows.limits.verdicts import Fairness
 from flows.policy import Allow, Defer, Drop, check
-from flows.verdicts import Fairness
 from tests.engine.world import START, facts
 from tests.unit.test_policy import AINO, effect
 

@@ -19,7 +19,7 @@ from connector.errors import Refused
 from connector.model import AppliedDiscount, EffectStatus, EventKind
 from connector.store import Store, effects, perks, referrals, vouchers
 from flows.facts import Facts
-from flows.records import record
+from flows.sending.records import record
 from flows.steps.hand_out import HandOut
 from flows.value import vouchers as giving
 from tests.store.examples import effect, run

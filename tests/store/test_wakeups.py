@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from connector.alarms import Alarms
 from connector.model import Ref
 from connector.store import Store, wakeups
 from connector.store.wakeups import Arming, Wakeup
+from connector.working.alarms import Alarms
 from tests.engine.shop import SHOP, SILENCE, START, Shop
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

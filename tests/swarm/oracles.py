@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connector.explain import Line, explain
+from connector.explaining.explain import Line, explain
 from connector.store import entities
 from tests.swarm.plan import PEOPLE, SHOPS, Person
 from tests.swarm.post import ANSWERS, Letter

@@ -27,7 +27,6 @@ from urllib.parse import urlsplit
 import requests
 from urllib3 import HTTPResponse
 
-from connector import clockwatch
 from connector.app import Kiitos
 from connector.clock import ManualClock
 from connector.errors import KiitosError
@@ -39,7 +38,8 @@ from connector.testing.fakes.shopify.oauth import TOKEN_PATH, Siblings
 from connector.testing.fakes.shopify.unchecked import UncheckedEndpoint
 from connector.testing.fakes.web import Request
 from connector.testing.world import SCOPES, SHOPIFY, SHOPIFY_DOMAIN
-from connector.tokens import LEASE
+from connector.working import clockwatch
+from connector.working.tokens import LEASE
 from platforms.shopify.platform import Shopify
 from platforms.shopify.tokens import grant_of, read_grant
 from tests.engine.world import order

@@ -9,7 +9,7 @@ from typing import Any
 from connector.config import ShopSettings
 from connector.contracts import Access, DiscountRef, DiscountRequest
 from connector.store import renewals, shops
-from connector.tokens import Tokens
+from connector.working.tokens import Tokens
 from platforms.shopify.platform import Shopify
 from platforms.shopify.tokens import read_grant
 

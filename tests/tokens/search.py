@@ -22,8 +22,8 @@ from connector.store.db import Tx
 from connector.store.store import Store
 from connector.testing.demo.scenario import MONDAY
 from connector.testing.world import document
-from connector.tokens import Tokens
 from connector.worker import Worker
+from connector.working.tokens import Tokens
 from flows.channels.memory import Memory
 from platforms.shopify.client import AdminClient
 from platforms.shopify.platform import Shopify

@@ -60,8 +60,8 @@ def test_control_an_outbox_that_sends_the_oldest_first_is_found_out(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(effects, "share_out", lambda oldest, *_: oldest)
-    monkeypatch.setattr("connector.carrier.SEND", 5)  # messages pile up
-    monkeypatch.setattr("connector.carrier.SEND_FIRST", 5)
+    monkeypatch.setattr("connector.working.carrier.SEND", 5)  # messages pile up
+    monkeypatch.setattr("connector.working.carrier.SEND_FIRST", 5)
     bodies = corpus.bodies(301, START)
     house.arrive(LOUD, bodies, 300)
     for _ in range(4):

@@ -12,11 +12,11 @@ import pytest
 
 from connector.errors import ConfigError
 from connector.model import Channel, ConsentState, Money, Purpose
-from flows.background import BLANK, Background, Companion, ProductFigures, Said, ShopFigures
-from flows.beyond import is_counted
+from flows.authoring.paths import Kind, path_type
 from flows.guards import parse_guard
-from flows.lifetime import Lifetime, RfmClass
-from flows.paths import Kind, path_type
+from flows.knowing.background import BLANK, Background, Companion, ProductFigures, Said, ShopFigures
+from flows.knowing.beyond import is_counted
+from flows.knowing.lifetime import Lifetime, RfmClass
 from tests.engine.world import facts, line, order
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)

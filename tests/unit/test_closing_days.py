@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 from connector.model import Address, Customer
-from flows.closing_days import closing_day
-from flows.fairness import opening
-from flows.zones import place_of
+from flows.knowing.zones import place_of
+from flows.limits.closing_days import closing_day
+from flows.limits.fairness import opening
 from tests.engine.world import SHOP, order
 from tests.unit.test_fairness import SMS, START, fair, replace
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.model import Money, Product, Purchase
-from flows import counting
-from flows.background import Companion, ProductFigures
-from flows.counting import Tally, likelihood_ratio
-from flows.recommending import Having, Verdict, candidates, judge, obstacle, recommend, weigh
+from flows.goods import counting
+from flows.goods.counting import Tally, likelihood_ratio
+from flows.goods.recommending import Having, Verdict, candidates, judge, obstacle, recommend, weigh
+from flows.knowing.background import Companion, ProductFigures
 from tests.chance import Chance
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

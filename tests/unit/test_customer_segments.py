@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.model import Channel, Money, Purchase, Purpose
-from flows.background import Background, Blank, Said
 from flows.facts import Facts
 from flows.guards import parse_guard
-from flows.lifetime import DAY, Lifetime, Quintiles, lifetime_of
-from flows.segments import Segment, load_segments, next_look, unknown_segments
+from flows.knowing.background import Background, Blank, Said
+from flows.knowing.lifetime import DAY, Lifetime, Quintiles, lifetime_of
+from flows.people.segments import Segment, load_segments, next_look, unknown_segments
 from tests.engine.world import SHOP
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

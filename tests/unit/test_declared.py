@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.declared import declared_faults
+from flows.authoring.declared import declared_faults
 from tests.engine.world import flow_of
 
 SCHEMAS = {"custom.fitting": {"size": "number", "shop": "text"}}

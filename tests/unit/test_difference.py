@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flows.difference import differences
-from flows.timeline import channels, starts, timeline
+from flows.authoring.difference import differences
+from flows.authoring.timeline import channels, starts, timeline
 from tests.engine.world import flow_of, library
 
 USE = {"id": "use", "do": "wait", "when": [], "span": "10d"}

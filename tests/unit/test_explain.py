@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.explain import Story, explain
+from connector.explaining.explain import Story, explain
 from connector.model import EventKind, Ref
 from connector.store import deliveries, entities, events, inbox, runs
 from connector.store.inbox import NewDelivery

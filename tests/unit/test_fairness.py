@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from connector.config.limits import ChannelLimits, Limits, Saturation
 from connector.model import Effect, Purpose
-from flows.fairness import opening
+from flows.limits.fairness import opening
+from flows.limits.verdicts import Allow, Defer, Drop, Fairness, Hold, Reached, Rival, Verdict
 from flows.policy import AT_WORK, check
-from flows.verdicts import Allow, Defer, Drop, Fairness, Hold, Reached, Rival, Verdict
 from tests.engine.world import START, facts
 from tests.unit.test_policy import AINO, MARKETING, effect
 

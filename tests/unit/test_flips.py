@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flows import policy
-from flows.flips import guard_flip, known_codes, policy_flip, rule_flip
+from flows.authoring.flips import guard_flip, known_codes, policy_flip, rule_flip
 from flows.guards import parse_guard
 from tests.engine.world import facts, order
 
@@ -71,7 +71,7 @@ def test_every_rule_of_policy_says_what_would_have_let_it_pass() -> None:
     rows = re.findall(r"^\| ([a-z_, ]+) \|", policy.__doc__ or "", re.MULTILINE)
     codes = {code.strip() for row in rows for code in row.split(",")} - {"code"}
     assert len(codes) >= 13
-    assert codes <= known_codes(), f"no sentence in flows.flips for {codes - known_codes()}"
+    assert codes <= known_codes(), f"no sentence in flows.authoring.flips for {codes - known_codes()}"
 
 
 @pytest.mark.parametrize("code", sorted(known_codes()))

@@ -24,8 +24,8 @@ from connector.model import (
     Shop,
 )
 from flows.derive import derive
-from flows.following import Following, Item, Known, asks_the_past, follow
-from flows.transit import FEWEST, Arrival, expected_of
+from flows.parcels.following import Following, Item, Known, asks_the_past, follow
+from flows.parcels.transit import FEWEST, Arrival, expected_of
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -14,7 +14,7 @@ from connector.errors import ConfigError
 from connector.model import AppliedDiscount, FinancialStatus, Money, ShipmentStatus
 from flows.facts import Progress
 from flows.guards import parse_guard
-from flows.situation import Situation, facts_of
+from flows.knowing.situation import Situation, facts_of
 from tests.engine.world import START, facts, flow_of, line, order, parcel
 
 ORDER = order(

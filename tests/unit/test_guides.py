@@ -12,7 +12,7 @@ from connector.config import parse_config
 from connector.config.guides import read_guide, read_guides
 from connector.errors import ConfigError
 from connector.model import Guide, GuideText, LineItem, Money
-from flows.guides import MOST, fitting, guide_facts
+from flows.goods.guides import MOST, fitting, guide_facts
 from flows.render.guides import guide_table
 
 MOKA = """

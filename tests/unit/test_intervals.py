@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.intervals import FEWEST, Gap, distribution, gaps_of, interval_of
+from flows.goods.intervals import FEWEST, Gap, distribution, gaps_of, interval_of
 from tests.chance import Chance
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

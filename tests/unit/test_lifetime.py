@@ -22,7 +22,7 @@ from connector.model import (
     buyer_of,
     purchase_of,
 )
-from flows.lifetime import Lifetime, Quintiles, RfmClass, fifths, gaps, lifetime_of, middle, rfm_class, rounded
+from flows.knowing.lifetime import Lifetime, Quintiles, RfmClass, fifths, gaps, lifetime_of, middle, rfm_class, rounded
 from tests.engine.world import order
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

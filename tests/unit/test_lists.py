@@ -9,9 +9,9 @@ import pytest
 
 from connector.errors import ConfigError
 from connector.registry import Registry
+from flows.authoring.lists import ListFile
 from flows.catalog import list_names, read_list
 from flows.definition import Flow, FlowEdits, FlowErrors, load_flow
-from flows.lists import ListFile
 from tests.docs.documents import ROOT
 
 STEPS = Registry().steps

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.config.reviews import ReviewSettings, review_faults
-from flows import moderation
-from flows.moderation import Words, reasons_to_hold, video_fault
+from flows.reviews import moderation
+from flows.reviews.moderation import Words, reasons_to_hold, video_fault
 
 RULES = ReviewSettings(words={"fi": ("kasino*", "huijaus"), "ja": ("詐欺",), "any": ("bitcoin",)})
 

@@ -7,7 +7,7 @@ from string import Formatter
 
 import pytest
 
-from connector.notices import LANGUAGES, texts
+from connector.working.notices import LANGUAGES, texts
 
 SCRIPT = {"ar": "\u0600-\u06ff", "ja": "\u3040-\u30ff\u4e00-\u9fff"}
 

@@ -348,7 +348,7 @@ def test_preferred_channels() -> None:
 
 @pytest.mark.parametrize("name", ["call", "notify", "task", "set"])
 def test_none_of_them_is_marketing(name: str) -> None:
-    """They go on after a refund: nobody's consent bears on them (`flows.aside`)."""
+    """They go on after a refund: nobody's consent bears on them (`flows.sending.aside`)."""
     assert Registry().steps[name].purpose == "transactional"  # type: ignore[attr-defined]
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from connector.app import build, load_catalog
-from connector.calling import secrets_of
 from connector.clock import ManualClock
 from connector.config import Config, parse_config
 from connector.errors import ConfigError
+from connector.outside.signing import make_secret
 from connector.registry import Registry
-from connector.signing import make_secret
 from connector.store import sealing
 from connector.store.store import Store
 from connector.testing.world import SHOPIFY, WOO, document
+from connector.working.calling import secrets_of
 from tests.journeys.bare import ENVIRON
 from tests.journeys.office import START
 

@@ -10,9 +10,9 @@ import zlib
 import pytest
 from PIL import Image
 
-from connector import photos
-from connector.darkroom import LONG_SIDE, MOST_PIXELS
-from connector.photos import MOST_BYTES, Developed, develop
+from connector.photos import making as photos
+from connector.photos.darkroom import LONG_SIDE, MOST_PIXELS
+from connector.photos.making import MOST_BYTES, Developed, develop
 
 
 def saved(picture: Image.Image, form: str, **how: object) -> bytes:

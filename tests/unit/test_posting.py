@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.errors import Refused, Transient
-from connector.posting import LARGEST, post
+from connector.outside.posting import LARGEST, post
 from connector.testing.fakes.web import LoopbackServer, Request, Response
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_it_goes_to_public_servers_only(url: str) -> None:
 
 
 def test_a_name_that_leads_into_the_house_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.destinations.resolve", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr("connector.outside.destinations.resolve", lambda host, port: ["127.0.0.1"])
     with pytest.raises(Refused, match="private network"):
         post("https://hooks.example.com/", b"", {}, now=NOW)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import explain
 from connector.config.referrals import RULES
+from connector.explaining import explain
 from connector.model import EventKind
 from connector.pages.frame import languages, strings
 from connector.referring import because
@@ -26,10 +26,10 @@ from flows.value.exchanging import RETURNED
 
 _CODE = re.compile(r"[a-z]+([._][a-z]+)+")
 _SAYS = {
-    "flows/referral.py": {"_refusal", "_same_person"},
+    "flows/referring/referral.py": {"_refusal", "_same_person"},
     "flows/referring/rules.py": {"_no_referral", "_not_wanted"},
     "flows/referring/programme.py": {"_why", "_counted_once", "_judged", "_earlier_came", "decide"},
-    "flows/programmes.py": {"_record", "ended"},
+    "flows/referring/programmes.py": {"_record", "ended"},
 }
 """The functions that name a reason."""
 _NO_REASONS = {"held", "refused", "reversed", "rewarded", "review", "order", "referral_id", "code", "reason", "kind"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.model import Address, Customer, Money, OrderStatus
-from flows.referral import REASONS, Attributed, CodeOwner, RefusedReferral, attribute, person_key
+from flows.referring.referral import REASONS, Attributed, CodeOwner, RefusedReferral, attribute, person_key
 from tests.engine.world import SHOP, order
 
 HOME = Address(lines=("Koivukuja 3 A 4",), postcode="00100", city="Helsinki", country="FI", phone="040 123 4567")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.model import by_itself
-from flows.repeating import in_doubt
+from flows.sending.repeating import in_doubt
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

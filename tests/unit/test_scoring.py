@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector.model.survey import CES, CSAT, NPS, SCALES
 from connector.store.surveys import AskRow
-from flows.scoring import LEAST, Interval, Z, net_promoter, score_of, summarise, wilson
+from flows.care.scoring import LEAST, Interval, Z, net_promoter, score_of, summarise, wilson
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from connector.store import Store, clicks
 from connector.store.db import Tx
-from flows.addressing import derive_token
-from flows.short_links import LENGTH, OPENED, Shortener, marks_of, read_token, token_of
+from flows.sending.addressing import derive_token
+from flows.sending.short_links import LENGTH, OPENED, Shortener, marks_of, read_token, token_of
 
 SALT = b"salt of a test"
 KEY = derive_token(SALT, "message", "shop", "e1", length=24)

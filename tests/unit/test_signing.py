@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.signing import is_signed, make_secret, read_secret, sign
+from connector.outside.signing import is_signed, make_secret, read_secret, sign
 
 AT = datetime.fromtimestamp(1614265330, UTC)
 SECRET, OTHER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", make_secret()

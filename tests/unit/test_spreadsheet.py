@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector import consent_lists
+from connector.lists import consent_lists
+from connector.lists.spreadsheet import guard, unguard
 from connector.model import Channel, Consent, ConsentState, Purpose
-from connector.spreadsheet import guard, unguard
 from connector.store import Store, consents
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -17,7 +17,7 @@ SERVING = {"flask", "werkzeug", "a2wsgi", "prometheus_client", "uvicorn", "uvloo
 LOADED = "import sys, {modules}\nprint(*sys.modules)"
 SERVER = """
 import sys, pathlib
-from connector.serve import load_app
+from connector.serving.serve import load_app
 served = load_app("connector.app:from_path", "app.toml")
 print(*sys.modules)
 """
@@ -34,7 +34,10 @@ def loaded(program: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("connector.cli.serve, connector.serve, connector.config", RARE | RENDERING | SERVING | {"sqlite_utils"}),
+        (
+            "connector.cli.serve, connector.serving.serve, connector.config",
+            RARE | RENDERING | SERVING | {"sqlite_utils"},
+        ),
         ("connector.worker, connector.ledger", RARE | RENDERING | SERVING),
         ("connector.app, connector.cli.explain", RARE | RENDERING | SERVING),
     ],

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from connector.model import Address, Customer
-from flows.zones import _STATES, residence, zone_of_address, zone_of_phone
+from flows.knowing.zones import _STATES, residence, zone_of_address, zone_of_phone
 from tests.engine.world import SHOP, order
 
 

@@ -14,13 +14,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from connector import standstill
 from connector.app import Kiitos
 from connector.cli import cli
 from connector.clock import ManualClock
 from connector.model import Channel, Customer, EffectStatus, ShopStatus
 from connector.secrets import make_key
-from connector.standstill import Standstill
 from connector.store import (
     cases,
     connecting,
@@ -39,6 +37,8 @@ from connector.watching import doctor, of_machine
 from connector.watching.doctor import CHECKS, examine
 from connector.watching.machine import Machine
 from connector.watching.trouble import Level, Trouble, span_text
+from connector.working import standstill
+from connector.working.standstill import Standstill
 from tests.store import examples
 from tests.watching.conftest import SHOP, START, House
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connector.app import Kiitos
-from connector.explain import explain
+from connector.explaining.explain import explain
 from connector.store import effects
 from connector.watching.retention import Retention
 from tests.watching.conftest import SHOP, House

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from connector import standstill
 from connector.app import Kiitos
 from connector.errors import ConfigError
-from connector.standstill import Standstill
 from connector.store import watch
 from connector.watching.port import Port
 from connector.watching.systemd import Systemd
 from connector.watching.tallies import Tallies
 from connector.watching.warden import STUCK, Chore, Warden
+from connector.working import standstill
+from connector.working.standstill import Standstill
 from tests.watching.conftest import House
 
 

@@ -226,7 +226,7 @@ def serving(folder: Path, *, writer: str = "", fresh: bool = True, **limits: Any
         options["writer"] = writer
     config, log, port = folder / "receiver.json", folder / "server.log", free_port()
     config.write_text(json.dumps(options))
-    code = "import sys; from connector.serve import run_server as run; _, target, port, path = sys.argv; "
+    code = "import sys; from connector.serving.serve import run_server as run; _, target, port, path = sys.argv; "
     code += "run(target, port=int(port), config=path)"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -260,7 +260,7 @@ DELETE FROM review_photos WHERE shop_id = :shop_id AND review_id IN (
     order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails))))
 
 -- erase_reviews --
--- Here; what was published is taken back by effects of its own (flows.publication).
+-- Here; what was published is taken back by effects of its own (flows.reviews.publication).
 DELETE FROM reviews WHERE shop_id = :shop_id AND (
   order_id IN (SELECT value FROM {json_texts}(:orders)) OR email_key IN (SELECT value FROM {json_texts}(:emails)))
 

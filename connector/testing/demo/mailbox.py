@@ -16,7 +16,7 @@ from typing import TypeVar
 from flask import Flask, Response, abort, g, render_template
 
 from connector.clock import SystemClock
-from connector.explain import Line, Story
+from connector.explaining.explain import Line, Story
 from connector.testing.demo.timeline import HELSINKI
 from connector.testing.fakes.smtp import KeptMessage
 

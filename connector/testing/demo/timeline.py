@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from connector.explain import Line, Story, explain
+from connector.explaining.explain import Line, Story, explain
 from connector.testing.world import SHOPIFY, World
 
 HELSINKI = ZoneInfo("Europe/Helsinki")

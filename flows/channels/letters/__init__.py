@@ -18,7 +18,7 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry
 from connector.contracts.channel import OnWire, Scope
 from connector.errors import ConfigError, Refused, near
-from connector.spreadsheet import guard
+from connector.lists.spreadsheet import guard
 from flows.channels.letters.document import PAPERS, Layout, make_pdf
 from flows.channels.letters.places import Folder, Place, Sftp
 from flows.channels.posted import known_keys, text_of

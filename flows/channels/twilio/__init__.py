@@ -18,7 +18,7 @@ from connector.contracts import Accepted, Message, Outcome, Rate, Rejected
 from connector.contracts.channel import LooksUp
 from connector.errors import AuthExpired, ConfigError, Refused, Transient
 from connector.http import Http
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.posted import Call, Posted, basic, known_keys, read_object, text_of, with_key
 
 API = "https://api.twilio.com"

@@ -16,7 +16,7 @@ from connector.clock import Clock
 from connector.contracts import Accepted, Channel, Message, Outcome, Rejected, Retry, Unknown
 from connector.contracts.channel import OnWire, Scope
 from connector.errors import ConfigError, Refused, Transient
-from connector.posting import post
+from connector.outside.posting import post
 from flows.channels.posted import known_keys, outcome_of_status, text_of
 from flows.channels.webpush.vapid import Vapid
 

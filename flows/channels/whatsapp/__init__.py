@@ -15,7 +15,7 @@ from connector import __version__
 from connector.clock import Clock
 from connector.contracts import Message, Outcome, Rate, Rejected, Retry
 from connector.errors import ConfigError
-from connector.posting import Answer
+from connector.outside.posting import Answer
 from flows.channels.posted import Call, Posted, account_refused, known_keys, text_of
 
 API = "https://graph.facebook.com"

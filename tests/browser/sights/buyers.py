@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.testing.world import SHOPIFY, World
-from flows.signing_up import signup_token
+from flows.people.signing_up import signup_token
 from tests.pages.life import AINO, NORA, client, link
 
 KINDS = ("review", "unsubscribe", "preferences", "friend", "survey")

@@ -8,8 +8,8 @@ from connector.pages import find
 from connector.store import entities, links
 from connector.store.cases import CaseLine
 from connector.testing.world import SHOPIFY, World
-from flows import cases as acting
-from flows.cases import Request, case_link, desk_link
+from flows.care import cases as acting
+from flows.care.cases import Request, case_link, desk_link
 from tests.pages.life import AINO, NORA
 
 HOSTILE = "<script>alert(1)</script> \u202e{{ shop.name }} & Donaudampfschifffahrtselektrizitätenhauptbetriebswerk " * 3

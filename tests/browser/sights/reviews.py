@@ -13,7 +13,7 @@ from connector.pages import moderation, shown_reviews
 from connector.store import reviews
 from connector.testing.fakes.people import BEANS, MUG
 from connector.testing.world import SHOPIFY, World
-from flows import reviewing
+from flows.reviews import reviewing
 from tests.pages.life import NORA, client, link, order_arrives
 
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"

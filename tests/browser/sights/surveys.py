@@ -9,7 +9,7 @@ from connector.pages import survey_results
 from connector.store import entities, links, surveys
 from connector.store.surveys import AskRow
 from connector.testing.world import SHOPIFY, World
-from flows import surveys as asking
+from flows.care import surveys as asking
 from tests.pages.life import NORA
 
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk <b>{shop}</b> & \u202emore?"

@@ -12,8 +12,9 @@ import pytest
 from connector.contracts import Woke
 from connector.model import RunStatus
 from connector.store import runs
-from flows import daytime, engine, facts, outbox, runner
-from flows.zones import residence
+from flows import engine, facts, outbox, runner
+from flows.knowing.zones import residence
+from flows.limits import daytime
 from tests.swarm.bugs.planting import Bug, reword, wrap
 from tests.swarm.house import House
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from connector.intake import Intake
 from connector.reconciliation import changes
 from connector.store import deliveries, entities, events
 from connector.store.deliveries import Finished
+from connector.working.intake import Intake
 from flows import runner
 from tests.swarm.bugs.planting import Bug, reword, wrap
 from tests.swarm.house import House

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from connector import clockwatch
 from connector.store import consents
-from flows import outbox, policy, situation
+from connector.working import clockwatch
+from flows import outbox, policy
+from flows.knowing import situation
 from tests.swarm.bugs.planting import Bug, Plant, reword, wrap
 from tests.swarm.house import House
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from connector import performing
 from connector.store import books
 from connector.store.reviews import ReviewState
-from flows import outcomes, programmes, records, repeating, reviewing
-from flows.referring import giving
+from connector.working import performing
+from flows.referring import giving, programmes
 from flows.referring import programme as terms
+from flows.reviews import reviewing
+from flows.sending import outcomes, records, repeating
 from flows.steps import issue_store_credit
 from flows.value import asides, exchanging, loyalty, opinions, vouchers
 from tests.swarm.bugs.planting import Bug, wrap

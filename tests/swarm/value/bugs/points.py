@@ -15,7 +15,7 @@ import pytest
 from connector.model import Buyer
 from connector.model.value import Fact, FactKind
 from connector.store import accounts, books, people, purchases
-from flows import programmes
+from flows.referring import programmes
 from flows.value import asides, bookings, earning, loyalty, settling, standing
 from tests.swarm.bugs.planting import Bug, wrap
 from tests.swarm.house import House

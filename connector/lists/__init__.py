@@ -1,0 +1,1 @@
+"""Files that come from other tools and go to them."""

@@ -1,0 +1,1 @@
+"""Speaking to servers that are not ours, whoever named them."""

@@ -1,0 +1,1 @@
+"""Pictures that customers send, made anew where they can hurt nothing."""

@@ -1,0 +1,1 @@
+"""Processes: the receiver, the one that keeps a worker alive."""

@@ -1,0 +1,1 @@
+"""Surveys, returns and complaints, and what waits for a person's word."""

@@ -1,0 +1,1 @@
+"""Where an order is, and when it may come."""

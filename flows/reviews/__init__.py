@@ -1,0 +1,1 @@
+"""Reviews: written, looked through, shown, and told to the shop."""

@@ -1,0 +1,1 @@
+"""A message or an effect from the decision to what became of it."""
