@@ -21,11 +21,8 @@ from connector.store import effects, pace, providers, runs, shops
 from connector.store.db import Tx
 from connector.store.effects import BY_HAND, Beginning
 from connector.store.pace import RELEASED
-from flows import review_requests
-from flows.asked import asks_for_review
 from flows.care import surveys
 from flows.definition import Flow
-from flows.incentives import rewards
 from flows.knowing.situation import facts_of, look_at_run
 from flows.limits.fairness import SATURATED, WAITED, limited
 from flows.limits.reach import fairness_of
@@ -33,6 +30,9 @@ from flows.limits.verdicts import Allow, Defer, Drop, Hold, Person, Verdict
 from flows.people.parting import parting
 from flows.policy import AT_WORK, check
 from flows.referring.heard import unheard
+from flows.reviews import requests as review_requests
+from flows.reviews.asked import asks_for_review
+from flows.reviews.incentives import rewards
 from flows.runner import Runner
 from flows.sending.addressing import Recipient, derive_token
 from flows.sending.aside import ASIDE, given_up, is_decided

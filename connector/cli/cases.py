@@ -16,7 +16,7 @@ from connector.store.cases import CaseRow
 from connector.store.db import Tx
 from connector.working.intake import again_if_moved
 from flows.care import cases as acting
-from flows.returning import ASKED, OPENED, REFUSED, InShop, ask_shop, standing
+from flows.care.returning import ASKED, OPENED, REFUSED, InShop, ask_shop, standing
 
 
 @click.group()

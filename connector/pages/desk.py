@@ -21,8 +21,8 @@ from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from flows.care import cases as acting
 from flows.care.cases import DESK
+from flows.care.returning import ASKED, OPENED, InShop, ask_shop, standing, wants_return
 from flows.limits.daytime import zone_of
-from flows.returning import ASKED, OPENED, InShop, ask_shop, standing, wants_return
 
 MAX_TEXT = 4000
 ANSWER, ASK_SHOP = "answer", "ask_shop"

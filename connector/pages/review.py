@@ -32,7 +32,7 @@ from connector.store import entities, review_asks, review_photos, reviews, shops
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
-from flows.incentives import rewards
+from flows.reviews.incentives import rewards
 from flows.reviews.publication import event_of
 from flows.reviews.reviewing import edit, submit, withdraw
 

@@ -19,7 +19,6 @@ from connector.store.effects import BY_HAND
 from connector.store.review_asks import Names, joined, latest
 from connector.working.carrier import SEND
 from flows import engine
-from flows.asked import asks_for_review, wanted_products
 from flows.catalog import Catalog
 from flows.facts import Facts
 from flows.knowing.situation import Situation
@@ -32,6 +31,7 @@ from flows.limits.verdicts import Allow, Defer, Drop, Fairness, Hold, Person, Re
 from flows.outbox import LEASE
 from flows.policy import check
 from flows.referring.heard import silence, word_of
+from flows.reviews.asked import asks_for_review, wanted_products
 from flows.reviews.attached import with_reviews
 from flows.sending.addressing import Recipient
 from flows.sending.attempts import Attempt, with_attempt
@@ -227,7 +227,7 @@ class Leaving:
         return best
 
     def _ask(self, act: Act, run: Run, found: Situation, facts: Facts, recipient: Recipient) -> None:
-        """As `flows.review_requests.ask`; what was reviewed before is not known here."""
+        """As `flows.reviews.requests.ask`; what was reviewed before is not known here."""
         if not asks_for_review(act.effect) or act.effect.order_id is None:
             return
         act.names = _names(run, found, recipient)
@@ -236,7 +236,7 @@ class Leaving:
         act.asked = (left or wanted)[: self._knowing.settings.reviews.most_products]
 
     def _asked_until(self, mine: Act, names: tuple[str, str]) -> Mapping[str, datetime]:
-        """As `flows.review_requests.asked_until`."""
+        """As `flows.reviews.requests.asked_until`."""
         apart = self._knowing.settings.reviews.again_after
         if not apart or not asks_for_review(mine.effect):
             return {}
@@ -295,7 +295,7 @@ class Leaving:
 
 
 def _names(run: Run, found: Situation, recipient: Recipient) -> tuple[str, str]:
-    """As `flows.review_requests.name_of`."""
+    """As `flows.reviews.requests.name_of`."""
     customer = found.customer
     return (
         recipient.email_key or run.email_key or "",

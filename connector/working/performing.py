@@ -12,9 +12,9 @@ from connector.errors import Refused
 from connector.model import Effect, Event
 from connector.store import effects
 from connector.store.db import Tx
+from flows.care.returning import OPEN_RETURN, write_return
 from flows.obeying import FETCH
 from flows.people.consenting import CONSENT, write_consent
-from flows.returning import OPEN_RETURN, write_return
 from flows.reviews.attached import with_reviews
 from flows.reviews.publication import REVIEW, wanted, write_review
 from flows.sending.aside import CALL

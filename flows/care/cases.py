@@ -21,8 +21,8 @@ from connector.store import care, case_photos, cases, links
 from connector.store.cases import CaseLine, CaseRow
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
+from flows.care.returning import ask_shop
 from flows.care.surveys import reach_of
-from flows.returning import ask_shop
 from flows.sending.addressing import derive_token
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from functools import lru_cache
 from connector.clock import to_text
 from connector.config.limits import Saturation
 from connector.model import Effect
-from flows.asked import asks_for_review, wanted_products
 from flows.limits.daytime import DAYS, WHOLE_DAY, Window, next_open, read_window, zone_of
 from flows.limits.verdicts import Case, Defer, Drop, Fairness, Hold, Verdict
+from flows.reviews.asked import asks_for_review, wanted_products
 
 YIELD = timedelta(minutes=5)
 """How long a message makes way before it looks again whether the more important one has gone."""

@@ -15,13 +15,13 @@ from connector.config.limits import Limits
 from connector.model import ConsentState, Customer, EventKind, Order, Refund, Return, Shop
 from connector.store import entities, pace
 from connector.store.db import Tx
-from flows import review_requests
 from flows.care import surveys
 from flows.catalog import Catalog
 from flows.knowing.zones import place_of, residence
 from flows.limits.closing_days import closing_day
 from flows.limits.daytime import instant, zone_of
 from flows.limits.verdicts import Fairness, Person, Reached, Rival
+from flows.reviews import requests as review_requests
 from flows.sending.composing import Case
 
 _SPACE = 1 << 53

@@ -16,7 +16,7 @@ from connector.store import review_photos, reviews
 from connector.store.db import Tx
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
-from flows.incentives import rewards
+from flows.reviews.incentives import rewards
 from flows.reviews.moderation import Words, reasons_to_hold
 from flows.reviews.publication import event_of, publishes, tell
 from flows.runner import Runner

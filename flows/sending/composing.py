@@ -12,14 +12,14 @@ from connector.config import ShopSettings
 from connector.model import Effect, Enclosure, LineItem, Order, Run, Shop
 from connector.store import entities
 from connector.store.db import Tx
-from flows.asked import asks_for_review
 from flows.care.surveys import SURVEY, stage_of
 from flows.facts import Facts
 from flows.goods.suggestions import suggest
 from flows.knowing.situation import NOTHING, Situation
 from flows.render.headers import headers_for
 from flows.render.locales import choose_locale
-from flows.review_requests import open_products
+from flows.reviews.asked import asks_for_review
+from flows.reviews.requests import open_products
 from flows.sending.addressing import Recipient, links_for, with_code
 from flows.sending.short_links import Shortener, marks_of
 

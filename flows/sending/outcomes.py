@@ -30,10 +30,10 @@ from connector.model import Channel as Medium
 from connector.model import Effect, EffectStatus, Purpose, Run
 from connector.store import effects, providers, runs
 from connector.store.db import Tx
-from flows import review_requests
 from flows.care import surveys
 from flows.guards import GuardResult
 from flows.people.suppressing import blame, note_refusal
+from flows.reviews import requests as review_requests
 from flows.runner import Runner
 from flows.sending.fate import CAME_BACK, learn
 from flows.sending.repeating import gives_money, in_doubt, known_still, looks_first

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connector.model import Effect, Event
 from connector.store.db import Tx
-from flows.returning import OPEN_RETURN, opened
+from flows.care.returning import OPEN_RETURN, opened
 from flows.reviews.publication import REVIEW, written
 from flows.value import exchanging
 from flows.value.vouchers import VOID, voided

@@ -17,7 +17,7 @@ from connector.testing.fakes.shopify import FakeUnavailable, Trouble
 from connector.testing.fakes.shopify.returns import ask_in_shop, tell
 from connector.testing.world import SHOPIFY, WOO, World
 from flows.care import cases as acting
-from flows.returning import standing
+from flows.care.returning import standing
 from tests.journeys.test_case import NORA, SETTINGS, START, asks, desk, page_of, state
 from tests.pages.life import AINO, client, order_arrives, rows, subjects, woo_order_leaves
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.registry import Registry
-from flows.incentives import rewards
+from flows.reviews.incentives import rewards
 from tests.simulate.product import BEGIN, SHOP, playbook
 
 ASKS = 'do = "send"\ntemplate = "review_request"\n'

@@ -15,7 +15,7 @@ from connector.model import Effect
 from connector.store import review_asks
 from connector.store.db import Tx
 from connector.store.review_asks import AskRow
-from flows.asked import asks_for_review, wanted_products
+from flows.reviews.asked import asks_for_review, wanted_products
 
 if TYPE_CHECKING:
     from flows.sending.composing import Case
