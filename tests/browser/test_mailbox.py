@@ -37,7 +37,7 @@ def test_from_the_list_to_the_customer_page(browser: Browser, site: Site, javasc
         page.locator(f"a[href='/mail/{asks.number}']").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(asks.subject)
         with page.expect_popup() as opening:
-            page.frame_locator("iframe").first.get_by_title("4/5").click()
+            page.frame_locator("iframe").first.get_by_title("4/5").first.click()
         form = opening.value
         expect(form.locator("input[type=radio]:checked").first).to_have_value("4")
         assert complaints == []
