@@ -96,7 +96,8 @@ class Meter:
         wall, cpu, busy, own = (b - a for a, b in zip(self._start, self._now(), strict=True))
         cores = os.cpu_count() or 1
         foreign = (busy - cpu - own - also) / (wall * cores) if wall else 0.0
-        return Usage(seconds=wall, cpu=cpu, foreign=max(0.0, foreign))
+        # The kernel counts in ticks: over a moment it may count more than there was.
+        return Usage(seconds=wall, cpu=cpu, foreign=min(max(0.0, foreign), 1.0))
 
 
 def free_port() -> int:

@@ -156,7 +156,7 @@ def execute(kiitos: Kiitos, database: str) -> None:
     dispatcher = Procrastinate.from_settings({}, database)
     dispatcher.prepare()
     executing = Executing(kiitos)
-    executing._watch.shared = False  # this clock is ours and not PostgreSQL's, which would keep it from doing anything
+    executing.watch.shared = False  # this clock is ours and not PostgreSQL's, which would keep it from doing anything
     print("ready", flush=True)
     dispatcher.execute(executing.carry_out, THREADS)
 

@@ -156,15 +156,15 @@ class PostWorld:
 def post_world(
     folder: Path, flow: str = CONFIRM, *, alone: bool = False, texts: bool = False, **more: Any
 ) -> Iterator[PostWorld]:
-    """Two shops share the provider's account, unless the one is `alone`. `more` are settings of the Woo shop; with
-    `texts` there is a channel of that name."""
+    """Two shops share the provider's account, unless the one is `alone`. `more` are settings of the Woo shop, which
+    asks about a product with every order; with `texts` there is a channel of that name."""
     clock, store = ManualClock(START), Store.open("sqlite://:memory:")
     (folder / "office.toml").write_text(flow, "utf-8")
     found = document(flows={}, fetch_before_send=False)
     found["app"]["base_url"] = "http://localhost"
     found["channels"]["mail"] = {"kind": "postmark", "webhook_user": "kiitos", "webhook_password": "sesame"}
     shops = found["clients"]["demo"]["shops"]
-    shops["metsa"] |= {"flows": {"office": {"file": "office.toml"}}, **more}
+    shops["metsa"] |= {"flows": {"office": {"file": "office.toml"}}, "reviews": {"again_after": "0d"}, **more}
     if texts:
         found["channels"]["texts"] = {"kind": "memory"}
     if alone:

@@ -33,8 +33,7 @@ def world(tmp_path: Path) -> Iterator[PostWorld]:
 
 @pytest.fixture
 def asking(tmp_path: Path) -> Iterator[PostWorld]:
-    # With every order, also about what was asked about before.
-    with post_world(tmp_path, ASK, soft_opt_in=["review"], reviews={"again_after": "0d"}) as made:
+    with post_world(tmp_path, ASK, soft_opt_in=["review"]) as made:
         yield made
 
 

@@ -80,8 +80,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shop_of(folder: Path, flow: str, *, sms: bool = True) -> Iterator[Shop]:
-    more = {"sms": "texts", "soft_opt_in": ["review"]} if sms else {"soft_opt_in": ["review"]}
-    with office(folder, flow, **more) as life:
+    more = {"sms": "texts"} if sms else {}
+    with office(folder, flow, soft_opt_in=["review"], reviews={"again_after": "0d"}, **more) as life:
         yield Shop(life)
 
 

@@ -55,7 +55,9 @@ class Phones:
 
 @contextmanager
 def phones(folder: Path, flow: str, provider: str = "twilio", **more: Any) -> Iterator[Phones]:
-    with office(folder, flow, **{"sms": "texts", "soft_opt_in": ["review"], **more}) as life:
+    with office(
+        folder, flow, **{"sms": "texts", "soft_opt_in": ["review"], "reviews": {"again_after": "0d"}, **more}
+    ) as life:
         server = Texting(life.clock)
         with LoopbackServer(server.twilio if provider == "twilio" else server.elks46) as web:
             common = {"api_url": web.url, "events_url": EVENTS, "from": "Metsa"}

@@ -57,6 +57,7 @@ connections = 1
 [clients.drill]
 sender = "Drill <hello@shop.example>"
 soft_opt_in = ["review"]
+reviews.again_after = "0d"
 limits = {{ email = {{ cap = "0s" }} }}
 flows.order-confirmation = {{ file = "order_confirmation" }}
 flows.thanks = {{ file = "thanks.toml" }}

@@ -17,6 +17,7 @@ from connector.keeping import starting
 from connector.keeping.backup import list_backups
 from connector.store.database import Database
 from connector.store.db import Tx
+from connector.store.migrate import migrate
 
 MORE = '[backup]\nto = "copies"\nkey = { file = "backup.key" }\n'
 
@@ -25,6 +26,7 @@ class Halfway:
     """The first process stops in the middle of its migrations until it is let go."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connector.store.store.migrate_schema", migrate)  # as it is outside of tests
         self.reached, self.go = threading.Event(), threading.Event()
         apply, count = Database.apply, [0]
 
