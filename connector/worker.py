@@ -31,8 +31,8 @@ from connector.working.housekeeping import Housekeeping
 from connector.working.housekeeping import next_due as house_due
 from connector.working.intake import WAKE, Intake
 from connector.working.integrity import Integrity
-from connector.working.looks import Looks
 from connector.working.mailbox import Mailboxes
+from connector.working.members import MemberLooks
 from connector.working.room import Room
 from connector.working.standstill import Standing, Standstill
 
@@ -110,7 +110,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self.housekeeping = Housekeeping(kiitos)
         self.bookkeeping = Bookkeeping(kiitos)
-        self.looks = Looks(kiitos)
+        self.looks = MemberLooks(kiitos)
         self.mailboxes = Mailboxes(kiitos)
         self.watch = ClockWatch(kiitos.store, kiitos.clock)
         self.integrity = Integrity(kiitos.store, kiitos.clock)

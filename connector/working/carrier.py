@@ -23,9 +23,9 @@ from connector.store import effects, runs, turns
 from connector.watching.sending_traces import SendTraces
 from connector.watching.tallies import Tallies
 from connector.working.bringing import Bringing
+from connector.working.doubts import Asking
+from connector.working.fresh_orders import ASK_AGAIN, LOOK_BUDGET, RECONNECT, FreshOrders
 from connector.working.intake import again_if_moved, fitting
-from connector.working.looking import ASK_AGAIN, LOOK_BUDGET, RECONNECT, Looking
-from connector.working.looking_up import Asking
 from connector.working.performing import Performed, call, perform
 from connector.working.pushing import addressed, forget_gone
 from connector.working.recovery import attempt_of, outcome_of, prepare_one, repeatable_for, settle_left_behind
@@ -54,7 +54,7 @@ class Carrier:
         self._bringing = Bringing(kiitos)
         self.tallies = Tallies()
         self._traces = SendTraces()
-        self._looking = Looking(kiitos)
+        self._fresh = FreshOrders(kiitos)
         self._asking = Asking(kiitos)
         self._next_look = 0.0
         self._size = SEND_FIRST
@@ -74,7 +74,7 @@ class Carrier:
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
-        self._tick_began = self._looking.begin()
+        self._tick_began = self._fresh.begin()
         admitted = self._bringing.bring(waiting, self._admit(waiting, now), now)
         try:
             prepared = self._prepare(admitted, now)
@@ -98,8 +98,8 @@ class Carrier:
     def _admit(self, waiting: Sequence[Effect], now: datetime) -> frozenset[tuple[str, str]]:
         """Which effects may be prepared now. What needs no look at the platform goes first and never waits for it."""
         known = [effect for effect in waiting if self._known(effect, now)]
-        urgent = [effect for effect in known if not self._looking.needed(effect)]
-        chosen = urgent or [effect for effect in known if self._looking.done(effect, known, now)]
+        urgent = [effect for effect in known if not self._fresh.needed(effect)]
+        chosen = urgent or [effect for effect in known if self._fresh.done(effect, known, now)]
         settled = self._asking.ask([effect for effect in chosen if effect.tainted], now, self._tick_began + LOOK_BUDGET)
         return frozenset((effect.shop_id, effect.id) for effect in chosen) - settled
 
@@ -107,7 +107,7 @@ class Carrier:
         """A shop missing from the configuration keeps what is its own until it is back."""
         if self._kiitos.catalog.knows(effect.shop_id):
             return True
-        self._looking.defer([effect], now + ASK_AGAIN, "shop_not_configured")
+        self._fresh.defer([effect], now + ASK_AGAIN, "shop_not_configured")
         return False
 
     def _prepare(self, admitted: frozenset[tuple[str, str]], now: datetime) -> list[Prepared]:

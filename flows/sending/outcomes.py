@@ -1,7 +1,7 @@
 """What became of each attempt: recorded, repeated or left to a person (design section 2 and 7). T5 is here.
 
 An attempt whose outcome nobody knows taints its effect for good. It is repeated inside the provider's idempotency
-window; a provider that can be asked is asked first (`connector.working.looking_up`); else order mail is repeated once
+window; a provider that can be asked is asked first (`connector.working.doubts`); else order mail is repeated once
 and marketing never.
 """
 

@@ -54,11 +54,15 @@ def by_rules(
     found = []
     for rule in programme.of_kind(kind):
         key = f"{cause}/{rule.name}"
-        given = (fact for fact in known if fact.kind is FactKind.GRANT)
-        had = {fact.id for fact in given if fact.rule == rule.name and fact.at > now - _YEAR}
-        if key not in had and (not rule.most or len(had) < rule.most):
+        if key not in {fact.id for fact in known} and has_room(rule, known, now):
             found.append(points(programme, key, rule, cause, now, opens))
     return found
+
+
+def has_room(rule: Rule, known: Sequence[Fact], now: datetime) -> bool:
+    """Whether the rule's yearly limit leaves room for one more."""
+    given = (fact for fact in known if fact.kind is FactKind.GRANT and fact.rule == rule.name)
+    return not rule.most or len({fact.id for fact in given if fact.at > now - _YEAR}) < rule.most
 
 
 def rewards(programme: Programme, account: str, goal: Goal, now: datetime) -> list[Fact]:

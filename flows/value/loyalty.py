@@ -2,13 +2,13 @@
 lead to becomes events. In the caller's transaction; the rules are pure (`earning`, `standing`, `settling`).
 
 Nothing is scanned: what time alone changes (points released, about to lapse, lapsed, a period or a grace that ends, a
-birthday) is a due row of `value_members`, looked at by the worker (`connector.working.looks`).
+birthday) is a due row of `value_members`, looked at by the worker (`connector.working.members`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,23 +22,23 @@ from connector.model import (
     EventKind,
     Order,
     Product,
-    Purchase,
     Shop,
     buyer_of,
     purchase_of,
 )
 from connector.model.value import POINTS, Fact, FactKind
-from connector.store import accounts, books, entities, purchases, reviews
+from connector.store import accounts, books, entities, reviews
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
 from flows.knowing.situation import Situation, look, with_referral
-from flows.value import access, earning, giving, tidings
-from flows.value.bookings import Change, earned_because, position_of, post, taking_back
+from flows.value import access, earning, giving, opinions, tidings
+from flows.value.bookings import Change, earned_because, position_of, post
+from flows.value.cases import Case
 from flows.value.earning import cause_of
 from flows.value.goals import goals as achieved_now
-from flows.value.opinions import opens_at, opinion
+from flows.value.opinions import opens_at, opinion, review_cause
 from flows.value.settling import settle
 from flows.value.standing import (
     DONE_REFERRAL,
@@ -63,24 +63,6 @@ _OF_REVIEW = frozenset(
         *(EventKind.REVIEW_HIDDEN, EventKind.REVIEW_WITHDRAWN),
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """Whose programme it is, who it is about, and what led to it."""
-
-    tx: Tx
-    shop: Shop
-    programme: Programme
-    holder: Holder
-    cause: str
-    now: datetime
-
-    def post(self, facts: Sequence[Fact]) -> list[Change]:
-        return post(self.tx, self.shop.id, self.holder, facts, self.now, self.cause)
-
-    def facts(self) -> list[Fact]:
-        return books.facts_of(self.tx, self.shop.id, self.holder.accounts)
 
 
 class Loyalty:
@@ -123,19 +105,36 @@ class Loyalty:
         told = books.facts_because(tx, shop.id, cause_of(order.id))  # held from here on: nobody is between
         theirs = [fact for fact in told if fact.account in case.holder.accounts]
         strange = [fact for fact in told if fact.account not in case.holder.accounts]
-        more = _own(case, strange, earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now))
+        more = case.own(strange, earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now))
         shares = earning.shares_back(order, entities.refunds(tx, shop.id, order.id))
         back = earning.targets([*theirs, *more], shares)
         known = case.facts()
         first, moved = earning.first_order(programme, self._first(case, order, known), known, now)
-        first = _own(case, strange, first)
+        first = case.own(strange, first)
         later = self._reopened(case, order, [*theirs, *more, *first], situation)
-        changes = case.post([*_settled(case, [*more, *first], {**back, **moved}, known), *later])
+        written, withdrawn, others = self._reviews_moved(case, order, known)
+        new, back = [*more, *first, *written], {**back, **moved, **withdrawn}
+        changes = case.post([*case.settled(new, back, known), *later])
         events = self._review(case, changes, situation.customer)
         # The order names somebody else than it did: what it earned is no longer the other's.
-        return [*events, *self._undo(tx, shop, programme, strange, event, now)]
+        return [*events, *self._undo(tx, shop, programme, [*strange, *others], event, now)]
 
-    def _reopened(self, case: _Case, order: Order, told: Sequence[Fact], situation: Situation) -> list[Fact]:
+    def _reviews_moved(
+        self, case: Case, order: Order, known: Sequence[Fact]
+    ) -> tuple[list[Fact], dict[str, Decimal], list[Fact]]:
+        """What the order's reviews earned under a name it no longer has: whose it is now, and the other's facts."""
+        found: list[Fact] = []
+        back: dict[str, Decimal] = {}
+        others: list[Fact] = []
+        for row in _written(case.tx, case.shop, order):
+            told = books.facts_because(case.tx, case.shop.id, review_cause(row))
+            more, taken = opinions.moved(case.programme, told, case.holder, [*known, *found], row, case.now)
+            found += more
+            back |= taken
+            others += [fact for fact in told if fact.account not in case.holder.accounts]
+        return found, back, others
+
+    def _reopened(self, case: Case, order: Order, told: Sequence[Fact], situation: Situation) -> list[Fact]:
         """When what orders earned opens, by what is known of their delivery now: of this order, and of one to which the
         bonus of a first order has moved."""
         found = earning.reopenings(case.programme, order, told, situation.progress.delivered_at)
@@ -147,12 +146,12 @@ class Loyalty:
                 found += earning.reopenings(case.programme, other.order, mine, other.progress.delivered_at)
         return found
 
-    def _first(self, case: _Case, order: Order | None, known: Sequence[Fact]) -> Order | None:
+    def _first(self, case: Case, order: Order | None, known: Sequence[Fact]) -> Order | None:
         """The person's first purchase that stands, where it is this order or the bonus was given before."""
         rules = [rule.name for rule in case.programme.of_kind(FIRST)]
         if not rules:
             return None
-        bought = _bought(case)
+        bought = case.bought()
         if not bought:
             return None
         if order is not None and bought[0].order_id == order.id:
@@ -167,13 +166,13 @@ class Loyalty:
         events: list[Event] = []
         for account in dict.fromkeys(fact.account for fact in told if fact.kind is FactKind.GRANT):
             holder = accounts.holder_of(tx, shop.id, account) or Holder(accounts=(account,))
-            case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+            case = Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
             mine = [fact for fact in told if fact.account == account and fact.kind is FactKind.GRANT]
             known = case.facts()
             # With the order goes the bonus it may have brought as the first one: the next one has it.
             first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
             back = {**moved, **{fact.id: fact.amount for fact in mine}}
-            changes = case.post(_settled(case, first, back, known))
+            changes = case.post(case.settled(first, back, known))
             events += self._review(case, changes, None)
         return events
 
@@ -183,14 +182,14 @@ class Loyalty:
         holder = accounts.holder_of(tx, shop.id, kept.account) if kept else kept
         if not holder:
             return []
-        case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+        case = Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
         known = case.facts()
         if not programme:
             post(tx, shop.id, holder, [], now, event.key, units=dict.fromkeys(fact.unit for fact in known))
             return []
         first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
         units = dict.fromkeys(fact.unit for fact in known)
-        changes = post(tx, shop.id, holder, _settled(case, first, moved, known), now, event.key, units=units)
+        changes = post(tx, shop.id, holder, case.settled(first, moved, known), now, event.key, units=units)
         return self._review(case, changes, None)
 
     # -- deeds ---------------------------------------------------------------------------------------------------------
@@ -204,7 +203,7 @@ class Loyalty:
         if not buyer:
             return []
         case = self._case(tx, shop, programme, buyer, event, now)
-        rows = [row for row in reviews.of_order(tx, shop.id, order.id) if not row.is_story and row.source == FORM]
+        rows = _written(tx, shop, order)
         if not rows and event.kind == EventKind.REVIEW_SUBMITTED:
             rows = [ReviewRow(id=event.key, product_id=event.key, rating=0, at=now)]  # told by others than our page
         found: list[Fact] = []
@@ -213,12 +212,12 @@ class Loyalty:
         for row in rows:
             more, taken = opinion(row, known, now)
             if event.kind == EventKind.REVIEW_SUBMITTED:
-                cause, opens = f"review/{row.id}", opens_at(row, now)
+                cause, opens = review_cause(row), opens_at(row, now)
                 earned = giving.by_rules(programme, [*case.facts(), *found, *more], REVIEW, cause, now, opens or now)
                 more += earned if opens is not None else [replace(fact, available_at=None) for fact in earned]
             found += more
             back |= taken
-        return self._review(case, case.post(_settled(case, found, back, known)), order.customer)
+        return self._review(case, case.post(case.settled(found, back, known)), order.customer)
 
     def _of_referral(
         self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime
@@ -245,7 +244,7 @@ class Loyalty:
         settings = self._catalog().settings(row.shop_id)
         shop, programme = settings.shop, settings.loyalty
         holder = accounts.holder_of(tx, shop.id, row.account) or Holder(accounts=(row.account,))
-        case = _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause="", now=now)
+        case = Case(tx=tx, shop=shop, programme=programme, holder=holder, cause="", now=now)
         units = dict.fromkeys(fact.unit for fact in case.facts())
         changes = post(tx, shop.id, holder, [], now, "time", units=units)
         if not programme:
@@ -254,35 +253,35 @@ class Loyalty:
             return []
         return self._review(case, changes, None)
 
-    def _case(self, tx: Tx, shop: Shop, programme: Programme, buyer: Buyer, event: Event, now: datetime) -> _Case:
+    def _case(self, tx: Tx, shop: Shop, programme: Programme, buyer: Buyer, event: Event, now: datetime) -> Case:
         holder = accounts.open_for(tx, shop.id, buyer.customer_id, buyer.email_key, event.key, now)
         if not buyer.customer_id:
             # A guest's order under an account's address is that account's: one person stands in one place.
             holder = accounts.holder_of(tx, shop.id, holder.account) or holder
-        return _Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+        return Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
 
-    def _review(self, case: _Case, changes: list[Change], customer: Customer | None) -> list[Event]:
+    def _review(self, case: Case, changes: list[Change], customer: Customer | None) -> list[Event]:
         """After anything that may have moved somebody: badges, challenges, the birthday, the tier; what is told of it,
         and when to look again."""
         tx, now, holder = case.tx, case.now, case.holder
         person = customer if customer is not None and customer.id == holder.customer_id else None
         if person is None and (holder.customer_id or holder.email_key):
             person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
-        state = _state(case)
+        state = case.state()
         was = Standing.read(state)
-        goals = achieved_now(case.programme, holder.account, self._deeds(case), case.cause, now)
+        goals = achieved_now(case.programme, holder.account, case.deeds(), case.cause, now)
         if person is not None and isinstance(seen := state.get("seen"), str):
             goals += giving.birthday(
                 case.programme, holder.account, case.facts(), person.birthday, from_text(seen), case.shop.timezone, now
             )
         changes = [*changes, *(case.post(goals) if goals else ())]
-        deeds = self._deeds(case)
+        deeds = case.deeds()
         standing, moved = stand(case.programme, was, deeds, now)
         new = self._keep(case, standing, deeds, person)
         told = self._told(case, changes, standing, moved, deeds, person)
         return [*told, *access.tidings(tidings.Who.of(holder, person), new, now)]
 
-    def _keep(self, case: _Case, standing: Standing, deeds: Deeds, person: Customer | None) -> list[Perk]:
+    def _keep(self, case: Case, standing: Standing, deeds: Deeds, person: Customer | None) -> list[Perk]:
         """Keep where somebody stands, and when time alone next changes anything of theirs; what they are let in for
         now, once."""
         now, birthdays = case.now, case.programme.of_kind(BIRTHDAY)
@@ -305,7 +304,7 @@ class Loyalty:
 
     def _told(
         self,
-        case: _Case,
+        case: Case,
         changes: Sequence[Change],
         standing: Standing,
         moved: Moved | None,
@@ -328,11 +327,11 @@ class Loyalty:
         settings = self._catalog().settings(shop_id)
         if not settings.loyalty:
             return []
-        case = _Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="import", now=now)
+        case = Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="import", now=now)
         person = look(tx, case.shop, None, holder.customer_id, email=holder.email_key).customer
         was = Standing.read(accounts.member(tx, shop_id, holder.account).state)
         given = Standing(tier=tier, since=now) if tier else was
-        deeds = self._deeds(case)
+        deeds = case.deeds()
         standing, _ = stand(case.programme, given, deeds, now)
         new = self._keep(case, standing, deeds, person)
         moved = Moved("up", was.tier, standing.tier) if standing.tier and standing.tier != was.tier else None
@@ -345,44 +344,17 @@ class Loyalty:
         found = dict.fromkeys(("name", "since", "next", "missing", "why"), "")
         if not holder or not settings.loyalty.tiers:
             return found
-        case = _Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="", now=now)
+        case = Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause="", now=now)
         standing = Standing.read(accounts.member(tx, shop_id, holder.account).state)
-        return found | tidings.tier_words(case.programme, standing, self._deeds(case), now)
-
-    def _deeds(self, case: _Case) -> Deeds:
-        return Deeds(purchases=_bought(case), facts=case.facts(), currency=case.shop.currency, zone=case.shop.timezone)
+        return found | tidings.tier_words(case.programme, standing, case.deeds(), now)
 
 
-def _bought(case: _Case) -> tuple[Purchase, ...]:
-    """What was bought under any name that leads to these accounts."""
-    named = accounts.names_of(case.tx, case.shop.id, case.holder.accounts)
-    return purchases.of_names(case.tx, case.shop.id, [name for each in named.values() for name in each])
-
-
-def _state(case: _Case) -> Mapping[str, object]:
-    """How somebody stood when last looked at; of accounts that became one, the one in the higher tier."""
-    tiers = [tier.name for tier in case.programme.tiers]
-    kept = [accounts.member(case.tx, case.shop.id, account).state for account in case.holder.accounts]
-    return max(kept, key=lambda state: tiers.index(str(state["tier"])) if state.get("tier") in tiers else -1)
+def _written(tx: Tx, shop: Shop, order: Order) -> list[ReviewRow]:
+    """The reviews of an order that came by our page, without stories."""
+    return [row for row in reviews.of_order(tx, shop.id, order.id) if not row.is_story and row.source == FORM]
 
 
 def _products(tx: Tx, shop: Shop, programme: Programme, order: Order) -> dict[str, Product]:
     if not programme.of_kind("collection"):
         return {}
     return entities.products(tx, shop.id, [line.product_id for line in order.lines if line.product_id])
-
-
-def _own(case: _Case, strange: Sequence[Fact], given: Sequence[Fact]) -> list[Fact]:
-    """Grants under names of their own where the order was another's before: that one's keep theirs, taken back, and a
-    fact is told only once under its name."""
-    taken = {fact.id for fact in strange}
-    return [replace(fact, id=f"{fact.id}/{case.holder.account}") if fact.id in taken else fact for fact in given]
-
-
-def _settled(case: _Case, new: Sequence[Fact], back: dict[str, Decimal], known: Sequence[Fact]) -> list[Fact]:
-    """New grants, and of all of them what brings what is taken back to where it should be."""
-    grants = {fact.id: fact for fact in [*known, *new] if fact.kind is FactKind.GRANT}
-    told = (
-        taking_back(grants[key], known, target, case.now, case.cause) for key, target in back.items() if key in grants
-    )
-    return [*new, *(fact for fact in told if fact is not None)]

@@ -101,6 +101,8 @@ def _kept(life: ValueLife, key: tuple[str, str]) -> Decimal:
 def credit_in_disorder(life: ValueLife) -> Iterator[str]:
     """A customer's credit is what they were given, less what they used and what was taken back once."""
     for shop_id in sorted({move.shop_id for move in life.moves}):
+        if _somebody_is_forgotten(life, shop_id):
+            continue  # their vouchers went with them, and what was taken back of theirs
         theirs = [move for move in life.moves if move.shop_id == shop_id]
         taken = [move.amount for move in theirs if move.what == "taken"]
         rows = life.house.connection.execute(

@@ -87,7 +87,16 @@ class Sale(Ordering):
         """A friend's code, or one of one's own that is still good."""
         life = self.life
         good = []
+        # Nobody can use a code before they were told of it: one whose answer was lost is not in the books yet.
+        told = {
+            code
+            for (code,) in life.house.connection.execute(
+                "SELECT voucher_key FROM vouchers WHERE shop_id = ? AND kind = 'discount'", (self.shop_id,)
+            )
+        }
         for code, made in life.codes.get(self.shop_id, {}).items():
+            if made.customer_email and code not in told:
+                continue
             used = (self.shop_id, code) in life.uses and made.usage_limit == 1
             mine = made.customer_email in (None, person.email) and (made.customer_id in (None, f"c-{person.name}"))
             if mine and not used and (self.shop_id, code) not in life.off:

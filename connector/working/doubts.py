@@ -20,7 +20,7 @@ from connector.working.intake import again_if_moved
 PATIENCE = timedelta(minutes=10)
 _AGAIN = timedelta(seconds=30)
 
-log = get_log("looking_up")
+log = get_log("doubts")
 
 
 class Asking:

@@ -16,7 +16,7 @@ from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects
 from connector.working.intake import again_if_moved
 
-log = get_log("looking")
+log = get_log("fresh_orders")
 
 LOOK_BUDGET = 5.0
 """Seconds a tick may spend asking platforms before it goes back to what needs no asking."""
@@ -27,7 +27,7 @@ RECONNECT = timedelta(hours=1)
 """How often a shop whose credentials failed is tried again."""
 
 
-class Looking:
+class FreshOrders:
     """One worker's looks, a tick at a time: `begin()`, then `done()` for each effect that needs one."""
 
     def __init__(self, kiitos: Kiitos) -> None:

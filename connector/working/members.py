@@ -15,14 +15,14 @@ from connector.store.accounts import MemberRow
 from connector.store.db import Tx
 from connector.working.intake import PARK, again_if_moved
 
-log = get_log("looks")
+log = get_log("members")
 
 LOOKS = 50
 """People looked at in one transaction."""
 FAULT_PAUSE = timedelta(hours=1)
 
 
-class Looks:
+class MemberLooks:
     """One worker's. Costs one look at an index where nobody owns anything."""
 
     def __init__(self, kiitos: Kiitos) -> None:
