@@ -18,6 +18,7 @@ from connector.model import Channel, Event, Purpose, Shop
 from flows.authoring.edits import FlowEdits, apply_edits
 from flows.authoring.faults import Faults, FlowErrors
 from flows.authoring.lists import ReadList, expand, no_lists
+from flows.authoring.stars import by_stars
 from flows.guards import Guard, shown
 from flows.knowing.subjects import entry_key, require_subject, subject_of
 from flows.reading import DEFAULT_PRIORITY, FlowParts, read_flow
@@ -160,9 +161,13 @@ def load_flow(
     expand(document, lists, faults)  # before the edits, which may name steps of a list, and after, which may bring one
     apply_edits(document, layers, faults)
     expand(document, lists, faults)
-    return _build(
+    flow = _build(
         document, where=where, registry_steps=registry_steps, templates=templates, segments=segments, faults=faults
     )
+    # Not of versions that are pinned: whoever is under way in one from before this was asked goes on.
+    if unfair := by_stars(flow):
+        raise FlowErrors([f"{where}: {line}" for line in unfair])
+    return flow
 
 
 def canonical(document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -188,14 +189,7 @@ def list_perks(app: App, shop: str, as_json: bool) -> None:
     from connector.loyalty import perks_of
 
     _known(app, shop)
-    found = perks_of(app.kiitos, shop)
-    if as_json:
-        print_json(found)
-    else:
-        heads = ("perk", "state", "begins", "opens", "tiers", "tag", "let_in")
-        print_table([tuple(str(row[head]) for head in heads) for row in found], heads)
-    if not found:
-        raise click.exceptions.Exit(1)
+    _list(perks_of(app.kiitos, shop), ("perk", "state", "begins", "opens", "tiers", "tag", "let_in"), as_json)
 
 
 @loyalty.command("rewards")
@@ -212,14 +206,7 @@ def rewards(app: App, shop: str, as_json: bool) -> None:
     from connector.loyalty import rewards_of
 
     _known(app, shop)
-    found = rewards_of(app.kiitos, shop)
-    if as_json:
-        print_json(found)
-    else:
-        heads = ("reward", "points", "worth", "made", "unused", "used", "back")
-        print_table([tuple(str(row[head]) for head in heads) for row in found], heads)
-    if not found:
-        raise click.exceptions.Exit(1)
+    _list(rewards_of(app.kiitos, shop), ("reward", "points", "worth", "made", "unused", "used", "back"), as_json)
 
 
 @loyalty.command("void")
@@ -342,6 +329,16 @@ def backtest(
 def _known(app: App, shop: str) -> str:
     app.whole_config.shop(shop)
     return shop
+
+
+def _list(found: Sequence[Mapping[str, Any]], heads: tuple[str, ...], as_json: bool) -> None:
+    """Print rows; exit code 1 when there are none."""
+    if as_json:
+        print_json(found)
+    else:
+        print_table([tuple(str(row[head]) for head in heads) for row in found], heads)
+    if not found:
+        raise click.exceptions.Exit(1)
 
 
 def _key(email: str) -> str:

@@ -82,6 +82,15 @@ def subjects(store: Store, shop_id: str, before: datetime, after_id: str) -> str
     return str(page[-1]["effect_id"]) if len(page) == PAGE else None
 
 
+def review_asks(store: Store, shop_id: str, before: datetime, after_id: str) -> str | None:
+    """Forget what somebody was asked to review before then."""
+    with store.work.transaction() as tx:
+        page = tx.all("keep_review_asks_page", shop_id=shop_id, after_id=after_id, limit=PAGE)
+        old = id_list(sorted({row["ask_id"] for row in page if from_text(row["asked_at"]) < before}))
+        tx.run("keep_review_asks_drop", shop_id=shop_id, ids=old)
+    return str(page[-1]["ask_id"]) if len(page) == PAGE else None
+
+
 def states(store: Store, shop_id: str, before: datetime, below: int) -> int | None:
     """Forget states of the shop's flows that were applied before then, but for the newest `STATES` and the last one
     with each version that somebody is still under way in."""

@@ -91,6 +91,13 @@ class Retention:
             while key is not None:
                 key = keeping.events(store, shop_id, now - keep.events, key)
                 yield
+            # Whom a longer rest is promised is spared the question as long; of a shop in no file nobody is asked.
+            known = self._kiitos.config.shops.get(shop_id)
+            rest = max(keep.events, known.reviews.again_after if known else timedelta())
+            ask: str | None = ""
+            while ask is not None:
+                ask = keeping.review_asks(store, shop_id, now - rest, ask)
+                yield
         if keep.ip is not None:
             seq: int | None = -1
             while seq is not None:

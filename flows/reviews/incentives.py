@@ -6,17 +6,16 @@ whatever the stars, which is the only way anything is given here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from connector.config.loyalty import REVIEW, Programme
 from connector.model import EventKind
+from flows.authoring.stars import GIVES, awaited
 from flows.catalog import Catalog
 from flows.definition import Flow
 from flows.limits.daytime import zone_of
 
-_GIVES = frozenset({"create_discount", "grant", "issue_store_credit", "issue_gift_card", "hand_out"})
-_OF_REVIEW = frozenset({str(EventKind.REVIEW_SUBMITTED), str(EventKind.REVIEW_PUBLISHED)})
+_TOLD = frozenset({str(EventKind.REVIEW_SUBMITTED), str(EventKind.REVIEW_PUBLISHED)})
 
 
 def rewards(catalog: Catalog, shop_id: str, now: datetime, own: Flow | None = None) -> bool:
@@ -40,10 +39,5 @@ def _earns(programme: Programme, today: datetime) -> bool:
 
 
 def _gives(flow: Flow) -> bool:
-    hears = {kind for item in flow.steps for kind in _awaited(item.step)} | set(flow.trigger)
-    return not hears.isdisjoint(_OF_REVIEW) and any(item.step.do in _GIVES for item in flow.steps)
-
-
-def _awaited(step: object) -> Sequence[str]:
-    event = getattr(step, "event", "")
-    return (event,) if isinstance(event, str) else tuple(event)
+    hears = {kind for item in flow.steps for kind in awaited(item.step)} | set(flow.trigger)
+    return not hears.isdisjoint(_TOLD) and any(item.step.do in GIVES for item in flow.steps)

@@ -189,6 +189,7 @@ def test_a_wrong_unit_would_be_found(unit: Path) -> None:
 
 def test_units_start_commands_there_are() -> None:
     commands = {
+        "kiitos-executor.service": "worker --steps",
         "kiitos-litestream.service": "backup stream",
         "kiitos-serve.service": "serve",
         "kiitos-worker.service": "worker",
@@ -196,10 +197,10 @@ def test_units_start_commands_there_are() -> None:
     assert sorted(commands) == UNITS
     for name in UNITS:
         text = (DEPLOY / "systemd" / name).read_text("utf-8")
-        command = re.search(r"^ExecStart=\S+ -c \S+ ([\w ]+)$", text, re.MULTILINE)
+        command = re.search(r"^ExecStart=\S+ -c \S+ ([\w -]+)$", text, re.MULTILINE)
         assert command is not None
         assert command[1] == commands[name]
-        assert ("WatchdogSec" in text) == ("Type=notify" in text) == (name == "kiitos-worker.service")
+        assert ("WatchdogSec" in text) == ("Type=notify" in text) == commands[name].startswith("worker")
         # The send ledger asks for the machine's boot id, which this setting would hide.
         assert "ProcSubset=pid" not in text
 

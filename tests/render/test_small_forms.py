@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -95,3 +96,14 @@ def test_what_is_worth_a_notification_has_words_of_its_own(name):
         assert body, (name, language)
         # It may be read on a locked screen by anybody: not who it is.
         assert not re.search("Aino|Mäkinen", told), (name, language)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_who_is_asked_on_a_phone_is_told_of_a_reward_where_there_is_one(language: str) -> None:
+    """Whatever the stars; without a reward nobody is promised one. A notification still fits."""
+    view = samples()["five_lines"]
+    promise = RENDERER.prepared("review_request", language).strings.text("review.rewarded_briefly")
+    for rewarded in (True, False):
+        told = RENDERER.small("review_request", "push", replace(view, rewarded=rewarded), language)
+        assert (promise in told) is rewarded
+        assert len(told.partition("\n")[2]) <= 178

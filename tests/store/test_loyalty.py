@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connector.model import Customer, Event, EventKind, FinancialStatus, Order, Ref, Refund
 from connector.model.value import Fact
 from connector.store import Store, people
-from flows.value import earning, loyalty
+from flows.value import cases, earning
 from tests.store.loyal import AINO, DAY, PROGRAMME, Loyal, cancelled, faults, life, line, plain, purchase, refund, told
 from tests.store.trade import SHOP, START
 
@@ -296,13 +296,13 @@ def _taken_again(grant: Fact, facts: list[Fact], target: Decimal, now: datetime,
     return replace(told, id=f"{grant.id}/taken/{number + 1}") if told else None
 
 
-TARGETS, SHARES, TAKING_BACK = earning.targets, earning.shares_back, loyalty.taking_back
+TARGETS, SHARES, TAKING_BACK = earning.targets, earning.shares_back, cases.taking_back
 PLANTED: dict[str, tuple[object, str, object]] = {
     "no bonus moves": (earning, "first_order", _bonus_of_every_order),
     "rounded up": (earning, "targets", _rounded_up),
     "only the last refund": (earning, "shares_back", _last_refund_only),
     "money without pieces is forgotten": (earning, "_loose_money", _loose_money_forgotten),
-    "a repetition takes again": (loyalty, "taking_back", _taken_again),
+    "a repetition takes again": (cases, "taking_back", _taken_again),
 }
 
 

@@ -22,7 +22,7 @@ from connector.model import Event, EventKind, LineItem, Order
 from connector.store import Store, accounts, books
 from connector.store.db import Tx
 from connector.worker import Worker
-from flows.value import bookings, earning, loyalty
+from flows.value import bookings, cases, earning
 from tests.store.loyal import AINO, PROGRAMME, Loyal, cancelled, faults, line, purchase, refund, told
 from tests.store.trade import SHOP, START
 
@@ -166,7 +166,7 @@ POST = bookings.post
 
 @pytest.mark.parametrize(
     ("module", "name", "bug"),
-    [(loyalty, "post", _not_with_the_facts), (earning, "targets", _takes_nothing_back)],
+    [(cases, "post", _not_with_the_facts), (earning, "targets", _takes_nothing_back)],
     ids=["counts again", "takes nothing back"],
 )
 def test_a_planted_bug_is_found(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from connector.app import Kiitos
 from connector.explaining.explain import explain
-from connector.store import effects
+from connector.store import effects, review_asks, shops
+from connector.store.review_asks import AskRow
 from connector.watching.retention import Retention
 from tests.watching.conftest import SHOP, House
 
@@ -112,3 +114,46 @@ def test_a_pass_is_begun_once_a_day(house: House) -> None:
     assert second._is_due() is False
     house.clock.advance(timedelta(hours=21))
     assert second._is_due() is True
+
+
+def asks(kiitos: Kiitos, shop_id: str, number: int) -> None:
+    """So many questions about two products each, asked now."""
+    with kiitos.store.work.transaction() as tx:
+        for each in range(number):
+            row = AskRow(
+                ask_id=f"{kiitos.clock.now():%Y%m%d}-{each:03}",
+                order_id=str(each),
+                email_key="aino@example.test",
+                customer_id="",
+                products=("p1", "p2"),
+                asked_at=kiitos.clock.now(),
+            )
+            review_asks.ask(tx, shop_id, row)
+
+
+def test_what_somebody_was_asked_to_review_goes_with_the_events(house: House) -> None:
+    """Over pages; what is younger stays, and a shop whose table left the file does not stop the others."""
+    kiitos = house.open()
+    asks(kiitos, SHOP, 300)
+    with kiitos.store.work.transaction() as tx:
+        known = shops.get(tx, SHOP)
+        assert known is not None
+        shops.save(tx, replace(known, id="acme-gone", domain="gone.myshopify.com"), house.clock.now())
+    asks(kiitos, "acme-gone", 2)
+    house.clock.advance(timedelta(days=500))
+    asks(kiitos, SHOP, 1)
+    passes(Retention(kiitos))
+    assert count(kiitos, "review_asks") == 606
+    house.clock.advance(timedelta(days=261))
+    passes(Retention(kiitos))
+    assert count(kiitos, "review_asks") == 2, "the two products of the young one"
+
+
+def test_a_longer_rest_is_kept_as_long(house: House) -> None:
+    house.defaults = 'reviews = { again_after = "1000d" }'
+    kiitos = house.open()
+    asks(kiitos, SHOP, 1)
+    for days, left in ((900, 2), (101, 0)):
+        house.clock.advance(timedelta(days=days))
+        passes(Retention(kiitos))
+        assert count(kiitos, "review_asks") == left

@@ -96,3 +96,12 @@ DELETE FROM job_reports WHERE shop_id = :shop_id AND seq IN (
 -- Traces nobody will go on with.
 DELETE FROM run_traces WHERE shop_id = :shop_id AND run_id IN (
   SELECT run_id FROM run_traces WHERE shop_id = :shop_id AND at < :before LIMIT :limit)
+
+-- keep_review_asks_page --
+-- What somebody was asked to review, and when.
+SELECT ask_id, product_id, asked_at FROM review_asks
+WHERE shop_id = :shop_id AND ask_id > :after_id ORDER BY ask_id LIMIT :limit
+
+-- keep_review_asks_drop --
+-- Nobody is spared another question for it any more.
+DELETE FROM review_asks WHERE shop_id = :shop_id AND ask_id IN (SELECT value FROM {json_texts}(:ids))

@@ -127,6 +127,11 @@ def shown_again_for_nothing(patch: pytest.MonkeyPatch, house: House) -> None:
     )
 
 
+def reviews_stay_behind(patch: pytest.MonkeyPatch, house: House) -> None:
+    """What a review earned stays with the address that its order had before (found by this search)."""
+    patch.setattr(opinions, "moved", lambda *_: ([], {}))
+
+
 def second_edit_shows(patch: pytest.MonkeyPatch, house: House) -> None:
     """What a person hid is shown by editing it twice (found by this search)."""
     patch.setattr(reviewing, "_was_hidden", lambda row: row.state is ReviewState.HIDDEN)
@@ -191,6 +196,7 @@ BUGS = (
     Bug("points of a held review can be used", held_and_usable),
     Bug("a withdrawn review keeps its points", withdrawn_and_kept),
     Bug("shown again and not rewarded again", shown_again_for_nothing),
+    Bug("a review stays with the mistyped address", reviews_stay_behind),
     Bug("a second edit shows what was hidden", second_edit_shows),
     Bug("friend's points have a rule's name", one_name_for_two),
     Bug("money in doubt was not given", doubt_is_a_no),

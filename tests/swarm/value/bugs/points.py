@@ -16,7 +16,7 @@ from connector.model import Buyer
 from connector.model.value import Fact, FactKind
 from connector.store import accounts, books, people, purchases
 from flows.referring import programmes
-from flows.value import asides, bookings, earning, loyalty, settling, standing
+from flows.value import asides, bookings, cases, earning, loyalty, settling, standing
 from tests.swarm.bugs.planting import Bug, wrap
 from tests.swarm.house import House
 
@@ -28,7 +28,7 @@ def counts_again(patch: pytest.MonkeyPatch, house: House) -> None:
         number = len(books.facts_of(tx, shop_id, holder.accounts))
         return real(tx, shop_id, holder, [replace(fact, id=f"{fact.id}~{number}") for fact in facts], *more, **rest)
 
-    wrap(patch, loyalty, "post", post)
+    wrap(patch, cases, "post", post)
 
 
 def takes_nothing_back(patch: pytest.MonkeyPatch, house: House) -> None:
@@ -47,7 +47,7 @@ def takes_back_again(patch: pytest.MonkeyPatch, house: House) -> None:
             grant, id=key, kind=FactKind.TAKE_BACK, of=grant.id, amount=target, at=now, cause=cause, parts={}
         )
 
-    patch.setattr(loyalty, "taking_back", taking_back)
+    patch.setattr(cases, "taking_back", taking_back)
 
 
 def rounds_up(patch: pytest.MonkeyPatch, house: House) -> None:
@@ -95,7 +95,7 @@ def late_under_the_old_name(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def corrected_address_loses(patch: pytest.MonkeyPatch, house: House) -> None:
     """Whoever corrects their address has nothing (found by this search)."""
-    patch.setattr(loyalty, "_own", lambda case, strange, given: list(given))
+    patch.setattr(cases.Case, "own", lambda case, strange, given: list(given))
 
 
 def corrected_address_has_both(patch: pytest.MonkeyPatch, house: House) -> None:
@@ -113,8 +113,8 @@ def corrected_address_has_both(patch: pytest.MonkeyPatch, house: House) -> None:
 def one_address_a_person(patch: pytest.MonkeyPatch, house: House) -> None:
     """Tiers and badges count what was bought under one address (found by this search)."""
     patch.setattr(
-        loyalty,
-        "_bought",
+        cases.Case,
+        "bought",
         lambda case: purchases.of_buyer(case.tx, case.shop.id, Buyer(case.holder.email_key, case.holder.customer_id)),
     )
 
