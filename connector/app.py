@@ -49,6 +49,8 @@ log = get_log("app")
 
 AT_ONCE = 0.5
 """Seconds a receiver waits for the check of each file before it takes deliveries: what it stores is lost to nobody."""
+AT_START = 5.0
+"""The same of a worker and of commands: a file too large for that is checked beside the work."""
 
 
 @dataclass(kw_only=True)
@@ -366,8 +368,8 @@ def connected_shops(store: Store) -> list[ConnectedShop]:
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Kiitos:
-    """`build` from a file."""
-    return build(load_config(path, environ), clock=clock)
+    """`build` from a file, for a worker and for commands."""
+    return build(load_config(path, environ), clock=clock, within=AT_START)
 
 
 def create_app(kiitos: Kiitos) -> Flask:

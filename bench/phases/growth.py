@@ -28,6 +28,8 @@ TIMEOUT = 3600
 BYTES_AN_ORDER = 7_000
 """What a clone takes on disk, generously: a size that would fill the disk is left out."""
 CONNECTIONS = 64
+FIRST_SECONDS = 60.0
+"""How long the first message may take: a worker that starts on a large, cold file reads it first."""
 SHOWN = {
     "ack_s": "one webhook acknowledged",
     "mail_cpu_s": "CPU from webhook to e-mail",
@@ -110,7 +112,7 @@ def _take_in(where: Path, corpus_file: Path, orders: int, id_base: int) -> dict[
         outcome = generator.run(load, running.port, system.hook_path, corpus_file)
         if outcome.errors or outcome.ok != orders:
             raise VoidRun(f"{outcome.ok} of {orders} accepted, {outcome.errors} errors")
-        delivered = sink.wait_for(orders, quiet=e2e.QUIET_SECONDS, patience=e2e.PATIENCE_SECONDS)
+        delivered = sink.wait_for(orders, quiet=FIRST_SECONDS, patience=e2e.PATIENCE_SECONDS + FIRST_SECONDS)
         usage = meter.read()
     if len({message.recipient for message in delivered}) != orders or len(delivered) != orders:
         raise VoidRun(f"{orders} orders, {len(delivered)} messages")

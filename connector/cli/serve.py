@@ -76,6 +76,7 @@ def worker(app: App, once: bool, steps: bool, listen: str) -> None:
             ledger.close()
             click.echo("the clock jumped and is not believed; if it is right: kiitos clock confirm", err=True)
             raise click.exceptions.Exit(1)
+        working.integrity.check_the_rest()
         done = working.drain()
         working.intake.claims.close()
         tracing.close()

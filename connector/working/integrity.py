@@ -1,6 +1,7 @@
 """A damaged database is noticed, and nothing is sent from it (promise R13).
 
-Files are checked quickly when they are opened, thoroughly every night, and by every query that stumbles over damage.
+Files are checked quickly when they are opened (one too large for that beside the work: a restart must not cost minutes
+of mail), thoroughly every night, and by every query that stumbles over damage.
 From then on no worker acts, after a restart neither, until a file that passes the thorough check stands in its place.
 PostgreSQL looks after its own files.
 """
@@ -93,6 +94,7 @@ class Integrity:
             if self._clock.monotonic() >= next_look and not self._damaged:
                 next_look = self._clock.monotonic() + LOOK_EVERY
                 try:
+                    self.check_the_rest()
                     self.check_at_night()
                 except StoreUnavailable as error:
                     log.error("store_unavailable", code=error.code)

@@ -61,16 +61,26 @@ class Installation:
     """One shop with an order confirmation and a review request that is sent at once (tests/kill/product.py).
 
     `boot` is the machine's boot as its ledgers know it: another one after a power cut.
+    `within`: the seconds the check of each file may take.
     """
 
-    def __init__(self, folder: Path, channel: Channel, *, at: datetime = START, boot: str = "one") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        channel: Channel,
+        *,
+        at: datetime = START,
+        boot: str = "one",
+        within: float | None = None,
+    ) -> None:
         if not (folder / "app.toml").exists():
             Product.set_up(folder, 25)
         self.folder = folder
         self.clock = ManualClock(at)
         self._boot = boot
         self._workers = 0
-        self.kiitos: Kiitos = build(load_config(folder / "app.toml", {}), clock=self.clock, registry=_REGISTRY)
+        config = load_config(folder / "app.toml", {})
+        self.kiitos: Kiitos = build(config, clock=self.clock, registry=_REGISTRY, within=within)
         self.kiitos.renderer = _RENDERER
         self.kiitos.use_channel("sink", channel)
 

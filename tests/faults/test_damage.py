@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.app import AT_START
 from connector.clock import ManualClock
 from connector.errors import KiitosError, StoreDamaged, StoreUnavailable
 from connector.store import Store, integrity
@@ -203,6 +204,33 @@ def test_a_receiver_takes_deliveries_before_a_large_file_is_checked_and_no_worke
         (folder / "kiitos.db.damaged").write_text("page 7 is garbled\n")
         assert here.worker().tick() == Tick()
         assert not channel.taken
+
+
+def test_a_worker_begins_before_a_large_file_is_checked_and_stops_when_it_fails(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart must not cost minutes of mail: five seconds of the check are waited for, the rest goes on beside."""
+    folder, channel = tmp_path / "large", Counting()
+    shutil.copytree(template, folder)
+    asked: list[float | None] = []
+
+    def quick_check(self: Sqlite, within: float | None = None) -> str:
+        asked.append(within)
+        return "page 7 is garbled" if within is None else ""
+
+    monkeypatch.setattr(Sqlite, "quick_check", quick_check)
+    with closing(Installation(folder, channel, within=AT_START)) as here:
+        assert asked == [AT_START, AT_START]
+        worker = here.worker()
+        worker.tick()
+        sent = len(channel.taken)
+        assert sent > 0, "nothing is known against it yet"
+        rounds = iter([False, True])
+        worker.integrity.keep_watch(lambda: next(rounds))
+        assert asked[2:] == [None, None]
+        assert worker.tick() == Tick()
+        assert len(channel.taken) == sent
+    assert (folder / "kiitos.db.damaged").read_text() == "page 7 is garbled\n"
 
 
 def lose_an_index_entry(database: Sqlite) -> None:
