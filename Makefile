@@ -1,6 +1,9 @@
 # The commands people and CI share. `make` alone lists them.
 # Each recipe sets up what it needs; nothing has to be installed by hand but python3, git and make.
 
+# Where it is set, each of the many processes that tests and benches start compiles the whole product anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin

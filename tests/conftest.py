@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -10,6 +12,10 @@ from typing import Any
 import pytest
 
 from tests.schema_once import copied_schemas
+
+# Where it is set, each of the many processes that tests start compiles the whole product anew: a second each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 asked: list[str] = []
 _real = socket.getaddrinfo
