@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("bench: needs Linux (/proc, epoll)")
         return 2
     lock = only_one_run()
-    # An installed product is compiled once. Where this is set, every start compiled it anew: 1.5 s and 35 MB.
+    # An installed product is compiled once; where this is set, every start compiles it anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     bench = plan.prepare(plan_of(options), tuple(options.systems.split(",")))
     if options.peers:
