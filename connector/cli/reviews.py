@@ -196,7 +196,7 @@ def widget(app: App, shop: str) -> None:
     """
     from connector.pages import shown_reviews
 
-    click.echo(shown_reviews.snippet(app.kiitos, _known(app, shop)))
+    click.echo(shown_reviews.snippet(app.kiitos, app.kiitos.config.shop(shop).shop))
 
 
 @reviews.command("export")
@@ -207,6 +207,9 @@ def widget(app: App, shop: str) -> None:
 def export_(app: App, shop: str, form: str, out: Path | None) -> None:
     """All reviews of SHOP as CSV, in the columns that another app reads. Withdrawn ones and stories are left out.
 
+    Pictures are named by their addresses here, which work as long as the review is shown and this server runs: let the
+    other app fetch them before you switch it off.
+
     \b
     Example:
       kiitos reviews export acme-main --format loox
@@ -216,12 +219,13 @@ def export_(app: App, shop: str, form: str, out: Path | None) -> None:
     _known(app, shop)
     if form not in FORMATS:
         raise click.BadParameter(f"is one of {', '.join(FORMATS)}", param_hint="--format")
+    here = (app.kiitos.config.app.base_url, app.kiitos.clock.now())
     with app.kiitos.store.work.read() as tx:
         if out is None:
-            write(tx, shop, sys.stdout, form)
+            write(tx, shop, sys.stdout, form, *here)
             return
         with out.open("w", encoding="utf-8", newline="") as target:
-            count = write(tx, shop, target, form)
+            count = write(tx, shop, target, form, *here)
     click.echo(f"{count} reviews written to {out}")
 
 
@@ -249,6 +253,8 @@ def import_(app: App, shop: str, file: Any, name: str, dry_run: bool, publish: b
         click.echo(f"line {bad.line}: {bad.reason}", err=True)
     kept = f"{told.kept} {'would be ' if dry_run else ''}kept ({told.verified} by known buyers)"
     click.echo(f"{kept}, {told.there} were there, {len(told.bad)} left out")
+    if told.pictures:
+        click.echo(f"{told.pictures} pictures are named in the file; they are not fetched", err=True)
     if told.bad:
         raise click.exceptions.Exit(1)
 

@@ -19,11 +19,12 @@ class _Undo(Exception):
 
 @dataclass(slots=True)
 class Taken:
-    """What became of a file's lines."""
+    """What became of a file's lines. `pictures` are named in it and stay where they are."""
 
     kept: int = 0
     there: int = 0
     verified: int = 0
+    pictures: int = 0
     bad: list[BadLine] = field(default_factory=list)
 
 
@@ -36,6 +37,7 @@ def take_in(kiitos: Kiitos, shop_id: str, source: TextIO, name: str, *, dry_run:
             told.bad.append(each)
         else:
             lines.append(each)
+            told.pictures += each.pictures
     for at in range(0, len(lines), _BATCH):
         try:
             with kiitos.store.work.transaction() as tx:

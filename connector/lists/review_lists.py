@@ -3,7 +3,8 @@
 Read by the names of the columns, whatever their order, of Judge.me, Loox, Yotpo, Okendo and Shopify's own former
 Product Reviews (exports; https://support.okendo.io/en/articles/2057320 for Okendo's template). A review that was hidden
 there is kept hidden here. "Verified" is what our own orders show and never what a file says; nothing is
-given for an imported review.
+given for an imported review. Columns that an app has no name for (`reply_date` of Loox and others) stand behind its
+own: apps pass over what they do not know, and we read them again.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TextIO
 
 from connector.clock import to_text
 from connector.errors import ConfigError
 from connector.lists.spreadsheet import guard, unguard
 from connector.model import email_key
-from connector.store import entities, past, reviews
+from connector.store import entities, past, review_photos, reviews
 from connector.store.db import Tx
 from connector.store.reviews import ReviewRow, ReviewState
 from flows.reviews.publication import NEVER
 
 LONGEST_TEXT = 8000
+_BATCH = 200
 _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("productid", "productexternalid", "externalproductid"), "product_id"),
     **dict.fromkeys(("producthandle", "handle"), "handle"),
@@ -40,6 +43,7 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("reviewdate", "createdat", "date", "datecreated", "reviewcreationdate"), "at"),
     **dict.fromkeys(("reply", "reviewreply", "comment", "commentcontent", "replybody"), "answer"),
     **dict.fromkeys(("replydate", "repliedat", "replycreatedat"), "answered_at"),
+    **dict.fromkeys(("pictureurls", "img", "imageurls", "photourl", "photourls", "images"), "pictures"),
     **dict.fromkeys(("curated", "state", "status", "published", "reviewstatus"), "status"),
 }
 """A column's name in small letters and digits alone, and what it means."""
@@ -61,11 +65,13 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that can be kept. `handle` is the product's where its id is not told."""
+    """A line that can be kept. `handle` is the product's: its id is another in another shop, or is not told.
+    `pictures`: how many it names; they are not fetched."""
 
     line: int
     row: ReviewRow
     handle: str = ""
+    pictures: int = 0
 
 
 def read(source: TextIO, name: str, now: datetime) -> Iterator[Line | BadLine]:
@@ -126,7 +132,8 @@ def _line(told: Mapping[str, str], number: int, name: str, now: datetime) -> Lin
         answer=answer,
         answered_at=_time(told.get("answered_at", ""), at) if answer else None,
     )
-    return Line(number, row, "" if product else handle.lower())
+    pictures = len([each for each in told.get("pictures", "").split(",") if each.strip()])
+    return Line(number, row, handle.lower(), pictures)
 
 
 def _time(text: str, otherwise: datetime) -> datetime:
@@ -178,16 +185,17 @@ class Kept:
 
 def keep(tx: Tx, shop_id: str, lines: Sequence[Line], now: datetime, *, publish: bool) -> tuple[Kept, list[BadLine]]:
     """Take lines in. Those that are there change nothing; those about products nobody knows are named."""
-    handles = {product.handle.lower(): product for product in past.products(tx, shop_id) if product.handle}
+    known = {product.id: product for product in past.products(tx, shop_id)}
+    handles = {product.handle.lower(): product for product in known.values() if product.handle}
     done, bad = Kept(products={}), []
     for line in lines:
         row = line.row
-        if not row.product_id:
-            product = handles.get(line.handle)
-            if product is None:
-                bad.append(BadLine(line.line, f"no product of the shop has the handle '{line.handle}'"))
-                continue
+        product = known.get(row.product_id) or handles.get(line.handle)
+        if product is not None:
             row = replace(row, product_id=product.id, product_title=row.product_title or product.title)
+        elif not row.product_id:
+            bad.append(BadLine(line.line, f"no product of the shop has the handle '{line.handle}'"))
+            continue
         row = replace(row, proof=_proof(tx, shop_id, row), pushed=0 if publish else NEVER)
         if reviews.save(tx, shop_id, row, now):
             done.kept += 1
@@ -210,39 +218,54 @@ def _proof(tx: Tx, shop_id: str, row: ReviewRow) -> Mapping[str, str]:
 
 # -- out ---------------------------------------------------------------------------------------------------------------
 
-Cell = Callable[[ReviewRow], str]
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A review with what else a line tells: the product's handle and address, and where its pictures are."""
+
+    row: ReviewRow
+    handle: str
+    url: str
+    pictures: Sequence[str]
 
 
-def _at(row: ReviewRow) -> str:
-    return f"{row.at:%Y-%m-%d %H:%M:%S} UTC"
+Cell = Callable[[Outgoing], str]
 
 
-def _answered(row: ReviewRow) -> str:
-    return f"{row.answered_at:%Y-%m-%d %H:%M:%S} UTC" if row.answer and row.answered_at else ""
+def _seconds(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _said(word: str, otherwise: str) -> Cell:
-    return lambda row: word if row.state is ReviewState.PUBLISHED else otherwise
+    return lambda told: word if told.row.state is ReviewState.PUBLISHED else otherwise
 
 
-def _nothing(row: ReviewRow) -> str:
-    del row
+def _nothing(told: Outgoing) -> str:
+    del told
     return ""
 
 
 def _verified(yes: str, no: str) -> Cell:
-    return lambda row: yes if row.verified else no
+    return lambda told: yes if told.row.verified else no
 
 
 _COMMON: dict[str, Cell] = {
-    "title": lambda row: row.title,
-    "text": lambda row: row.text,
-    "rating": lambda row: str(row.rating),
-    "author": lambda row: row.author,
-    "email": lambda row: row.email_key or "",
-    "product": lambda row: row.product_id,
-    "name": lambda row: row.product_title,
-    "answer": lambda row: row.answer,
+    "id": lambda told: told.row.id,
+    "source": lambda told: told.row.source,
+    "title": lambda told: told.row.title,
+    "text": lambda told: told.row.text,
+    "rating": lambda told: str(told.row.rating),
+    "author": lambda told: told.row.author,
+    "email": lambda told: told.row.email_key or "",
+    "product": lambda told: told.row.product_id,
+    "name": lambda told: told.row.product_title,
+    "handle": lambda told: told.handle,
+    "url": lambda told: told.url,
+    "pictures": lambda told: ",".join(told.pictures),
+    "at": lambda told: to_text(told.row.at),
+    "at_seconds": lambda told: _seconds(told.row.at),
+    "answer": lambda told: told.row.answer,
+    "answered": lambda told: _seconds(told.row.answered_at) if told.row.answer and told.row.answered_at else "",
 }
 
 
@@ -252,44 +275,63 @@ def _columns(**cells: Cell | str) -> dict[str, Cell]:
 
 FORMATS: Mapping[str, Mapping[str, Cell]] = {
     "judgeme": _columns(
-        title="title", body="text", rating="rating", review_date=_at, source=lambda row: row.source,
+        title="title", body="text", rating="rating", review_date="at_seconds", source="source",
         curated=_said("ok", "not_yet"), reviewer_name="author", reviewer_email="email", product_id="product",
-        product_handle=_nothing, reply="answer", reply_date=_answered, picture_urls=_nothing, ip_address=_nothing,
+        product_handle="handle", reply="answer", reply_date="answered", picture_urls="pictures", ip_address=_nothing,
         location=_nothing,
     ),
     "loox": _columns(
-        id=lambda row: row.id, status=_said("Active", "Hidden"), rating="rating", email="email", nickname="author",
-        full_name="author", review="text", date=lambda row: to_text(row.at), productId="product", handle=_nothing,
-        img=_nothing, variant=_nothing, verified_purchase=_verified("true", "false"),
+        id="id", status=_said("Active", "Hidden"), rating="rating", email="email", nickname="author",
+        full_name="author", review="text", date="at", productId="product", handle="handle", img="pictures",
+        variant=_nothing, verified_purchase=_verified("true", "false"), title="title", reply="answer",
+        reply_date="answered",
     ),
     "yotpo": _columns(
-        Review__Title="title", Review__Content="text", Review__Score="rating", Date=_at, Product__ID="product",
-        Product__Title="name", Product__URL=_nothing, Display__Name="author", Email="email",
+        Review__Title="title", Review__Content="text", Review__Score="rating", Date="at_seconds", Product__ID="product",
+        Product__Title="name", Product__URL="url", Display__Name="author", Email="email",
         Verified__Purchase=_verified("Yes", "No"), Status=_said("Published", "Hidden"), Reply="answer",
+        Reply__Date="answered", Product__Handle="handle", Image__URLs="pictures",
     ),
     "okendo": _columns(
-        name="author", body="text", handle=_nothing, productId="product", rating="rating", sku=_nothing,
-        dateCreated=lambda row: to_text(row.at), email="email", imageUrls=_nothing, title="title",
-        status=_said("approved", "hidden"), reply="answer",
+        name="author", body="text", handle="handle", productId="product", rating="rating", sku=_nothing,
+        dateCreated="at", email="email", imageUrls="pictures", title="title", status=_said("approved", "hidden"),
+        reply="answer", replyDate="answered",
     ),
     "shopify": _columns(
-        product_handle=_nothing, state=_said("published", "unpublished"), rating="rating", title="title",
-        author="author", email="email", location=_nothing, body="text", reply="answer",
-        created_at=lambda row: to_text(row.at), replied_at=_answered, product_id="product",
+        product_handle="handle", state=_said("published", "unpublished"), rating="rating", title="title",
+        author="author", email="email", location=_nothing, body="text", reply="answer", created_at="at",
+        replied_at="answered", product_id="product", picture_urls="pictures",
     ),
 }  # fmt: skip
-"""The columns each app knows, in its order."""
+"""The columns each app knows, in its order, and behind them what we tell besides."""
 
 
-def write(tx: Tx, shop_id: str, target: TextIO, form: str) -> int:
-    """All reviews that were not withdrawn; how many. Cells are guarded: no spreadsheet runs what a customer wrote."""
+def write(tx: Tx, shop_id: str, target: TextIO, form: str, base_url: str, now: datetime) -> int:
+    """All reviews that were not withdrawn; how many. Cells are guarded: no spreadsheet runs what a customer wrote.
+
+    Pictures are named by their public addresses under `base_url`, which need no token and work as long as the review is
+    shown. Those of a review that is not shown are left out: nobody without a link may see them.
+    """
     columns = FORMATS[form]
     writer = csv.writer(target)
     writer.writerow(columns)
     count = 0
-    for row in reviews.every(tx, shop_id):
-        if row.is_story or row.state is ReviewState.WITHDRAWN:
-            continue
-        writer.writerow([guard(cell(row)) for cell in columns.values()])
+    for told in _outgoing(tx, shop_id, base_url, now):
+        writer.writerow([guard(cell(told)) for cell in columns.values()])
         count += 1
     return count
+
+
+def _outgoing(tx: Tx, shop_id: str, base_url: str, now: datetime) -> Iterator[Outgoing]:
+    every = (row for row in reviews.every(tx, shop_id) if row.state is not ReviewState.WITHDRAWN and not row.is_story)
+    while rows := list(islice(every, _BATCH)):
+        products = entities.products(tx, shop_id, list({row.product_id for row in rows}))
+        photos = review_photos.of(tx, shop_id, [row.id for row in rows if row.shown(now)])
+        for row in rows:
+            product = products.get(row.product_id)
+            yield Outgoing(
+                row,
+                (product.handle if product is not None else None) or "",
+                (product.url if product is not None else None) or "",
+                [f"{base_url.rstrip('/')}/p/photo/{photo.id}" for photo in photos.get(row.id, ())],
+            )

@@ -2,7 +2,8 @@
 
 A spreadsheet takes a cell that begins with one of `= + - @`, a tab or a carriage return for a formula
 (https://owasp.org/www-community/attacks/CSV_Injection). Such a cell gets an apostrophe before it, which spreadsheets do
-not show, and which is taken away again where we read our own files.
+not show, and which is taken away again where we read our own files; so does one with apostrophes before such a
+character, so that nothing is taken away that somebody wrote.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def guard(text: str) -> str:
     >>> guard("=HYPERLINK(1)"), guard("Katu 1")
     ("'=HYPERLINK(1)", 'Katu 1')
     """
-    return f"'{text}" if text.startswith(_STARTS) else text
+    return f"'{text}" if text.lstrip("'").startswith(_STARTS) else text
 
 
 def unguard(text: str) -> str:
@@ -25,4 +26,4 @@ def unguard(text: str) -> str:
     >>> unguard("'+358401234567"), unguard("'tis")
     ('+358401234567', "'tis")
     """
-    return text[1:] if text[:1] == "'" and text[1:].startswith(_STARTS) else text
+    return text[1:] if text[:1] == "'" and text.lstrip("'").startswith(_STARTS) else text

@@ -3,18 +3,22 @@
 `/p/reviews/<key>/<product>` is for a shop's own site (a plain link, a frame, or fetched by its server with `?part=1`);
 the same comes through Shopify's app proxy as `reviews?product=ID`. The key tells the shop and nothing else. Only
 published reviews, and of their authors only the names they chose.
+
+Links of a part lead to the shop's page it stands in: they ask for `kiitos_sort` and `kiitos_page`, which that page's
+server hands on as `sort` and `page`, and carry what that page was asked for besides (`keep`, a query of its own).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel.dates import format_date
 from flask import Response, request
@@ -46,6 +50,9 @@ SORTS = ("newest", "best", "worst")
 FRESH = 300
 """Seconds others may keep the page."""
 _MOST_PAGE = 10_000
+_MOST_KEPT = 500
+"""Characters of the other page's own query."""
+_OURS = "kiitos_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,8 @@ def look(tx: Tx, shop: Shop, product_id: str, now: datetime) -> Sight:
     asked = request.args.get("page", "1")
     number = min(max(int(asked), 1), _MOST_PAGE) if asked.isdigit() and len(asked) < 6 else 1
     sort = request.args.get("sort", "") if request.args.get("sort") in SORTS else SORTS[0]
+    stars = reviews.stars_of(tx, shop.id, product_id, now)
+    number = min(number, max(1, -(-sum(stars.values()) // PER_PAGE)))
     rows = reviews.shown(tx, shop.id, product_id, now, sort=sort, limit=PER_PAGE, skip=(number - 1) * PER_PAGE)
     known = entities.products(tx, shop.id, [product_id]).get(product_id)
     return Sight(
@@ -98,7 +107,7 @@ def look(tx: Tx, shop: Shop, product_id: str, now: datetime) -> Sight:
         title=known.title if known is not None else next((row.product_title for row in rows if row.product_title), ""),
         rows=rows,
         photos=review_photos.of(tx, shop.id, [row.id for row in rows]),
-        stars=reviews.stars_of(tx, shop.id, product_id, now),
+        stars=stars,
         number=number,
         sort=sort,
     )
@@ -107,6 +116,7 @@ def look(tx: Tx, shop: Shop, product_id: str, now: datetime) -> Sight:
 def answer(shop: Shop, sight: Sight, **query: str) -> Response:
     """The page, or with `?part=1` what a shop's own page takes in. `query` is what links of the page must carry on."""
     part = "part" in request.args
+    kept = _kept() if part else list(query.items())
     language = visitor_language(None, shop)
     let_pictures()
     let_cache(FRESH)
@@ -117,7 +127,7 @@ def answer(shop: Shop, sight: Sight, **query: str) -> Response:
         None,
         sight=sight,
         sorts=SORTS,
-        query={**query, **({"part": "1"} if part else {})},
+        to=_links(kept, _OURS, "#kiitos-reviews") if part else _links(kept),
         structured=structured(shop, sight, base),
         picture=lambda photo, **how: f"{base}{PREFIX}/photo/{photo.id}{'?small=1' if how else ''}",
         day=lambda at: format_date(at, "medium", locale=language),
@@ -126,10 +136,26 @@ def answer(shop: Shop, sight: Sight, **query: str) -> Response:
     # Of what is shown, and not of the bytes: they carry a nonce.
     state = [(row.id, row.revision) for row in sight.rows]
     told = (shop.id, shop.name, shop.accent_color, sight.product_id, sight.title, state, dict(sight.stars))
-    seen = repr((*told, sight.number, sight.sort, language, part))
+    seen = repr((*told, sight.number, sight.sort, language, part, kept))
     found.set_etag(hashlib.sha256(seen.encode()).hexdigest()[:32])
     found.make_conditional(request)
     return found
+
+
+def _kept() -> list[tuple[str, str]]:
+    """What the shop's page is asked for besides our own: where addresses are plain, its product."""
+    asked = parse_qsl(request.args.get("keep", "")[:_MOST_KEPT], max_num_fields=_MOST_KEPT)
+    return [(name, value) for name, value in asked if not name.startswith(_OURS)]
+
+
+def _links(kept: Sequence[tuple[str, str]], before: str = "", place: str = "") -> Callable[..., str]:
+    """Makes the address of another order or page, of the page that is open: a query alone leads nowhere else."""
+
+    def to(sort: str, number: int = 1) -> str:
+        pages = [(f"{before}page", str(number))] if number > 1 else []
+        return f"?{urlencode([*kept, (f'{before}sort', sort), *pages])}{place}"
+
+    return to
 
 
 def structured(shop: Shop, sight: Sight, base: str) -> Markup:
@@ -186,24 +212,24 @@ def key_of(app: Application, shop_id: str) -> str:
     return key
 
 
-def snippet(app: Application, shop_id: str) -> str:
-    """What a merchant pastes, and where."""
-    base = app.config.app.base_url.rstrip("/")
-    address = f"{base}{PREFIX}/reviews/{key_of(app, shop_id)}/PRODUCT_ID"
-    return f"""The reviews of a product, for everybody (put its id in the place of PRODUCT_ID):
+def snippet(app: Application, shop: Shop) -> str:
+    """What a merchant pastes, and where: for any site, and what there is for the shop's platform (`embeds`)."""
+    reviews_at = f"{app.config.app.base_url.rstrip('/')}{PREFIX}/reviews/{key_of(app, shop.id)}"
+    address = f"{reviews_at}/PRODUCT_ID"
+    own = [
+        each.read_text(encoding="utf-8").replace("KIITOS_REVIEWS", reviews_at).rstrip()
+        for each in files("connector.pages").joinpath("embeds").iterdir()
+        if each.name.partition(".")[0] == shop.platform
+    ]
+    return "\n\n".join((_ANYWHERE.format(address=address), *own))
+
+
+_ANYWHERE = """The reviews of a product, for everybody (put its id in the place of PRODUCT_ID):
   {address}
 
 In a page of the shop, as a frame:
   <iframe src="{address}" title="Reviews" loading="lazy" style="border:0;width:100%;height:40rem"></iframe>
 
-In a page that the shop's server makes (best for search engines), fetched there and put in as it is:
-  {address}?part=1
-
-WooCommerce, in the theme's functions.php:
-  add_action('woocommerce_after_single_product_summary', function () {{
-      $answer = wp_remote_get('{base}{PREFIX}/reviews/{key_of(app, shop_id)}/' . get_the_ID() . '?part=1');
-      if (200 === wp_remote_retrieve_response_code($answer)) {{ echo wp_remote_retrieve_body($answer); }}
-  }});
-
-Shopify, by the app proxy (the app's subpath in the place of kiitos):
-  /apps/kiitos/reviews?product={{{{ product.id }}}}"""
+In a page that the shop's server makes (best for search engines), fetched there and put in as it is; what the reader
+chose comes back to that page as kiitos_sort and kiitos_page, and is handed on as sort and page:
+  {address}?part=1&sort=newest&page=1"""

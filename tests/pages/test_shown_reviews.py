@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import pytest
 
+from connector.lists.review_lists import FORMATS, write
 from connector.pages import shown_reviews
-from connector.store import reviews
+from connector.store import review_photos, reviews
+from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
-from connector.testing.world import SHOPIFY, World
+from connector.testing.world import SHOPIFY, WOO, World
 from tests.pages.life import client
 from tests.pages.test_strangers import PAYLOADS
 
@@ -117,7 +122,7 @@ def test_pages_and_sorts(world: World) -> None:
         seen += re.findall(r"Nr-\d\d\.</bdi>", page)
     assert len(seen) == len(set(seen)) == 23
     best = client(world).get(address(world, "?sort=best")).text
-    given = [len(stars) for stars in re.findall(r'kiitos-rated" aria-hidden="true">(★+)', best)]
+    given = [len(stars) for stars in re.findall(r'<p><span class="kiitos-rated"[^>]*>(★+)', best)]
     assert given == [5] * 4 + [4] * 4 + [3] * 2
     for odd in ("0", "-1", "x", "9" * 30, "1e3"):
         assert client(world).get(address(world, f"?page={odd}")).status_code == 200
@@ -145,6 +150,51 @@ def test_a_part_for_the_shops_own_page(world: World) -> None:
     assert structured(part)["aggregateRating"]["reviewCount"] == 1
 
 
+def test_links_of_a_part_lead_to_the_page_it_stands_in(world: World) -> None:
+    """By names that no shop system keeps for itself, with what the page was asked for besides, and nowhere else."""
+    put(world, 30)
+    keep = quote('product=mug&kiitos_page=9&x="><b>&https://evil.example')
+    part = client(world).get(address(world, f"?part=1&sort=worst&page=2&keep={keep}")).text
+    links = [unescape(href) for href in re.findall(r'<a [^>]*?href="([^"]*)"', part)]
+    assert len(links) == 5
+    for each in links:
+        assert each.startswith("?product=mug&x=%22%3E%3Cb%3E&kiitos_sort="), each
+        assert each.endswith("#kiitos-reviews"), each
+    turned = [dict(parse_qsl(each.partition("#")[0][1:])) for each in links[3:]]
+    assert [(each["kiitos_sort"], each.get("kiitos_page")) for each in turned] == [("worst", None), ("worst", "3")]
+    assert 'id="kiitos-reviews"' in part
+    page = client(world).get(address(world, "?page=2")).text
+    assert "kiitos_" not in page, "control: our own page keeps its own names"
+    assert re.findall(r'href="(\?sort=newest[^"]*)"', page) == [
+        "?sort=newest",
+        "?sort=newest",
+        "?sort=newest&amp;page=3",
+    ]
+
+
+def test_a_part_says_its_stars_without_a_style_sheet(world: World) -> None:
+    """Words for screen readers that only our style sheet would hide stood in the shop's page."""
+    put(world, rating=4)
+    part = client(world).get(address(world, "?part=1")).text
+    assert "aside" not in part
+    assert re.findall(r'role="img" aria-label="([^"]+)">([★☆]+)<', part)[-1] == ("4 of 5", "★★★★☆")
+
+
+def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
+    put(world, 13)
+    assert "Page 2 of 2" in client(world).get(address(world, "?page=40")).text
+
+
+@pytest.mark.parametrize("platform", ["shopify", "woocommerce"])
+def test_what_is_pasted_is_of_the_shops_platform(world: World, platform: str) -> None:
+    shop = world.kiitos.config.shop(SHOPIFY if platform == "shopify" else WOO).shop
+    told = shown_reviews.snippet(world.kiitos, shop)
+    assert ("add_action(" in told, "theme-block" in told) == (platform == "woocommerce", platform == "shopify")
+    key = shown_reviews.key_of(world.kiitos, shop.id)
+    assert f"/p/reviews/{key}/PRODUCT_ID" in told
+    assert "KIITOS_REVIEWS" not in told
+
+
 @pytest.mark.parametrize("key", ["x" * 26, "short", "%2e%2e", "reviews"])
 def test_a_key_that_is_none(world: World, key: str) -> None:
     assert client(world).get(f"/p/reviews/{key}/{PRODUCT}").status_code == 404
@@ -158,3 +208,28 @@ def test_what_was_given_and_taken_over_is_said(world: World) -> None:
     assert page.count("Taken over from another review service.") == 1
     assert page.count("· Verified purchase") == 1
     assert 'href="https://youtu.be/abc" rel="nofollow ugc noopener noreferrer"' in page
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_pictures_that_an_export_names_are_there_without_a_token(world: World, form: str) -> None:
+    """As long as the review is shown; one that is hidden afterwards is seen by nobody."""
+    (row,) = put(world)
+    now = world.clock.now()
+    with world.kiitos.store.work.transaction() as tx:
+        photo = Photo(id="a" * 26, width=8, height=8, picture=b"\xff\xd8 large", small=b"\xff\xd8 small")
+        review_photos.add(tx, SHOPIFY, row.id, 0, photo, now)
+
+    def named() -> list[str]:
+        target = io.StringIO()
+        with world.kiitos.store.work.read() as tx:
+            write(tx, SHOPIFY, target, form, world.kiitos.config.app.base_url, now)
+        return re.findall(r"http://[^,\s]*(/p/photo/\w+)", target.getvalue())
+
+    (picture,) = named()
+    world.clock.advance(timedelta(days=700))
+    found = client(world).get(picture)
+    assert (found.status_code, found.mimetype, found.data) == (200, "image/jpeg", b"\xff\xd8 large")
+    with world.kiitos.store.work.transaction() as tx:
+        reviews.move(tx, SHOPIFY, row, ReviewState.HIDDEN, world.clock.now())
+    assert named() == []
+    assert client(world).get(picture).status_code == 404

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from connector.errors import ConfigError
 from connector.lists.review_lists import FORMATS, BadLine, Line, keep, read, write
+from connector.lists.spreadsheet import guard, unguard
 from connector.model import Event, EventKind, Product, Ref
-from connector.store import Store, entities, reviews
+from connector.store import Store, entities, review_photos, reviews
+from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
 from flows.reviews.publication import NEVER
 from tests.store.examples import NOW, SHOP
@@ -135,6 +137,7 @@ def test_a_product_nobody_knows_is_named(store: Store) -> None:
     assert taken(store, OKENDO) == (0, 0, [BadLine(2, "no product of the shop has the handle 'mug'")])
 
 
+BASE = "https://kiitos.example"
 HOSTILE = ("=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", 'a"b', "a,b\nc", "<script>")
 
 
@@ -157,10 +160,113 @@ def test_out_and_in_again(store: Store, form: str) -> None:
         reviews.save(tx, SHOP, gone, NOW)
     target = io.StringIO()
     with store.work.read() as tx:
-        assert write(tx, SHOP, target, form) == len(HOSTILE), "what was withdrawn stays with us"
+        assert write(tx, SHOP, target, form, BASE, NOW) == len(HOSTILE), "what was withdrawn stays with us"
     cells = [cell for row in list(csv.reader(io.StringIO(target.getvalue())))[1:] for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     again = [line.row for line in lines(target.getvalue()) if isinstance(line, Line)]
     assert [row.rating for row in again] == [1 + number % 5 for number in range(len(HOSTILE))]
     assert [row.text for row in again][:4] == list(HOSTILE[:4])
     assert "<" not in again[-1].text
+
+
+OTHER = "shop-other"
+WRITTEN = (
+    ReviewRow(
+        id="o1-1001", order_id="o1", product_id="1001", product_title="Mug", rating=5, title='Warm, "hot"',
+        author="Liisa K.", text="Two\nlines, one; and 1 < 2 & 3.", email_key="liisa@example.com",
+        at=NOW - timedelta(days=3), answer="Thank you!", answered_by="Sanna", answered_at=NOW - timedelta(days=1),
+    ),
+    ReviewRow(
+        id="o2-1001", order_id="o2", product_id="1001", product_title="Mug", rating=1, text="'=1+1 is 2",
+        author="teapot", email_key="t@example.com", at=NOW - timedelta(days=2), state=ReviewState.HIDDEN,
+    ),
+    ReviewRow(id="o3-1001", order_id="o3", product_id="1001", product_title="Mug", rating=3, text="Käy 👍", at=NOW),
+)  # fmt: skip
+
+
+def told(row: ReviewRow) -> dict[str, object]:
+    """What a list tells of a review: all but what it is called and what was decided here."""
+    names = ("rating", "title", "text", "author", "email_key", "at", "state", "answer", "answered_at", "product_title")
+    return {name: getattr(row, name) for name in names}
+
+
+def put_written(store: Store) -> None:
+    put_mug(store)
+    with store.work.transaction() as tx:
+        mug = Product(id="9", title="Mug", handle="Mug")
+        event = Event(kind=EventKind.PRODUCT_UPDATED, key="p", subject=Ref("product", "9"), at=NOW, product=mug)
+        entities.apply(tx, OTHER, event, NOW)
+        for row in WRITTEN:
+            reviews.save(tx, SHOP, row, NOW)
+            for position in range(2):
+                name = f"{position}{row.order_id}".ljust(20, "x")
+                photo = Photo(id=name, width=8, height=8, picture=b"p", small=b"s")
+                review_photos.add(tx, SHOP, row.id, position, photo, NOW)
+
+
+def moved(store: Store, form: str, **lost: str) -> list[dict[str, object]]:
+    """What another shop has of the reviews once their list was taken in there; `lost`: columns that are left empty."""
+    target = io.StringIO()
+    with store.work.read() as tx:
+        write(tx, SHOP, target, form, BASE, NOW)
+    if lost:
+        rows = list(csv.DictReader(io.StringIO(target.getvalue())))
+        target = io.StringIO()
+        writer = csv.DictWriter(target, list(FORMATS[form]))
+        writer.writeheader()
+        writer.writerows({**row, **lost} for row in rows)
+    found = [line for line in lines(target.getvalue()) if isinstance(line, Line)]
+    with store.work.transaction() as tx:
+        keep(tx, OTHER, found, NOW, publish=False)
+    with store.work.read() as tx:
+        there = sorted(reviews.every(tx, OTHER), key=lambda row: row.at)
+        assert {row.product_id for row in there} <= {"9"}, "by its handle, and not by the other shop's id"
+    return [told(row) for row in there]
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_nothing_is_lost_between_two_shops(store: Store, form: str) -> None:
+    put_written(store)
+    assert moved(store, form) == [told(row) for row in WRITTEN]
+
+
+@pytest.mark.parametrize(
+    ("form", "column"), [("loox", "reply"), ("okendo", "replyDate"), ("judgeme", "product_handle")]
+)
+def test_the_comparison_sees_what_is_lost(store: Store, form: str, column: str) -> None:
+    """Control: a list without its answers or their days, and one that names its products by their ids alone."""
+    put_written(store)
+    with pytest.raises(AssertionError):
+        assert moved(store, form, **{column: ""}) == [told(row) for row in WRITTEN]
+
+
+PLACES = {
+    "judgeme": ("product_handle", "picture_urls"),
+    "loox": ("handle", "img"),
+    "yotpo": ("Product Handle", "Image URLs"),
+    "okendo": ("handle", "imageUrls"),
+    "shopify": ("product_handle", "picture_urls"),
+}
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_products_are_named_by_handle_and_pictures_by_public_addresses(store: Store, form: str) -> None:
+    put_written(store)
+    target = io.StringIO()
+    with store.work.read() as tx:
+        write(tx, SHOP, target, form, f"{BASE}/", NOW)
+    handle, pictures = PLACES[form]
+    rows = list(csv.DictReader(io.StringIO(target.getvalue())))
+    assert [row[handle] for row in rows] == ["mug"] * 3
+    assert [row[pictures].split(",") for row in rows] == [
+        [f"{BASE}/p/photo/0o1{'x' * 17}", f"{BASE}/p/photo/1o1{'x' * 17}"],
+        [""],  # hidden: nobody without a link may see its pictures
+        [f"{BASE}/p/photo/0o3{'x' * 17}", f"{BASE}/p/photo/1o3{'x' * 17}"],
+    ]
+    assert [line.pictures for line in lines(target.getvalue()) if isinstance(line, Line)] == [2, 0, 2]
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''=1", "'tis", "'", "", "''-x", "1'=2"])
+def test_a_guarded_cell_is_what_was_written(text: str) -> None:
+    assert unguard(guard(text)) == text
+    assert not guard(text).startswith(("=", "+", "-", "@"))
