@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -234,11 +234,27 @@ class WritesConsent(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingRequest:
-    """A product's reviews in one line: their number and the mean of 1 to 5 stars."""
+    """A product's reviews in one line: their number and the mean of 1 to 5 stars.
+
+    `newest` are those the product's page shows first, the newest first: our key and the platform's id, which is empty
+    where it has none of it yet. `None`: nothing is said of them, and what stands there stays.
+    """
 
     product_id: str
     average: Decimal
     count: int
+    newest: Mapping[str, str] | None = None
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The platform's ids of the newest reviews that it has."""
+        return tuple(filter(None, (self.newest or {}).values()))
+
+    def with_ids(self, ids: Mapping[str, str]) -> RatingRequest:
+        """With what the platform has just called some of its reviews, by our keys."""
+        if self.newest is None:
+            return self
+        return replace(self, newest={key: ids.get(key) or known for key, known in self.newest.items()})
 
 
 class PublishesRatings(ABC):

@@ -44,12 +44,17 @@ def published(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) 
     """Keep what the platform calls the reviews it now has, and tell it again of what changed meanwhile."""
     told = zip(values.get("keys", "").split(), values.get("ids", "").split(), strict=False)
     revisions = dict(each.rpartition("=")[::2] for each in values.get("revisions", "").split())
+    lists = dict(each.partition("=")[::2] for each in values.get("listed", "").split())
     for review_id, platform_id in told:
         revision = int(revisions.get(review_id, "1"))
         reviews.mark_published(tx, effect.shop_id, review_id, platform_id, revision)
         row = reviews.get(tx, effect.shop_id, review_id)
         if row is not None and row.revision != revision:
             tell(tx, effect.shop_id, row, now, again=":changed")
+        elif row is not None:
+            wrote = lists.get(row.product_id)
+            if wrote is not None and wrote != ",".join(rating_of(tx, effect.shop_id, row.product_id, now).listed):
+                tell(tx, effect.shop_id, row, now, again=f":{to_text(now)}")  # another was published at the same time
 
 
 def late_publication(tx: Tx, flow_of: Callable[[Tx, Run], Flow], event: Event, shop_id: str, now: datetime) -> None:

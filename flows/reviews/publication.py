@@ -34,6 +34,10 @@ REVIEW = "review"
 """The kind of effect that makes the platform show what we show of a review."""
 PUBLISH = "publish_review"
 """The step that a flow publishes reviews by; a shop without one publishes nothing."""
+NEWEST = 10
+"""So many reviews of a product its page in the shop may show."""
+_LOOKED_THROUGH = 100
+"""Among so many: those that were imported and are not for the platform lie between."""
 NEVER = -1
 """`pushed` of a review that is not for the platform: it was imported, and may be there already."""
 
@@ -126,7 +130,9 @@ def request_of(tx: Tx, shop_id: str, row: ReviewRow, settings: ShopSettings | No
 def rating_of(tx: Tx, shop_id: str, product_id: str, now: datetime) -> RatingRequest:
     """The mean of every published review; none is left out for its stars."""
     count, total = reviews.rating_of(tx, shop_id, product_id, now)
-    return RatingRequest(product_id=product_id, average=Decimal(total) / max(count, 1), count=count)
+    rows = reviews.shown(tx, shop_id, product_id, now, limit=_LOOKED_THROUGH) if count else []
+    newest = {row.id: row.platform_id for row in [row for row in rows if row.pushed != NEVER][:NEWEST]}
+    return RatingRequest(product_id=product_id, average=Decimal(total) / max(count, 1), count=count, newest=newest)
 
 
 def write_review(adapter: PlatformAdapter, access: Access, want: Wanted) -> dict[str, str]:
@@ -142,8 +148,11 @@ def write_review(adapter: PlatformAdapter, access: Access, want: Wanted) -> dict
     else:
         values["reason"] = f"there is nothing to change, or platform '{adapter.name}' has no place for it"
     if isinstance(adapter, PublishesRatings):
+        told = {want.request.key: values["id"]} if want.request is not None and "id" in values else {}
+        rating = want.rating.with_ids(told)
+        values["listed"] = ",".join(rating.listed)
         try:
-            adapter.publish_rating(access, want.rating)
+            adapter.publish_rating(access, rating)
         except Refused as refused:  # a scope that is missing, a product that is gone: the review is what was promised
             values["rating_refused"] = refused.provider_code or refused.code
     return values
@@ -161,7 +170,9 @@ def written(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) ->
         reviews.mark_published(tx, effect.shop_id, row.id, values["id"], revision if values["id"] else 0)
     rating = rating_of(tx, effect.shop_id, row.product_id, now)
     rated = f"{rating.count}/{rating.average}"
-    if row.revision != revision or rated != values.get("rated"):
+    listed = ",".join(rating.listed)
+    moved = values.get("listed", listed) != listed  # another was published there at the same time
+    if row.revision != revision or rated != values.get("rated") or moved:
         fresh = reviews.get(tx, effect.shop_id, row.id) or row
         tell(tx, effect.shop_id, fresh, now, again=f":{to_text(now)}")
     if row.publish_at is not None and row.shown(now) and row.source == FORM:

@@ -55,7 +55,9 @@ class PublishReview(Step):
         values = {"published": str(len(ids)), "ids": " ".join(ids), "keys": " ".join(review.key for review in reviews)}
         values["revisions"] = " ".join(f"{name}={count}" for name, count in request.get("revisions", {}).items())
         if isinstance(adapter, PublishesRatings):
-            ratings = [codec.convert(item, RatingRequest) for item in request.get("ratings", ())]
+            told = dict(zip((review.key for review in reviews), ids, strict=True))
+            ratings = [codec.convert(item, RatingRequest).with_ids(told) for item in request.get("ratings", ())]
+            values["listed"] = " ".join(f"{rating.product_id}={','.join(rating.listed)}" for rating in ratings)
             values |= _rated(adapter, access, ratings)
         return values
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from platforms.shopify.adapter import TOPICS
 from platforms.shopify.install import OPTIONAL_SCOPES, REQUIRED_SCOPES
+from platforms.shopify.records import NEWEST
 
 API_VERSION = "2026-10"
 COMPLIANCE = ("customers/data_request", "customers/redact", "shop/redact")
@@ -69,6 +70,7 @@ def document(app: AppFile) -> dict[str, Any]:
         "auth": {"redirect_urls": [f"{app.base_url}/connect/return/shopify"]},
         "webhooks": {"api_version": API_VERSION, "subscriptions": _subscriptions(app, asked)},
         "app_proxy": {"url": f"{app.base_url}/p/proxy/{key}", "subpath": app.proxy_subpath, "prefix": "apps"},
+        "product": {"metafields": {"app": {NEWEST: _newest()}}},
         "metaobjects": {"app": {"review": _review()}},
     }
 
@@ -79,6 +81,15 @@ def _subscriptions(app: AppFile, asked: Sequence[str]) -> list[dict[str, Any]]:
         heard = [t for t in TOPICS if t not in COMPLIANCE and TOPIC_SCOPES.get(t, "") in ("", *asked)]
         found.append({"topics": sorted(heard), "uri": app.hook_url})
     return found
+
+
+def _newest() -> dict[str, Any]:
+    """The list that the block of the theme reads (`platforms.shopify.theming`)."""
+    return {
+        "name": "Newest reviews",
+        "type": "list.metaobject_reference<$app:review>",
+        "access": {"admin": "merchant_read", "storefront": "public_read"},
+    }
 
 
 def _review() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 
 from connector.config import Config, ShopSettings
 from connector.errors import ConfigError
-from platforms.shopify import app_file
+from platforms.shopify import app_file, theming
 
 
 class Application(Protocol):
@@ -65,6 +65,36 @@ def app_config(app: Command, output: Path | None, shop_id: str | None, complianc
         click.echo(text, nl=False)
         return
     _write(output, text, force=force)
+    click.echo(f"{output} is written; deploy it with: shopify app deploy")
+
+
+@shopify.command("theme-block")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The extension's folder, for example extensions/kiitos-reviews beside shopify.app.toml.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def theme_block(output: Path, force: bool) -> None:
+    """Write the block that shows a product's reviews in the theme: HTML and structured data, no script.
+
+    \b
+    Deploy it with the app (shopify app deploy). The merchant then adds the block "Kiitos reviews"
+    to the product's page in the theme editor.
+
+    \b
+    Example:
+      kiitos shopify theme-block -o extensions/kiitos-reviews
+    """
+    texts = theming.block()
+    for name in texts:
+        if (output / name).exists() and not force:
+            raise ConfigError("is there already; look at it, then use --force", where=str(output / name))
+    for name, text in texts.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        _write(output / name, text, force=force)
     click.echo(f"{output} is written; deploy it with: shopify app deploy")
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -29,6 +30,8 @@ from connector.errors import Refused, Transient
 from connector.model import Channel, ShipmentStatus
 from platforms.shopify.calls import Calls, digest, gid, made_id, told_at
 
+NEWEST = "reviews"
+"""The key of a product's list of its newest reviews, in the app's own namespace (`platforms.shopify.app_file`)."""
 OWNERS = {"order": "Order", "customer": "Customer", "product": "Product"}
 _EVENT_STATUS = {
     ShipmentStatus.LABEL: "LABEL_PRINTED",
@@ -123,6 +126,23 @@ class Opinions(OrderRecords, PublishesRatings, WritesConsent, ABC):
                 changed.append({"namespace": "reviews", **_metafield(product, key, text, kind, present)})
         if changed:
             self._set(access, *changed)
+        if request.newest is not None:
+            self._list_newest(access, product, [gid("Metaobject", each) for each in request.listed])
+
+    def _list_newest(self, access: Access, product: str, reviews: Sequence[str]) -> None:
+        """The product's newest reviews, for the block of the theme: the app's own list of references, which Liquid
+        reads. A theme can choose among all reviews of a shop by no other way but reading them all.
+
+        The list is declared in the app's file. Where the app was deployed before it was, or a review was deleted by
+        hand, the list is refused: the rating stands, which is what was asked for.
+        """
+        node = self._client.query(access, "metafield", {"id": product, "key": NEWEST}).get("node") or {}
+        present = node.get("metafield") or {}
+        text = json.dumps(list(reviews))
+        if _same(present.get("value") or "[]", text):
+            return
+        with suppress(Refused):
+            self._set(access, _metafield(product, NEWEST, text, "list.metaobject_reference", present))
 
     def write_consent(self, access: Access, request: ConsentRequest) -> bool:
         """customerEmailMarketingConsentUpdate or customerSmsMarketingConsentUpdate, with the time of the decision.

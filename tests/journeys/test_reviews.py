@@ -121,6 +121,7 @@ def test_shopify_the_whole_life_of_a_review(worlds: Worlds, monkeypatch: pytest.
     assert requests.get(address, timeout=10).headers["Content-Type"] == "image/jpeg"
     ratings = {key: row["value"] for key, row in metafields(world).items()}
     assert (json.loads(ratings["rating"])["value"], ratings["rating_count"]) == ("5.0", "1")
+    assert in_theme(world) == list(world.shopify.metaobjects), "its page in the theme reads it"
     (row,) = of_product(world, SHOPIFY, mug)
     link = desk(world, SHOPIFY)
     decide(world, link, "answer", row.id, "Kiitos!")
@@ -130,6 +131,7 @@ def test_shopify_the_whole_life_of_a_review(worlds: Worlds, monkeypatch: pytest.
     decide(world, link, "hide", row.id, "names a neighbour")
     assert world.shopify.metaobjects == {}
     assert metafields(world)["rating_count"]["value"] == "0"
+    assert in_theme(world) == []
     assert points(world, SHOPIFY, AINO) == ("0", "0")
     for text in ("Parempi.", "Vielä parempi."):
         write(world, form, {"do": "edit", "review": row.id, f"rating-{mug}": "4", f"text-{mug}": text})
@@ -141,6 +143,7 @@ def test_shopify_the_whole_life_of_a_review(worlds: Worlds, monkeypatch: pytest.
     world.wait(minutes=5)
     (there,) = world.shopify.metaobjects.values()
     assert there["fields"]["body"] == "Ihan hyvä."
+    assert in_theme(world) == list(world.shopify.metaobjects), "shown again, under another number"
     ratings = {key: row["value"] for key, row in metafields(world).items()}
     assert (json.loads(ratings["rating"])["value"], ratings["rating_count"]) == ("3.0", "1")
     assert points(world, SHOPIFY, AINO) == ("20", "0"), "shown again: given again, once"
@@ -167,6 +170,12 @@ def test_what_the_forgotten_said_is_gone_from_the_shop_too(
     world.wait(minutes=10)
     assert len(world.woo.reviews) == (0 if taken_back else 1)
     assert of_product(world, WOO, product) == []
+
+
+def in_theme(world: World) -> list[int]:
+    """The reviews that the product's page in the theme reads, by their numbers there."""
+    (field,) = [row for key, row in world.shopify.metafields.items() if key[2] == "reviews"]
+    return [int(each.rpartition("/")[2]) for each in json.loads(field["value"])]
 
 
 def metafields(world: World) -> dict[str, dict[str, str]]:

@@ -18,6 +18,8 @@ from platforms.shopify.adapter import TOPICS
 from platforms.shopify.app_file import COMPLIANCE, AppFile, document, to_toml
 from platforms.shopify.client import API_VERSION
 from platforms.shopify.install import OPTIONAL_SCOPES, REQUIRED_SCOPES
+from platforms.shopify.records import NEWEST
+from platforms.shopify.reviews import TYPE
 
 APP = AppFile(client_id="abc123", base_url="https://kiitos.example", hook_url="https://kiitos.example/hooks/shopify/k")
 
@@ -31,6 +33,9 @@ SHAPE: dict[str, Any] = {
         "subscriptions": [{"topics": list, "compliance_topics": list, "uri": str, "filter": str, "name": str}],
     },
     "app_proxy": {"url": str, "subpath": str, "prefix": str},
+    "product": {
+        "metafields": {"app": {"*": {"name": str, "type": str, "access": {"admin": str, "storefront": str}}}},
+    },
     "metaobjects": {
         "app": {
             "*": {
@@ -116,6 +121,13 @@ def test_reviews_are_defined_as_they_are_written() -> None:
     review = read()["metaobjects"]["app"]["review"]
     assert set(re.findall(r'        "(\w+)":', "\n".join(written))) == set(review["fields"])
     assert review["capabilities"]["publishable"] is True
+
+
+def test_the_list_of_the_newest_is_declared_as_it_is_written() -> None:
+    """In `$app`, under the key that is written, of the objects that are written."""
+    declared = read()["product"]["metafields"]["app"]
+    assert declared[NEWEST]["type"] == f"list.metaobject_reference<{TYPE}>"
+    assert declared[NEWEST]["access"]["storefront"] == "public_read"
 
 
 def test_odd_texts_come_back_as_they_were() -> None:

@@ -5,6 +5,7 @@ no real answer was at hand.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -162,6 +163,14 @@ def metaobject_delete(shop: FakeShopify, id: str) -> Json:  # noqa: A002
     return {"deleted_id": id, "user_errors": []}
 
 
+def _wrong_list(shop: FakeShopify, entry: Json) -> str:
+    """What is wrong with a list of references: it must be declared, and lead to objects that are there."""
+    if (entry["ownerId"].split("/")[3], entry["key"]) not in shop.declared_lists:
+        return "must have a metaobject definition"
+    missing = [each for each in json.loads(entry["value"]) if number_of(each, "Metaobject") not in shop.metaobjects]
+    return f"Value references non-existent metaobjects {missing}" if missing else ""
+
+
 def metafields_set(shop: FakeShopify, metafields: list[Json]) -> Json:
     """At most 25, all or none."""
     if len(metafields) > 25:
@@ -183,6 +192,9 @@ def metafields_set(shop: FakeShopify, metafields: list[Json]) -> Json:
             return {"metafields": None, "user_errors": [error]}
         if not entry["value"]:
             error = user_error("Value can't be blank.", "metafields", str(place), "value", code="BLANK")
+            return {"metafields": None, "user_errors": [{**error, "element_index": None}]}
+        if entry.get("type") == "list.metaobject_reference" and (fault := _wrong_list(shop, entry)):
+            error = user_error(fault, "metafields", str(place), "value", code="INVALID_VALUE")
             return {"metafields": None, "user_errors": [{**error, "element_index": None}]}
         number = present["id"] if present else gid("Metafield", shop.next_id("Metafield"))
         row: Json = {"id": number, "namespace": slot[1], "key": entry["key"], "value": entry["value"]}

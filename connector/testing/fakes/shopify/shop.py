@@ -69,6 +69,8 @@ class FakeShopify(ShopLife):
         self.client_secret = client_secret
         self.scopes = set(scopes)
         self.metaobject_types: dict[str, frozenset[str]] = {"$app:review": REVIEW_FIELDS}
+        self.declared_lists = {("Product", "reviews")}
+        """Metafields of the app that refer to metaobjects; others must be declared, as at Shopify."""
         self.calls: list[Call] = []
         self.gaps: list[str] = []
         self.troubles: list[Trouble] = []
