@@ -23,8 +23,9 @@ from connector.store.accounts import Holder
 from connector.store.db import Tx
 from flows.knowing.situation import look
 from flows.value import access
-from flows.value.backtesting import Bought, Costs, count, look_at
+from flows.value.backtesting import Costs, count
 from flows.value.bookings import position_of, post, spend
+from flows.value.past import Bought, look_at
 from flows.value.settling import Position, balances, settle, wanted
 from flows.value.tidings import whole
 

@@ -277,8 +277,9 @@ def backtest(
 ) -> None:
     """What SHOP's programme would have cost and returned over its past orders. Nothing is written.
 
-    Refunds since then count as taken back. Reviews, referrals and birthdays are not in orders and not counted; nor are
-    points spent. "Sales with points" are those of people who had points to use: the most the programme could claim.
+    It is taken to have run before, too; only what the orders of the time earn is counted. Refunds since then count as
+    taken back. Reviews, referrals and birthdays are not in orders and not counted; nor are points spent. "Sales with
+    points" are those of people who had points to use: the most the programme could claim.
 
     \b
     Example:

@@ -12,7 +12,7 @@ from connector.model.value import CREDIT, POINTS, REWARD, Entry, Fact, FactKind,
 from connector.store import accounts, books
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
-from flows.value.settling import NONE, Position, balances, postings, settle
+from flows.value.settling import NONE, Position, balances, postings, settle, taking_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,27 +150,6 @@ def spend(tx: Tx, shop_id: str, fact_id: str, holder: Holder, amount: Decimal, n
     fact = Fact(id=fact_id, account="", unit=POINTS, kind=FactKind.SPEND, amount=amount, at=now, cause=cause)
     post(tx, shop_id, holder, [fact], now)
     return True
-
-
-def taking_back(grant: Fact, facts: Iterable[Fact], target: Decimal, now: datetime, cause: str) -> Fact | None:
-    """The fact after which `target` of a grant is taken back in all; `None` where that is so. Less than before gives
-    the difference again (a refund that failed)."""
-    told = [fact for fact in facts if fact.of == grant.id and fact.kind is FactKind.TAKE_BACK]
-    missing = min(target, grant.amount) - sum((fact.amount for fact in told), NONE)
-    if not missing:
-        return None
-    return Fact(
-        id=f"{grant.id}/taken/{len(told) + 1}",
-        account=grant.account,
-        unit=grant.unit,
-        kind=FactKind.TAKE_BACK,
-        of=grant.id,
-        amount=missing,
-        at=now,
-        cause=cause,
-        rule=grant.rule,
-        version=grant.version,
-    )
 
 
 def reverse(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bool:

@@ -13,7 +13,8 @@ from connector.model.value import Fact, FactKind
 from connector.store import accounts, books, purchases
 from connector.store.accounts import Holder
 from connector.store.db import Tx
-from flows.value.bookings import Change, post, taking_back
+from flows.value.bookings import Change, post
+from flows.value.settling import taking_back
 from flows.value.standing import Deeds
 
 

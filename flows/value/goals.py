@@ -8,7 +8,7 @@ from decimal import Decimal
 from connector.config.loyalty import Programme
 from connector.model.value import Fact
 from flows.value import giving
-from flows.value.bookings import taking_back
+from flows.value.settling import taking_back
 from flows.value.standing import Deeds, achieved
 
 

@@ -151,6 +151,27 @@ def _spend(position: Position, amount: Decimal, only: str) -> None:
         position.owed += amount
 
 
+def taking_back(grant: Fact, facts: Iterable[Fact], target: Decimal, now: datetime, cause: str) -> Fact | None:
+    """The fact after which `target` of a grant is taken back in all; `None` where that is so. Less than before gives
+    the difference again (a refund that failed)."""
+    told = [fact for fact in facts if fact.of == grant.id and fact.kind is FactKind.TAKE_BACK]
+    missing = min(target, grant.amount) - sum((fact.amount for fact in told), NONE)
+    if not missing:
+        return None
+    return Fact(
+        id=f"{grant.id}/taken/{len(told) + 1}",
+        account=grant.account,
+        unit=grant.unit,
+        kind=FactKind.TAKE_BACK,
+        of=grant.id,
+        amount=missing,
+        at=now,
+        cause=cause,
+        rule=grant.rule,
+        version=grant.version,
+    )
+
+
 # -- the books -----------------------------------------------------------------------------------------------------
 
 _OTHER_PLACES = (Place.SOURCE, Place.OWED, Place.PENDING, Place.EXPIRED, Place.SPENT, Place.AVAILABLE)

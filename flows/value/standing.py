@@ -78,12 +78,12 @@ def _within(at: datetime, begins: datetime | None, ends: datetime | None) -> boo
 
 def _kept(facts: Iterable[Fact], unit: str, begins: datetime | None, ends: datetime | None) -> Decimal:
     known = {fact.id: fact for fact in facts if fact.unit == unit}
-    total = NONE
+    back: dict[str, Decimal] = {}
     for fact in known.values():
-        if fact.kind is FactKind.GRANT and _within(fact.at, begins, ends):
-            back = (o.amount for o in known.values() if o.of == fact.id and o.kind is FactKind.TAKE_BACK)
-            total += max(fact.amount - sum(back, NONE), NONE)
-    return total
+        if fact.kind is FactKind.TAKE_BACK:
+            back[fact.of] = back.get(fact.of, NONE) + fact.amount
+    given = (fact for fact in known.values() if fact.kind is FactKind.GRANT and _within(fact.at, begins, ends))
+    return sum((max(fact.amount - back.get(fact.id, NONE), NONE) for fact in given), NONE)
 
 
 def measured(programme: Programme, deeds: Deeds, now: datetime) -> Decimal:

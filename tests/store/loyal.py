@@ -13,7 +13,19 @@ import pytest
 
 from connector.app import build
 from connector.config import parse_config
-from connector.model import Event, EventKind, LineItem, Money, Order, OrderStatus, Ref, Refund, ShippedLine
+from connector.model import (
+    Event,
+    EventKind,
+    LineItem,
+    Money,
+    Order,
+    OrderStatus,
+    Ref,
+    Refund,
+    Shipment,
+    ShipmentStatus,
+    ShippedLine,
+)
 from connector.model.value import POINTS, Entry
 from connector.store import Store, accounts, books
 from connector.worker import Worker
@@ -138,6 +150,26 @@ def refund(of: Order, refund_id: str, at: datetime, amount: str | None = None, *
 
 def cancelled(of: Order, at: datetime) -> Event:
     return told(replace(of, status=OrderStatus.CANCELLED, cancelled_at=at, updated_at=at), EventKind.ORDER_CANCELLED)
+
+
+def delivered(of: Order, at: datetime) -> Event:
+    parcel = Shipment(
+        id=f"s{of.id}",
+        order_id=of.id,
+        status=ShipmentStatus.DELIVERED,
+        raw_status="delivered",
+        created_at=of.placed_at,
+        updated_at=at,
+        lines=tuple(ShippedLine(line_id=one.id, quantity=one.quantity) for one in of.lines),
+    )
+    return Event(
+        kind="shipment.delivered",
+        key=f"s{of.id}",
+        subject=Ref("shipment", parcel.id),
+        at=at,
+        order_id=of.id,
+        shipment=parcel,
+    )
 
 
 def faults(life: Loyal, email: str = AINO) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from connector.loyalty import look_back
@@ -13,14 +13,10 @@ from connector.model import (
     EventKind,
     FinancialStatus,
     FulfillmentStatus,
-    Order,
     Ref,
-    Shipment,
-    ShipmentStatus,
-    ShippedLine,
 )
 from connector.store import Store
-from tests.store.loyal import AINO, DAY, SPEND, Loyal, faults, life, line, plain, purchase, told
+from tests.store.loyal import AINO, DAY, SPEND, Loyal, delivered, faults, life, line, plain, purchase, told
 from tests.store.trade import SHOP, START
 
 __all__ = ["life", "plain"]
@@ -51,26 +47,6 @@ def test_two_accounts_that_become_one_stand_in_one_place_and_are_not_looked_at_f
     assert life.position("a@example.test", "badge/regular").available == 1
     assert life.state("a@example.test")["tier"] == "silver"
     assert faults(life, "a@example.test") == []
-
-
-def delivered(of: Order, at: datetime) -> Event:
-    parcel = Shipment(
-        id=f"s{of.id}",
-        order_id=of.id,
-        status=ShipmentStatus.DELIVERED,
-        raw_status="delivered",
-        created_at=of.placed_at,
-        updated_at=at,
-        lines=tuple(ShippedLine(line_id=one.id, quantity=one.quantity) for one in of.lines),
-    )
-    return Event(
-        kind="shipment.delivered",
-        key=f"s{of.id}",
-        subject=Ref("shipment", parcel.id),
-        at=at,
-        order_id=of.id,
-        shipment=parcel,
-    )
 
 
 def test_points_are_pending_from_the_delivery_where_the_shop_tells_of_it(plain: Loyal) -> None:
