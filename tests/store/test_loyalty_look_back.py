@@ -129,13 +129,13 @@ def lived(store: Store, folder: Path, seed: int) -> Lived:
 def test_the_look_back_over_a_store_is_the_recount_and_what_the_books_say(
     store: Store, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every tenth day: from the beginning on, where the books can tell, and at the end from a later day too."""
+    """Every twentieth day: from the beginning on, where the books can tell, and at the end from a later day too."""
     monkeypatch.setattr(loyalty, "_PAGE", 7)
     life = lived(store, tmp_path, seed)
     past = life.past
     assert len({sale.person for sale in past.sales}) == PEOPLE
     for day in range(life.begins, past.until + 1):
-        if day % 10 == 0 and day > life.begins:
+        if day % 20 == 0 and day > life.begins:
             life.until(past.moment(day))
             then = replace(past.told_by(day), since=life.begins)
             found = life.looked(life.begins, day)
