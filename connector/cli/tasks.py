@@ -1,4 +1,4 @@
-"""`kiitos tasks`: what flows ask people of the merchant's to approve."""
+"""`kiitos tasks`: what flows ask people of the merchant's to approve, and low scores that wait for somebody."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.clock import to_text
 from connector.store import entities
 from connector.store.db import Tx
 from connector.working.intake import again_if_moved
-from flows.care.tasks import LONGEST_NOTE, OpenTask, decide, open_tasks
+from flows.care.tasks import LONGEST_NOTE, OpenTask, decide, open_scores, open_tasks
 from flows.steps.task import APPROVED, REFUSED
 
 
@@ -34,12 +34,18 @@ def tasks() -> None:
 @json_option
 @click.pass_obj
 def list_tasks(app: App, shop: str | None, limit: int, as_json: bool) -> None:
-    """What is to be decided: who was asked, until when, and what it counts as without an answer."""
+    """What is to be decided: who was asked, until when, and what it counts as without an answer.
+
+    A low score of a survey (survey/...) waits for anybody; either answer says that somebody has taken care of it.
+    """
     if shop:
         app.config.shop(shop)
     kiitos = app.kiitos
     with kiitos.store.work.read() as tx:
-        found = [_told(tx, task) for task in open_tasks(tx, kiitos.runner, shop or "", limit)]
+        waiting = open_tasks(tx, kiitos.runner, shop or "", limit)
+        for each in [shop] if shop else kiitos.config.shops:
+            waiting += open_scores(tx, kiitos.runner, each, kiitos.clock.now(), limit)
+        found = [_told(tx, task) for task in sorted(waiting, key=lambda task: task.due)[:limit]]
     if as_json:
         print_json(found)
         return

@@ -14,6 +14,7 @@ from typing import Any
 from connector import codec
 from connector.clock import to_text
 from connector.errors import MalformedPayload
+from connector.explaining.care import kept_away
 from connector.model import Effect, EffectStatus, Order, Run, email_key
 from connector.store import channel_events, deliveries, effects, entities, events, inbox, referrals, runs, wakeups
 from connector.store import flows as flow_store
@@ -73,7 +74,7 @@ def explain(store: Store, shop_id: str, who: str) -> Story | None:
 def _of_person(tx: Tx, shop_id: str, who: str, address: str) -> Story:
     orders = entities.orders_of(tx, shop_id, address)
     followed = _runs_of(tx, shop_id, address, orders)
-    story = _story(tx, shop_id, who, orders, followed)
+    story = _story(tx, shop_id, who, orders, followed, address)
     if not (orders or followed):
         return story
     planned = _planned(tx, shop_id, address, orders)
@@ -181,8 +182,14 @@ def _rewards(run: Run, referral_id: str) -> bool:
     return run.event.get("referral_id") == referral_id
 
 
-def _story(tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed: Sequence[Run]) -> Story:
-    lines: list[Line] = []
+def _story(
+    tx: Tx, shop_id: str, subject: str, orders: Sequence[Order], followed: Sequence[Run], address: str = ""
+) -> Story:
+    number = {order.id: order.number for order in orders}
+    lines = [
+        Line(at=each.at, what=each.what, text=each.text, order=number.get(each.order_id, ""), detail={})
+        for each in kept_away(tx, shop_id, number, address)
+    ]
     for order in orders:
         lines += [
             _of_event(row, order.number)

@@ -75,13 +75,12 @@ def register(app: Flask) -> None:
         ("desk", desk),
         ("find", find),
         ("loyalty", loyalty),
+        ("results", survey_results),
     )
     for path, kind in kinds:
         rule = f"/{path}/<token>"
         blueprint.add_url_rule(rule, path, kind.show, methods=["GET"], provide_automatic_options=False)
         blueprint.add_url_rule(rule, f"{path}_post", kind.act, methods=["POST"], provide_automatic_options=False)
-    rule = "/results/<token>"
-    blueprint.add_url_rule(rule, "results", survey_results.show, methods=["GET"], provide_automatic_options=False)
     rule = "/leaders/<token>"
     blueprint.add_url_rule(rule, "leaders", referral_leaders.show, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule("/order/<token>", "order", order.show, methods=["GET"], provide_automatic_options=False)

@@ -6,13 +6,14 @@ Each cause is a row an address; what follows of all of them for policy stands be
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from connector.clock import from_text, to_text
 from connector.store import preferences
-from connector.store.db import Tx
+from connector.store.db import Row, Tx
 
 LOW_SCORE, OPEN_CASE = "low_score", "open_case"
 
@@ -29,6 +30,16 @@ class Hold:
     until: datetime
     ended_at: datetime | None
     ended_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A cause that waits for a person; `order_id` is empty where it is about none."""
+
+    hold_id: str
+    order_id: str
+    since: datetime
+    until: datetime
 
 
 def begin(
@@ -67,19 +78,43 @@ def end(tx: Tx, shop_id: str, hold_id: str, by: str, now: datetime) -> bool:
 
 def of(tx: Tx, shop_id: str, hold_id: str) -> list[Hold]:
     """One cause, an address each."""
+    return [_hold(row) for row in tx.all("care_of", shop_id=shop_id, hold_id=hold_id)]
+
+
+def of_person(tx: Tx, shop_id: str, orders: Iterable[str], addresses: Iterable[str]) -> list[Hold]:
+    """Every cause that concerned any of these, ended ones too, each once, the oldest first."""
+    found = tx.all("person_care", shop_id=shop_id, orders=json.dumps([*orders]), addresses=json.dumps([*addresses]))
+    each = {row["hold_id"]: _hold(row) for row in found}
+    return sorted(each.values(), key=lambda hold: (hold.since, hold.hold_id))
+
+
+def waiting(tx: Tx, shop_id: str, reason: str, now: datetime, limit: int) -> list[Waiting]:
+    """Causes of one reason that nobody has ended, whoever they concern; the oldest first."""
     return [
-        Hold(
-            hold_id,
-            row["address_key"],
-            row["reason"],
-            row["order_id"],
-            from_text(row["since"]),
-            from_text(row["until"]),
-            from_text(row["ended_at"]) if row["ended_at"] else None,
-            row["ended_by"],
-        )
-        for row in tx.all("care_of", shop_id=shop_id, hold_id=hold_id)
+        Waiting(row["hold_id"], row["order_id"], from_text(row["since"]), from_text(row["until"]))
+        for row in tx.all("care_waiting", shop_id=shop_id, reason=reason, now=to_text(now), limit=limit)
     ]
+
+
+def overdue(tx: Tx, shop_id: str, reason: str, before: datetime, now: datetime) -> tuple[int, datetime | None]:
+    """How many of them wait since before then, and since when the oldest."""
+    row = tx.one("care_overdue", shop_id=shop_id, reason=reason, before=to_text(before), now=to_text(now))
+    if row is None or row["oldest"] is None:
+        return 0, None
+    return int(row["total"]), from_text(row["oldest"])
+
+
+def _hold(row: Row) -> Hold:
+    return Hold(
+        row["hold_id"],
+        row["address_key"],
+        row["reason"],
+        row["order_id"],
+        from_text(row["since"]),
+        from_text(row["until"]),
+        from_text(row["ended_at"]) if row["ended_at"] else None,
+        row["ended_by"],
+    )
 
 
 def _project(tx: Tx, shop_id: str, address_key: str, now: datetime) -> None:

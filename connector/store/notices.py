@@ -28,9 +28,10 @@ class Notice:
         return self.key.partition(":")[2]
 
 
-def put_about(tx: Tx, shop_id: str, kind: str, about: str, now: datetime) -> bool:
-    """Ask for the one notice of `kind` about one thing, by its id; whether it is a new one."""
-    return tx.run("notice_put", shop_id=shop_id, key=f"{kind}:{about}", kind=kind, now=to_text(now)) == 1
+def put_about(tx: Tx, shop_id: str, kind: str, about: str, now: datetime, *, after: timedelta = timedelta()) -> bool:
+    """Ask for the one notice of `kind` about one thing, by its id, to be sent `after` so long; whether it is new."""
+    key, due_at = f"{kind}:{about}", to_text(now + after)
+    return tx.run("notice_put", shop_id=shop_id, key=key, kind=kind, now=to_text(now), due_at=due_at) == 1
 
 
 def put(tx: Tx, shop_id: str, kind: str, now: datetime, at_most_every: timedelta) -> bool:
@@ -38,7 +39,8 @@ def put(tx: Tx, shop_id: str, kind: str, now: datetime, at_most_every: timedelta
     row = tx.one("notice_last", shop_id=shop_id, kind=kind)
     if row is not None and row["at"] is not None and from_text(row["at"]) > now - at_most_every:
         return False
-    return tx.run("notice_put", shop_id=shop_id, key=f"{kind}:{to_text(now)}", kind=kind, now=to_text(now)) == 1
+    at = to_text(now)
+    return tx.run("notice_put", shop_id=shop_id, key=f"{kind}:{at}", kind=kind, now=at, due_at=at) == 1
 
 
 def of_shop(tx: Tx, shop_id: str) -> list[Notice]:

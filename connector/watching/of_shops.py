@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from connector.errors import KiitosError
 from connector.model import ShopStatus
 from connector.outside.sender_domain import check_domain
-from connector.store import cases, pace, watch
+from connector.store import care, cases, pace, watch
 from connector.watching.patient import FIRST, QUIET, Patient
 from connector.watching.trouble import Check, Found, fail, warn
 from flows.limits.alarms import COMPLAINT
@@ -148,6 +148,18 @@ def _cases(patient: Patient) -> Iterator[Found]:
             yield warn(f"{total} {many} no answer yet, the oldest for {patient.ago(oldest)}", shop.id)
 
 
+def _low_scores(patient: Patient) -> Iterator[Found]:
+    for settings, shop in patient.shops():
+        with patient.kiitos.store.work.read() as tx:
+            before = patient.now - settings.returns.answer_within
+            total, oldest = care.overdue(tx, shop.id, care.LOW_SCORE, before, patient.now)
+        if oldest is not None:
+            many = (
+                f"{total} customers who gave a low score wait" if total > 1 else "a customer who gave a low score waits"
+            )
+            yield warn(f"{many} for a person, the longest for {patient.ago(oldest)}", shop.id)
+
+
 def _domains(patient: Patient) -> Iterator[Found]:
     if patient.txt is None:
         return
@@ -204,6 +216,12 @@ CHECKS: tuple[Check[Patient], ...] = (
         "Customers wait for a person's answer, and get no advertising meanwhile.",
         "kiitos cases list SUBJECT",
         _cases,
+    ),
+    Check(
+        "low_scores",
+        "Unhappy customers have not been answered, and get no advertising meanwhile.",
+        "kiitos tasks list SUBJECT",
+        _low_scores,
     ),
     Check(
         "sender_domain",

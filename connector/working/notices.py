@@ -14,14 +14,18 @@ from html import escape
 from importlib.resources import files
 
 from connector.app import Kiitos
+from connector.clock import to_text
 from connector.config import ShopSettings
 from connector.contracts import Accepted, Message, Outcome, Rejected, Retry, Unknown
 from connector.errors import KiitosError, Refused
 from connector.gathering import export_token
 from connector.log import get_log
-from connector.store import notices
+from connector.store import links, notices
 from connector.store.notices import Notice
 from connector.store.privacy import GATHERED
+from flows.care import low_scores
+from flows.care.low_scores import NOTICE as LOW_SCORE
+from flows.care.survey_results import LINK as RESULTS
 from flows.render.locales import choose_locale, direction
 from flows.render.mime import Letter, build, split_sender
 from flows.sending.addressing import derive_token
@@ -35,6 +39,8 @@ AGAIN = timedelta(hours=1)
 MOST = 48
 """Attempts, then the notice stays unsent; `kiitos shops list` shows the trouble all the same."""
 
+SUPPORT = "support"
+"""Of `[people]`: who hears of unhappy customers."""
 LANGUAGES = ("en", "fi", "sv", "de", "ja", "ar")
 
 
@@ -99,8 +105,8 @@ class Notices:
 
     def _message(self, notice: Notice, settings: ShopSettings) -> Message:
         """Raises `Refused` when the shop has no address to write to."""
-        recipient = recipient_of(settings)
-        answered = self._answered(notice) if notice.kind == REPLY else None
+        recipient = recipient_of(settings, notice.kind)
+        answered = self._answered(notice) if notice.kind in (REPLY, LOW_SCORE) else None
         subject, *paragraphs = self._texts(notice, settings, answered)
         key = derive_token(self._kiitos.salt, "notice", notice.shop_id, notice.key, length=24)
         letter = Letter(
@@ -117,9 +123,11 @@ class Notices:
         return Message(key=key, channel="email", sender=settings.sender, recipient=recipient, content=build(letter))
 
     def _answered(self, notice: Notice) -> Answered:
-        """What somebody wrote back. Raises `Refused` when they were forgotten meanwhile."""
+        """What somebody wrote back, or answered to a survey. Raises `Refused` when they were forgotten meanwhile, or
+        nobody has to hear of it any more."""
         with self._store.work.read() as tx:
-            found = answered(tx, notice.shop_id, notice.about)
+            find = low_scores.told if notice.kind == LOW_SCORE else answered
+            found = find(tx, notice.shop_id, notice.about)
         if found is None:
             raise Refused("what was answered is not kept any more", provider_code="gone")
         return found
@@ -139,9 +147,20 @@ class Notices:
 
     def _link(self, notice: Notice) -> str:
         base = self._kiitos.config.app.base_url
+        if notice.kind == LOW_SCORE:
+            return self._results_page(notice)
         if notice.kind != GATHERED:
             return base
         return f"{base}/p/data/{export_token(self._kiitos.salt, notice.shop_id, notice.about)}"
+
+    def _results_page(self, notice: Notice) -> str:
+        """The shop's page of low scores, for as long as this one may wait; the same address when it is told again."""
+        until = notice.created_at + self._kiitos.catalog.settings(notice.shop_id).surveys.pause
+        token = derive_token(self._kiitos.salt, "link", notice.shop_id, RESULTS, notice.key)
+        with self._store.work.transaction() as tx:
+            data = {"until": to_text(until), "who": SUPPORT}
+            links.put(tx, notice.shop_id, token, RESULTS, data, self._clock.now())
+        return f"{self._kiitos.config.app.base_url.rstrip('/')}/p/results/{token}"
 
 
 def _language_of(settings: ShopSettings) -> str:
@@ -153,9 +172,11 @@ def _html(paragraphs: Sequence[str], language: str) -> str:
     return f'<div lang="{language}" dir="{direction(language)}">{body}</div>'
 
 
-def recipient_of(settings: ShopSettings) -> str:
-    """Where a shop is written to: its support address, else where its customers' answers go. Raises `Refused`."""
-    for text in (settings.shop.support_email, settings.reply_to, settings.sender):
+def recipient_of(settings: ShopSettings, kind: str = "") -> str:
+    """Where a shop is written to: its support address, else where its customers' answers go; of an unhappy customer
+    `[people.support]` hears, where it has an address. Raises `Refused`."""
+    support = settings.people.get(SUPPORT) if kind == LOW_SCORE else None
+    for text in (support.email if support else "", settings.shop.support_email, settings.reply_to, settings.sender):
         if text:
             return split_sender(text)[1]
     raise Refused("the shop has no address to write to", provider_code="no_address")

@@ -16,6 +16,8 @@ from flows.limits.daytime import zone_of
 STAGE, FLOW, MONTH, PRODUCT = "stage", "flow", "month", "product"
 GROUPS = (STAGE, FLOW, MONTH, PRODUCT)
 COMMENTS = 50
+LINK = "survey_results"
+"""The kind of a link to a shop's page of results."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A question is put by a `send` step that names a stage of `[surveys]`. It is kept when its message is frozen, so that the
 next one, of whatever flow and shop of the client, sees it; policy asks here (`about`) while it holds the person. An
 answer is an event; a low one keeps advertising away until a person of the merchant's has looked
-(`connector.store.care`).
+(`connector.store.care`, `flows.care.low_scores`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from connector.model.survey import LOW, SCALES
 from connector.store import care, entities, surveys
 from connector.store.db import Tx
 from connector.store.surveys import AskRow
+from flows.care import low_scores
 from flows.limits.verdicts import Inquiry
 
 if TYPE_CHECKING:
@@ -115,14 +116,14 @@ def editable(settings: ShopSettings, row: AskRow, now: datetime) -> bool:
 def answer(
     tx: Tx, runner: Runner, settings: ShopSettings, row: AskRow, score: int, comment: str, now: datetime
 ) -> None:
-    """Take an answer, or another in its place: kept, told to flows, and a low one holds advertising.
+    """Take an answer, or another in its place: kept, told to flows; a low one holds advertising and is a task.
 
     The caller has checked that it may be given (`editable`) and that the score is on the scale.
     """
     shop_id = settings.shop.id
     if (row.score, row.comment) == (score, comment):
         return
-    band, hold = band_of(settings, row, score), f"survey/{row.ask_id}"
+    band, hold = band_of(settings, row, score), low_scores.hold_of(row.ask_id)
     surveys.answer(tx, shop_id, row.ask_id, score, band, comment, now)
     if band == LOW:
         until = (row.answered_at or now) + settings.surveys.pause
@@ -131,6 +132,8 @@ def answer(
     elif row.band == LOW:
         care.end(tx, shop_id, hold, "a better answer", now)
     runner.ingest(tx, shop_id, [_event(row, score, band, comment, hold, now)], now)
+    if band == LOW and row.band != LOW:
+        low_scores.heard(tx, runner, shop_id, row, comment, now)
 
 
 def _event(row: AskRow, score: int, band: str, comment: str, hold: str, now: datetime) -> Event:

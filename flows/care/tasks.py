@@ -1,4 +1,6 @@
-"""Tasks: runs that wait for a person's word, and giving it. A task is the run itself, so none is lost or left over."""
+"""Tasks: what waits for a person's word, and giving it. A task is the run itself, so none is lost or left over; a low
+score that no run brings to a person is one too (`flows.care.low_scores`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from connector.contracts import Arrived
 from connector.model import Event, EventKind, Ref, Run, RunStatus
 from connector.store import care, effects, runs
 from connector.store.db import Tx
+from flows.care import low_scores
 from flows.steps.task import ANSWERS, APPROVED, DECIDED
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ CASE_SETTLED = frozenset({EventKind.CASE_REFUNDED, EventKind.CASE_REFUSED, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTask:
-    """What waits for a person. `id` is the effect's that asked: run and step; `due` when it is decided without them."""
+    """What waits for a person. `id` is the effect's that asked: run and step, or a low score's; `due` when it is
+    decided without them. `to` is empty where nobody was asked by name."""
 
     shop_id: str
     id: str
@@ -46,8 +50,26 @@ class Decided:
 
 
 def open_tasks(tx: Tx, runner: Runner, shop_id: str = "", limit: int = 100) -> list[OpenTask]:
-    """The tasks of one shop or all, the most pressing first."""
+    """What flows ask, of one shop or all, the most pressing first."""
     return [task for run in runs.tasks(tx, shop_id, limit) if (task := find(tx, runner, run)) is not None]
+
+
+def open_scores(tx: Tx, runner: Runner, shop_id: str, now: datetime, limit: int = 100) -> list[OpenTask]:
+    """Low scores of a shop that no flow of its brings to a person, the oldest first."""
+    return [
+        OpenTask(
+            shop_id=shop_id,
+            id=hold.hold_id,
+            flow_id=row.flow_id,
+            order_id=row.order_id or None,
+            to="",
+            title="",
+            text=f"Score {row.score} on the scale {row.kind}, asked at the stage {row.survey}. {row.comment}".rstrip(),
+            otherwise=APPROVED,
+            due=hold.until,
+        )
+        for hold, row in low_scores.waiting(tx, runner, shop_id, now, limit)
+    ]
 
 
 def find(tx: Tx, runner: Runner, run: Run, step_id: str = "") -> OpenTask | None:
@@ -95,6 +117,10 @@ def decide(
     """
     if answer not in ANSWERS:
         raise ValueError(f"a task is approved or refused, not '{answer}'")
+    if low_scores.is_one(task_id):
+        return low_scores.close(
+            tx, shop_id, task_id, now, f"{by}, {answer}" + (f": {note[:LONGEST_NOTE]}" if note else "")
+        )
     run_id, _, step_id = task_id.partition(":")
     run = runs.get(tx, shop_id, run_id)
     if run is None or find(tx, runner, run, step_id) is None:

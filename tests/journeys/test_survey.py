@@ -183,7 +183,7 @@ def test_the_results_by_command_and_on_their_page(world: World, monkeypatch: pyt
         page = client(world).get(f"{path}?by={by}&days=30")
         assert page.status_code == 200
         assert "&lt;b&gt;late&lt;/b&gt; &amp; broken" in page.text
-    assert client(world).post(path).status_code == 405
+    assert client(world).post(path).status_code == 409
     world.wait(days=3)
     assert client(world).get(path).status_code == 404, "the address ends by itself"
 

@@ -49,6 +49,7 @@ ROUTES = {
     **{f"pages.{name}": {"GET", "HEAD"} for name in ("case", "desk", "find")},
     **{f"pages.{name}_post": {"POST"} for name in ("case", "desk", "find")},
     "pages.results": {"GET", "HEAD"},
+    "pages.results_post": {"POST"},
     "pages.survey": {"GET", "HEAD"},
     "pages.survey_post": {"POST"},
     "pages.task": {"GET", "HEAD"},

@@ -20,6 +20,7 @@ from connector.clock import ManualClock
 from connector.model import Channel, Customer, EffectStatus, ShopStatus
 from connector.secrets import make_key
 from connector.store import (
+    care,
     cases,
     connecting,
     effects,
@@ -220,6 +221,14 @@ def unanswered(ward: Ward, tx: Any) -> None:
     cases.put(tx, row)
 
 
+def unhappy(ward: Ward, tx: Any) -> None:
+    now = ward.house.clock.now()
+    until, then = now + timedelta(days=27), now - timedelta(days=3)
+    care.begin(
+        tx, SHOP, "survey/r1:ask", ["x@example.test"], reason=care.LOW_SCORE, order_id="o1", until=until, now=then
+    )
+
+
 def old_privacy(ward: Ward, tx: Any) -> None:
     then = ward.house.clock.now() - timedelta(days=8)
     privacy.ask(tx, SHOP, "r1", privacy.EXPORT, "command", {"email": "x@example.test"}, "k", then)
@@ -260,6 +269,7 @@ BREAKS: dict[str, Callable[[Ward], None]] = {
     "suppressed": change(bounced_list),
     "complaints": change(complaints),
     "cases": change(unanswered),
+    "low_scores": change(unhappy),
 }
 
 

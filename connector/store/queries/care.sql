@@ -65,7 +65,7 @@ WHERE shop_id = :shop_id AND hold_id = :hold_id AND ended_at IS NULL
 
 -- care_of --
 -- Whom one cause concerns.
-SELECT address_key, reason, order_id, since, until, ended_at, ended_by FROM care_holds
+SELECT hold_id, address_key, reason, order_id, since, until, ended_at, ended_by FROM care_holds
 WHERE shop_id = :shop_id AND hold_id = :hold_id
 
 -- care_open --
@@ -73,6 +73,17 @@ WHERE shop_id = :shop_id AND hold_id = :hold_id
 SELECT hold_id, reason, since, until FROM care_holds
 WHERE shop_id = :shop_id AND address_key = :address_key AND ended_at IS NULL AND until > :now
 ORDER BY until DESC, hold_id
+
+-- care_waiting --
+-- Causes of one reason that no person has ended yet, each once, the oldest first.
+SELECT hold_id, MAX(order_id) AS order_id, MIN(since) AS since, MAX(until) AS until FROM care_holds
+WHERE shop_id = :shop_id AND reason = :reason AND until > :now AND ended_at IS NULL
+GROUP BY hold_id ORDER BY MIN(since), hold_id LIMIT :limit
+
+-- care_overdue --
+-- How many of them wait since before a time, and since when the oldest.
+SELECT COUNT(DISTINCT hold_id) AS total, MIN(since) AS oldest FROM care_holds
+WHERE shop_id = :shop_id AND reason = :reason AND until > :now AND ended_at IS NULL AND since < :before
 
 -- care_project --
 -- What policy reads of it, beside what the person chose themselves.

@@ -55,7 +55,7 @@ UPDATE renewals SET lease_by = '', lease_until = NULL WHERE shop_id = :shop_id A
 -- notice_put --
 -- Something to tell once; what is there already stays.
 INSERT INTO notices (shop_id, notice_key, kind, status, created_at, due_at)
-VALUES (:shop_id, :key, :kind, 'pending', :now, :now) ON CONFLICT (shop_id, notice_key) DO NOTHING
+VALUES (:shop_id, :key, :kind, 'pending', :now, :due_at) ON CONFLICT (shop_id, notice_key) DO NOTHING
 
 -- notice_last --
 -- When the newest of a kind was made.
