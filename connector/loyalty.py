@@ -15,10 +15,11 @@ from typing import Any
 from connector.app import Kiitos
 from connector.clock import to_text
 from connector.config.loyalty import COLLECTION, Programme
+from connector.config.perks import Perk
 from connector.errors import ConfigError, near
 from connector.model import Event, Shop, email_key
 from connector.model.value import POINTS, Fact, FactKind
-from connector.store import accounts, books, entities, vouchers, wakeups
+from connector.store import accounts, books, entities, perks, vouchers, wakeups
 from connector.store.accounts import Holder
 from connector.store.db import Tx
 from flows.knowing.situation import look
@@ -154,23 +155,33 @@ def rewards_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
     return found
 
 
+def _state(perk: Perk, now: datetime) -> str:
+    if now < perk.begins:
+        return "waits"
+    return "for members" if now < perk.over else "over" if perk.listed else "open to everybody"
+
+
 def perks_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
-    """What members see before everybody else, how far it is, and how many were `let_in`."""
+    """What members see before everybody else or are given, how far it is, how many were `let_in`, and how many codes
+    of its list are `left` (`None` where it has none)."""
     now, counted = kiitos.clock.now(), Counter[str]()
     with kiitos.store.work.read() as tx:
         after = ""
         while page := accounts.members(tx, shop_id, after):
             counted.update(name for row in page for name in access.had([row.state]))
             after = page[-1].account
+        free = {count.perk: count.free for count in perks.counts(tx, shop_id)}
     return [
         {
             "perk": perk.name,
-            "state": "waits" if now < perk.begins else "for members" if now < perk.opens else "open to everybody",
+            "kind": perk.kind,
+            "state": _state(perk, now),
             "begins": to_text(perk.begins),
-            "opens": to_text(perk.opens),
+            "until": to_text(perk.over),
             "tiers": ", ".join(perk.tiers) or "all",
             "tag": perk.tag,
             "let_in": counted[perk.name],
+            "left": free.get(perk.name, 0) if perk.listed else None,
         }
         for perk in kiitos.catalog.settings(shop_id).loyalty.perks
     ]

@@ -180,7 +180,9 @@ def coupons(app: App, perk: str | None, shop: str, file: Path | None, seats: int
 @json_option
 @click.pass_obj
 def list_perks(app: App, shop: str, as_json: bool) -> None:
-    """List what members of SHOP see before everybody else, and how many were let in. Exit code 1 when there is nothing.
+    """List what members of SHOP see before everybody else or are given, with how many were let in and what is left.
+
+    Exit code 1 when there is nothing.
 
     \b
     Example:
@@ -189,7 +191,8 @@ def list_perks(app: App, shop: str, as_json: bool) -> None:
     from connector.loyalty import perks_of
 
     _known(app, shop)
-    _list(perks_of(app.kiitos, shop), ("perk", "state", "begins", "opens", "tiers", "tag", "let_in"), as_json)
+    heads = ("perk", "kind", "state", "begins", "until", "tiers", "tag", "let_in", "left")
+    _list(perks_of(app.kiitos, shop), heads, as_json)
 
 
 @loyalty.command("rewards")

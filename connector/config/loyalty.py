@@ -188,6 +188,7 @@ _PERK: dict[str, Check] = {
     "enabled": flag,
     "begins": moment_fault,
     "opens": moment_fault,
+    "ends": moment_fault,
     "link": link_fault,
     "tag": shaped(r"[^,\x00-\x1f]{1,40}", "a tag of at most 40 letters, without a comma"),
     "tiers": _texts,

@@ -1,36 +1,50 @@
-"""`[loyalty.perks]`: what is not money. Early access: a tier's people see something before everybody else.
+"""`[loyalty.perks]`: what is not money. Early access: a tier's people see something before everybody else. Invitations
+and coupons: each of them gets one of a list (`kiitos loyalty coupons`), while there are any.
 
 perks.autumn = { kind = "early_access", tiers = ["gold"], begins = "2026-11-20 10:00", opens = "2026-11-27 10:00",
                  link = "https://shop.example/autumn", tag = "early-autumn" }
+perks.evening = { kind = "invitation", tiers = ["gold"], begins = "2026-11-20 10:00", ends = "2026-12-04 18:00" }
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-EARLY_ACCESS = "early_access"
-KINDS = (EARLY_ACCESS,)
+EARLY_ACCESS, INVITATION, COUPON = "early_access", "invitation", "coupon"
+KINDS = (EARLY_ACCESS, INVITATION, COUPON)
+LISTED = (INVITATION, COUPON)
+"""Kinds of which there is a list of codes, under the perk's own name."""
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+"""What a list of codes may be called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perk:
-    """From `begins` until it `opens` to everybody, whoever stands in one of `tiers` (none named: everybody in the
-    programme) is tagged with `tag` in the shop and told of `link`, once; whoever comes to stand there later, then."""
+    """From `begins` until it is `over`, whoever stands in one of `tiers` (none named: everybody in the programme) is
+    let in once; whoever comes to stand there later, then. Early access is `over` when it opens to everybody: they are
+    tagged with `tag` in the shop and told of `link`. Of the other kinds they are given a code of the list."""
 
     name: str
     title: str
     begins: datetime
-    opens: datetime
+    over: datetime
+    kind: str = EARLY_ACCESS
     link: str = ""
     tag: str = ""
     tiers: tuple[str, ...] = ()
 
+    @property
+    def listed(self) -> bool:
+        return self.kind in LISTED
+
     def is_for(self, tier: str, now: datetime) -> bool:
-        return self.begins <= now < self.opens and (not self.tiers or tier in self.tiers)
+        return self.begins <= now < self.over and (not self.tiers or tier in self.tiers)
 
 
 def moment_fault(value: Any) -> str:
@@ -58,23 +72,32 @@ def read_perk(
     """One perk of checked shapes; `None` where a time is missing. `note(path, text)` hears what only the whole can
     tell."""
     path = f"perks.{name}"
-    if table.get("kind") not in KINDS:
-        note(path, f'needs kind = "{EARLY_ACCESS}"')
-    if not (table.get("link") or table.get("tag")):
+    kind = table.get("kind")
+    if kind not in KINDS:
+        note(path, f'needs kind = "{EARLY_ACCESS}", "{INVITATION}" or "{COUPON}"')
+    if kind in LISTED and not NAME.fullmatch(name):
+        note(path, "its name is that of its list of codes: small letters, digits, - and _")
+    if kind in LISTED and table.get("tag"):
+        note(f"{path}.tag", f'only of kind = "{EARLY_ACCESS}"')
+    if kind not in LISTED and not (table.get("link") or table.get("tag")):
         note(path, "needs a link to be told of, or a tag to be had in the shop")
     for tier in table.get("tiers", ()):
         if tier not in tiers:
             note(f"{path}.tiers", f"no tier '{tier}' in loyalty.tiers")
-    begins, opens = (_local(table.get(key)) for key in ("begins", "opens"))
-    if begins is None or opens is None or begins >= opens:
-        note(path, 'needs begins = "2026-11-20 10:00" and a later opens = "2026-11-27 10:00"')
+    end, other = ("ends", "opens") if kind in LISTED else ("opens", "ends")
+    if other in table:
+        note(f"{path}.{other}", f'write {end}, as it is of kind = "{kind}"')
+    begins, over = (_local(table.get(key)) for key in ("begins", end))
+    if begins is None or over is None or begins >= over:
+        note(path, f'needs begins = "2026-11-20 10:00" and a later {end} = "2026-11-27 10:00"')
         return None
     zone = ZoneInfo(timezone)
     return Perk(
         name=name,
         title=table.get("title", name.replace("_", " ").replace("-", " ").title()),
         begins=begins.replace(tzinfo=zone).astimezone(UTC),
-        opens=opens.replace(tzinfo=zone).astimezone(UTC),
+        over=over.replace(tzinfo=zone).astimezone(UTC),
+        kind=str(kind),
         link=table.get("link", ""),
         tag=table.get("tag", ""),
         tiers=tuple(table.get("tiers", ())),

@@ -7,7 +7,7 @@ has an unused code taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ from connector.config.rewards import Reward
 from connector.contracts import FREE_DELIVERY
 from connector.model import Shop
 from connector.pages.frame import application, find_link, gone, language_of, page, strings, transact
-from connector.store import accounts, entities, preferences, shops
+from connector.store import accounts, entities, perks, preferences, shops
 from connector.store.accounts import Holder
 from connector.store.db import Tx
 from flows.limits.daytime import zone_of
@@ -148,6 +148,7 @@ def _page(tx: Tx, member: Member) -> BaseResponse:
     claims = exchanging.claims_of(tx, member.shop.id, member.holder, member.rewards, now) if member.holder else []
     words = _Words(member)
     told = next((word for word in _DONE if word in request.args), "")
+    let_in = _let_in(tx, member, now)
     return page(
         "loyalty.html",
         member.shop,
@@ -161,18 +162,30 @@ def _page(tx: Tx, member: Member) -> BaseResponse:
         number=words.number,
         contests=[(contest, words.day(contest.ends)) for contest in account.contests],
         badges=account.badges,
-        early=[(perk, words.day(perk.opens)) for perk in _early(tx, member, now)],
+        early=[(perk, words.day(perk.over)) for perk in let_in if not perk.listed],
+        given=_given(tx, member, let_in),
         offers=[_offer(member, reward, account, len(claims), words, now) for reward in member.programme.rewards],
         claims=[(each, *words.of_claim(each, now)) for each in claims[:20]],
         history=[words.line(tx, line) for line in account.history],
     )
 
 
-def _early(tx: Tx, member: Member, now: datetime) -> list[Perk]:
-    """What this person was let in for before everybody else."""
+def _let_in(tx: Tx, member: Member, now: datetime) -> list[Perk]:
+    """The perks that are this person's now."""
     held = member.holder.accounts if member.holder else ()
     known = access.had(accounts.member(tx, member.shop.id, account).state for account in held)
-    return [perk for perk in member.programme.perks if perk.name in known and perk.begins <= now < perk.opens]
+    return [perk for perk in member.programme.perks if perk.name in known and perk.begins <= now < perk.over]
+
+
+def _given(tx: Tx, member: Member, let_in: Iterable[Perk]) -> list[tuple[Perk, str]]:
+    """Of lists that give one to each, what they were given; whoever came when none was left, nothing."""
+    held = member.holder.accounts if member.holder else ()
+    found = (
+        (perk, next((code for each in held if (code := perks.of(tx, member.shop.id, perk.name, each))), ""))
+        for perk in let_in
+        if perk.listed
+    )
+    return [(perk, code) for perk, code in found if code]
 
 
 def _offer(member: Member, reward: Reward, account: Account, before: int, words: _Words, now: datetime) -> Offer:

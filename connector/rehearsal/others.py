@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from connector.config import EndpointSettings, PersonSettings, ShopSettings
 from connector.errors import ConfigError
 from connector.model import Effect, Run
+from connector.store import perks
 from connector.store.db import Tx
 from connector.working.calling import Caller, answered
 from flows.care.tasks import decide, open_tasks
@@ -16,6 +17,8 @@ from flows.runner import Runner
 from flows.steps.task import APPROVED, REFUSED
 
 T = TypeVar("T")
+CODES = "codes"
+"""The word of a test's `given` that fills a list of coupons or seats."""
 DECISIONS = {"task approved": APPROVED, "task refused": REFUSED}
 """The words of a test's `given` that decide a task."""
 
@@ -58,6 +61,14 @@ class Answering(Caller):
         del run, settings
         wanted = tuple(str(name) for name in effect.request.get("answer", ()))
         return {"status": "200", **answered(self._answers.get(effect.step_id, {}), wanted)}
+
+
+def fill_list(tx: Tx, shop_id: str, rest: str) -> None:
+    """`codes NAME NUMBER`: so many codes are in the list. Raises `ConfigError`."""
+    name, _, number = rest.partition(" ")
+    if not (name and number.isdecimal()):
+        raise ConfigError(f"'codes {rest}' should be 'codes NAME NUMBER', such as 'codes evening 40'")
+    perks.add(tx, shop_id, name, [f"{name}-{each:04}" for each in range(1, int(number) + 1)])
 
 
 def decide_task(tx: Tx, runner: Runner, shop_id: str, word: str, step: str, now: datetime) -> None:

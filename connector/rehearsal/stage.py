@@ -16,7 +16,7 @@ from connector.config.load import MEDIA
 from connector.model import Effect, EffectStatus, Event, EventKind, Run, ShopStatus, email_key
 from connector.registry import PLATFORMS, Registry
 from connector.rehearsal.life import Life
-from connector.rehearsal.others import DECISIONS, Answering, anyone, anywhere, decide_task
+from connector.rehearsal.others import CODES, DECISIONS, Answering, anyone, anywhere, decide_task, fill_list
 from connector.rehearsal.platform import NAME, Recording, Rehearsed
 from connector.rehearsal.script import Expected, FlowTest
 from connector.rehearsal.vocabulary import VOCABULARY
@@ -110,6 +110,8 @@ class Stage:
             life.codes = self._codes()
             events = VOCABULARY[happening.word](life, happening.rest, clock.now())
             with self._store.work.transaction() as tx:
+                if happening.word == CODES:
+                    fill_list(tx, _SHOP, happening.rest)
                 if happening.word in DECISIONS:
                     decide_task(tx, kiitos.runner, _SHOP, happening.word, happening.rest, clock.now())
                 _keep_members(tx, events, clock.now())  # before: a flow may ask at once who is in

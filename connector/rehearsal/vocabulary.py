@@ -8,6 +8,7 @@ from datetime import datetime
 from connector.model import ConsentState, Event, EventKind
 from connector.rehearsal import cases, person
 from connector.rehearsal.life import MOVES, Life
+from connector.rehearsal.others import CODES
 
 
 def _moving(word: str) -> Callable[[Life, str, datetime], list[Event]]:
@@ -50,7 +51,8 @@ VOCABULARY: Mapping[str, Callable[[Life, str, datetime], list[Event]]] = {
     "left": person.left,
     "tier": person.tier,
     "points": person.points,
-    # No events of the shop's: a person decides (connector.rehearsal.others).
+    # No events of the shop's: a person decides, or has filled a list (connector.rehearsal.others).
+    CODES: lambda *_: [],
     "task approved": lambda *_: [],
     "task refused": lambda *_: [],
 }

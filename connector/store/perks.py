@@ -42,6 +42,12 @@ def take(tx: Tx, shop_id: str, perk: str, account: str, now: datetime) -> str | 
     return None
 
 
+def of(tx: Tx, shop_id: str, perk: str, account: str) -> str:
+    """The code of the list that is `account`'s; empty where they have none."""
+    has = tx.one("perk_taken", shop_id=shop_id, perk=perk, account=account)
+    return str(has["code"]) if has is not None else ""
+
+
 def counts(tx: Tx, shop_id: str) -> list[PerkCount]:
     """Every list of a shop."""
     rows = tx.all("perk_counts", shop_id=shop_id)

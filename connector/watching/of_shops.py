@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from connector.errors import KiitosError
 from connector.model import ShopStatus
 from connector.outside.sender_domain import check_domain
-from connector.store import care, cases, pace, watch
+from connector.store import care, cases, pace, perks, watch
 from connector.watching.patient import FIRST, QUIET, Patient
 from connector.watching.trouble import Check, Found, fail, warn
 from flows.limits.alarms import COMPLAINT
 from flows.people.suppressing import INVALID
 from flows.policy import HARD_BOUNCE
 from flows.render.mime import split_sender
+from flows.steps.hand_out import HandOut
 
 if TYPE_CHECKING:
     from flows.render.renderer import Renderer
@@ -160,6 +161,24 @@ def _low_scores(patient: Patient) -> Iterator[Found]:
             yield warn(f"{many} for a person, the longest for {patient.ago(oldest)}", shop.id)
 
 
+def _perks(patient: Patient) -> Iterator[Found]:
+    """Lists that are given out now, or will be, and have nothing to give."""
+    for settings, shop in patient.shops():
+        steps = [item.step for flow in patient.kiitos.catalog.flows(shop.id) for item in flow.steps]
+        given = [step for step in steps if isinstance(step, HandOut)]
+        coming = {perk.name for perk in settings.loyalty.perks if perk.listed and patient.now < perk.over}
+        if coming and not any(step.perk_from for step in given):
+            yield warn(f"no flow hands out {', '.join(sorted(coming))}: switch on perk_given", shop.id)
+        with patient.kiitos.store.work.read() as tx:
+            lists = {count.perk: count for count in perks.counts(tx, shop.id)}
+        for name in sorted(coming | {step.perk for step in given if step.perk}):
+            count = lists.get(name)
+            if count is None:
+                yield warn(f"the list '{name}' has nothing in it yet", shop.id)
+            elif not count.free:
+                yield warn(f"all {count.coupons} of the list '{name}' are given out: who comes now gets none", shop.id)
+
+
 def _domains(patient: Patient) -> Iterator[Found]:
     if patient.txt is None:
         return
@@ -222,6 +241,12 @@ CHECKS: tuple[Check[Patient], ...] = (
         "Unhappy customers have not been answered, and get no advertising meanwhile.",
         "kiitos tasks list SUBJECT",
         _low_scores,
+    ),
+    Check(
+        "perks",
+        "Who is to be given an invitation or a coupon gets none, and hears nothing.",
+        "kiitos loyalty coupons --shop SUBJECT",
+        _perks,
     ),
     Check(
         "sender_domain",

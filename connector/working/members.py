@@ -37,7 +37,7 @@ class MemberLooks:
         return min(filter(None, (accounts.next_due(tx), *begins)), default=None)
 
     def _coming(self) -> list[tuple[str, Perk]]:
-        """Early access that has not begun, or that nobody of this process has seen begin yet."""
+        """Perks that have not begun, or that nobody of this process has seen begin yet."""
         catalog = self._kiitos.catalog
         if self._catalog is not catalog:
             self._catalog = catalog
@@ -49,7 +49,7 @@ class MemberLooks:
         """What has begun is looked at by everybody's row, once; what is over by nobody's."""
         now = self._clock.now()
         for shop_id, perk in [each for each in self._coming() if each[1].begins <= now]:
-            if now < perk.opens and self._kiitos.catalog.knows(shop_id):
+            if now < perk.over and self._kiitos.catalog.knows(shop_id):
                 with self._store.work.transaction() as tx:
                     if not perks.is_open(tx, shop_id, perk.name, perk.begins):
                         perks.open_once(tx, shop_id, perk.name, perk.begins, now)

@@ -1,4 +1,4 @@
-"""Early access (`[loyalty.perks]`): who has it, once each, and the event that their flow begins with. Pure.
+"""Perks (`[loyalty.perks]`): who is let in, once each, and the event that their flow begins with. Pure.
 
 Who was let in stands with how they stand in the programme: a second look, another worker, or two accounts that became
 one give it no second time.
@@ -46,7 +46,13 @@ def tidings(who: Who, new: Sequence[Perk], now: datetime) -> list[Event]:
             EventKind.PERK_OPENED,
             f"perk/{perk.name}/{who.account}",
             now,
-            {"perk": perk.title, "name": perk.name, "link": perk.link, "tag": perk.tag, "opens": to_text(perk.opens)},
+            {"perk": perk.title, "name": perk.name, "link": perk.link, **_of_kind(perk)},
         )
         for perk in new
     ]
+
+
+def _of_kind(perk: Perk) -> dict[str, str]:
+    """`list` is where a code of it is to be had, and stands only where there is one."""
+    until = to_text(perk.over)
+    return {"list": perk.name, "kind": perk.kind, "ends": until} if perk.listed else {"tag": perk.tag, "opens": until}

@@ -19,7 +19,7 @@ from flows.render.samples import five_lines, samples
 RENDERER = Renderer()
 SHIPPED = ("ar", "de", "en", "fi", "ja", "sv")
 NEW = ("ar", "de", "ja", "sv")
-CARE = ("case_", "survey_", "loyalty_survey")
+CARE = ("case_", "survey_", "loyalty_survey", "loyalty_perk")
 CORE = [
     name
     for name in RENDERER.names()
@@ -37,7 +37,7 @@ def view(sample: str, name: str, language: str):
 
 def test_every_core_template_is_written_in_six_languages():
     assert tuple(RENDERER.languages()) == SHIPPED
-    assert len(CORE) == 25
+    assert len(CORE) == 26
     assert {
         (name, language) for name in CORE for language in SHIPPED if RENDERER.language(name, language) != language
     } == set()

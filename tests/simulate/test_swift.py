@@ -46,7 +46,7 @@ COVERED = {
 """Flows of the library that need nothing the short way does not do."""
 ELSEWHERE = {
     *("back_in_stock", "browse_reminder", "opt_in", "points_expiring", "price_news", "reward_ready", "signup_benefit"),
-    *("perk_opened", "referral_link", "sunset", "survey_case", "tier_near", "tier_reached"),
+    *("perk_given", "perk_opened", "referral_link", "sunset", "survey_case", "tier_near", "tier_reached"),
 }
 """Flows that begin with what makes a life go the long way."""
 

@@ -162,8 +162,29 @@ def test_what_only_the_whole_can_tell(changes: dict[str, Any], fault: str) -> No
     assert any(fault in each for each in faults), faults
 
 
+LISTED = {"kind": "invitation", "begins": "2026-03-12 10:00", "ends": "2026-03-22 10:00"}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "fault"),
+    [
+        ("evening", {"ends": None}, "a later ends"),
+        ("evening", {"opens": "2026-03-22 10:00"}, "loyalty.perks.evening.opens: write ends"),
+        ("evening", {"tag": "x"}, "loyalty.perks.evening.tag: only of"),
+        ("An_evening", {}, "its name is that of its list"),
+        ("evening", {}, ""),
+    ],
+)
+def test_of_a_list_other_things_are_told(name: str, changes: dict[str, Any], fault: str) -> None:
+    faults: list[str] = []
+    table = {key: value for key, value in {**LISTED, **changes}.items() if value is not None}
+    whole = {"timezone": "Europe/Helsinki", "loyalty": {**PROGRAMME, "perks": {name: table}}}
+    read_loyalty(merge([("app", whole)]), "app", "EUR", faults)
+    assert any(fault in each for each in faults) if fault else faults == []
+
+
 def test_times_are_the_shops() -> None:
     whole = {"timezone": "Asia/Tokyo", "loyalty": PROGRAMME}
     (perk,) = read_loyalty(merge([("app", whole)]), "app", "EUR", []).perks
-    assert perk.opens - perk.begins == timedelta(days=10)
+    assert perk.over - perk.begins == timedelta(days=10)
     assert perk.begins.isoformat() == "2026-03-12T01:00:00+00:00"
