@@ -27,6 +27,7 @@ from flows.referring.promises import month_of, over_cap, promise
 from flows.referring.referral import CodeOwner
 from flows.referring.rules import Case, judge, was_bought
 from flows.sending.addressing import derive_token
+from flows.value.earning import goods_gone
 from flows.value.vouchers import void_all
 
 REVIEW, HELD, REWARDED, REFUSED, REVERSED = "review", "held", "rewarded", "refused", "reversed"
@@ -243,14 +244,15 @@ def _earlier_came(scene: _Scene, order: Order) -> list[Event]:
 
 
 def _take_back(scene: _Scene, order: Order, situation: Situation) -> list[Event]:
-    """By what is left of the order, and not by who told: Shopify tells of a refund before the order shows it."""
+    """By what is left of the order, and not by who told: Shopify tells of a refund before the order shows it, and a
+    WooCommerce order never shows how many pieces are left."""
     row = referrals.by_order(scene.tx, scene.shop.id, order.id)
     if row is None or row.state in (REFUSED, REVERSED):
         return []
     left = purchase_of(order)
     minimum = scene.terms.minimum
-    goods = any(line.product_id and not line.is_gift_card for line in order.lines)
-    gone = situation.progress.fully_refunded or left is None or (goods and not left.products)
+    back = goods_gone(order, entities.refunds(scene.tx, scene.shop.id, order.id))
+    gone = situation.progress.fully_refunded or left is None or back
     short = left is not None and minimum is not None and left.amount < minimum
     if gone or short:
         return _end(scene, row, REVERSED, _why(situation), (HELD, REVIEW, REWARDED))

@@ -32,6 +32,7 @@ from flows.referring.reasons import FORGOTTEN, NOT_MADE, UNDONE
 from flows.referring.referral import Attributed, CodeOwner, attribute
 from flows.reviews.attached import published
 from flows.value.bookings import forgo
+from flows.value.earning import goods_gone
 from flows.value.loyalty import Loyalty
 from flows.value.vouchers import issued, used, void_all
 
@@ -71,6 +72,7 @@ class Programmes:
         if event.kind in _PAID:
             return self._attribute(tx, shop, order, situation, now)
         gone = situation.progress.fully_refunded or purchase_of(order) is None
+        gone = gone or (situation.progress.refunded and goods_gone(order, entities.refunds(tx, shop.id, order.id)))
         # That nothing is left may be told by the order alone: a refund need not say how much went back.
         if event.kind in _TAKES_BACK or (gone and event.kind == EventKind.ORDER_UPDATED):
             return self._reverse(tx, shop, order, event, now, gone=gone)

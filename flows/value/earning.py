@@ -16,7 +16,7 @@ from connector.config.loyalty import COLLECTION, FIRST, PRODUCT, SPEND, Programm
 from connector.model import LineItem, Order, Product, Refund, purchase_of
 from connector.model.value import POINTS, Fact, FactKind
 
-_NOTHING, _ALL = Fraction(0), Fraction(1)
+_NOTHING, _ALL, _CENT = Fraction(0), Fraction(1), Fraction(1, 100)
 
 
 def cause_of(order_id: str) -> str:
@@ -34,6 +34,30 @@ def shares_back(order: Order, refunds: Sequence[Refund]) -> dict[str, Fraction]:
     left = sum((Fraction(line.total.amount) * (1 - pieces[line.id]) for line in order.lines), _NOTHING)
     spread = min(loose / left, _ALL) if left > 0 else _NOTHING
     return {key: share + (1 - share) * spread for key, share in pieces.items()}
+
+
+def goods_gone(order: Order, refunds: Sequence[Refund]) -> bool:
+    """Whether all goods went back, though their postage was kept: by the pieces where refunds or the order name them,
+    else (WooCommerce's tell the money alone) by what is left of the total. Money back that is the postage to the cent
+    was for that. An order of gift cards alone has no goods."""
+    goods = [line for line in order.lines if line.product_id and not line.is_gift_card]
+    if not goods:
+        return False
+    if all(_pieces_back(line, refunds) >= _ALL for line in goods):
+        return True
+    back, postage = order.refunded, _postage(order)
+    if back is None or back.currency != order.total.currency or Fraction(back.amount) == postage:
+        return False
+    return bool(back) and Fraction(order.total.amount - back.amount) <= postage
+
+
+def _postage(order: Order) -> Fraction:
+    """What was paid for it. Beside prices without tax it is given without tax too, and bears its part of it."""
+    net = Fraction(order.shipping.amount) if order.shipping is not None else _NOTHING
+    if order.taxes_included or order.tax is None or order.tax.amount <= 0:
+        return net
+    total = Fraction(order.total.amount)
+    return net * total / max(total - Fraction(order.tax.amount), _CENT) + _CENT
 
 
 def _pieces_back(line: LineItem, refunds: Sequence[Refund]) -> Fraction:

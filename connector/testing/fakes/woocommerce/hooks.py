@@ -141,13 +141,19 @@ class HookQueue:
                 self.pending.append((hook.id, argument))
 
     def run(
-        self, *, source: str | None = None, lose: bool | Collection[str] = False, limit: int | None = None
+        self,
+        *,
+        source: str | None = None,
+        lose: bool | Collection[str] = False,
+        limit: int | None = None,
+        duplicate: bool = False,
+        out_of_order: bool = False,
     ) -> list[Sent]:
-        """Run the queue once, in order; what was tried. See `FakeWoo.deliver`."""
+        """Run the queue once; what was tried. See `FakeWoo.deliver`."""
         with self.state.lock:
             taken = self.pending[: limit if limit is not None else len(self.pending)]
         done: list[Sent] = []
-        for number, argument in taken:
+        for number, argument in reversed(taken) if out_of_order else taken:
             with self.state.lock:
                 if (number, argument) not in self.pending:
                     continue
@@ -157,7 +163,8 @@ class HookQueue:
                     continue
                 body = php_json(self.payload(hook, argument))
             lost = self.loses() or not self.reaches() or (lose if isinstance(lose, bool) else hook.topic in lose)
-            done.append(self._deliver(hook, body, source or f"{self.state.home}/", lost=lost))
+            whence, times = source or f"{self.state.home}/", 2 if duplicate else 1
+            done += [self._deliver(hook, body, whence, lost=lost) for _ in range(times)]
         self.sent += done
         return done
 

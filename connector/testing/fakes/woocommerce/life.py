@@ -50,15 +50,22 @@ class WooLife(WooState):
         return [self.queue.create(f"Kiitos {topic}", topic, delivery_url, secret) for topic in topics]
 
     def deliver(
-        self, *, source: str | None = None, lose: bool | Collection[str] = False, limit: int | None = None
+        self,
+        *,
+        source: str | None = None,
+        lose: bool | Collection[str] = False,
+        limit: int | None = None,
+        duplicate: bool = False,
+        out_of_order: bool = False,
     ) -> list[Sent]:
         """Let the queue run, as WP-Cron does; what was tried. Payloads are made now.
 
         `source` poses as another site with the same secrets (a staging clone). `lose` drops deliveries (of these
         topics) on the way: they count as failures and never come again. `limit` takes only so many actions.
+        `duplicate` runs each action twice, as two queue runners at once do; `out_of_order` the newest first.
         Do not call it from a request the receiver makes to this fake.
         """
-        return self.queue.run(source=source, lose=lose, limit=limit)
+        return self.queue.run(source=source, lose=lose, limit=limit, duplicate=duplicate, out_of_order=out_of_order)
 
     def _payload(self, hook: Hook, argument: Any) -> Json:
         if hook.demoted:
