@@ -462,7 +462,8 @@ def test_the_command_that_mends_it_exists(name: str, mend: str) -> None:
 
 def test_every_check_has_a_test_that_breaks_it() -> None:
     broken = {*BREAKS, *MACHINES, "providers", "jobs", "stores_left_out", "keys", "channels", "templates"}
-    elsewhere = {"sender_domain", "durability", "stream"}  # the last in tests/keeping/test_streaming.py
+    # Streams in tests/keeping/test_streaming.py, perks in tests/journeys/test_perk_given.py.
+    elsewhere = {"sender_domain", "durability", "stream", "perks"}
     assert {check.name for check in (*CHECKS, *of_machine.CHECKS)} == broken | elsewhere
 
 
