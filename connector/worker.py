@@ -104,7 +104,7 @@ class Worker:
         if dispatcher is not None and not dispatcher.inline:
             self._wake = HandingOut(kiitos, dispatcher, kiitos.config.app.dispatcher.lease).wake
         self.alarms = Alarms(kiitos)
-        self.carrier = Carrier(kiitos, ledger)
+        self.carrier = Carrier(kiitos, ledger, self.intake.makes_way)
         self.privacy = Privacy(kiitos)
         self.reconciler = reconciler
         self._threads: list[threading.Thread] = []
@@ -148,7 +148,10 @@ class Worker:
         if not restored:
             self.housekeeping.work()
         kept = self.bookkeeping.work() + self.looks.work()
-        taken, woken = self.intake.take_in(), self.alarms.ring() + self._wake_all()
+        taken = self.intake.take_in()
+        if self.intake.few:  # those who came behind a crowd: their mail leaves before the crowd's goes on
+            return Tick(taken, 0, 0 if restored else self.carrier.act(self.intake.few), kept)
+        woken = self.alarms.ring() + self._wake_all()
         acted = 0 if restored else self.carrier.act()
         return Tick(taken, woken, acted, self.privacy.work() + self.alarms.work() + kept)
 

@@ -13,10 +13,12 @@ from connector.store import inbox
 from connector.store.db import Row, Tx
 from connector.store.inbox import Delivery
 from connector.store.store import Store
-from connector.store.turns import Turn, shops_in_turn
+from connector.store.turns import SHOPS, Turn, shops_in_turn
 
 ADMITTED, ADMISSIONS = 5_000, 40
 """Deliveries of a backlog that get their places in one transaction (25 ms), and how many such a claim makes at most."""
+NEW = 200
+"""How many of a log's newest deliveries are looked through for another shop's, in the middle of a batch."""
 ALWAYS = "1970-01-01T00:00:00.000000Z"
 """When a delivery is due that nobody has tried, whatever the clock says (the same stands in `inbox_put`)."""
 ERASED, BLANKED = "erased person", "erased person, blanked"
@@ -61,7 +63,8 @@ def claim(store: Store, now: datetime, limit: int, lease: timedelta, turn: Turn 
     """Lease up to `limit` deliveries until `now + lease`: what is new, and one that is due again or was left.
 
     Only one such suspect at a time: were it to kill the worker, its neighbours' attempts must not count for it. When
-    more than `limit` are due, each shop has a share (`connector.store.turns`).
+    more than `limit` are due, each shop has a share (`connector.store.turns`); with a turn of `few_first`, shops with
+    no more than a share are every other time the only ones.
 
     Any number of workers may call it; none gets what another has. Raises `StoreUnavailable`.
     """
@@ -97,16 +100,47 @@ def release(tx: Tx, shop_id: str, delivery_id: int, until: str, now: datetime) -
 def _lease_new(tx: Tx, now: str, until: str, limit: int, turn: Turn) -> list[Row]:
     """Untried deliveries: all there are, or each shop's share and then the oldest of all."""
     leased: list[Row] = []
+    alone, turn.few, turn.many = turn.few_first and not turn.few, frozenset(), frozenset()
     if limit and tx.one("progress_beyond", now=now, skip=limit) is not None:
         shops = shops_in_turn(lambda after, count: _due_shops(tx, now, after, count), turn)
+        share = max(limit // max(len(shops), 1), 1)
+
+        def lease(some: Sequence[str]) -> list[Row]:
+            given = {"now": now, "lease_until": until, "limit": share}
+            return [row for shop_id in some for row in tx.all("progress_lease_of", shop_id=shop_id, **given)]
+
+        if turn.few_first and len(shops) < SHOPS:
+            turn.many = frozenset(each for each in shops if _more_than(tx, each, now, share))
+        few = [each for each in shops if each not in turn.many] if alone and turn.many else []
+        if few and (leased := lease(few)):
+            turn.few = frozenset(few)  # the others' turn is not used up
+            return leased
         if len(shops) > 1:
             turn.served(shops)
-            share = max(limit // len(shops), 1)
-            for shop_id in shops[:limit]:
-                leased += tx.all("progress_lease_of", shop_id=shop_id, now=now, lease_until=until, limit=share)
+            leased = lease(shops[:limit])
     if len(leased) < limit:
         leased += tx.all("progress_lease", now=now, lease_until=until, limit=limit - len(leased), tried=0)
     return leased
+
+
+def _more_than(tx: Tx, shop_id: str, now: str, share: int) -> bool:
+    return tx.one("progress_beyond_of", shop_id=shop_id, now=now, skip=share) is not None
+
+
+def newcomer(store: Store, tx: Tx, now: datetime, known: frozenset[str]) -> bool:
+    """Whether a shop that is not among the known has a delivery that nobody has claimed. `tx` is one of the database
+    where work is kept."""
+    if store.dialect != "sqlite":
+        return any(shop_id not in known for shop_id in _due_shops(tx, to_text(now), "", len(known) + 1))
+    cursor = tx.one("cursor_get")
+    with store.inbox.read() as log:
+        after_id, names = cursor["last_id"] if cursor else 0, codec.encode_text(sorted(known))
+        return log.one("inbox_newcomer", after_id=after_id, known=names, limit=NEW) is not None
+
+
+def give_back(tx: Tx, rows: Iterable[tuple[str, int]]) -> None:
+    """New again (shop, id), as if never claimed. Only for what was claimed for the first time and not begun with."""
+    tx.many("progress_give_back", [(ALWAYS, shop_id, delivery_id) for shop_id, delivery_id in rows])
 
 
 def _due_shops(tx: Tx, now: str, after: str, count: int) -> list[str]:

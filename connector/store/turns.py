@@ -23,6 +23,13 @@ class Turn:
     """
 
     after: str = ""
+    few_first: bool = False
+    """Whether shops with no more due than their share are taken alone, every other time that some others have more."""
+    few: frozenset[str] = frozenset()
+    """The shops the last batch was for, where it was for those with few alone."""
+    many: frozenset[str] = frozenset()
+    """The shops that had more due than their share when the last batch was put together; empty when shops with work are
+    so many that each batch passes over some anyway."""
     _last: str = field(default="", repr=False)
 
     def served(self, shops: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from connector.app import Kiitos
@@ -20,12 +20,13 @@ from connector.log import get_log
 from connector.model import Effect, Run
 from connector.standing import HELD, disconnect, reconnect
 from connector.store import effects, runs, turns
+from connector.store.db import Tx
 from connector.watching.sending_traces import SendTraces
 from connector.watching.tallies import Tallies
 from connector.working.bringing import Bringing
 from connector.working.doubts import Asking
 from connector.working.fresh_orders import ASK_AGAIN, LOOK_BUDGET, RECONNECT, FreshOrders
-from connector.working.intake import again_if_moved, fitting
+from connector.working.intake import PIECE, again_if_moved, fitting
 from connector.working.performing import Performed, call, perform
 from connector.working.pushing import addressed, forget_gone
 from connector.working.recovery import attempt_of, outcome_of, prepare_one, repeatable_for, settle_left_behind
@@ -48,8 +49,10 @@ LOOK_AFTER = 60.0
 class Carrier:
     """One worker's way out. Without a ledger, what a crash interrupts waits for its lease to end."""
 
-    def __init__(self, kiitos: Kiitos, ledger: Ledger) -> None:
+    def __init__(self, kiitos: Kiitos, ledger: Ledger, makes_way: Callable[[Tx], bool] = lambda _: False) -> None:
+        """`makes_way` says, in the middle of a batch, whether somebody has come who should not wait for its end."""
         self._kiitos = kiitos
+        self._makes_way = makes_way
         self._ledger = ledger
         self._bringing = Bringing(kiitos)
         self.tallies = Tallies()
@@ -63,14 +66,14 @@ class Carrier:
         self._store = kiitos.store
         self._clock = kiitos.clock
 
-    def act(self) -> int:
-        """Carry out a batch of due effects, `SEND` at most; how many were looked at."""
+    def act(self, only: frozenset[str] = frozenset()) -> int:
+        """Carry out a batch of due effects, `SEND` at most, of all shops or of some only; how many were looked at."""
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + LOOK_AFTER
             settle_left_behind(self._kiitos, self._ledger)
         now, size = self._clock.now(), min(self._size, SEND)
         with self._store.work.read() as tx:
-            waiting = effects.due(tx, now, size, self._turn)
+            waiting = [one for one in effects.due(tx, now, size, self._turn) if not only or one.shop_id in only]
             lost = effects.expired(tx, now, SEND)
         if not waiting and not lost:
             return 0
@@ -128,8 +131,12 @@ class Carrier:
             due = sift(self._kiitos, tx, [one for one in due if (one.shop_id, one.id) in admitted], now)
             waiting = self._kiitos.outbox.in_order(due)
             self._kiitos.outbox.foresee(tx, waiting)
-            found = (prepare_one(self._kiitos, self._traces, tx, effect, now) for effect in waiting)
-            prepared = [ready for ready in found if ready is not None]
+            prepared: list[Prepared] = []
+            for number, effect in enumerate(waiting):
+                if number and number % PIECE == 0 and self._makes_way(tx):
+                    break  # the rest is as due as it was
+                ready = prepare_one(self._kiitos, self._traces, tx, effect, now)
+                prepared += [ready] if ready is not None else []
             for ready in prepared:
                 self._bringing.note(tx, ready.effect)
             self._ledger.begin(attempt_of(self._kiitos.salt, item, now) for item in prepared)

@@ -39,6 +39,8 @@ CROWD_FOR = 0.1
 SEVERAL = 25
 """The most a batch holds where several shops share a worker: an order waits for the batch under way (50 ms of work
 instead of 200), and a message costs no more (docs/performance.md, Shops take turns)."""
+PIECE = 5
+"""Items of a batch between two looks for another shop that has come: what a round does at least for those with many."""
 FIRST = 500
 """Runs with order messages picked out of a crowd at once: finding them passes over all that is due."""
 LEASE = timedelta(seconds=30)
@@ -99,7 +101,7 @@ class Intake:
         self._clock = kiitos.clock
         self._hearing = Hearing(kiitos)
         self._welcomed = False
-        self._deliveries_turn, self._runs_turn = Turn(), Turn()
+        self._deliveries_turn, self._runs_turn = Turn(few_first=True), Turn()
         self._crowd = WAKE
 
     def take_in(self) -> int:
@@ -122,6 +124,18 @@ class Intake:
             elif suspect.alone:
                 self._take_in_batch([suspect])
         return len(claimed)
+
+    @property
+    def few(self) -> frozenset[str]:
+        """The shops the last batch was for, where those with few went before the others' crowd: empty otherwise."""
+        return self._deliveries_turn.few
+
+    def makes_way(self, tx: Tx) -> bool:
+        """Whether a shop has come that need not wait for the batch under way, which is one of shops with many."""
+        many = self._deliveries_turn.many
+        if len(self._kiitos.config.shops) < 2:
+            return False
+        return bool(many) and deliveries.newcomer(self._store, tx, self._clock.now(), many)
 
     def look_again(self) -> None:
         """The configuration has changed: what waited for a shop to come is due."""
@@ -224,6 +238,7 @@ class Intake:
             return _Read(delivery, (), fault=(error.code, error.message))
 
     def _together(self, batch: Sequence[_Read]) -> None:
+        """Take a batch in, or as much of it as there is time for when another shop comes: the rest is new again."""
         now = self._clock.now()
         by_shop: dict[str, list[Event]] = {}
         for item in batch:
@@ -232,7 +247,13 @@ class Intake:
         with self._store.work.transaction() as tx:
             for shop_id, events in sorted(by_shop.items()):
                 self._kiitos.runner.foresee(tx, shop_id, events)
-            finished = [done for item in batch if (done := self._take_in_one(tx, item, now)) is not None]
+            finished: list[Finished] = []
+            for number, item in enumerate(batch):
+                if number and number % PIECE == 0 and self.makes_way(tx):
+                    rest = [(each.delivery.shop_id, each.delivery.id) for each in batch[number:]]
+                    deliveries.give_back(tx, rest)
+                    break
+                finished += [done] if (done := self._take_in_one(tx, item, now)) is not None else []
             deliveries.finish_many(tx, finished, now)
 
     def _take_in_one(self, tx: Tx, item: _Read, now: datetime) -> Finished | None:

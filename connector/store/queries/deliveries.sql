@@ -50,6 +50,17 @@ SELECT 1 AS more FROM delivery_progress
 WHERE status IN ('new', 'leased') AND due_at <= :now AND attempts = 0
 ORDER BY due_at, delivery_id LIMIT 1 OFFSET 0 + :skip
 
+-- progress_beyond_of --
+-- The same of one shop.
+SELECT 1 AS more FROM delivery_progress
+WHERE shop_id = :shop_id AND status IN ('new', 'leased') AND due_at <= :now AND attempts = 0
+ORDER BY due_at, delivery_id LIMIT 1 OFFSET 0 + :skip
+
+-- progress_give_back --
+-- New again: claimed with a batch that made way before its turn came. The parameters' order is that of give_back.
+UPDATE delivery_progress SET status = 'new', attempts = 0, due_at = :due_at
+WHERE shop_id = :shop_id AND delivery_id = :delivery_id AND status = 'leased' AND attempts = 1
+
 -- progress_due_shops --
 -- Shops with something due, in order of their ids from one on: a step of the index for each, whatever they have.
 SELECT shop_id FROM (

@@ -20,6 +20,11 @@ SELECT shop_id, id, CASE WHEN quarantine = '' THEN 'new' ELSE 'quarantined' END,
 -- What came after an id, without the bodies.
 SELECT id, shop_id, quarantine, received_at FROM inbox WHERE id > :after_id ORDER BY id LIMIT :limit
 
+-- inbox_newcomer (sqlite) --
+-- Whether a shop that is not in a JSON list is among what came after an id.
+SELECT 1 AS come FROM (SELECT shop_id, quarantine FROM inbox WHERE id > :after_id ORDER BY id LIMIT :limit) late
+WHERE quarantine = '' AND shop_id NOT IN (SELECT value FROM json_each(:known)) LIMIT 1
+
 -- inbox_after --
 -- What came after an id.
 SELECT id, shop_id, platform, topic, dedup_key, received_at, quarantine, headers, encoding, body
