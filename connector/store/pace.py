@@ -169,7 +169,7 @@ def pauses(tx: Tx, shop_id: str = "") -> list[Pause]:
     """The paused flows of a shop, or of all; asked once a transaction."""
     known = tx.recall("pause_of_shop")
     if shop_id not in known:
-        rows = tx.all("pause_of_shop", shop_id=shop_id)
+        rows = tx.all("pause_of_shop", shop_id=shop_id) if shop_id else tx.all("pause_all")
         known[shop_id] = [Pause(row["shop_id"], row["flow_id"], from_text(row["at"]), row["reason"]) for row in rows]
     found: list[Pause] = known[shop_id]
     return found

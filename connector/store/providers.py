@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.clock import from_text, to_text
 from connector.store.db import Row, Tx
 
-_ACCOUNTS, _BREAKERS = "provider_accounts_all", "provider_breakers_all"
+_ACCOUNTS, _BREAKERS = "provider_accounts_all", "provider_breakers_of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +84,16 @@ def block(tx: Tx, account: str, until: datetime, reason: str) -> None:
 
 
 def breakers(tx: Tx) -> dict[tuple[str, str], Breaker]:
-    """What fails just now, by shop and provider, asked once a transaction."""
+    """What fails just now in all shops, by shop and provider: for an operator."""
+    return {(row["shop_id"], row["provider"]): _breaker(row) for row in tx.all("provider_breakers_all")}
+
+
+def breakers_of(tx: Tx, shop_id: str) -> dict[str, Breaker]:
+    """What fails just now for a shop, by provider; asked once a transaction."""
     known = tx.recall(_BREAKERS)
-    if "all" not in known:
-        known["all"] = {(row["shop_id"], row["provider"]): _breaker(row) for row in tx.all(_BREAKERS)}
-    found: dict[tuple[str, str], Breaker] = known["all"]
+    if shop_id not in known:
+        known[shop_id] = {row["provider"]: _breaker(row) for row in tx.all(_BREAKERS, shop_id=shop_id)}
+    found: dict[str, Breaker] = known[shop_id]
     return found
 
 
@@ -102,24 +107,24 @@ def fail(tx: Tx, breaker: Breaker) -> None:
         open_until=_text(breaker.open_until),
         reason=breaker.reason,
     )
-    breakers(tx)[breaker.shop_id, breaker.provider] = replace(breaker, trying_until=None)
+    breakers_of(tx, breaker.shop_id)[breaker.provider] = replace(breaker, trying_until=None)
 
 
 def try_once(tx: Tx, breaker: Breaker, until: datetime) -> bool:
     """Let one message find out; False when another's is at it."""
-    key, seen = (breaker.shop_id, breaker.provider), _text(breaker.trying_until)
-    args = {"shop_id": key[0], "provider": key[1], "until": to_text(until), "seen": seen}
+    seen = _text(breaker.trying_until)
+    args = {"shop_id": breaker.shop_id, "provider": breaker.provider, "until": to_text(until), "seen": seen}
     if tx.run("provider_breaker_try", **args) != 1:
         tx.forget(_BREAKERS)
         return False
-    breakers(tx)[key] = replace(breaker, trying_until=until)
+    breakers_of(tx, breaker.shop_id)[breaker.provider] = replace(breaker, trying_until=until)
     return True
 
 
 def close(tx: Tx, shop_id: str, provider: str) -> None:
     """It answers again."""
     tx.run("provider_breaker_close", shop_id=shop_id, provider=provider)
-    breakers(tx).pop((shop_id, provider), None)
+    breakers_of(tx, shop_id).pop(provider, None)
 
 
 def way_of(tx: Tx, shop_id: str, effect_id: str) -> EffectWay:

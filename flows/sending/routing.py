@@ -142,9 +142,9 @@ class Routing:
             elif name:
                 failed[shop_id, name] = outcome
                 self._block(tx, name, outcome, now)
-        for key in answered - failed.keys():
-            if key in providers.breakers(tx):
-                providers.close(tx, *key)
+        for shop_id, name in answered - failed.keys():
+            if name in providers.breakers_of(tx, shop_id):
+                providers.close(tx, shop_id, name)
         for key, outcome in failed.items():
             if key not in answered or (isinstance(outcome, Retry) and outcome.scope is Scope.SHOP):
                 self._count(tx, *key, outcome, now)
@@ -160,7 +160,7 @@ class Routing:
             providers.block(tx, provider.account, until, outcome.text)
 
     def _count(self, tx: Tx, shop_id: str, name: str, outcome: Retry | Unknown, now: datetime) -> None:
-        known = providers.breakers(tx).get((shop_id, name))
+        known = providers.breakers_of(tx, shop_id).get(name)
         failures = (known.failures if known else 0) + 1
         wish = outcome.after if isinstance(outcome, Retry) and outcome.scope is Scope.SHOP else None
         opens = timedelta(seconds=wish) if wish else None
@@ -191,7 +191,7 @@ class Routing:
         account = providers.accounts(tx).get(provider.account) if provider else None
         if account is not None and account.blocked_until and account.blocked_until > now:
             return Wait(account.blocked_until, DOWN, {"provider": name, "why": account.reason})
-        breaker = providers.breakers(tx).get((shop_id, name))
+        breaker = providers.breakers_of(tx, shop_id).get(name)
         if breaker is None or breaker.open_until is None:
             return None
         why = f"{breaker.failures} failures in a row; the last said: {breaker.reason}"

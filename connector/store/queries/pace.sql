@@ -59,8 +59,12 @@ ON CONFLICT (shop_id, flow_id) DO NOTHING
 DELETE FROM flow_pauses WHERE shop_id = :shop_id AND flow_id = :flow_id
 
 -- pause_of_shop --
--- The paused flows of a shop, or of all.
-SELECT shop_id, flow_id, at, reason FROM flow_pauses WHERE :shop_id = '' OR shop_id = :shop_id ORDER BY shop_id, flow_id
+-- The paused flows of a shop.
+SELECT shop_id, flow_id, at, reason FROM flow_pauses WHERE shop_id = :shop_id ORDER BY flow_id
+
+-- pause_all --
+-- The paused flows of all shops.
+SELECT shop_id, flow_id, at, reason FROM flow_pauses ORDER BY shop_id, flow_id
 
 -- held_put --
 -- Not before a person says so.

@@ -24,6 +24,10 @@ WHERE account = :account AND blocked_until < :until
 -- Only what fails just now has a row.
 SELECT * FROM provider_breakers
 
+-- provider_breakers_of --
+-- The same of one shop.
+SELECT * FROM provider_breakers WHERE shop_id = :shop_id
+
 -- provider_breaker_put --
 -- A failure more.
 INSERT INTO provider_breakers (shop_id, provider, failures, open_until, trying_until, reason)
