@@ -96,11 +96,12 @@ class House:
     worker: Worker
     channels: dict[str, Moody] = field(default_factory=dict)
 
-    def orders(self, *numbers: int) -> None:
+    def orders(self, *numbers: int, shop_id: str = WOO) -> None:
+        life = self.life if shop_id == WOO else Life(self.kiitos.config.shop(shop_id).shop, {}, {})
         with self.store.work.transaction() as tx:
             for number in numbers:
-                events = VOCABULARY["order"](self.life, str(number), self.clock.now())
-                self.kiitos.runner.ingest(tx, WOO, events, self.clock.now())
+                events = VOCABULARY["order"](life, str(number), self.clock.now())
+                self.kiitos.runner.ingest(tx, shop_id, events, self.clock.now())
 
     def until(self, **span: float) -> None:
         end = self.clock.now() + timedelta(**span)
@@ -138,8 +139,13 @@ def houses(tmp_path: Path) -> Iterator[Make]:
     made: list[House] = []
 
     def build_house(
-        flow: str = ORDERS, email: Any = ("main", "backup"), kinds: dict[str, Moody] | None = None, **tables: Any
+        flow: str = ORDERS,
+        email: Any = ("main", "backup"),
+        kinds: dict[str, Moody] | None = None,
+        neighbour: str = "",
+        **tables: Any,
     ) -> House:
+        """`neighbour` is the channel by which another shop sends order mail; without one it sends none."""
         (tmp_path / "office.toml").write_text(flow, "utf-8")
         found = document(flows={}, fetch_before_send=False)
         found["app"]["base_url"] = "http://localhost"
@@ -147,6 +153,11 @@ def houses(tmp_path: Path) -> Iterator[Make]:
         found["defaults"]["email"] = list(email) if isinstance(email, tuple) else email
         metsa = found["clients"]["demo"]["shops"]["metsa"]
         metsa |= {"flows": {"office": {"file": "office.toml"}}, "soft_opt_in": ["review"]}
+        if neighbour:
+            (tmp_path / "neighbour.toml").write_text(ORDERS, "utf-8")
+            another = {**metsa, "name": "Aurora", "url": "https://aurora.example", "email": neighbour}
+            another["flows"] = {"office": {"file": "neighbour.toml"}}
+            found["clients"]["demo"]["shops"]["aurora"] = another
         clock, store = ManualClock(START), Store.open("sqlite://:memory:")
         kiitos = build(parse_config(found, tmp_path / "app.toml", ENVIRON), clock=clock, store=store)
         kiitos.renderer = RENDERER

@@ -130,7 +130,7 @@ WATCHED = {
     "watch_privacy": "requests that are late, a check of the doctor's",
     "watch_recovered": "orders no webhook told of, counted by shop",
 }
-"""The operator's figures (queries/watch.sql): of all shops at once, asked by the receiver's metrics thread and by commands."""
+"""The operator's figures (queries/watch.sql): of all shops at once, asked by the metrics' thread and by commands."""
 KNOWN = {**CLAIMS, **BY_SECRET, **OF_A_CLIENT, **OF_ALL, **WATCHED}
 
 REFERENCE = {

@@ -55,6 +55,7 @@ class Misbehaviour:
     recipient_codes   address (lower case, or `*`) to the reply to RCPT: one code for ever, or a list used once each
     data_codes        replies to the end of DATA, one a message; the message is kept only for a 2xx
     drop_after_data   so many messages are kept, and the connection closed before the reply: the sender cannot know
+    hang_after_data   so many messages are kept, and no reply ever comes: the connection stays until the sender ends it
     drop_at_data      so many connections are closed when DATA is asked for: nothing was taken
     greeting_codes    replies in place of 220 at connection (421: too busy)
     delay             seconds of real time before each reply to the end of DATA
@@ -63,6 +64,7 @@ class Misbehaviour:
     recipient_codes: dict[str, int | list[int]] = field(default_factory=dict)
     data_codes: list[int] = field(default_factory=list)
     drop_after_data: int = 0
+    hang_after_data: int = 0
     drop_at_data: int = 0
     greeting_codes: list[int] = field(default_factory=list)
     delay: float = 0.0
@@ -187,6 +189,10 @@ class _Conversation(socketserver.StreamRequestHandler):
         if 200 <= code < 300:
             self.sink.keep(self.sender or "", tuple(self.recipients), content, self.options)
             if self.sink.take("drop_after_data"):
+                raise _Gone
+            if self.sink.take("hang_after_data"):
+                while self.rfile.readline():
+                    pass
                 raise _Gone
         self._forget()
         self._reply(code, "kept" if code < 300 else "refused by script")
