@@ -35,6 +35,7 @@ from connector.working.mailbox import Mailboxes
 from connector.working.members import MemberLooks
 from connector.working.room import Room
 from connector.working.standstill import Standing, Standstill
+from connector.working.witness import Witness
 
 log = get_log("worker")
 
@@ -112,7 +113,7 @@ class Worker:
         self.bookkeeping = Bookkeeping(kiitos)
         self.looks = MemberLooks(kiitos)
         self.mailboxes = Mailboxes(kiitos)
-        self.watch = ClockWatch(kiitos.store, kiitos.clock)
+        self.watch = ClockWatch(kiitos.store, kiitos.clock, Witness(kiitos).newest)
         self.integrity = Integrity(kiitos.store, kiitos.clock)
         self.room = Room(kiitos.store)
         self.standstill = Standing(kiitos.store)

@@ -72,7 +72,7 @@ def claim(store: Store, now: datetime, limit: int, lease: timedelta, turn: Turn 
     if store.dialect == "sqlite":
         _admit_backlog(store, limit)
     with store.work.transaction() as tx:
-        leased = tx.all("progress_lease", now=to_text(now), lease_until=until, limit=1, tried=1)
+        leased = tx.all("progress_lease_tried", now=to_text(now), ever=ALWAYS, lease_until=until, limit=1)
         if store.dialect == "sqlite":
             # Behind what waits in the queue nobody is let in directly.
             waiting = tx.one("progress_beyond", now=to_text(now), skip=0) is not None
@@ -119,7 +119,7 @@ def _lease_new(tx: Tx, now: str, until: str, limit: int, turn: Turn) -> list[Row
             turn.served(shops)
             leased = lease(shops[:limit])
     if len(leased) < limit:
-        leased += tx.all("progress_lease", now=now, lease_until=until, limit=limit - len(leased), tried=0)
+        leased += tx.all("progress_lease", now=now, lease_until=until, limit=limit - len(leased))
     return leased
 
 

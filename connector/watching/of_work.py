@@ -96,7 +96,7 @@ def _clock(patient: Patient) -> Iterator[Found]:
     if believed is None:
         return
     ahead = patient.now - believed
-    if ahead < -clockwatch.SLACK or ahead > clockwatch.LONGEST:
+    if ahead < -clockwatch.SLACK or ahead > clockwatch.SHORT:
         word = "behind" if ahead.total_seconds() < 0 else "ahead of"
         told = span_text(abs(ahead.total_seconds()))
         yield fail(f"the clock is {told} {word} the last time a worker believed it")

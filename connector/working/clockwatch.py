@@ -5,18 +5,23 @@ The worker compares its wall clock with the last time it believed, plus what the
 the worker from acting and is logged as `clock_jumped`, until
 
 * the clock is back where it should be, or
-* the jump is shorter than `LONGEST` (a machine that slept) and has stood for `STEADY`, or
+* the jump is no longer than `SHORT` (a machine that slept) and has stood for `STEADY`, or
+* it is no longer than `LONGEST` and has stood for `PATIENT`, while `kiitos doctor` and alerts tell of it, or
+* it is no longer than `LONGEST`, forwards, and a platform tells of something that happened just now by this clock
+  (`connector.working.witness`), or
 * a person says that it is right: `kiitos clock confirm`.
 
 Where many machines share one PostgreSQL, a worker also compares its clock with the database's (`shared`): leases
 are times, and a machine an hour ahead would take everybody's for ended. One that is more than `APART` away holds still
 until it is right; nobody can confirm it, for both cannot be.
 
-A new worker takes any time up to `LONGEST` after the last one as the installation's own standstill.
+A new worker takes any time up to `SHORT` after the last one as the installation's own standstill; a longer one is a
+jump to it like any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,13 +31,17 @@ from connector.store import meta
 from connector.store.db import Tx
 from connector.store.store import Store
 
-SLACK = timedelta(hours=1)
-"""A summer-time mistake or a clock set right by hand. Runs may wake so much too early, and no harm is done."""
+SLACK = timedelta(minutes=10)
+"""A clock set right by hand, or by NTP (promise R14). Runs may wake so much too early, and no harm is done."""
+SHORT = timedelta(days=3)
+"""A closed laptop, a long weekend."""
 LONGEST = timedelta(days=31)
-STEADY = 600.0
+STEADY, PATIENT = 600.0, 6 * 3600.0
 """Seconds by the monotonic clock."""
 KEEP = timedelta(days=1)
 """How often the believed time is written."""
+ASKED = 5.0
+"""Seconds between two looks for a witness."""
 APART = timedelta(seconds=10)
 """How far a machine's clock may be from the database's: a third of the shortest lease."""
 COMPARED = 5.0
@@ -59,7 +68,10 @@ class ClockWatch:
 
     shared = False
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, witness: Callable[[], datetime | None] = lambda: None) -> None:
+        """`witness` gives a time that is past for certain, whatever this machine's clock says; `None` without one."""
+        self._witness = witness
+        self._asked = float("-inf")
         self._store = store
         self._clock = clock
         self._believed: Mark | None = None
@@ -81,7 +93,7 @@ class ClockWatch:
         if self._believed is None:
             with self._store.work.read() as tx:
                 self._kept = believed(tx)
-            if self._kept is None or -SLACK <= now.at - self._kept <= LONGEST:
+            if self._kept is None or -SLACK <= now.at - self._kept <= SHORT:
                 return self._believe(now)
             return self._doubt(now, self._kept)
         expected = self._believed.expected(now.mono)
@@ -112,15 +124,24 @@ class ClockWatch:
         return True
 
     def _doubt(self, now: Mark, expected: datetime) -> bool:
-        """Hold still; `True` when the jump has stood long enough or a person confirmed it."""
+        """Hold still; `True` when the jump has stood long enough, a witness speaks for it or a person confirmed it."""
         if self._doubted is None or abs(now.at - self._doubted.expected(now.mono)) > SLACK:
             self._doubted = now
             log.error("clock_jumped", now=to_text(now.at), expected=to_text(expected), act="kiitos clock confirm")
         with self._store.work.read() as tx:
             kept = believed(tx)
         confirmed = kept is not None and kept != self._kept and abs(now.at - kept) <= SLACK
-        steady = now.mono - self._doubted.mono >= STEADY and abs(now.at - expected) <= LONGEST
-        return self._believe(now) if confirmed or steady else False
+        jump, stood = now.at - expected, now.mono - self._doubted.mono
+        steady = abs(jump) <= LONGEST and stood >= (STEADY if abs(jump) <= SHORT else PATIENT)
+        witnessed = timedelta(0) < jump <= LONGEST and self._witnessed(now)
+        return self._believe(now) if confirmed or steady or witnessed else False
+
+    def _witnessed(self, now: Mark) -> bool:
+        """Whether something that has certainly happened is not `SLACK` before `now`: then the clock is not ahead."""
+        if now.mono - self._asked < ASKED:
+            return False
+        self._asked, seen = now.mono, self._witness()
+        return seen is not None and abs(now.at - seen) <= SLACK
 
 
 def believed(tx: Tx) -> datetime | None:

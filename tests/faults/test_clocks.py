@@ -20,7 +20,8 @@ import pytest
 from bench import corpus
 from connector.clock import SystemClock
 from connector.testing.fakes.smtp import MailSink
-from connector.working.clockwatch import SLACK, ClockWatch
+from connector.working import clockwatch
+from connector.working.clockwatch import ClockWatch
 from tests.kill.product import KIITOS, Product
 
 from .installation import START, Counting, Installation
@@ -28,6 +29,7 @@ from .test_backlog import FLOWS, LATER
 
 HOUR, YEAR = timedelta(hours=1), timedelta(days=365)
 MESSAGES = 2
+DUE = (timedelta(hours=24), timedelta(hours=30))
 PATIENCE = 90.0
 
 
@@ -47,12 +49,10 @@ def sleeping(folder: Path, channel: Counting, at: datetime = START) -> Installat
     return here
 
 
-@pytest.mark.parametrize("jump", [HOUR, -HOUR, YEAR, -YEAR])
-@pytest.mark.parametrize("restarted", [False, True])
-def test_nothing_leaves_before_its_time_and_nothing_twice(tmp_path: Path, jump: timedelta, restarted: bool) -> None:
-    """The clock is wrong for eight minutes, half an hour before a message is due; time is counted beside it."""
+def left_at(folder: Path, jump: timedelta, restarted: bool) -> list[timedelta]:
+    """When each message left, by true time: the clock is wrong for eight minutes, half an hour before one is due."""
     channel, after = Counting(), timedelta(hours=23, minutes=30)
-    with closing(sleeping(tmp_path, channel)) as here:
+    with closing(sleeping(folder, channel)) as here:
         worker, left = here.worker(), {}
         since, wrong = timedelta(0), False
         while since < timedelta(hours=40):
@@ -68,8 +68,22 @@ def test_nothing_leaves_before_its_time_and_nothing_twice(tmp_path: Path, jump: 
             here.clock.advance(step)
             since += step
     assert sorted(channel.taken.values()) == [1] * MESSAGES
-    for found, due in zip(sorted(left.values()), (timedelta(hours=24), timedelta(hours=30)), strict=True):
-        assert due - SLACK <= found <= due + timedelta(hours=2), found
+    return sorted(left.values())
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, YEAR, -YEAR])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_nothing_leaves_before_its_time_and_nothing_twice(tmp_path: Path, jump: timedelta, restarted: bool) -> None:
+    """A worker that starts under a clock an hour ahead takes the hour for its installation's standstill: it cannot know
+    better, and what is due within that hour leaves so much too early."""
+    early = HOUR if restarted and jump == HOUR else timedelta(0)
+    for found, due in zip(left_at(tmp_path, jump, restarted), DUE, strict=True):
+        assert due - early <= found <= due + timedelta(hours=2), found
+
+
+def test_control_a_worker_that_believes_an_hour_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clockwatch, "SLACK", HOUR)
+    assert left_at(tmp_path, HOUR, restarted=False)[0] < DUE[0]
 
 
 def test_control_a_worker_that_believes_every_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,12 @@ from connector.store import Store, deliveries
 from connector.testing.demo.scenario import MONDAY
 from connector.testing.fakes.people import AINO, MUG
 from connector.testing.world import World
+from connector.watching.figures import look
+from connector.watching.of_work import CHECKS
+from connector.watching.patient import Patient
 from connector.worker import Tick, Worker
-from connector.working.clockwatch import LONGEST, SLACK, STEADY, ClockWatch
+from connector.working.clockwatch import LONGEST, PATIENT, SHORT, SLACK, STEADY, ClockWatch
+from connector.working.witness import Witness
 
 YEAR = timedelta(days=365)
 
@@ -103,7 +107,7 @@ def test_small_corrections_are_believed(watch: tuple[ClockWatch, ManualClock], j
     assert asked.trusted()
 
 
-@pytest.mark.parametrize("jump", [SLACK * 2, -SLACK * 2, LONGEST, timedelta(hours=9)])
+@pytest.mark.parametrize("jump", [SLACK * 2, -SLACK * 2, timedelta(hours=1), -SHORT, SHORT, timedelta(hours=9)])
 def test_a_machine_that_slept_is_believed_once_it_is_steady(
     watch: tuple[ClockWatch, ManualClock], jump: timedelta
 ) -> None:
@@ -112,6 +116,26 @@ def test_a_machine_that_slept_is_believed_once_it_is_steady(
     clock.set(clock.now() + jump)
     assert not asked.trusted()
     clock.sleep(STEADY - 1)
+    assert not asked.trusted()
+    clock.sleep(1)
+    assert asked.trusted()
+
+
+def test_promise_r14_a_clock_eleven_minutes_off_is_not_believed_at_once(watch: tuple[ClockWatch, ManualClock]) -> None:
+    asked, clock = watch
+    assert asked.trusted()
+    clock.set(clock.now() + timedelta(minutes=10, seconds=1))
+    assert not asked.trusted()
+
+
+@pytest.mark.parametrize("jump", [SHORT + timedelta(hours=1), LONGEST, -LONGEST])
+def test_a_month_is_believed_only_after_hours(watch: tuple[ClockWatch, ManualClock], jump: timedelta) -> None:
+    """On SQLite nobody else can be asked; meanwhile the operator is told."""
+    asked, clock = watch
+    assert asked.trusted()
+    clock.set(clock.now() + jump)
+    assert not asked.trusted()
+    clock.sleep(PATIENT - 1)
     assert not asked.trusted()
     clock.sleep(1)
     assert asked.trusted()
@@ -136,7 +160,7 @@ def test_a_clock_that_dances_is_never_steady(watch: tuple[ClockWatch, ManualCloc
         clock.sleep(STEADY - 60)
 
 
-@pytest.mark.parametrize(("gap", "wanted"), [(LONGEST, True), (YEAR, False), (-SLACK * 3, False)])
+@pytest.mark.parametrize(("gap", "wanted"), [(SHORT, True), (LONGEST, False), (YEAR, False), (-SLACK * 3, False)])
 def test_a_new_worker_takes_a_standstill_for_one(gap: timedelta, wanted: bool) -> None:
     store = Store.open("sqlite://:memory:")
     assert ClockWatch(store, ManualClock(MONDAY)).trusted()
@@ -149,3 +173,64 @@ def test_time_that_passes_is_no_jump(watch: tuple[ClockWatch, ManualClock]) -> N
         assert asked.trusted()
         clock.advance(timedelta(days=90))
     assert asked.trusted()
+
+
+# -- a witness ---------------------------------------------------------------------------------------------------------
+
+MONTH = timedelta(days=30)
+
+
+def test_a_month_ahead_wakes_nobody_and_the_operator_is_told(world: World) -> None:
+    """A bad time server, ten steady minutes and more: what waits for ten days still waits. Then the clock is right."""
+    before, now = waiting_for_a_review(world), world.clock.now()
+    world.clock.set(now + MONTH)
+    for _ in range(30):
+        assert world.worker.tick() == Tick()
+        world.clock.sleep(STEADY / 10)
+    assert len(world.sink.messages) == before
+    (check,) = (each for each in CHECKS if each.name == "clock")
+    (trouble,) = check.troubles(Patient(kiitos=world.kiitos, figures=look(world.kiitos.store, world.clock.now())))
+    assert "ahead of the last time a worker believed" in trouble.what
+    world.clock.set(now + timedelta(minutes=30))
+    world.wait(days=11)
+    assert len(world.sink.messages) == before + 1
+
+
+def test_a_webhook_of_just_now_says_that_the_month_has_passed(world: World) -> None:
+    """A machine that was off for a month: the first order that comes in proves its clock, and is confirmed."""
+    waiting_for_a_review(world)
+    world.clock.set(world.clock.now() + MONTH)
+    assert world.worker.tick() == Tick()
+    world.clock.sleep(60)
+    before = len(world.sink.messages)
+    world.shopify.place_order([(MUG, 1)], AINO)
+    world.deliver()
+    world.clock.sleep(10)
+    world.worker.drain()
+    assert len(world.sink.messages) > before
+
+
+def test_a_webhook_of_last_month_proves_nothing(world: World) -> None:
+    """The clock is wrong: what shops say happened a month ago by it."""
+    before = waiting_for_a_review(world)
+    world.shopify.place_order([(MUG, 1)], AINO)
+    world.clock.set(world.clock.now() + MONTH)
+    for _ in range(5):
+        world.deliver()
+        world.clock.sleep(60)
+    assert world.worker.tick() == Tick()
+    assert len(world.sink.messages) == before
+
+
+def test_control_a_witness_that_reads_our_own_time_of_receipt_is_found_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Witness, "_told", lambda self, delivery: delivery.received_at)
+    before = waiting_for_a_review(world)
+    world.shopify.place_order([(MUG, 1)], AINO)
+    world.clock.set(world.clock.now() + MONTH)
+    for _ in range(5):
+        world.deliver()
+        world.clock.sleep(60)
+    world.worker.drain()
+    assert len(world.sink.messages) > before, "a month of sleepers has left"

@@ -13,6 +13,7 @@ from tests.store.shop_bound import unbound
 
 CLAIMS = {
     "progress_lease": "deliveries that are due, whoever's",
+    "progress_lease_tried": "the same of those that were tried before",
     "progress_beyond": "whether more deliveries are due than a batch holds",
     "inbox_newcomer": "SQLite's log: whether somebody came behind a burst",
     "progress_due_shops": "which shops have due deliveries: their turn comes by this",

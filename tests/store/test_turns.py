@@ -50,7 +50,7 @@ def test_a_delivery_behind_a_burst_is_in_the_next_batch(store: Store, batches_be
 
 def test_control_oldest_first_alone_makes_the_quiet_shop_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def oldest_first(tx: Any, now: str, until: str, limit: int, turn: Turn) -> Any:
-        return tx.all("progress_lease", now=now, lease_until=until, limit=limit, tried=0)
+        return tx.all("progress_lease", now=now, lease_until=until, limit=limit)
 
     monkeypatch.setattr(deliveries, "_lease_new", oldest_first)
     arrive(store, "loud", BURST)
@@ -93,6 +93,33 @@ def test_a_backlog_longer_than_one_admission_is_admitted_whole(store: Store, mon
     arrive(store, "quiet", 1)
     assert take(store, Turn())[0]["quiet"] == 1
     assert deliveries.backlog(store) == 1_001 - BATCH
+
+
+def steps_of(store: Store, query: str, **values: Any) -> int:
+    """Hundreds of steps of SQLite's machine that a query takes."""
+    counted = [0]
+
+    def count() -> int:
+        counted[0] += 1
+        return 0
+
+    with store.work.transaction() as tx:
+        found = store.work.queries[query]
+        tx.connection.set_progress_handler(count, 100)
+        tx._cursor.execute(found.sql, found.bind(values)).fetchall()
+        tx.connection.set_progress_handler(None, 0)
+    return counted[0]
+
+
+def test_looking_for_what_was_tried_does_not_walk_through_a_burst() -> None:
+    """It is asked in every round; with a burst of 100,000 the walk was most of what an order behind it waited for."""
+    store = Store.open("sqlite://:memory:")
+    arrive(store, "loud", 5_000)
+    take(store, Turn(), 1)  # the others have their places in the queue
+    given = {"now": to_text(NOW), "lease_until": to_text(NOW), "limit": 1}
+    assert steps_of(store, "progress_lease_tried", ever=deliveries.ALWAYS, **given) < 10
+    assert steps_of(store, "progress_lease_tried", ever="", **given) > 100, "the control: from the first one on"
+    store.close()
 
 
 def sleepers(store: Store, shop: str, count: int, **changes: Any) -> None:

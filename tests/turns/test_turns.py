@@ -52,7 +52,7 @@ def test_a_burst_costs_another_shops_confirmation_at_most_one_round_more(house: 
 
 def test_control_with_the_oldest_first_it_waits_for_the_burst(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def oldest_first(tx: Any, now: str, until: str, limit: int, turn: Any) -> Any:
-        return tx.all("progress_lease", now=now, lease_until=until, limit=limit, tried=0)
+        return tx.all("progress_lease", now=now, lease_until=until, limit=limit)
 
     monkeypatch.setattr(deliveries, "_lease_new", oldest_first)
     house.arrive(QUIET, burst(house), 1)

@@ -14,10 +14,24 @@ VALUES (:shop_id, :delivery_id, :status, :attempts, :due_at)
 ON CONFLICT (shop_id, delivery_id) DO NOTHING
 
 -- progress_lease --
--- Take what is due, and what a dead worker left. The attempt counts before the work: a body that kills is seen.
+-- Take what is due and was never tried. The attempt counts before the work: a body that kills is seen.
 WITH due AS (
   SELECT shop_id, delivery_id FROM delivery_progress
-  WHERE status IN ('new', 'leased') AND due_at <= :now AND CASE WHEN attempts > 0 THEN 1 ELSE 0 END = :tried
+  WHERE status IN ('new', 'leased') AND due_at <= :now AND attempts = 0
+  ORDER BY due_at, delivery_id LIMIT :limit {skip_locked}
+)
+UPDATE delivery_progress SET status = 'leased', attempts = delivery_progress.attempts + 1, due_at = :lease_until
+FROM due
+WHERE delivery_progress.shop_id = due.shop_id AND delivery_progress.delivery_id = due.delivery_id
+RETURNING delivery_progress.shop_id AS shop_id, delivery_progress.delivery_id AS delivery_id,
+  delivery_progress.attempts AS attempts
+
+-- progress_lease_tried --
+-- Take what is to be tried again, and what a dead worker left. What was never tried is due since ever: a burst of it is not
+-- walked through.
+WITH due AS (
+  SELECT shop_id, delivery_id FROM delivery_progress
+  WHERE status IN ('new', 'leased') AND due_at > :ever AND due_at <= :now AND attempts > 0
   ORDER BY due_at, delivery_id LIMIT :limit {skip_locked}
 )
 UPDATE delivery_progress SET status = 'leased', attempts = delivery_progress.attempts + 1, due_at = :lease_until
