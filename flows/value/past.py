@@ -67,22 +67,19 @@ def look_at(
         return Bought(buyer=buyer, at=paid, order=order.id)
     opens = earning.opens_at(programme, order, delivered_at)
     lapses = opens + programme.expires if programme.expires else None
-    grants, (welcome, _) = (
-        earning.grants(programme, begun, products, (), paid),
-        earning.first_order(programme, begun, (), paid),
-    )
-    grants, welcome = (
-        [replace(fact, available_at=opens, expires_at=lapses) for fact in facts] for facts in (grants, welcome)
-    )
+
+    def opening(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+        return tuple(replace(fact, available_at=opens, expires_at=lapses) for fact in facts)
+
+    grants = opening(earning.grants(programme, begun, products, (), paid))
+    welcome = opening(earning.first_order(programme, begun, (), paid)[0])
     changed = {each.at for each in refunds} | ({order.cancelled_at} if order.cancelled_at is not None else set())
     stages = []
     for at in sorted({paid, *(each for each in changed if each > paid)}):
         then, told = stood(order, refunds, at), [each for each in refunds if each.at <= at]
         back = earning.targets(grants, earning.shares_back(then, told))
         stages.append(Stage(at=at, purchase=purchase_of(then), back=back))
-    return Bought(
-        buyer=buyer, at=paid, order=order.id, stages=tuple(stages), grants=tuple(grants), welcome=tuple(welcome)
-    )
+    return Bought(buyer=buyer, at=paid, order=order.id, stages=tuple(stages), grants=grants, welcome=welcome)
 
 
 def stood(order: Order, refunds: Sequence[Refund], at: datetime) -> Order:
