@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+_BY_URL = "# smtps:// speaks TLS from the start, smtp:// asks for it (STARTTLS) unless the address ends with ?tls=none"
+"""A `tls` here would be one more thing that must agree with an address that stands in the environment."""
+
 FORMS = {
     "laptop": {
         "@BASE_URL": "http://127.0.0.1:8321",
@@ -15,7 +18,7 @@ FORMS = {
         "@MASTER_KEY": '{ file = "var/master.key", generate = true }',
         "@WORKER_LISTEN": "127.0.0.1:8322",
         "@SMTP": '"smtp://127.0.0.1:2525"',
-        "@TLS": "none",
+        "@TLS": 'tls = "none"                             # leave it out for any server that is not on this machine',
     },
     "server": {
         "@BASE_URL": "https://kiitos.your-domain.example",
@@ -24,7 +27,7 @@ FORMS = {
         "@MASTER_KEY": '{ file = "var/master.key", generate = true }',
         "@WORKER_LISTEN": "127.0.0.1:8322",
         "@SMTP": '{ env = "KIITOS_SMTP" }',
-        "@TLS": "starttls",
+        "@TLS": _BY_URL,
     },
     "container": {
         "@BASE_URL": "http://127.0.0.1:8321",
@@ -33,7 +36,7 @@ FORMS = {
         "@MASTER_KEY": '{ env = "KIITOS_MASTER_KEY" }',
         "@WORKER_LISTEN": "0.0.0.0:8322",
         "@SMTP": '{ env = "KIITOS_SMTP" }',
-        "@TLS": "none",
+        "@TLS": _BY_URL,
     },
 }
 """What stands in the places of first_app.toml, by where it is to run."""

@@ -3,7 +3,7 @@
 [channels.mail]
 type = "smtp"
 url = "smtp://user:secret@smtp.example.com:587"     # or smtps://...:465, or host, port, username, password
-tls = "starttls"                                    # ssl for 465; none only inside one machine or network
+tls = "starttls"                                    # what smtp:// means; none only inside one machine or network
 connections = 2
 per_domain = 0                                      # connections at a time to one recipient domain; 0: no limit
 bounces = "bounces.example.com"                     # what comes back goes to b+KEY@ this domain (VERP)
@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connector.clock import Clock
 from connector.contracts import Channel, ChecksChannel, Message, Outcome
@@ -50,13 +50,17 @@ class Smtp(Channel, ChecksChannel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], clock: Clock) -> Smtp:
-        """Keys: `url` or `host`; `port`, `username`, `password`, `tls` (starttls, ssl, none), `connections` (1 to 16),
-        `per_domain`, `timeout` (seconds), `ca_file` (PEM of an own authority), `bounces` (a domain of yours whose mail
-        comes to the mailbox). Raises `ConfigError` naming the key."""
+        """Keys: `url` (its scheme or `?tls=` says `tls` too) or `host`; `port`, `username`, `password`, `tls`
+        (starttls, ssl, none; only ssl beside smtps://), `connections` (1 to 16), `per_domain`, `timeout` (seconds),
+        `ca_file` (PEM of an own authority), `bounces` (a domain of yours whose mail comes to the mailbox). Raises
+        `ConfigError` naming the key."""
         for key in settings:
             if key not in _KEYS:
                 raise ConfigError(f"no such key{near(key, _KEYS)}", where=key)
-        server = server_of({**_from_url(text(settings, "url")), **{k: v for k, v in settings.items() if k != "url"}})
+        told = _from_url(text(settings, "url"))
+        if told.get("tls") == "ssl" and settings.get("tls", "ssl") != "ssl":
+            raise ConfigError("smtps:// speaks TLS from the start; leave tls out, or write smtp://", where="tls")
+        server = server_of({**told, **{k: v for k, v in settings.items() if k != "url"}})
         connections = number(settings, "connections", 1, 1, 16)
         bounces = text(settings, "bounces")
         if bounces and not _DOMAIN.fullmatch(bounces):
@@ -96,8 +100,13 @@ def _from_url(url: str) -> dict[str, object]:
     values: dict[str, object] = {"host": parts.hostname}
     if port:
         values["port"] = port
-    if parts.scheme == "smtps":
-        values["tls"] = "ssl"
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if asked.keys() - {"tls"}:
+        raise ConfigError("after the ? only tls=starttls, tls=ssl or tls=none may stand", where="url")
+    if parts.scheme == "smtps" and asked.get("tls", "ssl") != "ssl":
+        raise ConfigError("smtps:// speaks TLS from the start; leave ?tls= out, or write smtp://", where="url")
+    if asked or parts.scheme == "smtps":
+        values["tls"] = asked.get("tls", "ssl")
     if parts.username:
         values |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
     return values

@@ -97,18 +97,25 @@ def free_port() -> int:
 def start() -> Iterator[Callable[..., MailServer]]:
     running: list[Controller] = []
 
-    def begin(*, pipelining: bool = True, tls: ssl.SSLContext | None = None, password: str = "") -> MailServer:
+    def begin(
+        *, pipelining: bool = True, tls: ssl.SSLContext | None = None, at_once: bool = False, password: str = ""
+    ) -> MailServer:
+        """`at_once`: TLS from the first byte (smtps), not after STARTTLS."""
         handler, port = Handler(pipelining), free_port()
         options: dict[str, Any] = {"enable_SMTPUTF8": True}
         if tls:
-            options |= {"tls_context": tls}
+            options |= {"ssl_context" if at_once else "tls_context": tls}
         if password:
 
             def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
                 handler.users.append(data.login.decode())
                 return AuthResult(success=data.password.decode() == password)
 
-            options |= {"authenticator": authenticate, "auth_require_tls": bool(tls), "auth_required": True}
+            options |= {
+                "authenticator": authenticate,
+                "auth_require_tls": bool(tls) and not at_once,
+                "auth_required": True,
+            }
         controller = Controller(handler, hostname="127.0.0.1", port=port, **options)
         controller.start()
         running.append(controller)

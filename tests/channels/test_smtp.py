@@ -231,6 +231,12 @@ def test_login_is_used_and_a_wrong_password_is_a_retry_that_says_so(start, conne
         ({"host": "mail.example.com", "tls": "none", "username": "u", "password": "p"}, "tls"),
         ({"url": "http://mail.example.com"}, "url"),
         ({"url": "smtp://mail.example.com:port"}, "url"),
+        ({"url": "smtp://mail.example.com?tls=startls"}, "tls"),
+        ({"url": "smtp://mail.example.com?timeout=5"}, "url"),
+        ({"url": "smtp://u:p@mail.example.com?tls=none"}, "tls"),
+        ({"url": "smtps://u:p@mail.example.com?tls=none"}, "url"),
+        ({"url": "smtps://mail.example.com", "tls": "none"}, "tls"),
+        ({"url": "smtps://mail.example.com", "tls": "starttls"}, "tls"),
         ({"host": "mail.example.com", "connections": 99}, "connections"),
         ({"host": "mail.example.com", "ca_file": "/nowhere.pem"}, "ca_file"),
     ],
@@ -248,6 +254,20 @@ def test_a_url_says_it_all():
     assert (server.host, server.port, server.tls) == ("mail.example.com", 465, "ssl")
     assert (server.username, server.password) == ("us@er", "pa/ss")
     assert "pa/ss" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls"),
+    [
+        ("smtps://u:p@mail.example.com", 465, "ssl"),
+        ("smtps://u:p@mail.example.com:2465", 2465, "ssl"),
+        ("smtp://u:p@mail.example.com", 587, "starttls"),
+        ("smtp://mail:1025?tls=none", 1025, "none"),
+    ],
+)
+def test_how_it_is_encrypted_stands_in_the_url(url, port, tls):
+    server = Smtp.from_settings({"url": url}, ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))._pool.server
+    assert (server.port, server.tls, server.context is None) == (port, tls, tls == "none")
 
 
 def test_the_registry_finds_it():

@@ -16,7 +16,9 @@ from click.testing import CliRunner
 
 from connector.cli import cli
 from connector.cli.init import FORMS, first_app
+from connector.clock import SystemClock
 from connector.config import load_config
+from flows.channels.smtp import Smtp
 from scripts import sbom
 from tests.docs.documents import ROOT
 
@@ -79,11 +81,29 @@ def test_compose_has_what_an_installation_needs() -> None:
     assert all(port.startswith("127.0.0.1:") for one in COMPOSE["services"].values() for port in one.get("ports", []))
 
 
+def composed(**environ: str) -> dict[str, str]:
+    """What compose puts into a worker's environment, with `environ` for deploy/.env: `${NAME}`, `:-` and `:?`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, sign, rest = match.groups()
+        if environ.get(name):
+            return environ[name]
+        assert sign == ":-", f"compose would ask for {name}: {rest}"
+        return rest
+
+    table = COMPOSE["services"]["worker"]["environment"]
+    return {name: re.sub(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}", value, text) for name, text in table.items()}
+
+
+KEY = "k1=" + "A" * 43 + "="
+
+
 def test_the_file_for_containers_takes_what_compose_gives(tmp_path: Path) -> None:
     (tmp_path / "app.toml").write_text(first_app("container"), "utf-8")
-    given = dict.fromkeys(COMPOSE["services"]["worker"]["environment"], "smtp://mail:1025")
-    given |= {"KIITOS_DATABASE": "postgresql://kiitos:x@db/kiitos", "KIITOS_MASTER_KEY": "k1=" + "A" * 43 + "="}
+    given = composed(KIITOS_DB_PASSWORD="x", KIITOS_MASTER_KEY=KEY)
     config = load_config(tmp_path / "app.toml", given)
+    mail = Smtp.from_settings(config.channels["mail"], SystemClock())._pool.server
+    assert (mail.host, mail.port, mail.tls) == ("mail", 1025, "none")
     assert (config.app.host, config.app.seeing.worker_listen) == ("0.0.0.0", "0.0.0.0:8322")
     assert config.app.database.startswith("postgresql://")
 
