@@ -30,6 +30,7 @@ PANELS = (
     ("Provider errors a minute", "short", "60 * sum by (provider, class) (rate(kiitos_provider_errors_total[5m]))"),
     ("Breakers open", "short", "max by (shop, provider) (kiitos_breaker_open)"),
     ("Until credentials are renewed", "s", "min by (shop) (kiitos_token_renewal_seconds)"),
+    ("Until refresh tokens lapse", "s", 'min by (shop) (kiitos_token_expiry_seconds{token="refresh"})'),
     ("Shops by status", "short", "max by (status) (kiitos_shops)"),
     ("Database", "bytes", "max(kiitos_database_bytes)"),
     ("Since the last backup", "s", "min(kiitos_backup_age_seconds)"),

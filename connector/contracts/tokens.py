@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import ClassVar
 
 from connector.contracts.platform import Access
 
@@ -21,11 +22,16 @@ class Renewal:
 
     From `due` on they are renewed before a call; at `lapses` the present ones stop working; at `keep_at` they are
     renewed although nobody needs them, because otherwise they could not be renewed any more one day (`None`: never).
+    That day is `ends`, where the platform tells it: afterwards only the merchant can help. Where nothing was granted
+    yet, `due` and `lapses` are `NOT_YET`.
     """
+
+    NOT_YET: ClassVar[datetime] = datetime(1970, 1, 1, tzinfo=UTC)
 
     due: datetime
     lapses: datetime
     keep_at: datetime | None = None
+    ends: datetime | None = None
 
 
 class RenewsTokens(ABC):

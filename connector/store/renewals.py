@@ -12,7 +12,8 @@ from connector.store.db import Row, Tx
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalState:
     """`refused_at` is set while the platform refuses to renew, `refused_what` stands for the credentials it refused,
-    `tried_at` is the last try."""
+    `tried_at` is the last try. `lapses_at` is when the credentials stop working, `ends_at` when what renews them does,
+    after which only the merchant can help; `None` where the platform does not tell."""
 
     shop_id: str
     lease_by: str = ""
@@ -22,6 +23,8 @@ class RenewalState:
     refused_at: datetime | None = None
     refused_what: str = ""
     tried_at: datetime | None = None
+    lapses_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 def get(tx: Tx, shop_id: str) -> RenewalState | None:
@@ -45,10 +48,22 @@ def release(tx: Tx, shop_id: str, holder: str) -> None:
     tx.run("renewal_release", shop_id=shop_id, holder=holder)
 
 
-def done(tx: Tx, shop_id: str, now: datetime, keep_at: datetime | None) -> None:
-    """New credentials are stored: refusals are over, `keep_at` begins anew."""
+def done(tx: Tx, shop_id: str, now: datetime) -> None:
+    """New credentials are stored: refusals are over. What they say of themselves: `told`."""
     tx.run("renewal_add", shop_id=shop_id)
-    tx.run("renewal_done", shop_id=shop_id, now=to_text(now), keep_at=_text(keep_at))
+    tx.run("renewal_done", shop_id=shop_id, now=to_text(now))
+
+
+def told(tx: Tx, shop_id: str, keep_at: datetime | None, lapses_at: datetime | None, ends_at: datetime | None) -> None:
+    """The times of the credentials that are stored; a shop nothing is known of yet is known from now on."""
+    tx.run("renewal_add", shop_id=shop_id)
+    tx.run(
+        "renewal_told",
+        shop_id=shop_id,
+        keep_at=_text(keep_at),
+        lapses_at=_text(lapses_at),
+        ends_at=_text(ends_at),
+    )
 
 
 def refuse(tx: Tx, shop_id: str, what: str, now: datetime, keep_at: datetime | None) -> None:
@@ -91,6 +106,8 @@ def _state(row: Row) -> RenewalState:
         refused_at=_time(row["refused_at"]),
         refused_what=row["refused_what"],
         tried_at=_time(row["tried_at"]),
+        lapses_at=_time(row["lapses_at"]),
+        ends_at=_time(row["ends_at"]),
     )
 
 

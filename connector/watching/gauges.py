@@ -140,6 +140,20 @@ def _shops(found: Figures) -> Iterator[Metric]:
         ("shop",),
         sorted(renewing, key=lambda one: one[1])[:MOST],
     )
+    expiring: list[Series] = []
+    for token, until in (
+        ("access", [(row.shop_id, row.lapses_at) for row in found.renewals.values()]),
+        ("refresh", [(row.shop_id, row.ends_at) for row in found.renewals.values()]),
+    ):
+        left = [((shop, token), (at - found.at).total_seconds()) for shop, at in until if at is not None]
+        # The soonest of each kind: access tokens of idle shops have always lapsed, and must not hide the others.
+        expiring += sorted(left, key=lambda one: one[1])[:MOST]
+    yield _gauge_of(
+        "kiitos_token_expiry_seconds",
+        "Until a token of a shop's lapses, where the platform tells it; below 0 it has.",
+        ("shop", "token"),
+        expiring,
+    )
     reasons: Tally[str] = Tally()
     for (_, reason), total in found.suppressed.items():
         reasons[reason] += total

@@ -12,7 +12,7 @@ from connector.model import ShopStatus
 from connector.outside.sender_domain import check_domain
 from connector.store import care, cases, pace, perks, watch
 from connector.watching.patient import FIRST, QUIET, Patient
-from connector.watching.trouble import Check, Found, fail, warn
+from connector.watching.trouble import Check, Found, fail, span_text, warn
 from flows.limits.alarms import COMPLAINT
 from flows.people.suppressing import INVALID
 from flows.policy import HARD_BOUNCE
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 OVERDUE = timedelta(days=1)
 """Credentials that should have been renewed so long ago are not being renewed."""
+LIFE = timedelta(days=90)
+"""Of a refresh token that we did not see given: Shopify's (facts/shopify.md section 2.1)."""
+ENDS_WARN, ENDS_FAIL = 3, 12
+"""It is used every week: with a third of its life left it was not for long, with a twelfth there is a week to act."""
 WINDOW = timedelta(days=30)
 COMPLAINTS_WARN, COMPLAINTS_FAIL = 0.001, 0.003
 """Gmail's lines (facts/messaging.md 5.2): keep under 0.1 %, never reach 0.3 %."""
@@ -70,6 +74,19 @@ def _tokens(patient: Patient) -> Iterator[Found]:
             yield fail(f"credentials are refused for {patient.ago(row.refused_at)}", shop_id)
         elif row.keep_at is not None and patient.now - row.keep_at > OVERDUE:
             yield fail(f"credentials should have been renewed {patient.ago(row.keep_at)} ago", shop_id)
+
+
+def _token_expiry(patient: Patient) -> Iterator[Found]:
+    """Before a refresh token lapses, however often renewing it was tried and put off meanwhile."""
+    for shop_id, row in sorted(patient.figures.renewals.items()):
+        if row.ends_at is None or row.refused_at is not None or shop_id not in patient.kiitos.config.shops:
+            continue
+        left, life = row.ends_at - patient.now, LIFE if row.renewed_at is None else row.ends_at - row.renewed_at
+        if left <= timedelta():
+            yield fail(f"the refresh token lapsed {patient.ago(row.ends_at)} ago", shop_id)
+        elif left <= life / ENDS_WARN:
+            found, span = fail if left <= life / ENDS_FAIL else warn, span_text(left.total_seconds())
+            yield found(f"the refresh token lapses in {span} and is not being renewed", shop_id)
 
 
 def _jobs(patient: Patient) -> Iterator[Found]:
@@ -212,6 +229,12 @@ CHECKS: tuple[Check[Patient], ...] = (
     ),
     Check(
         "tokens", "A shop that cannot be asked gets order messages only.", "kiitos shops add --shop SUBJECT", _tokens
+    ),
+    Check(
+        "token_expiry",
+        "When it has lapsed only the merchant can connect the shop again; until then any call of the shop renews it.",
+        "kiitos shops check SUBJECT",
+        _token_expiry,
     ),
     Check("jobs", "What webhooks lose is not found while this fails.", "kiitos shops completeness SUBJECT", _jobs),
     Check("providers", "Messages wait, or go by another provider.", "kiitos channels list", _providers),

@@ -82,23 +82,25 @@ class Tokens:
         shop_id, now = settings.shop.id, self._clock.now()
         for name, value in secrets.items():
             shops.put_secret(tx, self._vault, shop_id, name, value, now)
-        renewal = self._renewal(self._stored(tx, settings))
-        renewals.done(tx, shop_id, now, renewal.keep_at if renewal else None)
+        renewals.done(tx, shop_id, now)
+        _tell(tx, shop_id, self._renewal(self._stored(tx, settings)))
         reconnect(tx, shop_id, now)
 
     # --- keeping alive ---
 
     def adopt(self) -> None:
-        """See to it that credentials stored by others (an import, an older version) are kept alive too."""
+        """See to it that credentials stored by others (an import, an older version) are kept alive too, and that it is
+        known when they end."""
         with self._store.work.transaction() as tx:
             known = renewals.all(tx)
             for shop in shops.all(tx):
                 settings = self._config().shops.get(shop.id)
-                if settings is None or shop.id in known:
+                state = known.get(shop.id)
+                if settings is None or (state is not None and (state.keep_at is None or state.lapses_at is not None)):
                     continue
                 renewal = self._renewal(self._stored(tx, settings))
-                if renewal is not None and renewal.keep_at is not None:
-                    renewals.keep(tx, shop.id, renewal.keep_at)
+                if renewal is not None and renewal.lapses != Renewal.NOT_YET:
+                    _tell(tx, shop.id, renewal)
 
     def keep_alive(self) -> int:
         """Renew what nobody has used for long, so that it can still be renewed next time, and what a worker left in the
@@ -109,8 +111,10 @@ class Tokens:
             gone = {shop.id for shop in shops.all(tx) if shop.status is ShopStatus.UNINSTALLED} if waiting else set()
         for shop_id in waiting:
             settings = self._config().shops.get(shop_id)
-            if settings is None or shop_id in gone:
-                self._keep_at(shop_id, None if shop_id in gone else now + KEEP_REFUSED)
+            if shop_id in gone:
+                self._settle(shop_id, None)
+            elif settings is None:
+                self._keep_at(shop_id, now + KEEP_REFUSED)
             else:
                 self._keep_one(settings, now)
         return len(waiting)
@@ -122,7 +126,7 @@ class Tokens:
         renewal = self._renewal(access)
         left = state is not None and state.lease_until is not None
         if renewal is None or renewal.keep_at is None or (renewal.keep_at > now and not left):
-            self._keep_at(settings.shop.id, renewal.keep_at if renewal else None)
+            self._settle(settings.shop.id, renewal)
             return
         try:
             self._renew(settings, access, must=True)
@@ -132,9 +136,15 @@ class Tokens:
             log.warning("keep_alive_put_off", shop_id=settings.shop.id, code=error.code)
             self._keep_at(settings.shop.id, now + KEEP_AGAIN)
 
-    def _keep_at(self, shop_id: str, at: datetime | None) -> None:
+    def _keep_at(self, shop_id: str, at: datetime) -> None:
         with self._store.work.transaction() as tx:
             renewals.keep(tx, shop_id, at)
+            renewals.clear(tx, shop_id, self._clock.now())
+
+    def _settle(self, shop_id: str, renewal: Renewal | None) -> None:
+        """There is nothing to renew now; without credentials that lapse nothing is awaited of the shop any more."""
+        with self._store.work.transaction() as tx:
+            _tell(tx, shop_id, renewal)
             renewals.clear(tx, shop_id, self._clock.now())
 
     # --- renewing ---
@@ -197,8 +207,8 @@ class Tokens:
                 for name, value in fresh.items():
                     shops.put_secret(tx, self._vault, shop_id, name, value, now)
                 current = self._stored(tx, settings)
-                renewal = self._renewal(current)
-                renewals.done(tx, shop_id, now, renewal.keep_at if renewal else None)
+                renewals.done(tx, shop_id, now)
+                _tell(tx, shop_id, self._renewal(current))
                 reconnect(tx, shop_id, now)
             renewals.release(tx, shop_id, holder)
         log.info("credentials_renewed" if ours else "renewal_discarded", shop_id=shop_id)
@@ -238,6 +248,15 @@ class Tokens:
         adapter = self._registry.platform(access.shop.platform)
         assert isinstance(adapter, RenewsTokens)
         return adapter
+
+
+def _tell(tx: Tx, shop_id: str, renewal: Renewal | None) -> None:
+    """Store what the credentials say of themselves."""
+    if renewal is None:
+        renewals.told(tx, shop_id, None, None, None)
+    else:
+        lapses_at = renewal.lapses if renewal.lapses != Renewal.NOT_YET else None
+        renewals.told(tx, shop_id, renewal.keep_at, lapses_at, renewal.ends)
 
 
 def _refused_lately(state: RenewalState | None, current: Access, now: datetime) -> bool:

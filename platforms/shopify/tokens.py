@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -85,12 +85,9 @@ def renewal_of(secrets: Mapping[str, str]) -> Renewal | None:
     grant = read_grant(secrets)
     if grant is None:
         has_app = secrets.get("client_id") and secrets.get("client_secret")
-        return Renewal(due=_EVER, lapses=_EVER) if has_app else None
+        return Renewal(due=Renewal.NOT_YET, lapses=Renewal.NOT_YET) if has_app else None
     keep_at = grant.granted_at + KEEP_ALIVE if grant.refresh else None
-    return Renewal(due=grant.due, lapses=grant.until, keep_at=keep_at)
-
-
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+    return Renewal(due=grant.due, lapses=grant.until, keep_at=keep_at, ends=grant.refresh_until)
 
 
 def bearer(secrets: Mapping[str, str]) -> str | None:

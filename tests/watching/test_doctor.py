@@ -239,6 +239,11 @@ def lapse(ward: Ward, tx: Any) -> None:
     renewals.refuse(tx, SHOP, "x", ward.house.clock.now(), None)
 
 
+def near_the_end(ward: Ward, tx: Any) -> None:
+    now = ward.house.clock.now()
+    renewals.told(tx, SHOP, None, now, now + timedelta(days=29))
+
+
 def put_meta(name: str, value: str) -> Callable[[Ward], None]:
     return change(lambda ward, tx: meta.put(tx, name, value, ward.house.clock.now()))
 
@@ -266,6 +271,7 @@ BREAKS: dict[str, Callable[[Ward], None]] = {
     "shops": change(disconnect),
     "webhooks": change(found_by_poll),
     "tokens": change(lapse),
+    "token_expiry": change(near_the_end),
     "suppressed": change(bounced_list),
     "complaints": change(complaints),
     "cases": change(unanswered),

@@ -4,11 +4,13 @@ INSERT INTO renewals (shop_id) VALUES (:shop_id) ON CONFLICT (shop_id) DO NOTHIN
 
 -- renewal_get --
 -- How a shop's renewals stand.
-SELECT shop_id, lease_by, lease_until, renewed_at, keep_at, refused_at, refused_what, tried_at FROM renewals WHERE shop_id = :shop_id
+SELECT shop_id, lease_by, lease_until, renewed_at, keep_at, refused_at, refused_what, tried_at, lapses_at, ends_at
+FROM renewals WHERE shop_id = :shop_id
 
 -- renewal_all --
 -- Of every shop.
-SELECT shop_id, lease_by, lease_until, renewed_at, keep_at, refused_at, refused_what, tried_at FROM renewals ORDER BY shop_id
+SELECT shop_id, lease_by, lease_until, renewed_at, keep_at, refused_at, refused_what, tried_at, lapses_at, ends_at
+FROM renewals ORDER BY shop_id
 
 -- renewal_lease --
 -- One holder a shop; on PostgreSQL the second waits for the first one's commit and then finds the lease taken.
@@ -20,9 +22,8 @@ WHERE shop_id = :shop_id AND (lease_until IS NULL OR lease_until <= :now)
 UPDATE renewals SET lease_by = '', lease_until = NULL WHERE shop_id = :shop_id AND lease_by = :holder
 
 -- renewal_done --
--- New credentials are stored in this transaction.
-UPDATE renewals SET renewed_at = :now, keep_at = :keep_at, refused_at = NULL, refused_what = '',
-  tried_at = NULL
+-- New credentials are stored in this transaction; what they say of themselves is put by renewal_told.
+UPDATE renewals SET renewed_at = :now, refused_at = NULL, refused_what = '', tried_at = NULL
 WHERE shop_id = :shop_id
 
 -- renewal_refused --
@@ -34,6 +35,10 @@ WHERE shop_id = :shop_id
 -- renewal_keep --
 -- When to renew next although nobody needs it.
 UPDATE renewals SET keep_at = :keep_at WHERE shop_id = :shop_id
+
+-- renewal_told --
+-- What the credentials say of themselves: when to renew them, when they lapse, when they can be renewed no more.
+UPDATE renewals SET keep_at = :keep_at, lapses_at = :lapses_at, ends_at = :ends_at WHERE shop_id = :shop_id
 
 -- renewal_delete --
 -- The shop is gone.
