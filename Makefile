@@ -9,7 +9,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill older million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel sbom
+.PHONY: help setup demo test lint kill drill older million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel image sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -78,10 +78,13 @@ screenshots: setup     ## pictures of the main messages and pages into docs/imag
 wheel: setup           ## the wheel in dist/, the same bytes from the same commit
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(RUN)/python -m hatchling build -t wheel
 
-sbom: setup            ## dist/kiitos.cdx.json: the software bill of materials (CycloneDX) of requirements.lock
+image: setup           ## the container image, linted, built by docker, podman or buildah (IMAGE=kiitos)
+	@sh scripts/image.sh $(VENV) $${IMAGE:-kiitos}
+
+sbom: setup            ## the bills of materials (CycloneDX) of the wheel's lock and the image's, in dist/
 	@$(RUN)/python scripts/sbom.py
 
-lock: setup            ## write both lock files anew from pyproject.toml
+lock: setup            ## write the lock files anew from pyproject.toml
 	@sh scripts/lock.sh $(VENV)
 
 clean:                 ## remove what was made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -12,7 +13,14 @@ from packaging.utils import canonicalize_name
 
 from tests.docs.documents import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = {
+    "requirements.lock": (),
+    "requirements-dev.lock": ("dev",),
+    "requirements-image.lock": ("procrastinate", "celery", "s3", "litestream", "otel"),
+}
+"""The extras in each."""
+NOT_IN_THE_IMAGE = {"dev", "kit", "print"}
+"""For developers, for who writes adapters, and what needs Pango from the system."""
 OURS = "kiitos (pyproject.toml)"
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
@@ -47,10 +55,15 @@ def locked(name: str) -> dict[str, Pinned]:
     return parse((ROOT / name).read_text("utf-8"))
 
 
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return found
+
+
 def declared(name: str) -> dict[str, Requirement]:
-    """What pyproject.toml asks for: the run-time dependencies and, for the development lock, the extra."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = project["dependencies"] + (project["optional-dependencies"]["dev"] if "dev" in name else [])
+    """What pyproject.toml asks for: the run-time dependencies and those of the lock's extras."""
+    extras = project()["optional-dependencies"]
+    lines = [*project()["dependencies"], *(line for extra in LOCKS[name] for line in extras[extra])]
     return {canonicalize_name(one.name): one for one in map(Requirement, lines)}
 
 
@@ -70,8 +83,18 @@ def test_the_lock_agrees_with_pyproject(name: str) -> None:
     assert outside == []
 
 
-def test_development_uses_the_versions_that_run() -> None:
-    runs, develops = locked("requirements.lock"), locked("requirements-dev.lock")
+def test_the_image_has_every_extra_but_those_with_a_reason() -> None:
+    assert set(project()["optional-dependencies"]) == {*LOCKS["requirements-image.lock"]} | NOT_IN_THE_IMAGE
+
+
+def test_make_lock_writes_each_with_its_extras() -> None:
+    lines = re.findall(r"^write (\S+)(.*)$", (ROOT / "scripts" / "lock.sh").read_text("utf-8"), re.MULTILINE)
+    assert {name: tuple(re.findall(r"--extra (\S+)", rest)) for name, rest in lines} == LOCKS
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-image.lock"])
+def test_development_uses_the_versions_that_run(name: str) -> None:
+    runs, develops = locked(name), locked("requirements-dev.lock")
     assert {name: pinned.version for name, pinned in runs.items()}.items() <= {
         name: pinned.version for name, pinned in develops.items()
     }.items()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -20,7 +23,7 @@ from connector.clock import SystemClock
 from connector.config import load_config
 from flows.channels.smtp import Smtp
 from scripts import sbom
-from tests.docs.documents import ROOT
+from tests.docs.documents import ROOT, documents
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
@@ -55,7 +58,7 @@ def test_an_unsound_dockerfile_would_be_found() -> None:
 def test_the_image_runs_as_a_user_of_its_own_and_is_built_by_the_locked_backend() -> None:
     assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
     assert f"hatchling=={locked('requirements-dev.lock')['hatchling']}" in DOCKERFILE
-    assert "--require-hashes -r requirements.lock" in DOCKERFILE
+    assert "--require-hashes -r requirements-image.lock" in DOCKERFILE
 
 
 def test_what_the_image_is_built_from_is_let_in() -> None:
@@ -70,8 +73,9 @@ def test_what_the_image_is_built_from_is_let_in() -> None:
 
 
 def test_compose_has_what_an_installation_needs() -> None:
-    assert set(COMPOSE["services"]) == {"web", "worker", "db", "mail"}
-    for name in ("web", "worker"):
+    assert set(COMPOSE["services"]) == {"web", "worker", "steps", "db", "mail"}
+    assert [name for name, one in COMPOSE["services"].items() if "profiles" in one] == ["steps"]
+    for name in ("web", "worker", "steps"):
         service = COMPOSE["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -209,6 +213,7 @@ def test_a_wrong_unit_would_be_found(unit: Path) -> None:
 
 def test_units_start_commands_there_are() -> None:
     commands = {
+        "kiitos-backup.service": "backup",
         "kiitos-executor.service": "worker --steps",
         "kiitos-litestream.service": "backup stream",
         "kiitos-serve.service": "serve",
@@ -225,16 +230,75 @@ def test_units_start_commands_there_are() -> None:
         assert "ProcSubset=pid" not in text
 
 
+def test_the_timer_starts_a_backup_a_night(tmp_path: Path) -> None:
+    for name in ("kiitos-backup.service", "kiitos-backup.timer"):
+        text = (DEPLOY / "systemd" / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace("/usr/local/kiitos/bin/kiitos", str(TOOLS / "kiitos")), "utf-8")
+    timer = tmp_path / "kiitos-backup.timer"
+    found = analyse("verify", "--man=no", str(timer))
+    assert (found.returncode, found.stderr) == (0, "")
+    (when,) = re.findall(r"^OnCalendar=(.+)$", timer.read_text("utf-8"), re.MULTILINE)
+    assert "Normalized form: *-*-* 03:30:00" in analyse("calendar", when).stdout
+    timer.write_text(timer.read_text("utf-8").replace("03:30", "27:30"), "utf-8")
+    assert "27:30" in analyse("verify", "--man=no", str(timer)).stderr, "a time that never comes would be found"
+
+
+def test_the_folders_beside_the_database_may_be_written_to() -> None:
+    """The units shut everything else, so what the documents name must be among what they open."""
+    pages = {path: path.read_text("utf-8") for path in documents()}
+    named = {match for text in pages.values() for match in re.findall(r'= "/var/lib/(kiitos-\w+)"', text)}
+    opened: dict[str, set[str]] = {}
+    for name in UNITS:
+        (line,) = re.findall(r"^StateDirectory=(.+)$", (DEPLOY / "systemd" / name).read_text("utf-8"), re.MULTILINE)
+        opened[name] = set(line.split())
+    assert named == {"kiitos-sent", "kiitos-copies"}
+    assert {name for name, found in opened.items() if "kiitos-sent" in found} == {
+        "kiitos-serve.service",
+        "kiitos-worker.service",
+    }
+    assert {name for name, found in opened.items() if "kiitos-copies" in found} == {"kiitos-backup.service"}
+
+
+def test_the_command_for_root_has_the_services_folder_secrets_and_file(tmp_path: Path) -> None:
+    """`deploy/systemd/kiitos`, with folders of the test's own and with the user who runs it."""
+    me = pwd.getpwuid(os.getuid())
+    group = grp.getgrgid(me.pw_gid).gr_name
+    text = (DEPLOY / "systemd" / "kiitos").read_text("utf-8")
+    for old, new in (
+        ("/usr/local/kiitos/bin/kiitos", str(tmp_path / "told")),
+        ("/etc/kiitos/environment", str(tmp_path / "environment")),
+        ("/var/lib/kiitos", str(tmp_path)),
+        ("--reuid=kiitos --regid=kiitos --init-groups", f"--reuid={me.pw_name} --regid={group} --keep-groups"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "told").write_text('#!/bin/sh\necho "$PWD|$KIITOS_CONFIG|$KIITOS_SMTP|$(umask)|$*"\n', "utf-8")
+    (tmp_path / "told").chmod(0o755)
+    (tmp_path / "environment").write_text("KIITOS_SMTP='smtps://u:p%40&$x@mail.example'\n", "utf-8")
+    done = subprocess.run(
+        ["sh", "-c", text, "kiitos", "shops", "list", "a b"],
+        env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    wanted = f"{tmp_path}|{tmp_path}/app.toml|smtps://u:p%40&$x@mail.example|0077|shops list a b\n"
+    assert (done.stdout, done.stderr) == (wanted, "")
+
+
 # -- the bill of materials ---------------------------------------------------------------------------------------------
 
 
-def test_the_bill_of_materials_is_the_lock_and_the_same_each_time(tmp_path: Path) -> None:
-    sbom.write(tmp_path / "one.json")
+@pytest.mark.parametrize("lock", [sbom.LOCKS[name] for name in sorted(sbom.LOCKS)])
+def test_a_bill_of_materials_is_its_lock_and_the_same_each_time(lock: str, tmp_path: Path) -> None:
+    sbom.write(tmp_path / "one.json", lock)
     found = json.loads((tmp_path / "one.json").read_text("utf-8"))
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
     assert found["metadata"]["component"]["name"] == "kiitos"
     assert {one["name"].lower(): one["version"] for one in found["components"]} == {
-        name.lower(): version for name, version in locked().items()
+        name.lower(): version for name, version in locked(lock).items()
     }
     assert "serialNumber" not in found
     assert "timestamp" not in found["metadata"]
+
+
+def test_there_is_a_bill_of_materials_for_the_wheel_and_for_the_image() -> None:
+    assert sbom.LOCKS == {"kiitos.cdx.json": "requirements.lock", "kiitos-image.cdx.json": "requirements-image.lock"}
+    assert sbom.LOCKS["kiitos-image.cdx.json"] in DOCKERFILE

@@ -18,7 +18,7 @@ from tests.docs.documents import ROOT, committed, name_of
 from tests.packaging.repacked import needed, repack
 
 PACKAGES = ("connector/", "platforms/", "flows/", "webhooks/")
-BESIDE = ("pyproject.toml", "README.md", "LICENSE")
+BESIDE = ("pyproject.toml", "README.md", "LICENSE", "NOTICE")
 STORE = """
 [clients.own.shops.main]
 platform = "woocommerce"
@@ -69,6 +69,8 @@ def test_a_changed_byte_gives_another_wheel(wheel: Path, tmp_path: Path) -> None
 def test_everything_is_inside_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == {name for path in committed() if (name := name_of(path)).startswith(PACKAGES)}
+    licences = {name.rpartition("/")[2] for name in zipfile.ZipFile(wheel).namelist() if "/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE"}
     assert {Path(name).suffix for name in names} >= {".py", ".sql", ".toml", ".json", ".liquid", ".typed", ".graphql"}
 
 
