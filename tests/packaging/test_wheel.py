@@ -144,6 +144,7 @@ def run_once(tool: str, wheel: Path, shelf: Path, folder: Path, *words: str) -> 
         "HOME": str(shelf),
         "UV_PYTHON_DOWNLOADS": "never",
         "PIPX_HOME": str(shelf / "pipx"),
+        "PIPX_DEFAULT_BACKEND": "pip",  # by uv it is as `uvx` does it
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(shelf),
     }
