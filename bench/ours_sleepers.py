@@ -14,12 +14,14 @@ import resource
 import sqlite3
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.accounting import Meter
 from connector.app import Kiitos, build
 from connector.clock import ManualClock, to_text
 from connector.config import parse_config
@@ -30,9 +32,14 @@ from connector.working.intake import WAKE, Intake
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SPREAD = timedelta(days=30)
+ROUNDS = 3
 DUE = 2000
-"""Runs whose time comes together."""
+"""Runs whose time comes together, in each round."""
 SINGLE = 200
+STRIDE = timedelta(hours=12)
+"""Between the crowds of two rounds."""
+CHOSEN = ROUNDS * (DUE + SINGLE)
+"""Runs that are woken in one of the rounds; all others sleep on."""
 CHUNK = 50_000
 SHOP = "bench-shop"
 FLOW = """
@@ -114,7 +121,7 @@ def event_of(kind: str, number: int, at: datetime, order: Order | None = None) -
 
 
 class Bed:
-    """One size: `count` sleepers, `DUE` of them due at `START + SPREAD`, `SINGLE` one after another behind them."""
+    """One size: `count` sleepers; of each round `DUE` are due together, `SINGLE` one after another behind them."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
@@ -122,15 +129,19 @@ class Bed:
         self.kiitos = product(folder)
         self.clock = self.kiitos.clock
         self.work = self.kiitos.store.work
-        self.alone = START + SPREAD + timedelta(hours=1)
+
+    def crowd_at(self, turn: int) -> datetime:
+        return START + SPREAD + turn * STRIDE
+
+    def alone_at(self, turn: int, number: int) -> datetime:
+        return self.crowd_at(turn) + timedelta(hours=1, minutes=number)
 
     def wake_at(self, number: int) -> datetime:
-        """All but the chosen ones sleep for a day longer, each until a moment of its own."""
-        if number < DUE:
-            return START + SPREAD
-        if number < DUE + SINGLE:
-            return self.alone + timedelta(minutes=number - DUE)
-        return self.alone + timedelta(days=2, seconds=self.chance.random() * SPREAD.total_seconds())
+        """All but the chosen ones sleep for days longer, each until a moment of its own."""
+        turn, place = divmod(number, DUE + SINGLE)
+        if turn >= ROUNDS:
+            return self.crowd_at(ROUNDS) + timedelta(days=2, seconds=self.chance.random() * SPREAD.total_seconds())
+        return self.crowd_at(turn) if place < DUE else self.alone_at(turn, place - DUE)
 
     def fill(self) -> None:
         with self.work.transaction() as tx:
@@ -176,10 +187,10 @@ class Bed:
         self.clock.set(START)
         return timed(intake.wake, times)
 
-    def wake_crowd(self) -> float:
+    def wake_crowd(self, turn: int) -> float:
         """Steps a second while all that is due at one moment is woken, in the worker's batches."""
         intake = Intake(self.kiitos)
-        self.clock.set(START + SPREAD)
+        self.clock.set(self.crowd_at(turn))
         began, woken = time.perf_counter(), 0
         while count := intake.wake():
             woken += count
@@ -187,22 +198,22 @@ class Bed:
         assert woken == DUE, f"{woken} were woken, {DUE} were due"
         return woken / took
 
-    def wake_singly(self) -> list[float]:
+    def wake_singly(self, turn: int) -> list[float]:
         """Seconds from the look that finds one run due to its commit."""
         intake = Intake(self.kiitos)
         found = []
         for number in range(SINGLE):
-            self.clock.set(self.alone + timedelta(minutes=number))
+            self.clock.set(self.alone_at(turn, number))
             began = time.perf_counter()
             assert intake.wake() == 1
             found.append(time.perf_counter() - began)
         return found
 
-    def cancel(self) -> list[float]:
+    def cancel(self, turn: int) -> list[float]:
         """Seconds to take in a refund that cancels one sleeper, found by its order."""
-        found = []
+        found, share = [], (self.count - CHOSEN) // ROUNDS
         for _ in range(SINGLE):
-            number = DUE + SINGLE + int(self.chance.random() * (self.count - DUE - SINGLE))
+            number = CHOSEN + turn * share + int(self.chance.random() * share)
             event = event_of("refund.created", number, self.clock.now())
             began = time.perf_counter()
             with self.work.transaction() as tx:
@@ -244,25 +255,25 @@ class Bare:
         self.raw.execute("COMMIT")
         return len(rows)
 
-    def wake_crowd(self) -> float:
+    def wake_crowd(self, turn: int) -> float:
         began, woken = time.perf_counter(), 0
-        while count := self.wake(START + SPREAD):
+        while count := self.wake(self.bed.crowd_at(turn)):
             woken += count
         took = time.perf_counter() - began
         assert woken == DUE
         return woken / took
 
-    def wake_singly(self) -> list[float]:
+    def wake_singly(self, turn: int) -> list[float]:
         found = []
         for number in range(SINGLE):
             began = time.perf_counter()
-            assert self.wake(self.bed.alone + timedelta(minutes=number)) == 1
+            assert self.wake(self.bed.alone_at(turn, number)) == 1
             found.append(time.perf_counter() - began)
         return found
 
-    def cancel(self) -> list[float]:
+    def cancel(self, turn: int) -> list[float]:
         found = []
-        for number in range(DUE + SINGLE, DUE + 2 * SINGLE):
+        for number in range(CHOSEN + turn * SINGLE, CHOSEN + (turn + 1) * SINGLE):
             began = time.perf_counter()
             self.raw.execute("BEGIN IMMEDIATE")
             self.raw.execute("UPDATE sleepers SET due = NULL, step = -1 WHERE key = ?", (f"o{number}",))
@@ -301,24 +312,30 @@ def per_mille(values: list[float], share: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * share // 1000)]
 
 
-def measure(folder: Path, count: int) -> dict[str, float]:
-    """Every figure of one size; seconds, bytes, MB, steps a second."""
+def measure(folder: Path, count: int) -> dict[str, float | list[float]]:
+    """Every figure of one size; seconds, bytes, MB, steps a second. What is quick to measure is measured in rounds, the
+    product and the table in turns; `foreign` is the strangers' share of all cores in each."""
     bed = Bed(folder, count)
     bed.fill()
     bytes_each = (folder / "work.db").stat().st_size / count
     filled = _peak_mb()
     bare = Bare(folder, bed)
     bare.fill()
-    found = {"bytes": bytes_each, "bare.bytes": bare.path.stat().st_size / count}
+    found: dict[str, float | list[float]] = {"bytes": bytes_each, "bare.bytes": bare.path.stat().st_size / count}
     found |= parts(folder / "work.db", count)
     before = _resident_mb()
-    found["empty_s"] = bed.empty_looks()
-    for prefix, one in (("", bed), ("bare.", bare)):
-        found[f"{prefix}steps_per_s"] = one.wake_crowd()
-        singles, cancels = one.wake_singly(), one.cancel()
-        found[f"{prefix}wake_s"] = per_mille(singles, 500)
-        found[f"{prefix}wake_p99_s"] = per_mille(singles, 990)
-        found[f"{prefix}cancel_s"] = per_mille(cancels, 500)
+    rounds: defaultdict[str, list[float]] = defaultdict(list)
+    for turn in range(ROUNDS):
+        meter = Meter()
+        rounds["empty_s"].append(bed.empty_looks())
+        for prefix, one in (("", bed), ("bare.", bare)):
+            rounds[f"{prefix}steps_per_s"].append(one.wake_crowd(turn))
+            singles, cancels = one.wake_singly(turn), one.cancel(turn)
+            rounds[f"{prefix}wake_s"].append(per_mille(singles, 500))
+            rounds[f"{prefix}wake_p99_s"].append(per_mille(singles, 990))
+            rounds[f"{prefix}cancel_s"].append(per_mille(cancels, 500))
+        rounds["foreign"].append(meter.read().foreign)
+    found |= rounds
     found["memory_grown_mb"] = _resident_mb() - before
     found["memory_peak_mb"] = filled
     return found
