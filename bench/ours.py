@@ -45,12 +45,15 @@ class Ours(systems.System):
         config.write_text(template.substitute(values, shop_domain=corpus.SHOP_DOMAIN))
         kiitos = [*self.kiitos, "--config", str(config)]
         commands = {"receiver": [*kiitos, *self.receiver_arguments], "worker": [*kiitos, *self.worker_arguments]}
-        environment = {
+        return systems.Start(commands, self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """What every command of the product needs to read that app.toml."""
+        return {
             "PYTHONPATH": str(REPOSITORY),
             "BENCH_ENDPOINT_KEY": systems.ENDPOINT_KEY,
             "BENCH_SECRET": corpus.SECRET.decode(),
         }
-        return systems.Start(commands, environment)
 
     def keys(self, where: Path) -> set[str]:
         return {str(key) for (key,) in systems.query(where / "inbox.db", self.inbox_keys)}

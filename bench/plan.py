@@ -25,6 +25,8 @@ class Plan:
     many new ones come in at each; `peer_rate` is how many webhooks a second the peers' latency is taken at: few enough
     for the slowest of them.
 
+    `steady_seconds` are spent at fifty webhooks a second, with `steady_backlog` orders for the worker before.
+
     `repeats` bounds how many disturbed stretches and rounds are taken again in the whole run.
     """
 
@@ -50,6 +52,8 @@ class Plan:
     peer_rate: int = 20
     growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     growth_orders: int = 500
+    steady_seconds: float = 300.0
+    steady_backlog: int = 60_000
 
 
 FULL = Plan()
@@ -74,6 +78,8 @@ QUICK = Plan(
     growth_orders=200,
     restarts=((20_000, 6_000),),
     many_kills=3,
+    steady_seconds=20.0,
+    steady_backlog=2_000,
 )
 
 

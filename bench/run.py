@@ -30,6 +30,7 @@ from bench.phases import (
     render,
     restart,
     sleepers,
+    steady,
     steps,
 )
 from bench.plan import Bench
@@ -49,9 +50,10 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "growth": growth.run,
     "restart": restart.run,
     "kills": kills.run,
+    "steady": steady.run,
     "peers": peers.run,
 }
-ON_DEMAND = frozenset({"backtest", "growth", "kills", "peers", "restart"})
+ON_DEMAND = frozenset({"backtest", "growth", "kills", "peers", "restart", "steady"})
 """Phases that run only when they are named: they take minutes and say nothing about the machine's limit."""
 HISTORY = native.HERE / "history"
 

@@ -2,7 +2,8 @@
 
 Each life gets orders of its own, many times each under new webhook ids, so that thousands are acknowledged while a few
 hundred are mailed; the kill comes at a random moment. After the last one the product is started once more and left
-alone. The product's own kill test (tests/kill) asks more questions about fewer webhooks.
+alone. The control is a receiver that answers before its commit: a few kills of it must lose something. The product's
+own kill test (tests/kill) asks more questions about fewer webhooks.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from pathlib import Path
 from bench import corpus, generator, mail
 from bench.generator import Load
 from bench.mail import Sink
+from bench.ours_eager import Eager
 from bench.plan import Bench
 from bench.systems import System, launch, query
 
 RATE = 2000
+CONTROL = 3
+"""Kills of the broken one."""
 ORDERS = 100
 """Orders of each life."""
 EARLIEST, LATEST = 0.1, 1.0
@@ -38,6 +42,26 @@ def run(bench: Bench) -> None:
             _run(bench, system, where, sink)
     finally:
         bench.discard(where)
+    control(bench, Eager())
+
+
+def control(bench: Bench, broken: System) -> None:
+    """A receiver that lies, killed a few times: a run in which it loses nothing would show nothing."""
+    where = bench.fresh("kills-control")
+    chance, every = random.Random(int(bench.began.timestamp())), corpus.bodies(CONTROL * ORDERS, bench.began)
+    acknowledged: set[str] = set()
+    try:
+        for life in range(CONTROL):
+            corpus.write(where / "orders.kbc", list(islice(every, ORDERS)))
+            found, _ = _live(broken, where, 0, life, chance.uniform(EARLIEST, LATEST))
+            acknowledged |= found.keys()
+        lost = len(acknowledged - broken.keys(where))
+    finally:
+        bench.discard(where)
+    bench.results.put("kills.control.acknowledged", float(len(acknowledged)), f"webhooks in {CONTROL} kills")
+    bench.results.put("kills.control.lost", float(lost), "webhooks, of a receiver that answers before its commit")
+    if not lost:
+        bench.results.remark("kills: the control lost nothing, so that the run shows nothing")
 
 
 def _run(bench: Bench, system: System, where: Path, sink: Sink) -> None:
@@ -48,7 +72,7 @@ def _run(bench: Bench, system: System, where: Path, sink: Sink) -> None:
     for life in range(kills):
         corpus.write(where / "orders.kbc", list(islice(every, ORDERS)))
         after = chance.uniform(EARLIEST, LATEST)
-        found, ready = _live(system, where, sink, life, after)
+        found, ready = _live(system, where, sink.port, life, after)
         acknowledged |= {key: life * ORDERS + number for key, number in found.items()}
         answers.append(ready)
     again = launch(system, where, roles=system.roles, sink_port=sink.port)
@@ -69,11 +93,11 @@ def _run(bench: Bench, system: System, where: Path, sink: Sink) -> None:
     put(f"{name}.drained_after_s", max((each.at for each in delivered), default=began) - began, "s")
 
 
-def _live(system: System, where: Path, sink: Sink, life: int, after: float) -> tuple[dict[str, int], float]:
+def _live(system: System, where: Path, sink_port: int, life: int, after: float) -> tuple[dict[str, int], float]:
     """One life: what was acknowledged, and the seconds until it answered."""
     acks = where / "acknowledged"
     acks.unlink(missing_ok=True)  # the generator makes it anew when it begins
-    running = launch(system, where, roles=system.roles, sink_port=sink.port)
+    running = launch(system, where, roles=system.roles, sink_port=sink_port)
     load = Load(connections=32, seconds=after + 0.2, rate=RATE, id_base=life * _IDS, ack_file=acks)
     sending = generator.start(load, running.port, system.hook_path, where / "orders.kbc")
     try:
