@@ -121,6 +121,8 @@ def test_a_sink_that_loses_one_voids_the_phase(
 
 
 NEWS, ASKING = "News of your order #1", "How do you like it? A review of your order"
+ENCODED = "=?utf-8?b?T3JkZXIgMCBjb25maXJtZWQg4oCTIHRoYW5rIHlvdSE=?="
+"""`Order 0 confirmed`, a dash and more, as it stands in a header."""
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,7 @@ NEWS, ASKING = "News of your order #1", "How do you like it? A review of your or
         ([NEWS, ASKING, NEWS, ASKING], 1),
         ([ASKING, NEWS, NEWS], 2),
         ([NEWS], 0),
+        ([ASKING, ENCODED], 1),
     ],
 )
 def test_order_messages_behind_others_are_counted(subjects: list[str], count: int) -> None:

@@ -6,24 +6,27 @@ of ours breaks over it, and the orders around it are confirmed. KIITOS_POISON=0 
 
 from __future__ import annotations
 
+import json
 import os
 import random  # noqa: TID251 - a seeded choice
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.store import deliveries
-from connector.store.deliveries import FailedDelivery
+from connector.store.deliveries import Claimed, FailedDelivery
 from connector.testing.fakes.people import AINO, MUG
 from connector.testing.fakes.shopify.deliveries import sign as sign_shopify
 from connector.testing.fakes.woocommerce.hooks import sign as sign_woo
 from connector.testing.mutation import SENTINEL, damaged
 from connector.testing.world import SHOPIFY, SHOPIFY_DOMAIN, WOO, WOO_URL, World
-from connector.working.intake import MAX_ATTEMPTS
+from connector.working.intake import LEASE, MAX_ATTEMPTS, Intake
 from tests.journeys.recorded import FRIDAY, RECORDINGS, post
 from tests.store.conftest import postgres_dsn, schema_dsn
 
@@ -141,6 +144,50 @@ def settle(world: World) -> tuple[dict[str, int], list[FailedDelivery]]:
 
 def confirmations(world: World) -> int:
     return sum(AINO.email in message.recipients for message in world.sink.messages)
+
+
+def few() -> list[tuple[str, str, bytes]]:
+    """Some that the receiver takes and nobody can read."""
+    return [(ORDER_SHOPIFY, what, WHOLE[what]) for what in ("deep lists", "deep objects", "not closed", "no UTF-8")]
+
+
+def test_control_a_worker_that_stops_at_the_first_is_found_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tries a payload until it can be read, as a consumer without dead letters does: whoever stands behind waits."""
+
+    def stubborn(self: Intake, batch: Sequence[Claimed]) -> None:
+        read = [self._read(item) for item in batch]
+        if any(item.fault for item in read):
+            raise ValueError("poison")
+        self._together(read)
+
+    monkeypatch.setattr(Intake, "_take_in_batch", stubborn)
+    for number, (name, _, body) in enumerate(few()):
+        assert deliver(world, name, body, number) == 200
+    world.shopify.place_order([(MUG, 1)], AINO)
+    world.shopify.deliver(world.hook_url(SHOPIFY))
+    for _ in range(5):
+        with suppress(ValueError):
+            world.worker.drain()
+    assert confirmations(world) == 0
+    monkeypatch.undo()
+    world.clock.advance(LEASE + timedelta(seconds=1))
+    settle(world)
+    assert confirmations(world) == 1, "and with the worker as it is the same payloads harm nobody"
+
+
+def test_control_a_receiver_that_reads_what_it_stores_is_found_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = type(world.kiitos.registry.platform("shopify"))
+    real = adapter.verify
+
+    def reading(self: Any, inbound: Any, endpoint: Any) -> Any:
+        json.loads(inbound.body)
+        return real(self, inbound, endpoint)
+
+    monkeypatch.setattr(adapter, "verify", reading)
+    answers = Counter(deliver(world, name, body, number) for number, (name, _, body) in enumerate(few()))
+    assert not set(answers) <= {200, 401, 413}, answers
 
 
 def test_no_payload_breaks_anything(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -78,12 +82,17 @@ def test_sigterm_finishes_what_was_begun(tmp_path: Path) -> None:
     assert stored <= kept
 
 
+SOON = 2.0
+"""Seconds within which each of the others has its answer; Shopify waits for five."""
+HANGING = 200
+
+
 @contextmanager
-def half_sent(server: Server, count: int) -> Iterator[list[socket.socket]]:
+def half_sent(port: int, count: int) -> Iterator[list[socket.socket]]:
     """Connections that promised a body and sent the half of it."""
     head = "".join(f"{name}: {value}\r\n" for name, value in headers_for(BODY, delivery="slow").items())
     text = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(BODY)}\r\n{head}\r\n".encode() + BODY[:1500]
-    sockets = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(count)]
+    sockets = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(count)]
     try:
         for one in sockets:
             one.sendall(text)
@@ -93,18 +102,61 @@ def half_sent(server: Server, count: int) -> Iterator[list[socket.socket]]:
             one.close()
 
 
-def test_fifty_half_sent_bodies_disturb_nobody(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, half_sent(server, 50) as slow:
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda n: send(server, f"d-{n}"), range(200)))
-        assert answers == [200] * 200
+def waited(ask: Callable[[int], int | None], count: int) -> list[float]:
+    """Seconds each of so many others waited for its 200, from four clients; sorted, endless where none came."""
+
+    def one(number: int) -> float:
+        began = time.monotonic()
+        return time.monotonic() - began if ask(number) == 200 else float("inf")
+
+    with ThreadPoolExecutor(4) as pool:
+        return sorted(pool.map(one, range(count)))
+
+
+def test_two_hundred_half_sent_bodies_disturb_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, half_sent(server.port, HANGING) as slow:
+        others = waited(lambda n: send(server, f"d-{n}"), 200)
+        assert others[-1] < SOON, "the slowest of the others"
+        assert select.select(slow, [], [], 0)[0] == [], "all two hundred hang all the while"
         slow[0].sendall(BODY[1500:])
         assert slow[0].recv(100).startswith(b"HTTP/1.1 200"), "a slow body is only slow"
         assert len(server.rows()) == 201
 
 
+class InTurn(BaseHTTPRequestHandler):
+    """Reads one body after the other, as a server with one thread does."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+def test_control_a_server_that_reads_bodies_in_turn_starves_the_others() -> None:
+    server = HTTPServer(("127.0.0.1", 0), InTurn)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(_: int) -> int | None:
+        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=SOON)
+        with suppress(OSError), closing(connection):
+            connection.request("POST", PATH, BODY)
+            return connection.getresponse().status
+        return None
+
+    try:
+        assert waited(ask, 1)[-1] < SOON, "with nobody before them it answers"
+        with half_sent(server.server_port, 4):
+            assert waited(ask, 4)[0] >= SOON
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_a_body_that_never_ends_is_given_up(tmp_path: Path) -> None:
-    with serving(tmp_path, body_timeout=0.3) as server, half_sent(server, 3) as slow:
+    with serving(tmp_path, body_timeout=0.3) as server, half_sent(server.port, 3) as slow:
         assert [one.recv(100)[:12] for one in slow] == [b"HTTP/1.1 408"] * 3
         assert send(server, "d-1") == 200
         assert [row.dedup_key for row in server.rows()] == ["d-1"]
@@ -145,7 +197,7 @@ def test_a_body_in_chunks_is_bounded_too(tmp_path: Path) -> None:
 
 def test_a_client_that_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        with half_sent(server, 5):
+        with half_sent(server.port, 5):
             pass
         assert send(server, "d-1") == 200
         assert [row.dedup_key for row in server.rows()] == ["d-1"]
