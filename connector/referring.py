@@ -126,7 +126,7 @@ def _paid(voucher: Voucher) -> str:
 
 def _not_one(kiitos: Kiitos, tx: Tx, shop_id: str, order: Order) -> dict[str, Any]:
     """An order that no way led to anybody from, or that was not paid yet."""
-    terms = kiitos.catalog.settings(shop_id).referrals
+    terms = kiitos.runner.programmes.referring.terms(shop_id)
     email = order.email or (order.customer.email if order.customer else None)
     friend = friend_hash(kiitos.salt, shop_id, email, order.customer.id if order.customer else None)
     way = find(tx, shop_id, order, friend, terms.window)

@@ -54,8 +54,8 @@ class Progress:
 class ReferralFacts:
     """The referral an order came through. `state` is the ledger's word (`review`, `held`, `rewarded`, `reversed`).
 
-    Where the shop has a `referrals` table: what was promised when the order came (`reward_kind` is `code`, `credit`,
-    `gift_card` or `points`), to the friend too, and when it may be given (`opens_at`).
+    `opens_at` is when the reward may be given. Where the shop has a `referrals` table: what was promised when the order
+    came (`reward_kind` is `code`, `credit`, `gift_card` or `points`), to the friend too.
     """
 
     state: str

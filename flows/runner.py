@@ -238,7 +238,7 @@ class Runner:
                 self._cancel(tx, flow, run, event.kind, now)
             elif event.kind in run.awaiting:
                 signal = Arrived(event.kind, {**event.data, "at": to_text(event.at)})
-                about_order = run.order_id is not None and run.subject_kind != "line_item"
+                about_order = run.order_id and run.subject_kind != "line_item" and "referral_id" not in run.event
                 situation = sight.of(run.order_id, run.customer_id) if about_order else self._situation(tx, run)
                 self._advance(tx, run, signal, situation, now)
         for flow in self.catalog.triggered_by(shop_id, event.kind):

@@ -31,7 +31,8 @@ SPEND, PRODUCT, COLLECTION, FIRST = "spend", "product", "collection", "first_ord
 REVIEW, REFERRAL, BIRTHDAY = "review", "referral", "birthday"
 KINDS = (SPEND, PRODUCT, COLLECTION, FIRST, REVIEW, REFERRAL, BIRTHDAY)
 MEASURES = ("spend", "orders", "points")
-PENDING_FROM = ("delivery", "payment")
+DELIVERY = "delivery"
+PENDING_FROM = (DELIVERY, "payment")
 PERIODS = ("rolling", "calendar", "ever")
 DEEDS = ("orders", "reviews", "referrals", "spent")
 UNKNOWN_WINDOW = timedelta(days=30)

@@ -16,7 +16,7 @@ _PARAMS = {
 
 def flow_params(terms: ReferralTerms, file: str) -> dict[str, str]:
     """The parameters of a shipped referral flow (`file`) as the table says them; a flow's own `params` go before."""
-    if not terms or file not in _PARAMS:
+    if not terms.enabled or not terms.rewards or file not in _PARAMS:
         return {}
     said = {
         "friend_reward": terms.friend,

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.config.layering import Layered
-from connector.config.loyalty import AFTER_WINDOW, REFERRAL, UNKNOWN_WINDOW
+from connector.config.loyalty import AFTER_WINDOW, DELIVERY, PENDING_FROM, REFERRAL, UNKNOWN_WINDOW
 from connector.config.shapes import MONEY, Check, count, flag, money, one_of, read_money, span_fault
 from connector.config.tables import entries, key_faults, named_faults, table_faults
 from connector.contracts.platform import FREE_DELIVERY
@@ -94,12 +94,15 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralTerms:
-    """A shop's terms; `enabled` without a reward is none, and the flows then go by their own parameters.
+    """A shop's terms. `enabled`: they are the table's; without one they are what the shop's flows promise
+    (`flows.referring.terms`), `friend` then empty and `rewards` none where that is not known.
 
-    `friend`: the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from
-    a visit to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`:
-    more than this from one network address within 30 days. `keeps_codes`: the code of an advocate who asks to be
-    forgotten goes on to be worth something to friends; nobody is rewarded for it."""
+    `hold`: until a reward is given, from the payment or (`pending_from`) the last parcel's arrival: the return window
+    and two days, 30 days where it is unknown (brief); `None` where a flow of the shop's own waits by itself. `friend`:
+    the benefit of the shared code (`10 %`, `5 EUR`, `free delivery`), good for `friend_valid`. `window`: from a visit
+    to the order it brought. `velocity`: more friends than this within `velocity_span` are held; `same_place`: more than
+    this from one network address within 30 days. `keeps_codes`: the code of an advocate who asks to be forgotten goes
+    on to be worth something to friends; nobody is rewarded for it."""
 
     enabled: bool = False
     friend: str = "10 %"
@@ -107,7 +110,8 @@ class ReferralTerms:
     minimum: Money | None = None
     first_order: bool = True
     window: timedelta = timedelta(days=30)
-    return_window: timedelta | None = None
+    hold: timedelta | None = UNKNOWN_WINDOW
+    pending_from: str = DELIVERY
     rewards: tuple[Reward, ...] = ()
     friend_reward: Reward | None = None
     caps: Caps = field(default_factory=Caps)
@@ -119,14 +123,6 @@ class ReferralTerms:
     leaderboard: bool = False
     ask: bool = True
     keeps_codes: bool = False
-
-    def __bool__(self) -> bool:
-        return self.enabled and bool(self.rewards)
-
-    @property
-    def hold(self) -> timedelta:
-        """From payment until a reward is given (brief: the return window and two days, 30 days where unknown)."""
-        return UNKNOWN_WINDOW if self.return_window is None else self.return_window + AFTER_WINDOW
 
     def reward_for(self, nth: int) -> Reward:
         """The advocate's reward for their `nth` friend, counted from 1."""
@@ -183,6 +179,7 @@ _KEYS: dict[str, Check] = {
     "first_order": flag,
     "window": _window,
     "return_window": span_fault,
+    "pending_from": one_of(*PENDING_FROM),
     "velocity": count,
     "velocity_span": span_fault,
     "same_place": count,
@@ -217,20 +214,22 @@ def read_referrals(layered: Layered, where: str, currency: str, faults: list[str
         return ReferralTerms()
     note = _Notes(layered, where, currency, faults)
     shipped = ReferralTerms()
-    window = table.get("return_window", layered.get("loyalty.return_window"))
+    window = _read_span(table.get("return_window", layered.get("loyalty.return_window")))
     for path in ("friend", "minimum", "caps.value", "caps.shop_value"):
         note.currency_of(path, layered.get(f"referrals.{path}"))
     rewards = _rewards(table, note)
-    if table.get("enabled", True):
-        _points_once(rewards, note)
+    if not table.get("enabled", True):
+        return ReferralTerms()
+    _points_once(rewards, note)
     return ReferralTerms(
-        enabled=table.get("enabled", True),
+        enabled=True,
         friend=table.get("friend", shipped.friend),
         friend_valid=_read_span(table.get("friend_valid")),
         minimum=read_money(table.get("minimum")),
         first_order=table.get("first_order", True),
         window=_read_span(table.get("window")) or shipped.window,
-        return_window=_read_span(window),
+        hold=UNKNOWN_WINDOW if window is None else window + AFTER_WINDOW,
+        pending_from=table.get("pending_from", shipped.pending_from),
         rewards=rewards,
         friend_reward=_friend_reward(table, note),
         caps=_caps(table.get("caps", {})),

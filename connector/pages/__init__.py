@@ -93,6 +93,8 @@ def register(app: Flask) -> None:
     for name, script in (("worker", push.worker), ("snippet", push.snippet)):
         rule = f"/push/{name}.js"
         blueprint.add_url_rule(rule, f"push_{name}", script, methods=["GET"], provide_automatic_options=False)
+    rule = "/copy.js"
+    blueprint.add_url_rule(rule, "copier", referral_share.copier, methods=["GET"], provide_automatic_options=False)
     rule = "/push/order/<key>/<order_id>"
     blueprint.add_url_rule(rule, "push_order", push.show_order, methods=["GET"], provide_automatic_options=False)
     blueprint.add_url_rule(rule, "push_order_post", push.act_order, methods=["POST"], provide_automatic_options=False)

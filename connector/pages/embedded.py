@@ -2,8 +2,9 @@
 answer of `application/liquid` inside the shop's layout, https://shopify.dev/docs/apps/build/online-store/app-proxies).
 
 `points`, `share` and `orders` of whoever the platform says is logged in, and nothing of anybody else. They are HTML
-without a script or a form: what changes something is done on the hosted page, whose address is shown where its owner
-was sent it before. Whatever a person wrote stands in it with its braces as entities: in Liquid they would be commands.
+without a form, and without a script but for the one that copies a code or link: what changes something is done on the
+hosted page, whose address is shown where its owner was sent it before. Whatever a person wrote stands in it with its
+braces as entities: in Liquid they would be commands.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from markupsafe import Markup, escape
 from connector.contracts import ProxyVisit
 from connector.model import Customer, Shop
 from connector.pages.frame import application, language_of, let_theme, strings
+from connector.pages.referral_share import COPIER, friend_page
 from connector.store import accounts, entities, links, preferences, referrals
 from connector.store.db import Tx
 from flows.limits.daytime import zone_of
@@ -82,7 +84,12 @@ def _share(tx: Tx, shop: Shop, person: Customer, language: str) -> Mapping[str, 
     code = referrals.code_of(tx, shop.id, person.email_key or "")
     if code is None:
         return {"code": ""}
-    return {"code": code.code_key, "address": _known_page(tx, shop, "share", code.code_key)}
+    return {
+        "code": code.code_key,
+        "friend": friend_page(tx, shop, code.code_key),
+        "address": _known_page(tx, shop, "share", code.code_key),
+        "copier": application().config.app.base_url.rstrip("/") + COPIER,
+    }
 
 
 def _orders(tx: Tx, shop: Shop, person: Customer, language: str) -> Mapping[str, Any]:

@@ -182,9 +182,10 @@ def let_theme() -> None:
     g.in_theme = True
 
 
-def let_script() -> None:
-    """Allow the page's own script, its service worker and its request back to us; everything else stays forbidden."""
-    g.scripted = True
+def let_script(*, back: bool = False) -> None:
+    """Allow the page's own scripts (those with the answer's nonce), and with `back` a service worker and requests to
+    us; everything else stays forbidden."""
+    g.scripted = "worker-src 'self'; connect-src 'self'; " if back else ""
 
 
 def let_pictures() -> None:
@@ -228,7 +229,7 @@ def _protect(response: Response) -> Response:
 
 
 def _scripts(nonce: str) -> str:
-    return f"script-src {nonce}; worker-src 'self'; connect-src 'self'; " if g.get("scripted") else ""
+    return f"script-src {nonce}; {g.scripted}" if "scripted" in g else ""
 
 
 def _explain(error: HTTPException) -> BaseResponse | HTTPException:

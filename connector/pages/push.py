@@ -86,7 +86,7 @@ def _page(visitor: Visitor | None, *, stopped: bool = False) -> Response:
     key = _public_key(visitor.settings) if visitor is not None else ""
     if visitor is None or not key:
         return gone()
-    let_script()
+    let_script(back=True)
     with application().store.work.read() as tx:
         known = push_subscriptions.known(tx, visitor.shop.id, visitor.email_key)
     return page(
@@ -242,14 +242,15 @@ def shop_key(salt: bytes, shop_id: str) -> str:
 
 
 def worker() -> Response:
-    return _script("worker.js")
+    return script_of("worker.js")
 
 
 def snippet() -> Response:
-    return _script("snippet.js")
+    return script_of("snippet.js")
 
 
-def _script(name: str) -> Response:
+def script_of(name: str) -> Response:
+    """One of our scripts, for our pages and the shop's."""
     response = make_response(files("connector.pages").joinpath("scripts", name).read_text(encoding="utf-8"))
     response.headers["Content-Type"] = "text/javascript; charset=utf-8"
     # The shop's pages, another origin, load the line's script.

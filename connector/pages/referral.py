@@ -1,8 +1,7 @@
 """The page a friend lands on: the code, and the way to the shop with the code already applied where it can be.
 
-Where the shop has terms the way to the shop is a button: pressing it, and not looking, notes the visit, so that the
-order can be known by it (`flows.referring.finding`). The friend may leave an address, which is kept for that alone;
-nobody is written to.
+The way to the shop is a button: pressing it, and not looking, notes the visit, so that the order can be known by it
+(`flows.referring.finding`). The friend may leave an address, which is kept for that alone; nobody is written to.
 """
 
 from __future__ import annotations
@@ -32,10 +31,11 @@ DEVICE_DAYS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What a link leads to. `target` is the shop's address, empty where nobody knows it."""
+    """What a link leads to. `target` is the shop's address, empty where nobody knows it; `terms` of a shop that is in
+    the operator's file no longer are none, and nothing is noted there."""
 
     shop: Shop
-    terms: ReferralTerms
+    terms: ReferralTerms | None
     link: LinkRow
     target: str
 
@@ -51,7 +51,7 @@ def show(token: str) -> Response:
 
 
 def act(token: str) -> Response:
-    """Note the visit and show the way on. Without terms there is nothing to note."""
+    """Note the visit and show the way on."""
     typed = request.form.get("email", "").strip()
     address = read_address(typed) if typed else None
     app = application()
@@ -59,7 +59,7 @@ def act(token: str) -> Response:
 
     def note(tx: Tx) -> tuple[Sight | None, str]:
         sight = _sight(tx, token)
-        if sight is None or not sight.terms or (typed and address is None):
+        if sight is None or sight.terms is None or (typed and address is None):
             return sight, ""
         now, shop_id = app.clock.now(), sight.shop.id
         place = place_of(app.salt, shop_id, request.remote_addr)
@@ -79,7 +79,7 @@ def act(token: str) -> Response:
     sight, visit = transact(note)
     if sight is None:
         return gone()
-    if not sight.terms:
+    if sight.terms is None:
         return _page(sight)
     if typed and address is None:
         return _page(sight, 422, problem="referral.address", typed=typed[:254])
@@ -103,8 +103,8 @@ def _sight(tx: Tx, token: str) -> Sight | None:
     shop = shops.get(tx, link.shop_id) if link is not None else None
     if link is None or shop is None:
         return None
-    catalog = application().runner.catalog
-    terms = catalog.settings(shop.id).referrals if catalog.knows(shop.id) else ReferralTerms()
+    runner = application().runner
+    terms = runner.programmes.referring.terms(shop.id) if runner.catalog.knows(shop.id) else None
     target = safe_url(link.data.get("url")) or safe_url(shop.url or f"https://{shop.domain}") or ""
     return Sight(shop=shop, terms=terms, link=link, target=target)
 
@@ -131,11 +131,10 @@ def _page(sight: Sight, status: int = 200, *, onward: str = "", problem: str = "
         status,
         code=sight.code,
         target=sight.target,
-        asks=bool(terms),
-        benefit=terms.friend if terms and terms.friend != FREE_DELIVERY else "",
-        delivery=bool(terms) and terms.friend == FREE_DELIVERY,
-        minimum=f"{terms.minimum.amount:f} {terms.minimum.currency}" if terms and terms.minimum else "",
-        first_order=terms.first_order,
+        asks=terms is not None,
+        benefit=terms.friend if terms is not None and terms.friend != FREE_DELIVERY else "",
+        delivery=terms is not None and terms.friend == FREE_DELIVERY,
+        minimum=f"{terms.minimum.amount:f} {terms.minimum.currency}" if terms is not None and terms.minimum else "",
         applied="/discount/" in sight.target,
         onward=onward,
         problem=problem,

@@ -12,6 +12,7 @@ from datetime import datetime
 from flask import Response, request
 
 from connector.config import ShopSettings
+from connector.contracts import FREE_DELIVERY
 from connector.model import Customer, Event, EventKind, Ref, email_key
 from connector.pages.frame import PREFIX, Application, application, gone, language_of, languages, page, transact
 from connector.pages.referral import mark_device
@@ -96,14 +97,14 @@ def _first_name(customer: Customer | None) -> str | None:
 def _settings(token: str) -> ShopSettings | None:
     app = application()
     for settings in app.config.shops.values():
-        if settings.referrals and _token(app, settings.shop.id) == token:
-            return settings if _asks(app, settings) else None
+        if _asks(app, settings) and _token(app, settings.shop.id) == token:
+            return settings
     return None
 
 
 def _asks(app: Application, settings: ShopSettings) -> bool:
     catalog, shop_id = app.runner.catalog, settings.shop.id
-    wanted = bool(settings.referrals) and settings.referrals.ask and catalog.knows(shop_id)
+    wanted = settings.referrals.ask and catalog.knows(shop_id)
     return wanted and bool(catalog.triggered_by(shop_id, EventKind.REFERRAL_ASKED))
 
 
@@ -120,7 +121,7 @@ def _language(settings: ShopSettings) -> str:
 def _page(
     settings: ShopSettings, status: int = 200, *, said: bool = False, problem: str = "", typed: str = ""
 ) -> Response:
-    terms, language = settings.referrals, _language(settings)
+    terms, language = application().runner.programmes.referring.terms(settings.shop.id), _language(settings)
     return page(
         "referral_ask.html",
         settings.shop,
@@ -131,5 +132,6 @@ def _page(
         typed=typed,
         language=language,
         benefit=terms.friend,
+        delivery=terms.friend == FREE_DELIVERY,
         trap=TRAP,
     )

@@ -32,6 +32,6 @@ def show(token: str) -> Response:
 def _settings(token: str) -> ShopSettings | None:
     app = application()
     for settings in app.config.shops.values():
-        if settings.referrals and settings.referrals.leaderboard and token_of(app, settings.shop.id) == token:
+        if settings.referrals.leaderboard and token_of(app, settings.shop.id) == token:
             return settings
     return None

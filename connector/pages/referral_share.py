@@ -15,7 +15,18 @@ from flask import Response, request
 from connector.config.referrals import ReferralTerms
 from connector.contracts import FREE_DELIVERY
 from connector.model import Shop
-from connector.pages.frame import PREFIX, application, find_link, gone, language_of, page, strings, transact
+from connector.pages.frame import (
+    PREFIX,
+    application,
+    find_link,
+    gone,
+    language_of,
+    let_script,
+    page,
+    strings,
+    transact,
+)
+from connector.pages.push import script_of
 from connector.pages.referral_leaders import token_of
 from connector.store import entities, links, referrals, shops
 from connector.store.db import Tx
@@ -26,6 +37,8 @@ from flows.referring.promises import ADVOCATE, reward_of
 from flows.sending.addressing import derive_token
 
 SHOWN = 50
+COPIER = f"{PREFIX}/copy.js"
+"""Our script that makes buttons which copy; without it what is to be copied is selected by one tap."""
 _WORDS = {"review": "waits", "held": "waits", "rewarded": "rewarded", "refused": "refused", "reversed": "reversed"}
 
 
@@ -65,27 +78,31 @@ def act(token: str) -> Response:
     return gone() if sight is None else _page(sight, said=bool(sight.terms.leaderboard))
 
 
+def copier() -> Response:
+    return script_of("copy.js")
+
+
 def _sight(tx: Tx, token: str) -> Sight | None:
     link = find_link(tx, token, "share")
     shop = shops.get(tx, link.shop_id) if link is not None else None
     code = referrals.code(tx, link.shop_id, link.data["code"]) if link is not None else None
-    catalog = application().runner.catalog
-    if link is None or shop is None or code is None or not catalog.knows(shop.id):
+    runner = application().runner
+    if link is None or shop is None or code is None or not runner.catalog.knows(shop.id):
         return None
     rows = referrals.of_advocate(tx, shop.id, code.advocate_email_key)
     return Sight(
         shop=shop,
-        terms=catalog.settings(shop.id).referrals,
+        terms=runner.programmes.referring.terms(shop.id),
         link=link,
         code=code,
-        friend=_friend_page(tx, shop, code.code_key),
+        friend=friend_page(tx, shop, code.code_key),
         rows=rows[-SHOWN:][::-1],
         name=_name(tx, shop, code.advocate_email_key),
         shown_as=referrals.name_shown(tx, shop.id, code.advocate_email_key),
     )
 
 
-def _friend_page(tx: Tx, shop: Shop, code: str) -> str:
+def friend_page(tx: Tx, shop: Shop, code: str) -> str:
     """The page that was made with the code; shops write codes in their own case."""
     app = application()
     for spelled in (code, code.lower()):
@@ -109,18 +126,19 @@ def _page(sight: Sight, *, said: bool = False) -> Response:
     language = language_of(sight.link.data.get("locale"), sight.shop.locale)
     text = strings(language)["share.text"].format(shop=sight.shop.name, link=sight.friend, code=sight.code.code_key)
     subject = strings(language)["share.subject"].format(shop=sight.shop.name)
+    let_script()
     return page(
         "referral_share.html",
         sight.shop,
         sight.link.data.get("locale"),
         code=sight.code.code_key,
         friend=sight.friend,
-        text=text,
+        copier=COPIER,
         whatsapp=f"https://wa.me/?text={quote(text, safe='')}",
         mailto=f"mailto:?subject={quote(subject, safe='')}&body={quote(text, safe='')}",
-        benefit=sight.terms.friend if sight.terms else "",
-        delivery=bool(sight.terms) and sight.terms.friend == FREE_DELIVERY,
-        reward=_reward(sight.terms.rewards[0]) if sight.terms else ("", ""),
+        benefit=sight.terms.friend,
+        delivery=sight.terms.friend == FREE_DELIVERY,
+        reward=_reward(sight.terms.rewards[0]) if sight.terms.rewards else ("", ""),
         rows=[_row(sight.shop, row, language) for row in sight.rows],
         leaderboard=sight.terms.leaderboard and bool(sight.name),
         name=sight.name,

@@ -60,10 +60,6 @@ def why_not(catalog: Catalog, shop_id: str) -> str:
         return "segments"
     if len(catalog.shops_beside(shop_id)) > 1:
         return "several shops of one client"
-    if settings.referrals and any(
-        kind.startswith("referral.") for flow in catalog.flows(shop_id) for kind in flow.trigger
-    ):
-        return "referrals by the shop's own terms"  # a friend may be known by more than a code
     found = (_why_not(flow) for flow in catalog.flows(shop_id) if not _never_begins(flow, settings.loyalty))
     return next(filter(None, found), "")
 

@@ -25,6 +25,7 @@ from flows.facts import Facts, email_of, event_facts
 from flows.knowing.situation import NOTHING, Situation
 from flows.knowing.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
 from flows.people.reacting import SIGNS_OF_LIFE
+from flows.referring.finding import references
 from flows.reviews.attached import publication
 from flows.runner import SHIPMENT_NEWS, refused_by, reopened
 
@@ -167,8 +168,10 @@ class Walks:
 
     def _refuse_codes(self, event: Event) -> None:
         order = self.folders.folder(event.order_id or "").order
-        used = (discount.code for discount in (order.discounts if order else ()) if discount.code)
-        if any(code.strip().upper() in self.codes for code in used):
+        if order is None:
+            return
+        used = [discount.code for discount in order.discounts if discount.code]
+        if any(code.strip().upper() in self.codes for code in (*used, *(value for _, value in references(order)))):
             raise Uncovered("a friend's order")
 
     def _publish_late(self, event: Event) -> None:

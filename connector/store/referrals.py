@@ -27,9 +27,9 @@ class CodeRow:
 @dataclass(frozen=True, slots=True)
 class ReferralRow:
     """One friend's order under a code. `state` is `review` (waits for a person), `held`, `rewarded`, `refused` or
-    `reversed`. What follows `updated_at` is known of shops with a `referrals` table: the `way` it was found by and
-    the `evidence`, `signs` why it waited, when the reward `opens_at`, the `reward` that was promised, the `month` it
-    is counted in, and who decided what."""
+    `reversed`. Then the `way` it was found by (empty: by its code, before there were others) and the `evidence`,
+    `signs` why it waited, when the reward `opens_at`, the `reward` that was promised (`flows.referring.promises`), the
+    `month` it is counted in, and who decided what."""
 
     id: str
     code: str
@@ -50,6 +50,11 @@ class ReferralRow:
     decided_by: str = ""
     decided_at: datetime | None = None
     note: str = ""
+
+
+def id_of(order_id: str) -> str:
+    """A friend's order is one referral at most."""
+    return f"order-{order_id}"
 
 
 def put_code(
@@ -102,35 +107,6 @@ def _code(row: Row | None) -> CodeRow | None:
         run_id=row["run_id"],
         created_at=from_text(row["created_at"]),
     )
-
-
-def put(
-    tx: Tx,
-    shop_id: str,
-    referral_id: str,
-    code: str,
-    advocate_email_key: str,
-    friend_email_key: str | None,
-    friend_order_id: str,
-    state: str,
-    reason: str,
-    now: datetime,
-) -> bool:
-    """Keep a referral; `False` when the id is there already."""
-    tx.forget("situation")
-    changed = tx.run(
-        "referral_put",
-        shop_id=shop_id,
-        referral_id=referral_id,
-        code_key=_key(code),
-        advocate_email_key=advocate_email_key,
-        friend_email_key=friend_email_key,
-        friend_order_id=friend_order_id,
-        state=state,
-        reason=reason,
-        now=to_text(now),
-    )
-    return changed == 1
 
 
 def by_order(tx: Tx, shop_id: str, order_id: str) -> ReferralRow | None:
@@ -196,6 +172,12 @@ def open_one(tx: Tx, shop_id: str, row: ReferralRow, now: datetime) -> bool:
         month=row.month,
     )
     return changed == 1
+
+
+def open_at(tx: Tx, shop_id: str, referral_id: str, at: datetime) -> None:
+    """Say anew when the reward of one that waits may be given."""
+    tx.forget("situation")
+    tx.run("referral_open_at", shop_id=shop_id, referral_id=referral_id, at=to_text(at))
 
 
 def get(tx: Tx, shop_id: str, referral_id: str) -> ReferralRow | None:

@@ -1,1 +1,1 @@
-"""Referrals of shops with a `referrals` table: whose friend an order is, what speaks against it, what is promised."""
+"""Referrals: whose friend an order is, what speaks against it, what is promised, and when it is given."""

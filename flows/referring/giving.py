@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from connector.model.value import POINTS, Fact, FactKind
-from connector.store import accounts, books
+from connector.store import accounts, books, referrals
 from connector.store.db import Tx
 from connector.store.referrals import ReferralRow
 from flows.referring.promises import ADVOCATE, FRIEND, SIDES, points_of, reward_of
@@ -62,9 +62,11 @@ def promise_points(
 
 
 def release_points(tx: Tx, shop_id: str, referral_id: str, side: str, now: datetime) -> int:
-    """Let one side use them from now on; how many, 0 where none were promised."""
-    grant = _granted(tx, shop_id, referral_id, side)
-    told = grant is not None and release(tx, shop_id, grant.id, now, f"referral/{referral_id}")
+    """Let one side use them from now on, as long as was promised; how many, 0 where none were."""
+    grant, row = _granted(tx, shop_id, referral_id, side), referrals.get(tx, shop_id, referral_id)
+    valid = reward.valid if row is not None and (reward := reward_of(row.reward, side)) is not None else None
+    until = now + valid if valid else None
+    told = grant is not None and release(tx, shop_id, grant.id, now, f"referral/{referral_id}", expires_at=until)
     return int(grant.amount) if grant is not None and told else 0
 
 

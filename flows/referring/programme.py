@@ -1,7 +1,8 @@
-"""Referrals of shops with a `referrals` table as they happen: found, judged, held, rewarded, taken back.
+"""Referrals as they happen: found, judged, held, rewarded, taken back, by the shop's terms (`terms`).
 
 In the caller's transaction; what is decided is pure (`rules`, `promises`). An order is judged once, when it is paid.
-Time is the flow's: the run of `referral.attributed` sleeps until the reward opens, so nothing is scanned.
+Time is the flow's: the run of `referral.attributed` sleeps until the reward opens, so nothing is scanned; a parcel that
+leaves or arrives meanwhile moves that moment, and the run asks for it again when it wakes.
 
 While a reward is held, any money that goes back to the friend means there is none. Once it was given it is taken back
 only where none of the goods are left, or less than the minimum. Either way once, at the value that was given.
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connector.config.referrals import BLOCK, HOLD, ReferralTerms
-from connector.model import Event, EventKind, Order, Ref, Shop, email_key, purchase_of
+from connector.model import Event, EventKind, Order, OrderStatus, Ref, Shop, email_key, purchase_of
 from connector.store import entities, links, preferences, referral_visits, referrals
 from connector.store.db import Tx
 from connector.store.referrals import CodeRow, ReferralRow
@@ -23,10 +24,12 @@ from flows.knowing.situation import Situation
 from flows.referring.finding import Found, find
 from flows.referring.giving import promise_points, take_points_back
 from flows.referring.marking import device_of, friend_hash
-from flows.referring.promises import month_of, over_cap, promise
+from flows.referring.promises import held_by, month_of, over_cap, promise
 from flows.referring.referral import CodeOwner
 from flows.referring.rules import Case, judge, was_bought
+from flows.referring.terms import opens_at, terms_of
 from flows.sending.addressing import derive_token
+from flows.value.bookings import earned_because
 from flows.value.earning import goods_gone
 from flows.value.vouchers import void_all
 
@@ -34,6 +37,7 @@ REVIEW, HELD, REWARDED, REFUSED, REVERSED = "review", "held", "rewarded", "refus
 _PAID = frozenset({EventKind.ORDER_PAID})
 _TOLD_OF = frozenset({EventKind.ORDER_CREATED, EventKind.ORDER_UPDATED, EventKind.ORDER_PAID, EventKind.ORDER_EDITED})
 _TAKES_BACK = frozenset({EventKind.ORDER_CANCELLED, EventKind.REFUND_CREATED, EventKind.ORDER_DELETED})
+_TRAVELS = frozenset({EventKind.ORDER_SHIPPED, EventKind.ORDER_DELIVERED})
 _PLACES_KEPT = timedelta(days=30)
 _EVENTS = {
     HELD: EventKind.REFERRAL_ATTRIBUTED,
@@ -59,15 +63,22 @@ class _Scene:
 
 
 class Referring:
-    """What happens in the referral programmes of shops that have terms; nothing in those that have none."""
+    """What happens in the shops' referral programmes."""
 
     def __init__(self, catalog: Callable[[], Catalog], salt: bytes) -> None:
         # Asked for anew each time: a store that is connected later brings another catalog.
         self._catalog = catalog
         self._salt = salt
+        self._known: tuple[Catalog | None, dict[str, ReferralTerms]] = (None, {})
 
     def terms(self, shop_id: str) -> ReferralTerms:
-        return self._catalog().settings(shop_id).referrals
+        """Of a shop that the catalog knows."""
+        catalog, known = self._catalog(), self._known
+        if known[0] is not catalog:
+            known = self._known = (catalog, {})
+        if shop_id not in known[1]:
+            known[1][shop_id] = terms_of(catalog.settings(shop_id).referrals, catalog.flows(shop_id))
+        return known[1][shop_id]
 
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The events that `event` leads to."""
@@ -81,6 +92,8 @@ class Referring:
             found += _attribute(scene, order, situation)
         if event.kind in _TAKES_BACK or event.kind in _TOLD_OF:
             found += _take_back(scene, order, situation)
+        if event.kind in _TRAVELS:
+            _open_later(scene, order, situation)
         return found
 
     def open_page(self, tx: Tx, shop_id: str, advocate: str, code: str, url: str, now: datetime) -> None:
@@ -120,9 +133,10 @@ def _attribute(scene: _Scene, order: Order, situation: Situation) -> list[Event]
     # Two orders of one advocate's friends at one moment: neither would count the other.
     everybody = scene.terms.caps.of_shop
     tx.hold([f"referrals {shop.id} {'' if everybody else found.code.advocate_email_key}"])
-    row = _judged(scene, order, found, friend)
+    row = _judged(scene, order, situation, found, friend)
     if situation.progress.refunded or situation.progress.cancelled or purchase_of(order) is None:
-        row = replace(row, state=REVERSED if row.state != REFUSED else REFUSED, reason=row.reason or _why(situation))
+        state = REFUSED if row.state == REFUSED else REVERSED
+        row = replace(row, state=state, reason=row.reason or _why(order, situation))
     if row.state in (HELD, REVIEW):
         row = _counted_once(scene, row)
     if not referrals.open_one(tx, shop.id, row, scene.now):
@@ -132,20 +146,19 @@ def _attribute(scene: _Scene, order: Order, situation: Situation) -> list[Event]
     return _told(scene, row) if row.state != REVERSED else []
 
 
-def _judged(scene: _Scene, order: Order, found: Found, friend: str) -> ReferralRow:
-    tx, shop, code = scene.tx, scene.shop, found.code
+def _judged(scene: _Scene, order: Order, situation: Situation, found: Found, friend: str) -> ReferralRow:
+    tx, shop, code, terms = scene.tx, scene.shop, found.code, scene.terms
     theirs = referrals.of_advocate(tx, shop.id, code.advocate_email_key)
-    verdict = judge(_case(scene, order, found, theirs), scene.terms)
+    verdict = judge(_case(scene, order, found, theirs), terms)
     standing = [row for row in theirs if row.state in (REVIEW, HELD, REWARDED)]
-    promised = promise(scene.terms, len(standing) + 1)
-    paid_at = order.paid_at or order.placed_at
-    month = month_of(paid_at, shop.timezone)
+    promised = promise(terms, len(standing) + 1)
+    month = month_of(order.paid_at or order.placed_at, shop.timezone)
     refused, signs = verdict.refused, verdict.signs
-    caps = scene.terms.caps
-    if not refused and caps and over_cap(scene.terms, promised, code.advocate_email_key, _counted(scene, month)):
+    caps = terms.caps
+    if not refused and caps and over_cap(terms, promised, code.advocate_email_key, _counted(scene, month)):
         refused, signs = ("", (*signs, "over_cap")) if caps.over == HOLD else ("over_cap", ())
     return ReferralRow(
-        id=f"order-{order.id}",
+        id=referrals.id_of(order.id),
         code=code.code_key,
         advocate_email_key=code.advocate_email_key,
         friend_email_key=email_key(_address(order)) or "",
@@ -158,7 +171,7 @@ def _judged(scene: _Scene, order: Order, found: Found, friend: str) -> ReferralR
         evidence=found.evidence,
         signs=signs,
         friend_hash=friend,
-        opens_at=paid_at + scene.terms.hold,
+        opens_at=opens_at(*held, order, situation.progress) if (held := held_by(promised)) else None,
         reward=promised,
         month=month,
     )
@@ -243,21 +256,36 @@ def _earlier_came(scene: _Scene, order: Order) -> list[Event]:
     return found
 
 
+def _open_later(scene: _Scene, order: Order, situation: Situation) -> None:
+    """The goods left, or came: the reward opens so much later. By the hold that was promised with it; what was promised
+    before parcels counted opens when it was said."""
+    row = referrals.by_order(scene.tx, scene.shop.id, order.id)
+    held = held_by(row.reward) if row is not None else None
+    if row is not None and held is not None and row.state in (HELD, REVIEW):
+        referrals.open_at(scene.tx, scene.shop.id, row.id, opens_at(*held, order, situation.progress))
+
+
 def _take_back(scene: _Scene, order: Order, situation: Situation) -> list[Event]:
     """By what is left of the order, and not by who told: Shopify tells of a refund before the order shows it, and a
     WooCommerce order never shows how many pieces are left."""
     row = referrals.by_order(scene.tx, scene.shop.id, order.id)
-    if row is None or row.state in (REFUSED, REVERSED):
+    if row is None or row.state == REVERSED:
         return []
     left = purchase_of(order)
-    minimum = scene.terms.minimum
+    # Rows without a way are older than the terms: nobody was told of a minimum then.
+    minimum = scene.terms.minimum if row.way else None
     back = goods_gone(order, entities.refunds(scene.tx, scene.shop.id, order.id))
     gone = situation.progress.fully_refunded or left is None or back
     short = left is not None and minimum is not None and left.amount < minimum
+    why = _why(order, situation)
+    if row.state == REFUSED:
+        # A reward that could not be made leaves the points of the loyalty programme; they go with the purchase.
+        earned = gone and earned_because(scene.tx, scene.shop.id, f"referral/{row.id}")
+        return [_event(scene, replace(row, state=REVERSED, reason=why))] if earned else []
     if gone or short:
-        return _end(scene, row, REVERSED, _why(situation), (HELD, REVIEW, REWARDED))
+        return _end(scene, row, REVERSED, why, (HELD, REVIEW, REWARDED))
     touched = situation.progress.refunded or situation.progress.cancelled
-    return _end(scene, row, REVERSED, _why(situation), (HELD, REVIEW)) if touched else []
+    return _end(scene, row, REVERSED, why, (HELD, REVIEW)) if touched else []
 
 
 def _end(scene: _Scene, row: ReferralRow, state: str, reason: str, only_from: Sequence[str]) -> list[Event]:
@@ -271,7 +299,9 @@ def _end(scene: _Scene, row: ReferralRow, state: str, reason: str, only_from: Se
     return [_event(scene, replace(row, state=REVERSED, reason=reason))]
 
 
-def _why(situation: Situation) -> str:
+def _why(order: Order, situation: Situation) -> str:
+    if order.status is OrderStatus.DELETED:
+        return str(EventKind.ORDER_DELETED)
     return str(EventKind.ORDER_CANCELLED if situation.progress.cancelled else EventKind.REFUND_CREATED)
 
 

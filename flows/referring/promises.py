@@ -1,6 +1,8 @@
 """What both sides are promised when a referral comes in, and what the month's limits leave of it. Pure.
 
-The promise is kept with the referral, so that a later change of the terms changes nothing that was earned.
+The promise is kept with the referral, so that a later change of the terms changes nothing that was earned: what both
+sides get by a `referrals` table, and how long it is held. Without a table the version of the flow that the run is
+pinned to is the promise of what they get.
 """
 
 from __future__ import annotations
@@ -18,12 +20,22 @@ SIDES = (ADVOCATE, FRIEND)
 
 
 def promise(terms: ReferralTerms, nth: int) -> dict[str, str]:
-    """What the advocate's `nth` friend brings: `kind`, `worth`, `valid` (seconds); the friend's as `friend_kind`."""
-    advocate = terms.reward_for(nth)
-    found = {"nth": str(nth), **_told("", advocate)}
+    """What the advocate's `nth` friend brings: `kind`, `worth`, `valid` (seconds); the friend's as `friend_kind`.
+    `hold` (seconds) and what it is counted `from`, where that is known."""
+    found = {"nth": str(nth)}
+    if terms.hold is not None:
+        found |= {"hold": str(int(terms.hold.total_seconds())), "from": terms.pending_from}
+    if terms.enabled:
+        found |= _told("", terms.reward_for(nth))
     if terms.friend_reward is not None:
         found |= _told("friend_", terms.friend_reward)
     return found
+
+
+def held_by(promised: Mapping[str, str]) -> tuple[timedelta, str] | None:
+    """How long a reward is held and from what on; `None` where a flow waits by itself, or nothing was said of it."""
+    hold = promised.get("hold")
+    return (timedelta(seconds=int(hold)), promised.get("from", "")) if hold else None
 
 
 def _told(prefix: str, reward: Reward) -> dict[str, str]:

@@ -1,20 +1,16 @@
-"""Who earned a referral: rules about one order and the owner of the code it used. Pure; the ledger is elsewhere.
-
-A reward is refused where the friend is plainly the advocate (promises B1 row 29): the same address once dots, `+tag`
-and Unicode forms are taken away, the same customer, phone or home; or where the friend had bought before.
+"""By what one person is known again in two orders: the mailbox once dots, `+tag` and Unicode forms are taken away, the
+telephone, the home. Pure; the rules that compare them are `flows.referring.rules`'s (promises B1 row 29).
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connector.model import Address, Money, Order, OrderStatus, Shop, email_key
+from connector.model import Address, Order, Shop, email_key
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
-_NEVER_BOUGHT = frozenset({OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.DRAFT, OrderStatus.DELETED})
 
 REASONS = {
     "test_order": "the order is a test",
@@ -40,78 +36,6 @@ class CodeOwner:
     email_key: str | None = field(default=None, repr=False)
     customer_id: str | None = None
     order: Order | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Attributed:
-    """The advocate has earned the reward, once the return window is over."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedReferral:
-    """No reward. `reason` is a key of `REASONS`."""
-
-    reason: str
-
-    @property
-    def text(self) -> str:
-        return REASONS[self.reason]
-
-
-def attribute(
-    order: Order,
-    code_owner: CodeOwner,
-    shop: Shop,
-    earlier_orders: Sequence[Order],
-    *,
-    minimum: Money | None = None,
-) -> Attributed | RefusedReferral:
-    """Decide about the friend's `order`. `earlier_orders` are the friend's own, older than this one."""
-    reason = _refusal(order, code_owner, shop, earlier_orders, minimum)
-    return RefusedReferral(reason) if reason else Attributed(code_owner.code)
-
-
-def _refusal(order: Order, owner: CodeOwner, shop: Shop, earlier: Sequence[Order], minimum: Money | None) -> str | None:
-    if order.is_test:
-        return "test_order"
-    if order.status in _NEVER_BOUGHT or order.cancelled_at is not None:
-        return "order_over"
-    customer = order.customer
-    email = order.email or (customer.email if customer else None)
-    customer_id = customer.id if customer else None
-    if person_key(email) is None and customer_id is None:
-        return "friend_unknown"
-    itself = _same_person(order, email, customer_id, owner, shop)
-    if itself is not None:
-        return itself
-    bought = [other for other in earlier if other.id != order.id and other.status not in _NEVER_BOUGHT]
-    if bought or (customer is not None and (customer.orders_count or 0) > 1):
-        return "existing_customer"
-    if minimum is None:
-        return None
-    if order.total.currency != minimum.currency:
-        return "other_currency"
-    return "below_minimum" if order.total < minimum else None
-
-
-def _same_person(order: Order, email: str | None, customer_id: str | None, owner: CodeOwner, shop: Shop) -> str | None:
-    theirs = owner.order
-    if _shared(person_key(email), person_key(owner.email_key)):
-        return "same_email"
-    owner_id = owner.customer_id or (theirs.customer.id if theirs and theirs.customer else None)
-    if _shared(customer_id, owner_id):
-        return "same_customer"
-    if theirs is None:
-        return None
-    if phones_of(order, shop) & phones_of(theirs, shop):
-        return "same_phone"
-    return "same_address" if _shared(home_of(order), home_of(theirs)) else None
-
-
-def _shared(one: str | None, other: str | None) -> bool:
-    return one is not None and one == other
 
 
 def person_key(email: str | None) -> str | None:

@@ -180,8 +180,11 @@ def forgo(tx: Tx, shop_id: str, cause: str, now: datetime, reason: str) -> None:
             accounts.put_member(tx, replace(accounts.member(tx, shop_id, holder.account), look_at=now))
 
 
-def release(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bool:
-    """Let what waits for a word be used from now on; `False` where there is no such grant."""
+def release(
+    tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str, *, expires_at: datetime | None = None
+) -> bool:
+    """Let what waits for a word be used from now on; `False` where there is no such grant. `expires_at` in place of
+    what the grant said."""
     grant = books.fact(tx, shop_id, fact_id)
     if grant is None or grant.kind is not FactKind.GRANT:
         return False
@@ -195,6 +198,7 @@ def release(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bo
         amount=NONE,
         at=now,
         cause=cause,
+        expires_at=expires_at,
     )
     post(tx, shop_id, holder, [word], now, cause)
     return True

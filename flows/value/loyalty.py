@@ -27,7 +27,7 @@ from connector.model import (
     purchase_of,
 )
 from connector.model.value import POINTS, Fact, FactKind
-from connector.store import accounts, books, entities, reviews
+from connector.store import accounts, books, entities, referrals, reviews
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow
@@ -81,7 +81,10 @@ class Loyalty:
         if not programme:
             return []
         if event.kind in _OF_ORDER and event.order_id is not None:
-            return self._of_order(tx, shop, programme, event, situation, now)
+            events = self._of_order(tx, shop, programme, event, situation, now)
+            if event.kind == EventKind.ORDER_DELIVERED:
+                events += self._of_arrival(tx, shop, programme, event, situation, now)
+            return events
         if event.kind in _OF_REVIEW and situation.order is not None:
             return self._of_review(tx, shop, programme, event, situation.order, now)
         if event.kind in (EventKind.REFERRAL_ATTRIBUTED, EventKind.REFERRAL_REVERSED):
@@ -231,10 +234,27 @@ class Loyalty:
             return []
         buyer = Buyer(referral.advocate_email, referral.advocate_customer_id)
         case = self._case(tx, shop, programme, buyer, event, now)
-        opens = (order.paid_at or order.placed_at) + programme.pending
+        opens = earning.opens_at(programme, order, situation.progress.delivered_at)
         given = giving.by_rules(programme, case.facts(), REFERRAL, cause, now, opens)
         found = [giving.deed(cause, DONE_REFERRAL, now), *given]
         return self._review(case, case.post(found), None)
+
+    def _of_arrival(
+        self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime
+    ) -> list[Event]:
+        """A friend has the goods: what their advocate earned by the rule `referral` opens so much later."""
+        order = situation.order
+        events: list[Event] = []
+        told = books.facts_because(tx, shop.id, f"referral/{referrals.id_of(event.order_id or '')}")
+        if order is None or not told:
+            return events
+        later = earning.reopenings(programme, order, told, situation.progress.delivered_at)
+        for account in dict.fromkeys(fact.account for fact in later):
+            holder = accounts.holder_of(tx, shop.id, account) or Holder(accounts=(account,))
+            case = Case(tx=tx, shop=shop, programme=programme, holder=holder, cause=event.key, now=now)
+            changes = case.post([fact for fact in later if fact.account == account])
+            events += self._review(case, changes, None)
+        return events
 
     # -- where somebody stands -----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from connector.pages import frame
 from connector.store import shops
 from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.shopify import FakeUnavailable
@@ -143,6 +144,66 @@ def test_unsubscribing_and_back_by_keyboard(browser: Browser, life: World, javas
         expect(page.get_by_role("status")).to_contain_text("you will get these messages again")
         expect(page.get_by_role("button")).to_have_count(2)
         assert complaints == []
+
+
+COPYING = {"en": ("Copy the link", "Copied."), "fi": ("Kopioi linkki", "Kopioitu."), "ar": ("نسخ الرابط", "تم النسخ.")}
+
+
+@pytest.mark.parametrize("language", COPYING)
+def test_the_link_to_share_is_copied_by_keyboard(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setattr(frame, "match_language", lambda source, languages: language)
+    label, done = COPYING[language]
+    with opened(browser, 390, "light") as (page, complaints):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(site.pages["share-Nora"])
+        tab_to(page, "[data-kiitos-copy^=http] button")
+        expect(page.locator("button:focus")).to_have_text(label)
+        told = page.locator("[data-kiitos-copy^=http]").get_by_role("status")
+        expect(told).to_have_text("")
+        for _ in range(2):
+            page.evaluate("navigator.clipboard.writeText('')")
+            press(page, "Enter")
+            expect(told).to_have_text(done)
+            link = page.evaluate("navigator.clipboard.readText()")
+            assert link == page.locator(".code.link").inner_text()
+        assert browser_get(page, link) == 200
+        good_in_all_views(page, "after copying")
+        assert complaints == []
+
+
+def browser_get(page: Page, url: str) -> int:
+    return page.context.request.get(url).status
+
+
+def test_where_there_is_no_clipboard_the_link_is_selected(browser: Browser, site: Site) -> None:
+    """On an address without TLS, and where the page around allows nothing: the older way, which may fail."""
+    with opened(browser, 390, "dark") as (page, complaints):
+        page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        page.add_init_script("document.execCommand = () => window.may")
+        page.goto(site.pages["share-Nora"])
+        place = page.locator("[data-kiitos-copy^=http]")
+        for may, said in (("true", "Copied."), ("false", "Copying did not work here")):
+            page.evaluate(f"window.may = {may}")
+            place.get_by_role("button").click()
+            expect(place.get_by_role("status")).to_contain_text(said)
+            assert page.evaluate("getSelection().toString()").strip() == place.locator("p").first.inner_text()
+        assert complaints == []
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_without_a_script_the_link_is_selected_by_one_tap(browser: Browser, site: Site, javascript: bool) -> None:
+    """Where scripts are off, and where ours does not arrive: no button that does nothing."""
+    with opened(browser, 390, "light", javascript=javascript) as (page, _):
+        page.route("**/copy.js", lambda route: route.abort())
+        page.goto(site.pages["share-Nora"])
+        link = page.locator(".code.link")
+        assert page.locator("[data-kiitos-copy] button").count() == 0
+        link.click()
+        if javascript:
+            assert page.evaluate("getSelection().toString()").strip() == link.inner_text()
+        assert link.evaluate("e => getComputedStyle(e).userSelect") == "all"
 
 
 def test_the_refused_form_is_good_too(browser: Browser, site: Site) -> None:

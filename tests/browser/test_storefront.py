@@ -87,6 +87,26 @@ def test_nobody_is_shown_what_is_somebody_elses(browser: Browser, site: Site, sh
             assert_good(page, f"{path} of nobody")
 
 
+def test_the_code_and_the_link_are_copied_inside_the_shop(browser: Browser, site: Site, shop: str) -> None:
+    with opened(browser, 390, "light") as (page, complaints):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=shop)
+        log_in(page, shop, site, str(NORA.email))
+        page.goto(f"{shop}{PREFIX}/share")
+        for name in ("Copy the code", "Copy the link"):
+            button = page.get_by_role("button", name=name)
+            button.press("Enter")
+            place = page.locator("[data-kiitos-copy]", has=button)
+            expect(place.get_by_role("status")).to_have_text("Copied.")
+            assert page.evaluate("navigator.clipboard.readText()") == place.locator("p").first.inner_text()
+        assert violations(page) == []
+        assert complaints == []
+    with opened(browser, 390, "light", javascript=False) as (page, complaints):
+        log_in(page, shop, site, str(NORA.email))
+        page.goto(f"{shop}{PREFIX}/share")
+        assert page.locator("main button").count() == 0, "no button that does nothing"
+        assert complaints == []
+
+
 def test_from_the_shop_to_a_form_that_works(browser: Browser, site: Site, shop: str) -> None:
     """Pages inside the theme have no form: they lead to the hosted one, which takes the answer."""
     address = str(HELD.email)

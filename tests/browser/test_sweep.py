@@ -26,6 +26,7 @@ NO_PAGES = {
     "pages.desk_photo": "a picture; who may see it is in tests/journeys/test_case_photos.py",
     "pages.push_worker": "a script",
     "pages.push_snippet": "a script",
+    "pages.copier": "a script",
 }
 STATUS = {"gone": 404}
 VIEWS = ((1280, "light"), (1280, "dark"), (390, "dark"), (390, "light"))

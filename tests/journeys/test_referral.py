@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from connector.model import email_key
-from connector.store import entities, referrals
+from connector.store import entities, referrals, vouchers
 from connector.testing.demo.mailbox import read_mail
 from connector.testing.demo.scenario import JAM, LAMP, MONDAY, MUG, SOCKS, TENT, unsubscribe
 from connector.testing.fakes.checkout import CheckoutRefused
@@ -167,16 +167,26 @@ def test_shopify_friend_cancels_during_the_hold(world: World) -> None:
     assert rewards(world) == []
 
 
-def test_shopify_refund_after_the_reward_leaves_it(world: World, tells: Tells) -> None:
+@pytest.mark.parametrize(
+    ("bought", "left", "code_is"),
+    [(1, ("reversed", "refund.created"), "voided"), (2, ("rewarded", ""), "issued")],
+    ids=["all", "part"],
+)
+def test_shopify_goods_back_after_the_reward(
+    world: World, tells: Tells, bought: int, left: tuple[str, str], code_is: str
+) -> None:
+    """Nothing is left of the friend's goods: the code is switched off. One of two stays: so does the reward."""
     code = invited(world)
-    order = world.shopify.place_order([(LAMP, 1)], FRIEND, discount_code=code)
+    order = world.shopify.place_order([(LAMP, bought)], FRIEND, discount_code=code)
     world.wait(days=31)
     assert len(rewards(world)) == 1
     world.shopify.refund(order, [(order["line_items"][0], 1)])
     world.wait(days=5)
     tells(world)
-    assert state(world, SHOPIFY, FRIEND) == ("rewarded", "")
-    assert len(rewards(world)) == 1
+    assert state(world, SHOPIFY, FRIEND) == left
+    with world.kiitos.store.work.read() as tx:
+        (given,) = vouchers.because(tx, SHOPIFY, f"referral/{referrals.id_of(str(order['id']))}")
+    assert (given.kind, given.state) == ("discount", code_is)
 
 
 def test_shopify_refund_nobody_told_us_of_is_seen_before_the_reward(world: World) -> None:

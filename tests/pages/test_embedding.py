@@ -24,6 +24,11 @@ def life(world: World) -> World:
     return world
 
 
+def copier(world: World) -> str:
+    """The one script that a piece of ours may bring into the theme."""
+    return f'<script src="{world.kiitos.config.app.base_url}/p/copy.js" defer>'
+
+
 def nora(world: World) -> str:
     return str(next(iter(world.shopify.customers)))
 
@@ -38,7 +43,7 @@ def test_each_page_shows_what_is_the_visitors_own(life: World) -> None:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == "application/liquid; charset=utf-8"
         assert expected in answer.text, what
-        assert "<script" not in answer.text
+        assert re.findall(r"<script[^>]*>", answer.text) == ([copier(life)] if what == "share" else [])
         assert "<form" not in answer.text
         for somebody in ("", "99999"):
             other = ask(life, what, signed(life, logged_in_customer_id=somebody))
@@ -83,4 +88,5 @@ def test_what_a_person_wrote_is_no_command_of_the_theme(world: World) -> None:
         referrals.put_code(tx, SHOPIFY, HOSTILE, "x@example.test", "31", None, "run", now)
     told = ask(world, "share", signed(world, logged_in_customer_id="31")).text
     assert "ALERT(1)" in told.upper(), "the text itself is shown"
-    assert not re.search(r"[{}]|<script", told, re.IGNORECASE)
+    assert copier(world) in told
+    assert not re.search(r"[{}]|<script", told.replace(copier(world), ""), re.IGNORECASE)

@@ -68,6 +68,7 @@ ROUTES = {
     "pages.push_order_post": {"POST"},
     "pages.push_worker": {"GET", "HEAD"},
     "pages.push_snippet": {"GET", "HEAD"},
+    "pages.copier": {"GET", "HEAD"},
 }
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 UNKNOWN = "0" * 26
@@ -120,7 +121,8 @@ def assert_guarded(answer: object, where: str) -> None:
         "X-Robots-Tag": "noindex, nofollow",
     }
     assert {name: headers.getlist(name) for name in expected} == {k: [v] for k, v in expected.items()}, where
-    assert "Set-Cookie" not in headers, where
+    # A friend's own press of the button marks the browser; looking never does.
+    assert "Set-Cookie" not in headers or where.startswith("POST /p/friend/"), where
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy, where
     assert "frame-ancestors 'none'" in policy, where
@@ -130,14 +132,20 @@ def assert_guarded(answer: object, where: str) -> None:
     assert not styles or styles == nonces, where
     assert " style=" not in answer.text, where  # type: ignore[attr-defined]
     script = headers["Content-Type"].startswith("text/javascript")
-    assert script or "<script" not in answer.text, where  # type: ignore[attr-defined]
+    written = re.findall(r"<script[^>]*>", answer.text)  # type: ignore[attr-defined]
+    assert script or written == [
+        f'<script nonce="{each}" src="/p/copy.js" defer>' for each in nonces[: len(written)]
+    ], where
+    if not where.startswith("HEAD"):
+        assert ("script-src" in policy) is bool(written and not script), where
+    assert "connect-src" not in policy, where
 
 
 def test_headers_on_every_answer(world: World, app: Flask) -> None:
     review = asked(world)
     world.wait(days=10)
     visitor = app.test_client()
-    real = [review, link(world, NORA, "unsubscribe"), link(world, NORA, "friend")]
+    real = [review, link(world, NORA, "unsubscribe"), link(world, NORA, "friend"), link(world, NORA, "share")]
     paths = [*real, *allowed(app), "/p/", "/p/nowhere", "/p/review/%00", "/p/review/a/b"]
     seen = set()
     for path in paths:

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from markupsafe import escape
 
 from connector.app import create_app
 from connector.model import email_key
-from connector.pages.frame import languages
+from connector.pages.frame import languages, strings
 from connector.pages.referral_ask import OF_ONE, address_of
 from connector.pages.referral_leaders import token_of
 from connector.pages.referral_queue import new_link
@@ -82,7 +83,7 @@ def asking(world: World) -> str:
 
 def test_the_advocates_page_has_the_link_the_code_and_ways_to_share(invited: World) -> None:
     text = client(invited).get(link(invited, AINO, "share")).text
-    friend = re.search(r'readonly value="([^"]+)"', text)
+    friend = re.search(r'data-kiitos-copy="(http[^"]+)"', text)
     assert friend is not None
     assert client(invited).get(urlsplit(friend[1]).path).status_code == 200
     assert code_of(invited) in text
@@ -110,6 +111,10 @@ def test_pages_say_free_delivery(tmp_path: Path) -> None:
             assert all(word in text for word in said)
             assert "free delivery" not in text
             assert "alennusta" not in text
+        for language in languages():
+            text, said = client(world).get(f"{asking(world)}?lang={language}").text, strings(language)
+            assert escape(said["share.delivery"]) in text, language
+            assert ("free delivery" in text) is (language == "en"), language
 
 
 def test_what_came_of_it_is_told_without_a_name(invited: World) -> None:
@@ -229,7 +234,7 @@ def test_a_customer_without_a_code_gets_one_by_asking(world: World) -> None:
     world.wait(hours=1)
     text = client(world).get(link(world, ILONA, "share")).text
     assert re.search(r"FRIEND-[0-9A-Z]{10}", text)
-    friend = re.search(r'readonly value="([^"]+)"', text)
+    friend = re.search(r'data-kiitos-copy="(http[^"]+)"', text)
     assert friend is not None
     assert client(world).get(urlsplit(friend[1]).path).status_code == 200
 
@@ -286,8 +291,30 @@ def test_every_page_in_every_language(invited: World) -> None:
         assert "10 %" in text
 
 
-def test_without_terms_nothing_of_it_is_there(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"flows": FLOWS}
+def test_without_a_table_the_pages_say_what_the_flows_promise(tmp_path: Path) -> None:
+    """The visit is noted as ever, and the order known by it; only the leaderboard is the table's alone."""
+    invite = {"file": "referral_invite", "params": {"friend_reward": "15 %", "minimum": "20 EUR"}}
+    reward = {"file": "referral_reward", "params": {"reward": "7 EUR"}}
+    settings: dict[str, Any] = {"flows": {"referral-invite": invite, "referral-reward": reward}}
     with World(tmp_path, MONDAY, settings=settings) as plain:
-        assert address_of(plain.kiitos, SHOPIFY) == ""
-        assert client(plain).get(f"/p/leaders/{token_of(plain.kiitos, SHOPIFY)}").status_code == 404
+        parcel = plain.shopify.fulfill(plain.shopify.place_order([(MUG, 1)], AINO))
+        plain.wait(days=2)
+        plain.shopify.carrier_event(parcel, "delivered")
+        plain.until(MONDAY + timedelta(days=23))
+        visitor, friend = client(plain), link(plain, AINO, "friend")
+        text = visitor.get(friend).text
+        assert "15 %" in text
+        assert "20 EUR" in text
+        assert "7 EUR" in visitor.get(link(plain, AINO, "share")).text
+        visitor.post(friend, data={"email": str(VAINO.email)})
+        plain.shopify.place_order([(TENT, 1)], VAINO)
+        plain.wait(hours=1)
+        row = of(plain, VAINO)
+        assert (row.way, row.state, row.reward.get("worth")) == ("journey", "held", None)
+        assert address_of(plain.kiitos, SHOPIFY) == "", "there is no flow that would answer"
+        assert visitor.get(f"/p/leaders/{token_of(plain.kiitos, SHOPIFY)}").status_code == 404
+
+
+def test_without_a_table_the_link_may_be_asked_for_where_a_flow_answers(tmp_path: Path) -> None:
+    with World(tmp_path, MONDAY, settings={"flows": FLOWS}) as plain:
+        assert client(plain).get(asking(plain)).status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from connector.app import build
 from connector.config import parse_config
@@ -76,17 +76,29 @@ AINO = Somebody(
 )
 
 
-class Referred(Trade):
-    """`terms` is the `[referrals]` table. Each `advocate` has an order and a code of their own."""
+FLOWS: dict[str, Any] = {"referral-reward": {"file": "referral_reward"}}
+BY_FLOWS: dict[str, Any] = {**FLOWS, "referral-invite": {"file": "referral_invite"}}
+"""The state after install: no table, and what is promised are the flows' own parameters."""
 
-    def __init__(self, store: Store, folder: Path, terms: dict[str, Any] | None = None) -> None:
+
+class Referred(Trade):
+    """`terms` is the `[referrals]` table; empty, there is none. Each `advocate` has an order and a code."""
+
+    loyalty: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self, store: Store, folder: Path, terms: dict[str, Any] | None = None, flows: dict[str, Any] | None = None
+    ) -> None:
         self.terms = TERMS if terms is None else terms
-        super().__init__(store, folder, {})
+        super().__init__(store, folder, {}, flows or (FLOWS if self.terms else BY_FLOWS))
 
     def configure(self, segments: dict[str, Any]) -> None:
         whole = document(segments)
-        whole["referrals"] = self.terms
-        whole["defaults"]["flows"] = {"referral-reward": {"file": "referral_reward"}}
+        if self.terms:
+            whole["referrals"] = self.terms
+        if self.loyalty:
+            whole["loyalty"] = self.loyalty
+        whole["defaults"]["flows"] = self.flows
         config = parse_config(whole, self.folder / "app.toml", {"KEY": KEY})
         self.kiitos = build(config, clock=self.clock, store=self.store)
         self.worker = Worker(self.kiitos)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.store import Store, links, meta, referrals, review_photos, reviews
+from connector.store.referrals import ReferralRow
 from connector.store.review_asks import Names
 from connector.store.review_photos import Photo
 from connector.store.reviews import ReviewRow, ReviewState
@@ -89,14 +90,21 @@ def test_referral_codes(store: Store) -> None:
 
 def test_a_referral_is_rewarded_once(store: Store) -> None:
     with store.work.transaction() as tx:
-        assert referrals.put(tx, SHOP, "f1", "AINO-7F3K", AINO, MIKKO, "601", "held", "return window", NOW)
-        assert not referrals.put(tx, SHOP, "f1", "AINO-7F3K", AINO, MIKKO, "601", "held", "", NOW)
+        row = ReferralRow("f1", "aino-7f3k", AINO, MIKKO, "601", "held", "return window", NOW, NOW, opens_at=at(9))
+        assert referrals.open_one(tx, SHOP, row, NOW)
+        assert not referrals.open_one(tx, SHOP, replace(row, reason=""), NOW)
+        referrals.open_at(tx, SHOP, "f1", at(11))
+        held = referrals.get(tx, SHOP, "f1")
+        assert held is not None
+        assert (held.reason, held.opens_at) == ("return window", at(11))
         assert referrals.set_state(tx, SHOP, "f1", "rewarded", "", at(1), ["held"])
         assert not referrals.set_state(tx, SHOP, "f1", "rewarded", "", at(2), ["held"])
         assert not referrals.set_state(tx, SHOP, "f1", "refused", "", at(2), [])
+        referrals.open_at(tx, SHOP, "f1", at(40))
         found = referrals.by_order(tx, SHOP, "601")
         assert found is not None
         assert (found.state, found.updated_at, found.code) == ("rewarded", at(1), "AINO-7F3K")
+        assert found.opens_at == at(11), "what was given is not given later"
         assert referrals.set_state(tx, SHOP, "f1", "reversed", "refunded", at(3), ("held", "rewarded"))
         assert [each.state for each in referrals.of_advocate(tx, SHOP, AINO)] == ["reversed"]
         assert referrals.by_order(tx, SHOP, "602") is None

@@ -17,11 +17,14 @@ from connector.config.referrals import RULES
 from connector.model import Order
 from connector.store import Store
 from tests.store.referral_cases import FRAUDS, HONEST
-from tests.store.referred import TERMS, Referred, Scenario, Somebody, forget_all
+from tests.store.referred import BY_FLOWS, TERMS, Referred, Scenario, Somebody, forget_all
 from tests.store.trade import START
 
 STOPPED = ("refused", "review", "reversed")
 MINIMUM = {**TERMS, "minimum": "10 EUR"}
+AS_INSTALLED: dict[str, Any] = {}
+"""No table; the minimum is the parameter of the flow that makes the friends' code."""
+ASKING = {**BY_FLOWS, "referral-invite": {"file": "referral_invite", "params": {"minimum": "10 EUR"}}}
 CODE = "FRIEND-AINO"
 KALLE = Somebody(
     first="Kalle", last="Koski", email="kalle@koski.example", street="Kallenkuja 1", postcode="70100", account="c-kalle"
@@ -112,7 +115,8 @@ def test_postgres_judges_alike(schema_dsn: str, open_store: Any, tmp_path: Path)
 
 def judged(open_store: Any, folder: Path, scenario: Scenario, terms: dict[str, Any] | None = None) -> tuple[str, Any]:
     with closing(open_store()) as store:
-        life = Referred(store, folder, terms or MINIMUM)
+        told = MINIMUM if terms is None else terms
+        life = Referred(store, folder, told, None if told else ASKING)
         made = play(life, scenario)
         row = life.of(made)
         assert row is not None, scenario.told
@@ -120,10 +124,11 @@ def judged(open_store: Any, folder: Path, scenario: Scenario, terms: dict[str, A
     raise AssertionError
 
 
-def test_sixty_frauds_and_sixty_honest_households(open_store: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("terms", [MINIMUM, AS_INSTALLED], ids=["by a table", "as installed"])
+def test_sixty_frauds_and_sixty_honest_households(open_store: Any, tmp_path: Path, terms: dict[str, Any]) -> None:
     assert len(FRAUDS) == len(HONEST) == 60
-    through = [s.told for s in FRAUDS if judged(open_store, tmp_path, s)[0] not in STOPPED]
-    held = {s.told: judged(open_store, tmp_path, s)[1] for s in HONEST}
+    through = [s.told for s in FRAUDS if judged(open_store, tmp_path, s, terms)[0] not in STOPPED]
+    held = {s.told: judged(open_store, tmp_path, s, terms)[1] for s in HONEST}
     wronged = {told: (row.state, row.reason, row.signs) for told, row in held.items() if row.state != "held"}
     assert len(through) <= 3, through
     assert len(wronged) <= 3, wronged
@@ -131,6 +136,13 @@ def test_sixty_frauds_and_sixty_honest_households(open_store: Any, tmp_path: Pat
     assert through
     assert wronged
     assert {state for state, _, _ in wronged.values()} == {"review"}
+
+
+def test_a_table_changes_no_judgement(open_store: Any, tmp_path: Path) -> None:
+    for scenario in (*FRAUDS[::6], *HONEST[::12]):
+        found = [judged(open_store, tmp_path, scenario, terms)[1] for terms in (MINIMUM, AS_INSTALLED)]
+        (by_table, installed) = [(row.state, row.reason, row.signs, row.way, row.evidence) for row in found]
+        assert by_table == installed, scenario.told
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))

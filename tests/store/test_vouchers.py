@@ -18,6 +18,7 @@ from connector.contracts import Access, PlatformAdapter, VoidRequest, VoidsCodes
 from connector.errors import Refused
 from connector.model import AppliedDiscount, EffectStatus, EventKind
 from connector.store import Store, effects, perks, referrals, vouchers
+from connector.store.referrals import ReferralRow
 from flows.facts import Facts
 from flows.sending.records import record
 from flows.steps.hand_out import HandOut
@@ -161,7 +162,8 @@ def test_a_reward_is_taken_back_when_nothing_of_the_friends_purchase_is_left(lif
     life.take_in(told(friend, EventKind.ORDER_PAID))
     with life.store.work.transaction() as tx:
         now = life.clock.now()
-        referrals.put(tx, SHOP, "order-9", "AINO", AINO, "friend@example.test", "9", "rewarded", "", now)
+        row = ReferralRow("order-9", "AINO", AINO, "friend@example.test", "9", "rewarded", "", now, now)
+        referrals.open_one(tx, SHOP, row, now)
     give(life, referral_id="order-9")
     life.take_in(refund(friend, "r1", life.clock.now(), a=1))
     assert state(life) == "issued", "a part of it went back: the reward stays"

@@ -38,7 +38,7 @@ def read(*layers: dict[str, Any]) -> tuple[ReferralTerms, list[str]]:
 def test_the_whole() -> None:
     terms, faults = read(GOOD)
     assert faults == []
-    assert terms
+    assert terms.enabled
     assert terms.hold == timedelta(days=16)
     assert [terms.reward_for(nth).worth for nth in (1, 4, 5, 9)] == ["10 EUR", "10 EUR", "20 EUR", "20 EUR"]
     assert (terms.does("same_address"), terms.does("same_email"), terms.does("velocity")) == ("hold", "block", "hold")
@@ -49,9 +49,9 @@ def test_a_shop_says_over_its_agency_and_without_a_table_there_is_nothing() -> N
     assert [reward.worth for reward in terms.rewards] == ["7 EUR"]
     assert (terms.does("velocity"), terms.does("same_address")) == ("off", "hold")
     nothing = read_referrals(merge([("defaults", {})]), "shop", "EUR", [])
-    assert not nothing
+    assert not nothing.enabled
     assert flow_params(nothing, "referral_reward") == {}
-    assert not read({**GOOD, "enabled": False})[0]
+    assert read({**GOOD, "enabled": False})[0] == ReferralTerms() == nothing
     assert read({"reward": GOOD["reward"]})[0].hold == timedelta(days=30), "an unknown return window"
 
 

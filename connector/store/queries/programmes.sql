@@ -15,14 +15,6 @@ SELECT code_key, advocate_email_key, advocate_customer_id, order_id, run_id, cre
 FROM referral_codes WHERE shop_id = :shop_id AND advocate_email_key = :email_key
 ORDER BY created_at DESC, code_key LIMIT 1
 
--- referral_put --
--- Once per id.
-INSERT INTO referrals (shop_id, referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state,
-  reason, created_at, updated_at)
-VALUES (:shop_id, :referral_id, :code_key, :advocate_email_key, :friend_email_key, :friend_order_id, :state,
-  :reason, :now, :now)
-ON CONFLICT (shop_id, referral_id) DO NOTHING
-
 -- referral_by_order --
 -- The referral a friend's order made.
 SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,

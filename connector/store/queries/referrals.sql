@@ -6,6 +6,11 @@ VALUES (:shop_id, :referral_id, :code_key, :advocate_email_key, :friend_email_ke
   :reason, :now, :now, :way, :evidence, :signs, :friend_hash, :opens_at, :reward, :month)
 ON CONFLICT (shop_id, referral_id) DO NOTHING
 
+-- referral_open_at --
+-- The friend's goods left or came: it opens at another moment.
+UPDATE referrals SET opens_at = :at WHERE shop_id = :shop_id AND referral_id = :referral_id
+  AND state IN ('review', 'held')
+
 -- referral_get --
 -- One, by its id.
 SELECT referral_id, code_key, advocate_email_key, friend_email_key, friend_order_id, state, reason, created_at,

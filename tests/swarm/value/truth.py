@@ -261,9 +261,7 @@ def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
             # A reward that could not be made leaves the points; a friend who asked to return takes them along.
             if state == "refused" and (reason != "reward_not_made" or not stands(true)):
                 continue
-            friend = true.order
-            opens = (friend.paid_at or friend.placed_at) + PENDING[group.shop_id]
-            yield Pile(FRIEND, opens, opens, GOOD_FOR[group.shop_id])
+            yield Pile(FRIEND, *opening(true), GOOD_FOR[group.shop_id])
 
 
 def birthdays(life: ValueLife, group: Group) -> list[tuple[datetime, int]]:
