@@ -81,6 +81,8 @@ def downgrade(app: App, to: str, yes: bool, no_backup: bool) -> None:
 
     with contextlib.closing(upgrading.attach(app.config)) as store:
         lost = upgrading.losses(store, to)
+        for name, remark in upgrading.remarks(store, to).items():
+            click.echo(f"{name}: {remark}")
         for what, rows in lost.items():
             click.echo(f"deleted with it: {what} ({rows} rows)")
         if not yes:
@@ -100,7 +102,8 @@ def downgrade(app: App, to: str, yes: bool, no_backup: bool) -> None:
 def copy(app: App, target: str) -> None:
     """Move everything to another, empty database, and prove it row by row.
 
-    Meanwhile workers rest and pages answer 503; webhooks are taken (SQLite) until the last moment. A copy that was cut
+    Most is copied while all goes on. Then workers rest and pages answer 503 while what changed is brought up to date
+    and every row compared; webhooks are taken until the last moment. A copy that was cut
     off goes on when it is begun again. Afterwards put the new address into app.database and restart; the old database
     refuses every write (`kiitos db reopen` if you stay after all).
     """
@@ -120,6 +123,10 @@ def copy(app: App, target: str) -> None:
     ):
         done = move(source, new, SystemClock(), progress)
     click.echo(f"{sum(done.rows.values())} rows in {len(done.rows)} tables copied and compared")
+    click.echo(
+        f"{done.copying:.1f} s while everything went on; then frozen for {done.frozen:.1f} s,"
+        f" the last {done.closed:.1f} s of it without webhooks, until the restart"
+    )
     click.echo("now put the new address into app.database and restart serve and worker; the old one takes no writes")
 
 

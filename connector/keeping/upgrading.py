@@ -74,7 +74,8 @@ def upgrade(store: Store) -> dict[str, list[str]]:
 
 
 def losses(store: Store, to: str) -> Mapping[str, int]:
-    """What a way back to `to` would delete: rows by table, and by `table.column` for columns.
+    """What a way back to `to` would delete: how many rows of a table, of `table.column`, and of `table where ...` for
+    those that go from a table that stays.
 
     Raises `ConfigError` for an unknown migration, or one nobody says how to undo.
     """
@@ -87,7 +88,21 @@ def losses(store: Store, to: str) -> Mapping[str, int]:
             back = way_back(name, "work", store.work.dialect)
             found.update({table: rows.get(table, 0) for table in back.tables})
             found.update({column: rows.get(column.partition(".")[0], 0) for column in back.columns})
+            with store.work.read() as tx:
+                for table, condition in back.rows:
+                    which = f" where {condition}" if condition else ""
+                    found[table + (which or " (all rows)")] = int(
+                        tx.fetch(f"SELECT COUNT(*) FROM {table}{which}")[0][0]
+                    )
     return found
+
+
+def remarks(store: Store, to: str) -> Mapping[str, str]:
+    """What whoever wrote the ways back to `to` says of them, by migration; of those that are read off there is none."""
+    _require(to)
+    newer = [name for name in applied(store.work, "work") if name > to]
+    told = {name: way_back(name, "work", store.work.dialect).remark for name in newer}
+    return {name: remark for name, remark in told.items() if remark}
 
 
 def go_back(store: Store, to: str) -> list[str]:

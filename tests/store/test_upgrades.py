@@ -23,7 +23,7 @@ from connector.store.migrate import applied, downgrade, migrate, pending, verify
 from connector.store.postgres import Postgres
 from connector.store.sql import MIGRATIONS, statements
 from connector.store.tables import count_rows, tables_of
-from connector.store.way_back import breaks, faults_of, files_of, way_back
+from connector.store.way_back import beyond_adding, breaks, faults_of, files_of, reason_of, way_back
 from flows.value.bookings import position_of
 from tests.store.examples import NOW, SHOP, delivery, effect, order, order_event
 
@@ -88,9 +88,45 @@ def test_what_came_after_the_release_only_adds_or_says_how_it_is_undone(name: st
     assert way_back(name, "work", dialect).statements
 
 
+SETTLED = "0037_review_asks"
+"""After this one a migration that drops something, or writes to old rows, says why."""
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+@pytest.mark.parametrize("name", [name for name in AFTER if name > SETTLED])
+def test_nothing_is_dropped_and_no_old_row_rewritten_without_a_reason(name: str, dialect: str) -> None:
+    assert reason_of(name, "work") or beyond_adding(name, "work", dialect) == []
+
+
+@pytest.mark.parametrize(
+    ("statements_of_it", "found"),
+    [
+        ("DROP TABLE links;", 1),
+        ("DROP INDEX runs_turns;", 1),
+        ("ALTER TABLE runs DROP COLUMN rev;", 1),
+        ("DELETE FROM runs WHERE rev > 9;", 2),
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nUPDATE runs SET mood = 'fine';", 1),
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nUPDATE runs SET mood = 'fine', rev = 0;", 2),
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nDELETE FROM runs;", 2),
+        ("CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('1');\nALTER TABLE runs ADD COLUMN mood TEXT;", 0),
+    ],
+)
+def test_a_drop_or_a_rewrite_is_found_and_its_reason_read(tmp_path: Path, statements_of_it: str, found: int) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "9000_planted.sql").write_text(f"-- Moods.\n{statements_of_it}\n")
+    assert len(beyond_adding("9000_planted", "work", "sqlite", tmp_path)) == found
+    assert reason_of("9000_planted", "work", tmp_path) == ""
+    (folder / "9000_planted.sql").write_text(f"-- Moods.\n-- More than adding: they were wrong.\n{statements_of_it}\n")
+    assert reason_of("9000_planted", "work", tmp_path) == "they were wrong."
+
+
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nUPDATE runs SET rev = 0;", "changes rows"),
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nDELETE FROM runs WHERE mood = '';", "changes rows"),
+        ("ALTER TABLE runs ADD COLUMN mood TEXT;\nUPDATE runs SET mood = 'fine' WHERE rev > 1;", ""),
         ("ALTER TABLE runs ADD COLUMN mood TEXT NOT NULL;", "nullable or have a default"),
         ("ALTER TABLE runs RENAME COLUMN rev TO revision;", "neither a table"),
         ("DROP TABLE links;", "neither a table"),
