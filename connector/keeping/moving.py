@@ -11,10 +11,10 @@ from connector.errors import ConfigError, StoreUnavailable
 from connector.log import get_log
 from connector.model import EffectStatus
 from connector.store import effects, inbox, meta, sealing
+from connector.store.aligning import align, equal_counts
 from connector.store.db import Database, Tx
 from connector.store.moving import (
     PROGRESS,
-    compare,
     copy_table,
     finish,
     freeze,
@@ -29,22 +29,29 @@ from connector.working.standstill import Standstill
 
 WAITING = 60.0
 """Seconds to wait for messages that are being sent when the move begins."""
+OVERLAP = 10_000
+"""Deliveries before the last one seen that are looked at once more when the inbox is closed."""
 
 log = get_log("moving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """How many rows each table has, on both sides."""
+    """How many rows each table has, on both sides. Seconds: `copying` while everything went on, `frozen` from when
+    workers rested to the end, of which webhooks were refused for `closed`."""
 
     rows: dict[str, int]
+    copying: float
+    frozen: float
+    closed: float
 
 
 def move(source: Store, target: Store, clock: Clock, told: Callable[[int, int], None] = lambda *_: None) -> Moved:
     """Copy everything and prove it. Begun again after a kill it goes on where it stopped.
 
-    The working database of the source is frozen first (pages answer 503, workers rest), its inbox goes on taking
-    deliveries on SQLite until only the last of them are left. The source stays frozen when this returns: whoever still
+    Most of it is copied while receiver and worker go on. Then workers rest, the working database of the source is
+    frozen (pages answer 503), and what changed since is brought up to date, every row compared. The inbox goes on
+    taking deliveries until only the last of them are left. The source stays frozen when this returns: whoever still
     runs on it cannot lose anything there. Raises `StoreUnavailable` when the target is not empty or the copies differ.
     """
     if source.work.name == target.work.name and source.dialect == target.dialect:
@@ -55,24 +62,34 @@ def move(source: Store, target: Store, clock: Clock, told: Callable[[int, int], 
     mark = _mark(source)
     for database in {id(one): one for one in (_of(target, "inbox"), target.work)}.values():
         prepare(database, [table for name, (_, table) in tables.items() if _of(target, name) is database], mark)
-    _rest(source, clock)
-    freeze(source.work, [name for name, (database, _) in tables.items() if database is source.work and name != "inbox"])
-    total, done = _count(tables), 0
+    total, done = 2 * _count(tables), 0
 
     def hear(rows: int) -> None:
         nonlocal done
         done += rows
-        told(done, total)
+        told(min(done, total), total)
 
+    began = clock.monotonic()
     for name, (database, table) in tables.items():
         copy_table(database, _of(target, name), table, hear)
+    resting = clock.monotonic()
+    _rest(source, clock)
+    freeze(source.work, [name for name, (database, _) in tables.items() if database is source.work and name != "inbox"])
+    freeze(source.inbox, ["inbox"], ("UPDATE", "DELETE"))  # deliveries are still taken
+    with source.inbox.read() as tx:
+        last = inbox.last_id(tx)
+    for name, (database, table) in tables.items():
+        align(database, _of(target, name), table, hear)
+    closing = clock.monotonic()
     freeze(source.inbox, ["inbox"])
-    database, table = tables["inbox"]
-    copy_table(database, _of(target, "inbox"), table, hear)  # what came meanwhile
-    rows = {name: compare(database, _of(target, name), table) for name, (database, table) in tables.items()}
+    # On PostgreSQL numbers are given before they are committed: lower ones may have come later.
+    align(source.inbox, _of(target, "inbox"), tables["inbox"][1], hear, behind=("id", last - OVERLAP))
+    rows = {name: equal_counts(database, _of(target, name), table) for name, (database, table) in tables.items()}
     _settle(source, target, clock)
-    log.info("moved", rows=sum(rows.values()), tables=len(rows))
-    return Moved(rows=rows)
+    ended = clock.monotonic()
+    moved = Moved(rows=rows, copying=resting - began, frozen=ended - resting, closed=ended - closing)
+    log.info("moved", rows=sum(rows.values()), tables=len(rows), frozen=moved.frozen, closed=moved.closed)
+    return moved
 
 
 def reopen(store: Store, clock: Clock) -> bool:

@@ -1,9 +1,9 @@
-"""Copying every row of one store into another, SQLite or PostgreSQL either way: resumable, and proven by checksums.
+"""Copying every row of one store into another, SQLite or PostgreSQL either way, resumable.
 
-The source is *frozen* first: triggers refuse every write, for all processes and across restarts of the copier, so that
-what was copied stays true and a copy that was killed goes on where it stopped. Progress is a row of the target, written
-in the transaction of the rows it stands for. At the end both sides are read once more, and each table must have the
-same rows: a sum of row hashes, which does not depend on the order an engine sorts texts in.
+Rows are copied while the source is written to; progress is a row of the target, written in the transaction of the rows
+it stands for. Then the source is *frozen*: triggers refuse every write, for all processes and across restarts of the
+copier. What changed meanwhile is brought up to date and every row compared (`connector.store.aligning`). Sums of row
+hashes, which do not depend on the order an engine sorts texts in, tell two tables apart without that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from connector import codec
 from connector.errors import StoreUnavailable
 from connector.store.db import Database, Tx
-from connector.store.tables import LEDGER, Table, count_rows, tables_of
+from connector.store.tables import LEDGER, Table, count_rows, table_of, tables_of
 
 PROGRESS = "copy_progress"
 MOVED = "moved"
@@ -35,10 +35,10 @@ class Sum:
     total: int = 0
 
     def plus(self, rows: Sequence[Sequence[Any]]) -> Sum:
-        return Sum(self.rows + len(rows), (self.total + sum(_hash(row) for row in rows)) % _MODULUS)
+        return Sum(self.rows + len(rows), (self.total + sum(hash_of(row) for row in rows)) % _MODULUS)
 
 
-def _hash(row: Sequence[Any]) -> int:
+def hash_of(row: Sequence[Any]) -> int:
     """The same for the same values on either engine; PostgreSQL has no place for NUL in a text."""
     state = hashlib.blake2b(digest_size=16)
     for value in row:
@@ -53,8 +53,9 @@ def _hash(row: Sequence[Any]) -> int:
     return int.from_bytes(state.digest(), "big")
 
 
-def freeze(database: Database, tables: Sequence[str]) -> None:
-    """From here on nobody can write to these tables. Again is harmless."""
+def freeze(database: Database, tables: Sequence[str], acts: Sequence[str] = ("INSERT", "UPDATE", "DELETE")) -> None:
+    """From here on nobody can write to these tables, or do these `acts` to them. Again is harmless, and may freeze
+    more."""
     with database.transaction() as tx:
         if database.dialect == "postgres":
             tx.script(
@@ -62,18 +63,18 @@ def freeze(database: Database, tables: Sequence[str]) -> None:
                 f" 'BEGIN RAISE EXCEPTION ''{_TEXT}'' USING ERRCODE = ''25006''; END'"
             )
         for table in tables:
-            for statement in _freezing(database, table):
+            for statement in _freezing(database, table, acts):
                 tx.script(statement)
 
 
-def _freezing(database: Database, table: str) -> Iterator[str]:
+def _freezing(database: Database, table: str, acts: Sequence[str]) -> Iterator[str]:
     if database.dialect == "postgres":
         yield (
-            f"CREATE OR REPLACE TRIGGER kiitos_moved BEFORE INSERT OR UPDATE OR DELETE ON {table}"
+            f"CREATE OR REPLACE TRIGGER kiitos_moved BEFORE {' OR '.join(acts)} ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION kiitos_moved()"
         )
         return
-    for act in ("INSERT", "UPDATE", "DELETE"):
+    for act in acts:
         yield (
             f"CREATE TRIGGER IF NOT EXISTS kiitos_moved_{table}_{act.lower()} BEFORE {act} ON {table}"
             f" BEGIN SELECT RAISE(ABORT, '{_TEXT}'); END"
@@ -122,24 +123,40 @@ def prepare(target: Database, tables: Sequence[Table], mark: str) -> None:
 def copy_table(
     source: Database, target: Database, table: Table, told: Callable[[int], None], chunk: int = CHUNK
 ) -> None:
-    """Copy what is not there yet; `told` hears how many rows each time."""
-    theirs = next((one for one in tables_to_copy(target) if one.name == table.name), None)
-    if theirs is None or set(theirs.columns) != set(table.columns):
+    """Copy what is not there yet; `told` hears how many rows each time. Rows in whose way others stand, that went from
+    the source since or were written by a copy that was cut off, are left to `connector.store.aligning`."""
+    with target.read() as tx:
+        theirs = table_of(tx, target, table.name)
+    if set(theirs.columns) != set(table.columns):
         raise StoreUnavailable(f"{target.name} has another table {table.name}; upgrade both to one version")
     while True:
         with target.read() as tx:
             after = _progress(tx, target, table.name)
-        rows = _page(source, table, codec.decode(after, list[Any]) if after else None, chunk)
+        rows = page(source, table, codec.decode(after, list[Any]) if after else None, chunk)
         if not rows:
             return
-        with target.transaction() as tx:
-            _insert(tx, target, table, rows)
-            last = [rows[-1][table.columns.index(column)] for column in table.key]
-            _note(tx, target, table.name, codec.encode_text(last))
+        last = codec.encode_text([rows[-1][table.columns.index(column)] for column in table.key])
+        try:
+            with target.transaction() as tx:
+                insert(tx, target, table, rows)
+                _note(tx, target, table.name, last)
+        except Exception as error:
+            if not _is_conflict(error):
+                raise
+            with target.transaction() as tx:
+                _note(tx, target, table.name, last)
         told(len(rows))
 
 
-def _page(source: Database, table: Table, after: list[Any] | None, chunk: int) -> list[tuple[Any, ...]]:
+def _is_conflict(error: BaseException | None) -> bool:
+    """Whether a unique key stood in the way, on either engine (SQLSTATE 23505 is unique_violation)."""
+    if error is None:
+        return False
+    found = getattr(error, "sqlstate", "") == "23505" or "UNIQUE constraint failed" in str(error)
+    return found or _is_conflict(error.__cause__)
+
+
+def page(source: Database, table: Table, after: list[Any] | None, chunk: int) -> list[tuple[Any, ...]]:
     mark = "?" if source.dialect == "sqlite" else "%s"
     key = ", ".join(table.key)
     where = f" WHERE ({key}) > ({', '.join([mark] * len(table.key))})" if after else ""
@@ -148,7 +165,7 @@ def _page(source: Database, table: Table, after: list[Any] | None, chunk: int) -
         return tx.fetch(statement, after or ())
 
 
-def _insert(tx: Tx, target: Database, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert(tx: Tx, target: Database, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     if target.dialect == "postgres":
         from connector.store.postgres_snapshots import copying
 
@@ -164,7 +181,7 @@ def _insert(tx: Tx, target: Database, table: Table, rows: Sequence[tuple[Any, ..
 def sum_of(database: Database, table: Table) -> Sum:
     """Everything in a table, read anew."""
     found, after = Sum(), None
-    while rows := _page(database, table, after, CHUNK):
+    while rows := page(database, table, after, CHUNK):
         found = found.plus(rows)
         after = [rows[-1][table.columns.index(column)] for column in table.key]
     return found

@@ -47,10 +47,11 @@ class Table:
 def tables_of(tx: Tx, database: Database) -> list[Table]:
     """Every table of ours, by name; two small ones are Litestream's."""
     listing = _SQLITE_TABLES if database.dialect == "sqlite" else _POSTGRES_TABLES
-    return [_table(tx, database, str(row[0])) for row in tx.fetch(listing)]
+    return [table_of(tx, database, str(row[0])) for row in tx.fetch(listing)]
 
 
-def _table(tx: Tx, database: Database, name: str) -> Table:
+def table_of(tx: Tx, database: Database, name: str) -> Table:
+    """The table of that name; without columns where there is none."""
     asking = _SQLITE_COLUMNS if database.dialect == "sqlite" else _POSTGRES_COLUMNS
     found = tx.fetch(asking, (name,))
     key = sorted((int(place), str(column)) for column, place, _ in found if int(place) > 0)
