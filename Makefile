@@ -9,7 +9,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint kill drill older million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel image sbom
+.PHONY: help setup demo test lint kill drill moved older million burst hosts tokens-search swarm swarm-value ledger bench lock screenshots clean wheel image sbom
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -41,13 +41,16 @@ lint: setup            ## style, format, types and the import contracts
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
 	@KIITOS_PROVIDER_KILLS=$${KIITOS_PROVIDER_KILLS:-24} $(RUN)/pytest -q tests/kill $(ARGS)
 
-drill: setup           ## back up, kill, lose the files, restore: figures (ARGS=--no-ledger for the control)
-	@$(RUN)/python -m tests.keeping.drill $(ARGS)
+drill: setup           ## back up, kill, lose the files, restore: figures (ORDERS=100000 of history, ARGS=--no-ledger for the control)
+	@$(RUN)/python -m tests.keeping.drill --history $${ORDERS:-0} $(ARGS)
+
+moved: setup           ## how long kiitos db copy freezes what (ORDERS=100000 TO=postgresql://... of an empty database)
+	@$(RUN)/python -m tests.keeping.history --orders $${ORDERS:-100000} --to $(TO) $(ARGS)
 
 older: setup           ## the program before the newest migration on the schema after it (ARGS="--orders 30")
 	@$(RUN)/python -m tests.keeping.older $(ARGS)
 
-million: setup         ## how long each migration takes on a million messages
+million: setup         ## how long each migration takes on a million messages (ARGS="--database postgresql://...")
 	@$(RUN)/python -m tests.store.million $(ARGS)
 
 tokens-search: setup   ## 10,000 seeded lives of a shop whose tokens lapse (KIITOS_TOKEN_LIVES, KIITOS_TOKEN_SEED)

@@ -1,6 +1,6 @@
 """The restore drill: the real product under load is backed up, killed, loses its files, and is put back.
 
-    python -m tests.keeping.drill [--orders 60] [--no-ledger]
+    python -m tests.keeping.drill [--orders 60] [--history 100000] [--no-ledger] [--database postgresql://...]
 
 Processes, files, sockets and kills are real; the shop and the mail server are fakes that outlive the product and count.
 """
@@ -32,17 +32,22 @@ from connector.keeping.streaming import last_synced
 from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.smtp import KeptMessage, MailSink, Misbehaviour
 from connector.testing.fakes.woocommerce import FakeWoo
+from tests.keeping.history import grow
+from tests.keeping.places import Files, Place, Server
 from tests.kill.product import KIITOS, Product, free_port
 
 SHOP = "drill-main"
 KEY = "drill-endpoint"
 PATIENCE = 150.0
+COMMAND = 900.0
+"""Seconds a command may take: those that copy, with a long history."""
+DONE = "SELECT COUNT(*) FROM effects WHERE status = 'sent' AND flow_id = 'thanks'"
 APP = """
 schema = 1
 [app]
 base_url = "http://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
-database = "sqlite:///kiitos.db"
+database = "{database}"
 master_key = {{ file = "master.key", generate = true }}
 [backup]
 to = "copies"
@@ -107,6 +112,9 @@ class Drill:
     caught_up: float = 0.0
     finished: float = 0.0
     log: str = ""
+    rows: int = 0
+    """Of the history, in both databases."""
+    refused_unknown: bool = False
     rows_lost: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     """Who unsubscribed after the backup, by the button of their mail, and bought again while all was held."""
@@ -126,10 +134,19 @@ class Drill:
 
 
 def lead(
-    folder: Path, *, orders: int = 20, ledger: bool = True, lose_inbox: bool = True, stream: bool = False
+    folder: Path,
+    *,
+    orders: int = 20,
+    ledger: bool = True,
+    lose_inbox: bool = True,
+    stream: bool = False,
+    dsn: str = "",
+    history: int = 0,
 ) -> Drill:
     """One drill: half of `orders` before the backup, half after it, a few while held. With `stream` Litestream copies
-    all the time in place of the backup, and is killed with the product."""
+    all the time in place of the backup, and is killed with the product. With `dsn` the data is in that schema of
+    PostgreSQL. `history` are orders of long ago that lie in the files besides."""
+    place: Place = Server(dsn) if dsn else Files(folder)
     drill = Drill(folder)
     with ExitStack() as stack:
         sink = stack.enter_context(MailSink())
@@ -137,12 +154,19 @@ def lead(
         woo = stack.enter_context(
             FakeWoo(SystemClock(), "https://drill.example", "ck_d", "cs_d", "hook-secret-of-drill")
         )
-        product = _product(folder, sink.port, woo.api_url, ledger=ledger, stream=stream)
+        product = _product(folder, sink.port, woo.api_url, place, ledger=ledger, stream=stream)
         product.start()
         stack.callback(product.kill)
+        woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
+        if history:
+            _buy(woo, 100_000)
+            _wait("an order to copy", lambda: list(place.rows(DONE)) != [(0,)], product)
+            product.stop()
+            drill.rows = grow(folder, history)
+            product.start()
+            sink.messages.clear()
         if stream:
             product.running.append(_streaming(folder, product))
-        woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
         drill.before = [_buy(woo, n) for n in range(orders // 2)]
         _wait("some mail before the backup", lambda: len(sink.messages) >= orders // 4, product)
         with _buying(woo, orders // 2, orders // 4, drill.after):
@@ -158,21 +182,17 @@ def lead(
         _unsubscribe(next(button for m in _of(sink, drill.refused) if (button := _button(m.content))))
         # At least three quarters of what followed the backup left before the kill.
         _wait("mail after the backup", lambda: len(sink.messages) >= 2 * (orders - orders // 8), product)
-        _wait("the erasure", lambda: (folder / "kiitos.db-sent" / "forgotten.list").exists() or not ledger, product)
+        _wait("the erasure", lambda: (folder / place.ledger / "forgotten.list").exists() or not ledger, product)
         if stream:  # as much as a second may bring, and no time to copy the last of it
             drill.after += [_buy(woo, orders + n) for n in range(8)]
         product.kill()
         drill.point = monotonic() - at
-        before = _counted(folder)
-        for path in folder.glob("kiitos.db*"):
-            if path.is_file():
-                path.unlink()
-        for path in folder.glob("inbox.db*") if lose_inbox else ():
-            path.unlink()
+        before = _counted(place)
+        place.lose(inbox=lose_inbox)
         began = monotonic()
         drill.restored = json.loads(_kiitos(folder, "restore", "from", "litestream" if stream else "latest", "--json"))
         drill.put_back = monotonic() - began
-        found = _counted(folder)
+        found = _counted(place)
         drill.rows_lost = {name: before[name] - found[name] for name in before}
         drill.refused_early = _refused(folder)
         count = len(sink.messages)
@@ -183,10 +203,11 @@ def lead(
         drill.caught_up = monotonic() - began
         drill.status = json.loads(_kiitos(folder, "restore", "status", "--json"))
         drill.sent_while_held = len(sink.messages) - count
-        _kiitos(folder, "restore", "release")
-        _wait("the outbox to be empty", lambda: _settled(folder), product, lambda: _unsettled(folder))
+        drill.refused_unknown = _refused(folder)
+        _kiitos(folder, "restore", "release", *([] if ledger else ["--without-ledger"]))
+        _wait("the outbox to be empty", lambda: not _unsettled(place), product, lambda: _unsettled(place))
         drill.finished = monotonic() - began
-        drill.known_again = _knows(folder, drill.forgotten)
+        drill.known_again = _knows(place, drill.forgotten)
         product.stop()
         drill.mails = Counter((m.recipients[0].lower(), _flow(m.content)) for m in sink.messages)
         drill.log = product.log()
@@ -224,12 +245,12 @@ def _flow(content: bytes) -> str:
     return "thanks" if b"list-unsubscribe" in head else "order-confirmation"
 
 
-def _product(folder: Path, sink: int, api: str, *, ledger: bool, stream: bool) -> Product:
+def _product(folder: Path, sink: int, api: str, place: Place, *, ledger: bool, stream: bool) -> Product:
     port = free_port()
     more = "" if ledger else 'ledger = "off"'
     more += '\n[backup.litestream]\nto = "replica"' if stream else ""
     files = {
-        "app.toml": APP.format(port=port, sink=sink, api=api, ledger=more),
+        "app.toml": APP.format(port=port, sink=sink, api=api, ledger=more, database=place.url),
         "thanks.toml": THANKS,
         "endpoint.key": KEY,
         "hook.secret": "hook-secret-of-drill",
@@ -259,12 +280,12 @@ def _streaming(folder: Path, product: Product) -> subprocess.Popen[bytes]:
     return running
 
 
-def _counted(folder: Path) -> dict[str, int]:
-    """Rows that were acknowledged or decided, by table; of files nobody has open."""
+def _counted(place: Place) -> dict[str, int]:
+    """Rows that were acknowledged or decided, by table; of a database nobody has open."""
     return {
-        "inbox": _rows(folder, "SELECT COUNT(*) FROM inbox", "inbox.db")[0][0],
-        "effects": _rows(folder, "SELECT COUNT(*) FROM effects")[0][0],
-        "sent": _rows(folder, "SELECT COUNT(*) FROM effects WHERE status = 'sent'")[0][0],
+        "inbox": place.inbox_rows("SELECT COUNT(*) FROM inbox")[0][0],
+        "effects": place.rows("SELECT COUNT(*) FROM effects")[0][0],
+        "sent": place.rows("SELECT COUNT(*) FROM effects WHERE status = 'sent'")[0][0],
     }
 
 
@@ -294,7 +315,7 @@ def _buying(woo: FakeWoo, first: int, count: int, into: list[str]) -> Iterator[N
 
 def _kiitos(folder: Path, *words: str, fails: bool = False) -> str:
     command = [str(KIITOS), "-c", str(folder / "app.toml"), *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=COMMAND)
     if done.returncode and not (fails and done.returncode == 1 and done.stdout):
         raise RuntimeError(f"kiitos {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -311,30 +332,18 @@ def _caught_up(folder: Path) -> bool:
     return json.loads(_kiitos(folder, "restore", "status", "--json", fails=True))["missing"] == []
 
 
-def _rows(folder: Path, query: str, name: str = "kiitos.db") -> list[tuple[Any, ...]]:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(f"file:{folder / name}?mode=ro", uri=True)) as database:
-        return database.execute(query).fetchall()
-
-
-def _settled(folder: Path) -> bool:
-    return not _unsettled(folder)
-
-
-def _unsettled(folder: Path) -> list[tuple[Any, ...]]:
+def _unsettled(place: Place) -> list[tuple[Any, ...]]:
     effects = (
         "SELECT effect_id, status, attempts, due_at, lease_until, reason FROM effects"
         " WHERE status IN ('pending', 'sending')"
     )
     runs = "SELECT run_id, status, step, wake_at, awaiting, reason FROM runs WHERE status IN ('ready', 'acting')"
-    return _rows(folder, effects) + _rows(folder, runs)
+    return [*place.rows(effects), *place.rows(runs)]
 
 
-def _knows(folder: Path, email: str) -> bool:
-    found = _rows(folder, f"SELECT COUNT(*) FROM orders WHERE email_key = '{email}' OR snapshot LIKE '%{email}%'")
-    return found != [(0,)]
+def _knows(place: Place, email: str) -> bool:
+    query = f"SELECT COUNT(*) FROM orders WHERE email_key = '{email}' OR snapshot LIKE '%{email}%'"
+    return list(place.rows(query)) != [(0,)]
 
 
 def _wait(what: str, done: Callable[[], bool], product: Product, left: Callable[[], object] = str) -> None:
@@ -350,16 +359,27 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--no-ledger", action="store_true")
+    parser.add_argument("--history", type=int, default=0, help="Orders of long ago that lie there besides (SQLite).")
+    parser.add_argument("--database", default="", help="An empty PostgreSQL database in place of files.")
     parser.add_argument("--stream", action="store_true", help="Litestream in place of the backup.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        drill = lead(Path(folder), orders=asked.orders, ledger=not asked.no_ledger, stream=asked.stream)
+        drill = lead(
+            Path(folder),
+            orders=asked.orders,
+            ledger=not asked.no_ledger,
+            stream=asked.stream,
+            dsn=asked.database,
+            history=asked.history,
+        )
+    print(f"history: {asked.history} orders, {drill.rows} rows")
     print(f"orders: {len(drill.before)} before the backup, {len(drill.after)} after it, {len(drill.held)} while held")
     print(f"backup to kill: {drill.point:.1f} s; put back in {drill.put_back:.1f} s", end=", ")
     print(f"caught up after {drill.caught_up:.1f} s, all sent after {drill.finished:.1f} s")
     print(f"asked again although they had unsubscribed: {drill.mails[drill.refused, 'thanks'] - 1}")
     print(f"rows there at the kill and not in the copy: {drill.rows_lost}")
-    print(f"send ledger: {drill.restored['sent_since']} sent since, {drill.restored['in_doubt']} in doubt")
+    print(f"send ledger: {drill.restored['sent_since']} sent since, {drill.restored['in_doubt']} in doubt", end="")
+    print(f"; not known: {drill.restored['gaps']}")
     print(
         f"without a confirmation: {len(drill.unconfirmed())}; twice: {sum(drill.twice().values()) - len(drill.twice())}"
     )
