@@ -1,4 +1,4 @@
-"""The send ledger: what a killed worker had put on the wire, so that nobody has to guess for a whole batch.
+"""The batch ledger: what a killed worker had put on the wire, so that nobody has to guess for a whole batch.
 
 Effects are committed as `sending` a batch at a time. After `kill -9` the database alone would call the whole batch
 unknown. Each worker therefore keeps one small append-only file beside the database and holds a lock on it while it
@@ -12,6 +12,9 @@ of another boot nothing is believed). One line an entry, fields separated by a s
 
 So, in this boot: B without W was certainly not sent, W without D is unknown, D was sent. Of everything else nothing is
 known, and the lease in the database decides. Shops and effects are named by ids; there is no personal data in here.
+
+Not the send ledger (`connector.send_ledger`): that one is for restored databases, is on the disk before anything
+leaves, and keeps what left for weeks.
 """
 
 from __future__ import annotations

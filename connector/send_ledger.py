@@ -176,27 +176,32 @@ class _Batch:
     marks: dict[int, str] = field(default_factory=dict)
 
 
-def read_ledgers(folders: Iterable[Path], since: datetime, boot: str = "") -> Iterator[Before]:
+def read_ledgers(
+    folders: Iterable[Path], since: datetime, boot: str = "", unread: list[str] | None = None
+) -> Iterator[Before]:
     """What left since then, by the ledgers of all workers of all machines: accepted, or nobody knows.
 
     An effect announced and not on the wire certainly did not leave, where the line that would say so was kept: in this
     boot of the machine, or once a later batch was announced (its fsync took the earlier lines along). Otherwise it is
-    in doubt. Files of something else are passed over; a last line that was cut short announced nothing yet.
+    in doubt. A last line that was cut short announced nothing yet. A file that cannot be read, or is none of ours, is
+    passed over and told in `unread`.
     """
     for folder in folders:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             if path.name[:8] >= f"{since:%Y%m%d}":
-                yield from _read(path, since, boot)
+                yield from _read(path, since, boot, [] if unread is None else unread)
 
 
-def _read(path: Path, since: datetime, boot: str) -> Iterator[Before]:
+def _read(path: Path, since: datetime, boot: str, unread: list[str]) -> Iterator[Before]:
     try:
         head, *lines = path.read_bytes().decode("ascii").split("\n")[:-1]
     except (OSError, UnicodeDecodeError, ValueError) as error:
         log.error("send_ledger_unreadable", file=path.name, error=type(error).__name__)
+        unread.append(f"{path.name} of a send ledger cannot be read ({type(error).__name__})")
         return
     if not head.startswith(_MAGIC + " "):
         log.error("send_ledger_unreadable", file=path.name, error="no head")
+        unread.append(f"{path.name} is no send ledger's")
         return
     same_boot = bool(boot) and head.split(" ")[2] == boot
     batches = list(_batches(lines))

@@ -9,7 +9,7 @@ import click
 
 _BY_URL = "# smtps:// speaks TLS from the start, smtp:// asks for it (STARTTLS) unless the address ends with ?tls=none"
 """A `tls` here would be one more thing that must agree with an address that stands in the environment."""
-
+_BESIDE = '# ledger = "/var/lib/kiitos-sent"      # what left, for a restore: beside the database unless named'
 FORMS = {
     "laptop": {
         "@BASE_URL": "http://127.0.0.1:8321",
@@ -18,6 +18,7 @@ FORMS = {
         "@MASTER_KEY": '{ file = "var/master.key", generate = true }',
         "@WORKER_LISTEN": "127.0.0.1:8322",
         "@SMTP": '"smtp://127.0.0.1:2525"',
+        "@LEDGER": _BESIDE,
         "@TLS": 'tls = "none"                             # leave it out for any server that is not on this machine',
     },
     "server": {
@@ -27,6 +28,7 @@ FORMS = {
         "@MASTER_KEY": '{ file = "var/master.key", generate = true }',
         "@WORKER_LISTEN": "127.0.0.1:8322",
         "@SMTP": '{ env = "KIITOS_SMTP" }',
+        "@LEDGER": _BESIDE,
         "@TLS": _BY_URL,
     },
     "container": {
@@ -36,6 +38,7 @@ FORMS = {
         "@MASTER_KEY": '{ env = "KIITOS_MASTER_KEY" }',
         "@WORKER_LISTEN": "0.0.0.0:8322",
         "@SMTP": '{ env = "KIITOS_SMTP" }',
+        "@LEDGER": 'ledger = "var/app-sent"                  # what left, for a restore: must outlive the worker',
         "@TLS": _BY_URL,
     },
 }

@@ -51,6 +51,7 @@ def worker(app: App, once: bool, steps: bool, listen: str) -> None:
         execute_steps(app, listen)
         return
     from connector import tracing
+    from connector.keeping.ledgers import WORKER, announce
     from connector.ledger import Ledger
     from connector.log import configure
     from connector.reconciliation import Reconciler
@@ -62,6 +63,7 @@ def worker(app: App, once: bool, steps: bool, listen: str) -> None:
     configure(level=app.config.app.log_level.upper(), form=app.config.app.seeing.log_format)
     clock = app.kiitos.clock
     ledger = Ledger.of(app.config.app.database, app.config.directory, clock, SendLedger.of(app.config.backup, clock))
+    announce(app.kiitos.store, app.config, clock, WORKER)
     # Once is once: what is due is done here, for there may be no executor.
     dispatcher = None if once else dispatcher_of(app.kiitos)
     if dispatcher is not None:

@@ -137,10 +137,17 @@ def _looking(directory: Path, environ: Mapping[str, str]) -> Callable[[str, Any]
     return look
 
 
-def ledger_folder(database: str) -> Path | None:
-    """Where the send ledger is when nothing is said: beside a SQLite file. With PostgreSQL it is off unless a folder is
-    named, because a worker's machine may keep nothing (docs/adr/0009-a-send-ledger-a-machine.md)."""
-    if not database.startswith("sqlite:///") or ":memory:" in database:
+def ledger_folder(database: str, path: Path) -> Path | None:
+    """Where the send ledger is when nothing is said: beside a SQLite file; with PostgreSQL in `var` beside the
+    operator's file, `path`. `None` where that cannot be written to, and for a database in memory.
+
+    The name is that of the file and not of the database: a backup is put back into a database of another name.
+    """
+    if ":memory:" in database:
         return None
-    path = Path(database.removeprefix("sqlite:///"))
-    return path.with_name(path.name + "-sent")
+    if database.startswith("sqlite:///"):
+        file = Path(database.removeprefix("sqlite:///"))
+        return file.with_name(file.name + "-sent")
+    folder = path.absolute().parent / "var" / f"{path.stem}-sent"
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    return folder if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else None

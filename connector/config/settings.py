@@ -235,13 +235,13 @@ class Config:
     def backup(self) -> BackupSettings:
         """Where copies go and what they are sealed with; read anew each time. Raises `ConfigError`."""
         table = self.source.document.get("backup", {})
-        return read_backup(table, self.directory, self.source.environ, ledger_folder(self.app.database))
+        return read_backup(table, self.directory, self.source.environ, ledger_folder(self.app.database, self.path))
 
     @property
     def ledger_folder(self) -> Path | None:
         """The folder of the send ledger and of the list of the forgotten; no secret is looked up for it."""
         table = self.source.document.get("backup", {})
-        return ledger_of(table, self.directory, ledger_folder(self.app.database))
+        return ledger_of(table, self.directory, ledger_folder(self.app.database, self.path))
 
     @property
     def ledger_keep(self) -> timedelta:

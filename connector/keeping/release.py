@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from connector.app import Kiitos
+from connector.clock import from_text
 from connector.contracts import ListsChanges
+from connector.keeping.restoring import Told, take_in
+from connector.log import get_log
 from connector.model import ShopStatus
+from connector.secrets import Vault
 from connector.store import deliveries, inbox, jobs, privacy, restored, shops
 from connector.store.db import Tx
 from connector.working import standstill
 from connector.working.standstill import Held, Standstill
+
+log = get_log("restore")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Where a restored installation stands. `missing` says in sentences what is still to come; empty when all is here.
 
+    `gaps` say why the send ledger does not wholly tell what left between the backup and the restore (`span`).
     `left` are the send ledger's effects by fate: how many, and how many of them were recognised so far.
     """
 
     held: Held
+    gaps: tuple[str, ...]
     left: Mapping[str, tuple[int, int]]
     missing: tuple[str, ...]
     shops: Mapping[str, str]
+
+    @property
+    def span(self) -> str:
+        """From the backup to the restore, for people."""
+        cut = self.held.detail.get("cut")
+        began = f"{from_text(str(cut)):%Y-%m-%d %H:%M}" if cut else "the backup"
+        return f"between {began} and {self.held.since:%Y-%m-%d %H:%M} UTC"
 
 
 def progress(kiitos: Kiitos) -> Progress | None:
@@ -47,7 +63,8 @@ def progress(kiitos: Kiitos) -> Progress | None:
         missing.append("deliveries are still to be read: is a worker running?")
     if open_requests:
         missing.append(f"{open_requests} people or shops are still to be forgotten again")
-    return Progress(held=held, left=left, missing=tuple(missing), shops=told)
+    gaps = tuple(str(one) for one in held.detail.get("gaps", ()))
+    return Progress(held=held, gaps=gaps, left=left, missing=tuple(missing), shops=told)
 
 
 def _askable(kiitos: Kiitos, shop_id: str) -> bool:
@@ -70,8 +87,23 @@ def _shop(tx: Tx, shop_id: str, since: datetime, *, askable: bool) -> str:
     return "asked what happened since the backup"
 
 
+def hear(kiitos: Kiitos, folders: Sequence[Path]) -> Told | None:
+    """Take in the send ledgers of further machines, while all is held. `None` when nothing is held after a restore."""
+    with kiitos.store.work.read() as tx:
+        held = standstill.read(tx)
+    if held is None or held.why is not Standstill.RESTORED:
+        return None
+    backup, cut = str(held.detail["backup"]), from_text(str(held.detail["cut"]))
+    vault = Vault.from_text(kiitos.config.app.master_key)
+    return take_in(kiitos.store, vault, kiitos.clock, backup, cut, folders, kiitos.config.ledger_keep)
+
+
 def release(kiitos: Kiitos) -> None:
-    """Let workers send again."""
+    """Let workers send again. What was not known of is said in the log, so that it can be found there later."""
     now = kiitos.clock.now()
+    with kiitos.store.work.read() as tx:
+        held = standstill.read(tx)
+    if held is not None and held.detail.get("gaps"):
+        log.warning("released_without_ledger", backup=held.detail.get("backup"), gaps=held.detail["gaps"])
     with kiitos.store.work.transaction() as tx:
         standstill.end(tx, now)

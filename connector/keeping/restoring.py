@@ -17,9 +17,10 @@ from pathlib import Path
 
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
-from connector.clock import Clock
+from connector.clock import Clock, to_text
 from connector.config import Config
 from connector.errors import ConfigError, StoreUnavailable
+from connector.keeping import ledgers
 from connector.keeping.archive import Manifest
 from connector.keeping.backup import opened
 from connector.keeping.forgotten import read_forgotten
@@ -53,13 +54,18 @@ log = get_log("restore")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a restore did. `inbox` says which inbox is in place, `aside` are the files that were there before."""
+    """What a restore did. `inbox` says which inbox is in place, `aside` are the files that were there before.
+
+    `gaps` say why the send ledger does not wholly tell what left from `taken_at` to `at`; empty when it does.
+    """
 
     manifest: Manifest
     sent: int
     doubtful: int
     forgotten: int
     refused: int
+    gaps: tuple[str, ...]
+    at: datetime
     inbox: str
     aside: tuple[str, ...]
 
@@ -69,11 +75,11 @@ def restore(
     clock: Clock,
     name: str,
     *,
-    ledgers: Sequence[Path] = (),
+    further: Sequence[Path] = (),
     inbox: str = AUTO,
     at: datetime | None = None,
 ) -> Outcome:
-    """Put a backup in the place of the configured database, which must not be in use. `ledgers` are further folders of
+    """Put a backup in the place of the configured database, which must not be in use. `further` are folders of
     send ledgers (other machines'); `inbox` says whether an intact newer inbox stays. `LITESTREAM` as a name takes what
     Litestream copied, its newest or that of a moment (`at`).
 
@@ -81,7 +87,7 @@ def restore(
     `StoreUnavailable` (damaged, or the database is in use); then nothing was changed.
     """
     vault = Vault.from_text(config.app.master_key)
-    folders = [folder for folder in (config.backup.ledger, *ledgers) if folder is not None]
+    folders = [folder for folder in (config.backup.ledger, *further) if folder is not None]
     database = config.app.database
     if not database.startswith("sqlite:///"):
         from connector.keeping.restoring_postgres import restore_postgres
@@ -100,17 +106,19 @@ def restore(
         kept = _which_inbox(inbox, box, content / INBOX, manifest)
         copy = Store.open(f"sqlite:///{content / WORK}", inbox_url=f"sqlite:///{content / INBOX}")
         try:
-            told = take_in(copy, vault, clock, manifest, folders)
+            told = take_in(copy, vault, clock, manifest.name, manifest.taken_at, folders, config.ledger_keep)
         finally:
             copy.close()
         _require_unused(work, box)
         aside = [*_put(content / WORK, work, manifest), *([] if kept else _put(content / INBOX, box, manifest))]
     if config.stream is not None:
         forget_local_state(config)
-    log.warning("restored", backup=manifest.name, **told.counts, inbox_kept=kept)
+    log.warning("restored", backup=manifest.name, **told.counts, gaps=list(told.gaps), inbox_kept=kept)
     return Outcome(
         manifest=manifest,
         **told.counts,
+        gaps=told.gaps,
+        at=told.at,
         inbox="the one that was there, which is newer" if kept else "the backup's",
         aside=tuple(aside),
     )
@@ -138,29 +146,42 @@ def known_here(manifest: Manifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a copy learned, by `sent`, `doubtful` (effects), `forgotten` (keys) and `refused` (addresses)."""
+    """What a copy learned, by `sent`, `doubtful` (effects), `forgotten` (keys) and `refused` (addresses); what it could
+    not learn (`gaps`), and when it was told."""
 
     counts: dict[str, int]
+    gaps: tuple[str, ...]
+    at: datetime
 
 
-def take_in(store: Store, vault: Vault, clock: Clock, manifest: Manifest, folders: Sequence[Path]) -> Told:
-    """Everything a copy must learn before a worker sees it: held, what left since, who was forgotten and who said no
-    since, and that all platforms are to be asked.
+def take_in(
+    store: Store, vault: Vault, clock: Clock, backup: str, cut: datetime, folders: Sequence[Path], keep: timedelta
+) -> Told:
+    """Everything a copy of the moment `cut` must learn before a worker sees it: held, what left since, who was
+    forgotten and who said no since, and that all platforms are to be asked. `keep` is how long a send ledger stays.
+    Again, with further folders, it learns what those say; it is held since the first time.
 
     Raises `ConfigError` when the master key is not the one the copy's credentials are sealed with.
     """
-    now, since = clock.now(), manifest.taken_at - MARGIN
-    left = {(b.shop_id, b.sent_key): b for b in _surest(read_ledgers(folders, since, boot_id()))}
+    now, since = clock.now(), cut - MARGIN
+    unread: list[str] = []
+    left = {(b.shop_id, b.sent_key): b for b in _surest(read_ledgers(folders, since, boot_id(), unread))}
     forgotten, refusals = list(read_forgotten(folders, since)), read_refusals(folders, since)
     with store.work.transaction() as tx:
         sealed = meta.get(tx, sealing.SALT)
         salt = vault.decrypt(sealed, sealing.SALT_PLACE).encode() if sealed else b""
-        standstill.begin(tx, Standstill.RESTORED, now, cut=manifest.at, backup=manifest.name)
+        held = standstill.read(tx)
+        again = held is not None and held.why is Standstill.RESTORED and held.detail.get("backup") == backup
+        known = list(held.detail.get("ledgers", ())) if held is not None and again else []
+        found, missing = ledgers.look(tx, folders, known, cut, now, keep)
+        began = held.since if held is not None and again else now
+        told = {"cut": to_text(cut), "backup": backup, "ledgers": found, "gaps": [*missing, *unread]}
+        standstill.begin(tx, Standstill.RESTORED, began, **told)
         clockwatch.confirm(tx, now)
         restored.end_leases(tx, now)
-        found = list(left.values())
-        for start in range(0, len(found), _BATCH):
-            restored.put(tx, found[start : start + _BATCH])
+        each = list(left.values())
+        for start in range(0, len(each), _BATCH):
+            restored.put(tx, each[start : start + _BATCH])
         _forget_again(tx, salt, [(f.shop_id, f.key, f.at) for f in forgotten], clock)
         _refuse_again(tx, salt, refusals, now)
         for shop_id in jobs.shops_with(tx, "poll"):
@@ -170,7 +191,7 @@ def take_in(store: Store, vault: Vault, clock: Clock, manifest: Manifest, folder
     sent = sum(b.fate is Known.SENT for b in left.values())
     people = {(one.shop_id, one.address_key) for one in refusals}
     counts = {"sent": sent, "doubtful": len(left) - sent, "forgotten": len(forgotten), "refused": len(people)}
-    return Told(counts)
+    return Told(counts, (*missing, *unread), now)
 
 
 def _surest(found: Iterator[Before]) -> Iterator[Before]:

@@ -13,10 +13,13 @@ from connector.config import Config
 from connector.errors import ConfigError
 from connector.keeping.backup import opened
 from connector.keeping.restoring import Outcome, known_here, take_in
+from connector.log import get_log
 from connector.secrets import Vault
 from connector.store.postgres import Postgres
 from connector.store.postgres_snapshots import put_back, read_only, require_empty
 from connector.store.store import Store
+
+log = get_log("restore")
 
 
 def restore_postgres(config: Config, clock: Clock, name: str, vault: Vault, folders: Sequence[Path]) -> Outcome:
@@ -36,5 +39,6 @@ def restore_postgres(config: Config, clock: Clock, name: str, vault: Vault, fold
             put_back(ours, content, dict(manifest.migrations), shutil.which("pg_restore"))
             store = Store(ours, ours)
             store.bring_up()
-            told = take_in(store, vault, clock, manifest, folders)
-    return Outcome(manifest=manifest, **told.counts, inbox="the backup's", aside=())
+            told = take_in(store, vault, clock, manifest.name, manifest.taken_at, folders, config.ledger_keep)
+    log.warning("restored", backup=manifest.name, **told.counts, gaps=list(told.gaps))
+    return Outcome(manifest=manifest, **told.counts, gaps=told.gaps, at=told.at, inbox="the backup's", aside=())

@@ -78,7 +78,10 @@ def _watch(flask: Flask) -> None:
     kiitos = flask.extensions.get("kiitos")
     if kiitos is None:
         return  # a receiver of somebody's own
+    from connector.keeping.ledgers import RECEIVER, announce
     from connector.watching.keeping_house import of_server
+
+    announce(kiitos.store, kiitos.config, kiitos.clock, RECEIVER)
 
     warden = of_server(kiitos)
     if warden is not None:

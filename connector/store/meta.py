@@ -17,6 +17,11 @@ def put(tx: Tx, name: str, value: str, now: datetime) -> None:
     tx.run("meta_put", name=name, value=value, now=to_text(now))
 
 
+def under(tx: Tx, prefix: str) -> dict[str, str]:
+    """The values whose names begin with `prefix`, by the rest of their names."""
+    return {str(row["name"])[len(prefix) :]: str(row["value"]) for row in tx.all("meta_under", prefix=prefix)}
+
+
 def server_time(tx: Tx) -> datetime | None:
     """What the database server's clock says; `None` where the database is a file of this machine."""
     row = tx.one("server_time")

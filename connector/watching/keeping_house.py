@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from connector.app import Kiitos
 from connector.errors import KiitosError
+from connector.keeping.ledgers import WORKER, announce
 from connector.log import get_log
 from connector.store import watch
 from connector.watching.retention import LOOK, Retention
@@ -31,7 +32,11 @@ def of_worker(kiitos: Kiitos, worker: Worker, listen: str = "") -> Warden:
         Chore("retention", LOOK, retention.work),
         *_alerting(kiitos),
     ]
-    return Warden(kiitos, worker.carrier.tallies, lambda: not worker.watch.holding, chores, listen=listen)
+
+    def daily() -> None:
+        announce(kiitos.store, kiitos.config, kiitos.clock, WORKER)
+
+    return Warden(kiitos, worker.carrier.tallies, lambda: not worker.watch.holding, chores, listen=listen, daily=daily)
 
 
 def of_executor(kiitos: Kiitos, executing: Executing, dispatcher: Dispatcher, listen: str = "") -> Warden:

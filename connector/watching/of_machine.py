@@ -15,6 +15,7 @@ LEAST_SHARE = 0.10
 """Of a disk: promises.md R11 alarms at a tenth."""
 LEAST_FREE = 256 << 20
 _VANISHING = frozenset({"tmpfs", "ramfs"})
+_OF_CONTAINERS = frozenset({"overlay"})
 _SHARED = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"})
 
 
@@ -81,6 +82,22 @@ def _folder(place: Place) -> Iterator[Found]:
         yield fail("the folder of the database cannot be written to", str(folder))
 
 
+def _send_ledger(place: Place) -> Iterator[Found]:
+    folder = place.config.ledger_folder
+    if ":memory:" in place.config.app.database:
+        return
+    if folder is None:
+        yield warn("what leaves is written nowhere but in the database")
+        return
+    if place.database is not None and folder.parent == place.database.parent:
+        return  # where the database is: looked at above
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    if not place.machine.writable(nearest):
+        yield fail("the send ledger cannot be written to: nothing is sent", str(folder))
+    elif (kind := place.machine.file_system(nearest)) in _VANISHING | _OF_CONTAINERS:
+        yield warn(f"the send ledger lies on {kind}: it goes with the container or the machine", str(folder))
+
+
 CHECKS: tuple[Check[Place], ...] = (
     Check(
         "sqlite_version",
@@ -107,4 +124,11 @@ CHECKS: tuple[Check[Place], ...] = (
         _files,
     ),
     Check("folder", "Nothing can be stored.", "chmod u+rwx SUBJECT", _folder),
+    Check(
+        "send_ledger",
+        "After a restore everything sent since the backup would be sent again, to people who said no since, too: "
+        'name a folder that outlives the worker, [backup] ledger = "...".',
+        "kiitos config check",
+        _send_ledger,
+    ),
 )

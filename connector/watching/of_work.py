@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 
+from connector.keeping.ledgers import WORKER, lately
 from connector.store import sealing, watch
 from connector.store.watch import Pile
 from connector.watching.patient import LAGGING, LATE, SILENT, STALE, Patient
@@ -149,6 +151,13 @@ def _keys(patient: Patient) -> Iterator[Found]:
             yield warn(f"{counts.total()} secrets are still sealed with an older key", key_id)
 
 
+def _ledgers(patient: Patient) -> Iterator[Found]:
+    with patient.kiitos.store.work.read() as tx:
+        without = {one.host for one in lately(tx, patient.now) if not one.name and one.role == WORKER}
+    for host in sorted(without - {socket.gethostname()}):  # of this machine the file says it
+        yield warn(f"the worker on {host} keeps no send ledger", host)
+
+
 CHECKS: tuple[Check[Patient], ...] = (
     Check("workers", "Without a worker nothing is sent.", "kiitos worker", _workers),
     Check("backlog", "Customers wait for their order's messages.", "kiitos status", _backlog),
@@ -171,6 +180,12 @@ CHECKS: tuple[Check[Patient], ...] = (
     Check("clock", "A worker that does not believe its clock sends nothing.", "kiitos clock confirm", _clock),
     Check("backup", "A lost disk loses everything since then.", "kiitos backup", _backup),
     Check("stream", "A lost disk loses everything since the last copy.", "kiitos backup stream", _stream),
+    Check(
+        "worker_ledgers",
+        "After a restore everything it sent since the backup would be sent again: give it a folder it may write to.",
+        "kiitos config check",
+        _ledgers,
+    ),
     Check("restored", "Sent from an old copy, messages would come twice.", "kiitos restore status", _restored),
     Check(
         "durability",

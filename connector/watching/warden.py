@@ -29,6 +29,7 @@ STUCK = 300.0
 STEP = 0.5
 """Seconds between two looks at what is due here."""
 SAY_EVERY = 30.0
+DAY = 86_400.0
 FORGET = timedelta(days=1)
 """A process that ended without a word is forgotten after this."""
 KEEPS = timedelta(minutes=10)
@@ -61,9 +62,10 @@ class Warden:
         listen: str = "",
         goes_on: Callable[[], bool] | None = None,
         checks: Callable[[], dict[str, bool]] = dict,
+        daily: Callable[[], None] | None = None,
     ) -> None:
         """`listen` is where it tells of itself, empty for nowhere. `goes_on` says whether work goes on where there are
-        no rounds; `checks` are what must hold besides for it to be ready."""
+        no rounds; `checks` are what must hold besides for it to be ready. `daily` is for each process to do itself."""
         self._store = kiitos.store
         self._clock = kiitos.clock
         self._looking = Looking(kiitos.store, kiitos.clock, kiitos.config)
@@ -74,11 +76,12 @@ class Warden:
         self._role = role
         self._goes_on = goes_on
         self._checks = checks
+        self._daily = daily
         self._beat = kiitos.clock.monotonic()
         self._rounds = 0
         self._done = threading.Event()
         self._chores = tuple(chores)
-        self._due = dict.fromkeys(("say", "systemd", *(chore.name for chore in chores)), float("-inf"))
+        self._due = dict.fromkeys(("say", "systemd", "daily", *(chore.name for chore in chores)), float("-inf"))
         if role == "worker":
             listen = listen or kiitos.config.app.seeing.worker_listen
         self.port = Port(listen, self.pages()) if listen else None
@@ -175,6 +178,8 @@ class Warden:
             with self._store.work.transaction() as tx:
                 watch.alive(tx, self._id, self._role, socket.gethostname(), __version__, self._clock.now())
                 watch.gone(tx, "", self._clock.now() - FORGET)
+        if self._daily is not None and self._comes("daily", DAY):
+            self._daily()
         # By a wrong clock everything would be too old to keep.
         if self._trusted():
             self._work_off()

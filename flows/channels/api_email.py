@@ -147,7 +147,7 @@ class ApiEmail(Channel, ChecksChannel):
                 on_wire(key)
             answer = self._api.call(call.method, call.path, **call.options)
         except OSError:
-            return Retry(key=key, text="the send ledger cannot be written; is the disk full?")
+            return Retry(key=key, text="the batch ledger cannot be written; is the disk full?")
         except Transient as error:
             if error.maybe_done:
                 return Unknown(key=key, text=f"{self.name}: {error.message}")

@@ -258,7 +258,7 @@ class Session:
                 on_wire(message.key)
         except OSError:
             self.close()  # without its dot, the server forgets the message
-            return Retry(key=message.key, text="the send ledger cannot be written; is the disk full?")
+            return Retry(key=message.key, text="the batch ledger cannot be written; is the disk full?")
         tail = b".\r\n"
         if upcoming is not None and not (upcoming.needs_utf8 and not self._utf8):
             tail += b"".join(self._commands(upcoming))

@@ -29,6 +29,7 @@ PLACEHOLDERS = {
     "spa-codes.txt": str(ROOT / "tests" / "docs" / "lists" / "spa-codes.txt"),
     "flows/our-review.toml": str(ROOT / "flows" / "library" / "review_request.toml"),
     "3f2a9c41d07b": "now",
+    **dict.fromkeys(("FOLDER", "ledgers/worker2", "ledgers/worker3"), str(ROOT / "tests" / "docs" / "lists")),
 }
 SWITCHED_ON = ("audience", "signup")
 DEFAULTS = ("[defaults]\n", '[defaults]\nsignup = true\nflows.opt-in = { file = "opt_in" }\n')

@@ -112,6 +112,18 @@ def test_the_file_for_containers_takes_what_compose_gives(tmp_path: Path) -> Non
     assert config.app.database.startswith("postgresql://")
 
 
+def test_the_send_ledger_of_containers_lies_on_a_volume(tmp_path: Path) -> None:
+    home = Path("/var/lib/kiitos")
+    (tmp_path / "app.toml").write_text(first_app("container"), "utf-8")
+    given = {"KIITOS_DATABASE": "postgresql://kiitos:x@db/kiitos", "KIITOS_SMTP": "smtp://mail:1025"}
+    config = load_config(tmp_path / "app.toml", given | {"KIITOS_MASTER_KEY": "k1=" + "A" * 43 + "="})
+    assert config.ledger_folder is not None
+    folder = home / config.ledger_folder.relative_to(tmp_path)
+    kamal = yaml.safe_load((DEPLOY / "kamal" / "deploy.yml").read_text("utf-8"))
+    for volumes in (*(COMPOSE["services"][name]["volumes"] for name in ("web", "worker")), kamal["volumes"]):
+        assert any(folder.is_relative_to(volume.split(":")[1]) for volume in volumes)
+
+
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_a_first_file_has_no_faults_and_is_never_written_over(form: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["init", str(tmp_path), "--for", form])

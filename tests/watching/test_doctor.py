@@ -267,6 +267,9 @@ BREAKS: dict[str, Callable[[Ward], None]] = {
     "privacy": change(old_privacy),
     "clock": put_meta("clock/believed", "2027-06-01T00:00:00.000000Z"),
     "backup": put_meta(watch.BACKUP_AT, "2026-11-20T00:00:00Z"),
+    "worker_ledgers": put_meta(
+        "send_ledger/none/w2/worker", '{"host": "w2", "role": "worker", "at": "2026-11-23T09:00:00.000000Z"}'
+    ),
     "restored": change(lambda ward, tx: standstill.begin(tx, Standstill.RESTORED, ward.house.clock.now())),
     "shops": change(disconnect),
     "webhooks": change(found_by_poll),
@@ -348,6 +351,19 @@ def test_what_is_wrong_with_the_machine_is_found(ward: Ward, name: str) -> None:
     assert [one.check for one in found] == [name]
     assert words in found[0].what
     assert name in {check.name for check in of_machine.CHECKS}
+
+
+def test_an_installation_without_a_send_ledger_is_told_and_one_that_would_not_outlive_its_worker(ward: Ward) -> None:
+    ward.house.more = '[backup]\nledger = "off"\n'
+    assert [(one.check, one.level) for one in ward.look()] == [("send_ledger", Level.WARN)]
+    ward.house.more = '[backup]\nledger = "elsewhere/sent"\n'
+    assert ward.look() == []
+    ward.machine.kind = "overlay"
+    assert [(one.check, one.what) for one in ward.look()] == [
+        ("send_ledger", "the send ledger lies on overlay: it goes with the container or the machine")
+    ]
+    ward.machine.kind, ward.machine.may_write = "ext4", False
+    assert ("send_ledger", Level.FAIL) in [(one.check, one.level) for one in ward.look()]
 
 
 def test_a_disk_that_fills_is_told_before_it_is_full_and_a_network_is_no_disk(ward: Ward) -> None:
@@ -468,6 +484,7 @@ def test_the_command_that_mends_it_exists(name: str, mend: str) -> None:
 
 def test_every_check_has_a_test_that_breaks_it() -> None:
     broken = {*BREAKS, *MACHINES, "providers", "jobs", "stores_left_out", "keys", "channels", "templates"}
+    broken.add("send_ledger")
     # Streams in tests/keeping/test_streaming.py, perks in tests/journeys/test_perk_given.py.
     elsewhere = {"sender_domain", "durability", "stream", "perks"}
     assert {check.name for check in (*CHECKS, *of_machine.CHECKS)} == broken | elsewhere

@@ -38,3 +38,7 @@ SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US
 -- server_time (sqlite) --
 -- A file has no clock.
 SELECT NULL AS at
+
+-- meta_under --
+-- Values whose names begin alike.
+SELECT name, value FROM meta WHERE substr(name, 1, length(:prefix)) = :prefix ORDER BY name
