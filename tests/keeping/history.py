@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import cloning
 from connector.clock import SystemClock
 from connector.keeping.moving import Moved, move
+from connector.store.packing import PLAIN
 from connector.store.sqlite import Sqlite
 from connector.store.store import Store
 from connector.store.tables import count_rows, tables_of
@@ -31,6 +32,8 @@ def grow(folder: Path, orders: int) -> int:
         order_id = str(tx.fetch("SELECT order_id FROM runs ORDER BY created_at DESC LIMIT 1")[0][0])
     template = cloning.read_template(folder, order_id)
     cloning.grow(folder, template, 1, orders + 1)
+    with closing(Sqlite(folder / "inbox.db")) as inbox, inbox.transaction() as tx:
+        tx.script("UPDATE inbox SET encoding = ? WHERE length(body) = 0", (PLAIN,))  # so that an erasure can read them
     rows = 0
     for name in ("kiitos.db", "inbox.db"):
         with closing(Sqlite(folder / name)) as database, database.read() as tx:
