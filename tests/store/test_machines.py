@@ -51,8 +51,8 @@ class Broken:
 
 
 BROKEN = {
-    "a lease never ends": Broken(InboxMachine, "progress_lease", "'new', 'leased'", "'new'"),
-    "what is leased is claimed again": Broken(InboxMachine, "progress_lease", "due_at <=", "'' <"),
+    "a lease never ends": Broken(InboxMachine, "progress_lease_tried", "'new', 'leased'", "'new'"),
+    "what is leased is claimed again": Broken(InboxMachine, "progress_lease_tried", "due_at <=", "'' <"),
     "what was sent is tried again": Broken(OutboxMachine, "effect_retry", "<> 'sent'", "<> ''"),
     "a taint is cleared": Broken(OutboxMachine, "effect_retry", "ELSE tainted", "ELSE 0"),
     "an attempt is not counted": Broken(OutboxMachine, "effect_begin", "+ 1", "+ 0"),
