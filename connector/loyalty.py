@@ -1,23 +1,20 @@
-"""What an operator does with a shop's programme: look at somebody, adjust, take over a list, check, look back."""
+"""What an operator does with a shop's programme: look at somebody, adjust, check, look back."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from connector.app import Kiitos
 from connector.clock import to_text
 from connector.config.loyalty import COLLECTION, Programme
 from connector.config.perks import Perk
-from connector.errors import ConfigError, near
-from connector.model import Event, Shop, email_key
+from connector.model import Shop
 from connector.model.value import POINTS, Fact, FactKind
 from connector.store import accounts, books, entities, perks, vouchers, wakeups
 from connector.store.accounts import Holder
@@ -25,7 +22,7 @@ from connector.store.db import Tx
 from flows.knowing.situation import look
 from flows.value import access
 from flows.value.backtesting import Costs, count
-from flows.value.bookings import position_of, post, spend
+from flows.value.bookings import position_of, post, use
 from flows.value.past import Bought, look_at
 from flows.value.settling import Position, balances, settle, wanted
 from flows.value.tidings import whole
@@ -44,7 +41,8 @@ def overview(kiitos: Kiitos, shop_id: str, key: str) -> dict[str, Any]:
         facts, entries = books.facts_of(tx, shop_id, holder.accounts), books.entries_of(tx, shop_id, holder.accounts)
         notes = books.notes_of(tx, shop_id, holder.accounts)
         tier = kiitos.runner.loyalty.tier_of(tx, shop_id, holder, now)
-    grants = {fact.id: fact for fact in facts}
+        grants = {fact.id: fact for fact in facts if fact.kind is FactKind.GRANT}
+        lines = {fact.id: _lines_of(tx, shop_id, fact) for fact in grants.values() if fact.parts}
     units = dict.fromkeys(fact.unit for fact in facts)
     found = []
     for entry in entries:
@@ -61,6 +59,7 @@ def overview(kiitos: Kiitos, shop_id: str, key: str) -> dict[str, Any]:
                 "because": entry.cause,
                 "by": grant.by if grant else "",
                 "note": notes.get(entry.lot, ""),
+                "lines": lines.get(entry.lot, []),
             }
         )
     return {
@@ -69,6 +68,21 @@ def overview(kiitos: Kiitos, shop_id: str, key: str) -> dict[str, Any]:
         "tier": tier,
         "entries": found,
     }
+
+
+def _lines_of(tx: Tx, shop_id: str, grant: Fact) -> list[dict[str, str]]:
+    """The lines of its order that points were earned on: `line` (its id), `title` as far as the order is known, and
+    what it weighed (`amount`: its price, or its pieces)."""
+    order = entities.order(tx, shop_id, grant.cause.removeprefix("order/"))
+    titles = {line.id: line.title for line in order.lines} if order is not None else {}
+    return [
+        {"line": key, "title": titles.get(key, ""), "amount": _weight(Fraction(weight))}
+        for key, weight in sorted(grant.parts.items())
+    ]
+
+
+def _weight(weight: Fraction) -> str:
+    return whole(Decimal(weight.numerator) / weight.denominator)
 
 
 def _unit(unit: str, position: Position) -> dict[str, str]:
@@ -85,7 +99,9 @@ def _find(tx: Tx, shop_id: str, key: str) -> Holder:
     return accounts.find(tx, shop_id, account.id if account else None, key)
 
 
-def _hold(tx: Tx, shop_id: str, key: str, first: str, now: datetime) -> Holder:
+def hold(tx: Tx, shop_id: str, key: str, first: str, now: datetime) -> Holder:
+    """Whoever has this address, as account or as guest, held until the transaction ends; `first` is the fact that
+    somebody new is opened for."""
     account = entities.customer_by_email(tx, shop_id, key)
     return accounts.open_for(tx, shop_id, account.id if account else None, key, first, now)
 
@@ -96,25 +112,43 @@ class Adjusted:
     text: str
 
 
-def adjustment(kiitos: Kiitos, shop_id: str, key: str, points: int, by: str, note: str, name: str) -> Adjusted:
-    """Give points or take them away, by a person's word; once a `name`."""
-    now, fact_id = kiitos.clock.now(), f"adjustment/{name or kiitos.clock.new_id()}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """`points` below zero are taken away. `name`: once more under it changes nothing. `lasting` is how long they are
+    good: as long as all points of the shop where it is `None`, for ever where it is nothing."""
+
+    points: int
+    by: str
+    note: str = ""
+    name: str = ""
+    lasting: timedelta | None = None
+
+
+def adjustment(kiitos: Kiitos, shop_id: str, key: str, told: Adjustment) -> Adjusted:
+    """Give points or take them away, by a person's word. Tier and next look follow, and flows hear of it."""
+    now, fact_id = kiitos.clock.now(), f"adjustment/{told.name or kiitos.clock.new_id()}"
+    lasting = kiitos.catalog.settings(shop_id).loyalty.expires if told.lasting is None else told.lasting
     with kiitos.store.work.transaction() as tx:
-        holder = _hold(tx, shop_id, key, fact_id, now)
+        holder = hold(tx, shop_id, key, fact_id, now)
         if books.fact(tx, shop_id, fact_id) is not None:
             return Adjusted(True, "done before: nothing was changed")
-        if points > 0:
-            grant = _given(fact_id, Decimal(points), "adjustment", by, now)
-            post(tx, shop_id, holder, [grant], now)
-        elif not spend(tx, shop_id, fact_id, holder, Decimal(-points), now, "adjustment"):
-            has = whole(position_of(tx, shop_id, holder, now).available)
-            return Adjusted(False, f"nothing was taken: there are only {has}")
-        if note:
-            books.note(tx, shop_id, fact_id, holder.account, note)
-        return Adjusted(True, f"{whole(position_of(tx, shop_id, holder, now).available)} points to use now")
+        if told.points > 0:
+            until = now + lasting if lasting else None
+            grant = granted(fact_id, Decimal(told.points), "adjustment", told.by, now, until)
+            changes = post(tx, shop_id, holder, [grant], now)
+        else:
+            changes = use(tx, shop_id, fact_id, holder, Decimal(-told.points), now, "adjustment")
+        left = whole(position_of(tx, shop_id, holder, now).available)
+        if not changes:
+            return Adjusted(False, f"nothing was taken: there are only {left}")
+        if told.note:
+            books.note(tx, shop_id, fact_id, holder.account, told.note)
+        kiitos.runner.ingest(tx, shop_id, kiitos.runner.loyalty.given(tx, shop_id, changes, now), now)
+        return Adjusted(True, f"{left} points to use now")
 
 
-def _given(fact_id: str, amount: Decimal, cause: str, by: str, now: datetime, until: datetime | None = None) -> Fact:
+def granted(fact_id: str, amount: Decimal, cause: str, by: str, now: datetime, until: datetime | None = None) -> Fact:
+    """Points by a person's word (`by`), to be used at once and good `until`."""
     return Fact(
         id=fact_id,
         account="",
@@ -185,133 +219,6 @@ def perks_of(kiitos: Kiitos, shop_id: str) -> list[dict[str, Any]]:
         }
         for perk in kiitos.catalog.settings(shop_id).loyalty.perks
     ]
-
-
-# -- lists from other programmes ---------------------------------------------------------------------------------------
-
-# As Smile, Yotpo and LoyaltyLion head them (help.smile.io/article/2443, support.yotpo.com importing points,
-# help.loyaltylion.com/en/articles/5367139), in small letters without signs.
-_COLUMNS = {
-    "email": ("email", "emailaddress", "customeremail", "useremail"),
-    "points": ("points", "pointsbalance", "pointsapproved", "availablepoints", "currentpoints", "balance"),
-    "spent": ("pointsspent",),
-    "tier": ("viptier", "tier", "loyaltytier", "tiername"),
-    "expires": ("pointsexpireat", "expirydate", "pointsexpirationdate", "expiresat"),
-}
-_LESS_SPENT = "pointsapproved"
-"""LoyaltyLion tells what was ever earned: what was spent goes off."""
-
-
-@dataclass(slots=True)
-class TakenOver:
-    """`left_out` are lines of the file and what is wrong with them."""
-
-    taken: int = 0
-    known: int = 0
-    points: int = 0
-    left_out: list[tuple[int, str]] = field(default_factory=list)
-
-
-def take_over(
-    kiitos: Kiitos, shop_id: str, data: bytes, by: str, batch: str, *, messages: bool, dry_run: bool
-) -> TakenOver:
-    """Take a list over, a person a transaction. Raises `ConfigError` for a file that is no such list."""
-    settings = kiitos.catalog.settings(shop_id)
-    batch = batch or hashlib.sha256(data).hexdigest()[:12]
-    told, seen = TakenOver(), set[str]()
-    for line, row in _rows(data):
-        try:
-            key, points, tier, until = _read_row(row, settings.loyalty)
-        except ValueError as error:
-            told.left_out.append((line, str(error)))
-            continue
-        if key in seen:
-            told.left_out.append((line, "the address is in the list twice"))
-            continue
-        seen.add(key)
-        known = not dry_run and not _take_one(kiitos, shop_id, key, points, tier, until, by, batch, messages=messages)
-        told.known += known
-        told.taken += not known
-        told.points += 0 if known else points
-    return told
-
-
-def _rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
-        heads = {_plain(head): head for head in reader.fieldnames or ()}
-        rows = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"no CSV file in UTF-8 ({type(error).__name__})") from error
-    found = {name: next((heads[each] for each in names if each in heads), "") for name, names in _COLUMNS.items()}
-    for needed in ("email", "points"):
-        if not found[needed]:
-            raise ConfigError(f"the file has no column '{needed}'{near(needed, heads)}; it has {', '.join(heads)}")
-    if _plain(found["points"]) != _LESS_SPENT:
-        found["spent"] = ""
-    for line, row in rows:
-        yield line, {name: (row.get(head) or "").strip() if head else "" for name, head in found.items()}
-
-
-def _plain(head: str | None) -> str:
-    return "".join(letter for letter in (head or "").lower() if letter.isalnum())
-
-
-def _read_row(row: Mapping[str, str], programme: Programme) -> tuple[str, int, str, datetime | None]:
-    key = email_key(row["email"])
-    if key is None:
-        raise ValueError("no e-mail address")
-    points = _whole(row["points"]) - _whole(row["spent"])
-    if points < 0:
-        raise ValueError("less than no points")
-    tiers = {name.lower(): tier.name for tier in programme.tiers for name in (tier.name, tier.title)}
-    tier = row["tier"].lower()
-    if tier and tier not in tiers:
-        raise ValueError(f"no tier '{row['tier']}'{near(tier, tiers)}")
-    until = None
-    if row["expires"]:
-        try:
-            until = datetime.fromisoformat(row["expires"])
-        except ValueError:
-            raise ValueError("the expiry is no date such as 2026-12-31") from None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return key, points, tiers.get(tier, ""), until
-
-
-def _whole(text: str) -> int:
-    plain = text.replace(",", "").replace(" ", "") or "0"
-    number = plain.removesuffix(".0").removesuffix(".00")
-    if not number.lstrip("-").isdigit() or not number.isascii():
-        raise ValueError("points are no whole number")
-    return int(number)
-
-
-def _take_one(
-    kiitos: Kiitos,
-    shop_id: str,
-    key: str,
-    points: int,
-    tier: str,
-    until: datetime | None,
-    by: str,
-    batch: str,
-    *,
-    messages: bool,
-) -> bool:
-    """`False` where the person was taken over from this list before."""
-    now = kiitos.clock.now()
-    fact_id = f"import/{batch}/{hashlib.sha256(f'{batch}/{key}'.encode()).hexdigest()[:16]}"
-    with kiitos.store.work.transaction() as tx:
-        holder = _hold(tx, shop_id, key, fact_id, now)
-        if books.fact(tx, shop_id, fact_id) is not None:
-            return False
-        expires = kiitos.catalog.settings(shop_id).loyalty.expires
-        lapses = until or (now + expires if expires else None)
-        changes = post(tx, shop_id, holder, [_given(fact_id, Decimal(points), f"import/{batch}", by, now, lapses)], now)
-        events: list[Event] = kiitos.runner.loyalty.imported(tx, shop_id, holder, changes, now, tier)
-        if messages and events:
-            kiitos.runner.ingest(tx, shop_id, events, now)
-    return True
 
 
 # -- the whole shop ----------------------------------------------------------------------------------------------------

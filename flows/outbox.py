@@ -223,12 +223,16 @@ class Outbox(Outcomes):
     def _record_row(self, tx: Tx, case: Case, now: datetime) -> None:
         """Carried out and settled here and now: there is nothing to prepare."""
         try:
-            values = record(tx, case.effect, case.run, case.facts, now)
+            written = record(tx, case.effect, case.run, case.facts, now, case.settings.loyalty.expires)
         except Refused as error:
             self.error(tx, case.effect, now, error)
         else:
             self._runner.follow_record(tx, case.run, case.facts, now)
-            self.done(tx, case.effect, now, values)
+            self.done(tx, case.effect, now, written.values)
+            # Last: what they lead to may end the run, which has then done this step.
+            told = self._runner.loyalty.given(tx, case.effect.shop_id, written.changes, now)
+            if told:
+                self._runner.ingest(tx, case.effect.shop_id, told, now)
 
     def _freeze_note(self, tx: Tx, case: Case, flow: Flow, now: datetime) -> Prepared | None:
         effect = case.effect

@@ -35,7 +35,7 @@ from flows.derive import derived_events
 from flows.facts import Facts, email_of, event_facts
 from flows.knowing.sight import Sight
 from flows.knowing.situation import NOTHING, Situation, facts_of, look_at_run
-from flows.knowing.subjects import REPEATED, entry_key, is_account, next_number, stays_out, subjects_of
+from flows.knowing.subjects import REPEATED, entry_key, is_account, next_number, order_name, stays_out, subjects_of
 from flows.limits.alarms import UNSUBSCRIBE, objected
 from flows.obeying import obey
 from flows.people import forgetting, membership
@@ -372,11 +372,6 @@ class Runner:
 def _buyer_of(event: Event) -> str | None:
     customer = event.order.customer if event.order else None
     return customer.id if customer else event.customer_id
-
-
-def order_name(shop_id: str, order_id: str) -> str:
-    """What is held while an order is taken in."""
-    return f"order {shop_id} {order_id}"
 
 
 def refused_by(flow: Flow, event: Event, facts: Facts, told: Mapping[str, str] | None = None) -> dict[str, str] | None:

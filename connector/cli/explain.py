@@ -98,6 +98,7 @@ def _mark(line: Line) -> str:
         "effect.held": ("held", "yellow"),
         "never_started": ("not ", "yellow"),
         "planned": ("plan", "blue"),
+        "taken_back": ("back", "yellow"),
     }.get(line.what, ("    ", "white"))
     return click.style(word, fg=colour)
 

@@ -29,7 +29,8 @@ def loyalty() -> None:
 @json_option
 @click.pass_obj
 def show(app: App, email: str, shop: str, as_json: bool) -> None:
-    """Show what the person EMAIL owns in SHOP, and why: each entry with its cause, rule and version.
+    """Show what the person EMAIL owns in SHOP, and why: each entry with its cause, rule and version, and the lines of
+    the order that it was earned on, with their price or pieces.
 
     Exit code 1 when they own nothing and never did.
 
@@ -63,12 +64,18 @@ def _print(found: dict[str, Any]) -> None:
             entry["kind"],
             f"{entry['amount']} {entry['unit']}",
             entry["cause"],
+            _lines(entry) if entry["kind"] == "earn" else "",
             f"{entry['rule']} {entry['version']}".strip(),
             entry["because"],
         )
         for entry in found["entries"]
     ]
-    print_table(rows, ("when", "what", "how much", "earned by", "rule", "because of"))
+    print_table(rows, ("when", "what", "how much", "earned by", "lines", "rule", "because of"))
+
+
+def _lines(entry: Mapping[str, Any]) -> str:
+    """`Mug 17.90, line 2 30`: each line of the order that it was earned on, and its price or pieces."""
+    return ", ".join(f"{line['title'] or 'line ' + line['line']} {line['amount']}" for line in entry["lines"])
 
 
 @loyalty.command("adjust")
@@ -78,23 +85,27 @@ def _print(found: dict[str, Any]) -> None:
 @click.option("--by", required=True, help="Who adjusts it: it stays in the books.")
 @click.option("--note", default="", help="Why, in your words; kept beside the books, and erased with the person.")
 @click.option("--key", default="", help="A name of the adjustment: once more under it changes nothing.")
+@click.option("--expires", help="How long they are good, such as 90d, or 'never'; as other points if not given.")
 @click.pass_obj
-def adjust(app: App, email: str, points: int, shop: str, by: str, note: str, key: str) -> None:
+def adjust(app: App, email: str, points: int, shop: str, by: str, note: str, key: str, expires: str | None) -> None:
     """Give POINTS to the person EMAIL of SHOP, to be used at once, or take them away (-- -50).
 
-    Nobody is told. Exit code 1 when more is to be taken than there is.
+    They lapse as other points of the shop do. Flows hear of it as of any points (points.changed, tier.changed); nobody
+    gets a mail by it alone. Exit code 1 when more is to be taken than there is.
 
     \b
     Examples:
       kiitos loyalty adjust aino@example.com 50 --shop acme-main --by maija --note "the parcel was late"
+      kiitos loyalty adjust aino@example.com 500 --shop acme-main --by maija --expires never
       kiitos loyalty adjust --shop acme-main --by maija -- aino@example.com -50
     """
-    from connector.loyalty import adjustment
+    from connector.loyalty import Adjustment, adjustment
 
     _known(app, shop)
     if points == 0:
         raise click.UsageError("0 points change nothing")
-    told = adjustment(app.kiitos, shop, _key(email), points, by, note, key)
+    adjusted = Adjustment(points=points, by=by, note=note, name=key, lasting=_lasting(expires))
+    told = adjustment(app.kiitos, shop, _key(email), adjusted)
     click.echo(told.text)
     if not told.done:
         raise click.exceptions.Exit(1)
@@ -123,7 +134,7 @@ def import_list(
       kiitos loyalty import customers.csv --shop acme-main --by maija --dry-run
       kiitos loyalty import customers.csv --shop acme-main --by maija --messages
     """
-    from connector.loyalty import take_over
+    from connector.lists.points_import import take_over
 
     _known(app, shop)
     told = take_over(app.kiitos, shop, file.read_bytes(), by, batch, messages=messages, dry_run=dry_run)
@@ -328,6 +339,18 @@ def backtest(
     for name, value in told.items():
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         click.echo(f"{name.replace('_', ' ')}: {text or 'none'}")
+
+
+def _lasting(text: str | None) -> timedelta | None:
+    """`None` for what the programme says, no time at all for ever."""
+    from connector.contracts.step import parse_span
+
+    if text is None:
+        return None
+    try:
+        return timedelta(0) if text == "never" else parse_span(text)
+    except ValueError as error:
+        raise click.UsageError(f"--expires: {error}") from None
 
 
 def _known(app: App, shop: str) -> str:

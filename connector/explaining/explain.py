@@ -15,6 +15,8 @@ from connector import codec
 from connector.clock import to_text
 from connector.errors import MalformedPayload
 from connector.explaining.care import kept_away
+from connector.explaining.gifts import taken_back
+from connector.explaining.sentences import sentence
 from connector.model import Effect, EffectStatus, Order, Run, email_key
 from connector.store import channel_events, deliveries, effects, entities, events, inbox, referrals, runs, wakeups
 from connector.store import flows as flow_store
@@ -233,7 +235,7 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
         Line(
             at=row.at,
             what=row.what,
-            text=_sentence(row.what, row.step_id, row.detail),
+            text=sentence(row.what, row.step_id, row.detail),
             flow=run.flow_id,
             version=run.version,
             step=row.step_id,
@@ -249,7 +251,27 @@ def _of_run(tx: Tx, run: Run) -> list[Line]:
         line = _of_effect(effect, number)
         found.append(replace(line, flip=effect_flip(tx, effect)))
         found += [_of_heard(effect, row, number) for row in heard.get(effect.id, ())]
+        found += _of_gift(tx, effect, number)
     return found
+
+
+def _of_gift(tx: Tx, effect: Effect, order: str) -> list[Line]:
+    """What was given in the shop and then taken back, or could not be."""
+    gone = taken_back(tx, effect)
+    if gone is None:
+        return []
+    return [
+        Line(
+            at=gone.at,
+            what="taken_back",
+            text=gone.text,
+            flow=effect.flow_id,
+            version=effect.version,
+            step=effect.step_id,
+            order=order,
+            detail={"key": gone.key, "state": gone.state, "cause": gone.cause, "reason": gone.reason},
+        )
+    ]
 
 
 def _sent_flip(tx: Tx, effect: Effect) -> str:
@@ -372,29 +394,3 @@ def _done(effect: Effect, name: str) -> str:
         return f"{name} to {effect.recipient}: {effect.subject}".removesuffix(": ")  # kept for a while only
     made = effect.result.get("code")
     return f"{name}: {made}, {effect.result.get('value', '')}".rstrip(", ") if made else f"{name} done"
-
-
-def _sentence(what: str, step: str, detail: Mapping[str, str]) -> str:
-    match what:
-        case "started":
-            return f"started by {detail.get('kind', '')}"
-        case "not_started":
-            return f"not started by {detail.get('event', '')}: {detail.get('rule', '')} (saw {detail.get('saw', '')})"
-        case "skipped":
-            path = " ".join(str(detail.get(part, "")) for part in ("path", "op", "wanted"))
-            return f"step {step} passed over: {path} (saw {detail.get('saw', '')})"
-        case "moved":
-            return _moved(step, detail)
-        case "passed":
-            return f"step {step} not met again: {detail.get('why', '')}"
-        case "cancelled" if detail.get("not_sent"):
-            return f"cancelled: {detail.get('reason', '')}; therefore not sent: {detail['not_sent']}"
-        case _:
-            rest = ", ".join(f"{name} {value}" for name, value in detail.items() if value)
-            return " ".join(part for part in (f"step {step}" if step else "", what.replace("_", " "), rest) if part)
-
-
-def _moved(step: str, detail: Mapping[str, str]) -> str:
-    text = f"moved to version {detail.get('to', '')} of the flow ({detail.get('how', '')}), on at step {step}"
-    was = f", was at {detail['was_at']}" if detail.get("was_at") else ""
-    return text + was + (f"; never meets {detail['passed']}" if detail.get("passed") else "")

@@ -69,6 +69,11 @@ class Fact:
     available_at: datetime | None = None
     expires_at: datetime | None = None
 
+    @property
+    def in_platform(self) -> bool:
+        """Whether it stands for a code, a card or credit: of that only as much is taken back as the platform says."""
+        return self.unit == REWARD or self.unit.startswith(CREDIT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -13,7 +13,7 @@ from connector.store import wakeups
 from connector.store.db import Tx
 from connector.store.wakeups import Wakeup
 from connector.working.intake import PARK, again_if_moved
-from flows.runner import order_name
+from flows.knowing.subjects import order_name
 from flows.triggers import past, ringing
 
 log = get_log("alarms")

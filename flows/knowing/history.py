@@ -15,8 +15,8 @@ from flows.derive import derived_events
 from flows.facts import event_facts
 from flows.knowing.sight import Sight
 from flows.knowing.situation import look
+from flows.knowing.subjects import order_name
 from flows.people import membership
-from flows.runner import order_name
 from flows.triggers import arming
 
 RECENT = timedelta(days=30)

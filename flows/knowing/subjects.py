@@ -136,3 +136,8 @@ def address_in(event: Event) -> str | None:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def order_name(shop_id: str, order_id: str) -> str:
+    """What is held while an order is taken in, or what was given for it is."""
+    return f"order {shop_id} {order_id}"

@@ -14,9 +14,11 @@ from connector.store import effects, referrals
 from connector.store.db import Tx
 from flows.care import cases, tasks
 from flows.knowing.situation import Situation
+from flows.knowing.subjects import order_name
 from flows.referring.programme import Referring
 from flows.referring.reasons import FORGOTTEN, NOT_MADE
 from flows.reviews.attached import published
+from flows.value import thanks
 from flows.value.bookings import forgo
 from flows.value.loyalty import Loyalty
 from flows.value.vouchers import issued, used, void_all
@@ -37,6 +39,7 @@ class Programmes:
     def follow(self, tx: Tx, shop: Shop, event: Event, situation: Situation, now: datetime) -> list[Event]:
         """The programme events that `event` leads to."""
         tasks.close_with_case(tx, self._runner, shop.id, event, now)
+        thanks.take_back(tx, self._runner, shop.id, event, now)
         return [
             *self._follow_referral(tx, shop, event, situation, now),
             *self._loyalty.follow(tx, shop, event, situation, now),
@@ -55,8 +58,11 @@ class Programmes:
         """A shared code of a referral flow belongs, from now on, to the customer it was made for."""
         if effect.request.get("do") == "publish_review":
             published(tx, effect, values, now)
-        issued(tx, run, effect, values, now)
+        review_id = self._thanked_for(tx, run, effect)
+        issued(tx, run, effect, values, now, review_id)
         _take_back_late(tx, run, now)
+        if review_id:
+            thanks.take_back_late(tx, self._runner, run, review_id, now)
         terms = effect.request.get("discount") or {}
         meant = effect.purpose is Purpose.REFERRAL or run.event.get("kind") == EventKind.REFERRAL_ASKED
         shared = meant and not (terms.get("customer_email") or terms.get("customer_id"))
@@ -65,6 +71,13 @@ class Programmes:
                 tx, run.shop_id, values["code"], run.email_key, run.customer_id, run.order_id, run.id, now
             )
             self.referring.open_page(tx, run.shop_id, run.email_key, values["code"], values.get("url", ""), now)
+
+    def _thanked_for(self, tx: Tx, run: Run, effect: Effect) -> str:
+        """The review that something was given for, its order held; empty for what is given for anything else."""
+        if not (effect.request.get("discount") or effect.request.get("grant")) or not run.order_id:
+            return ""
+        tx.hold([order_name(run.shop_id, run.order_id)])
+        return thanks.review_of(tx, self._runner, run)
 
     def ended(self, tx: Tx, run: Run, now: datetime) -> None:
         """A reward run that came to its end has rewarded, unless the shop refused the code; a cancelled one has not."""

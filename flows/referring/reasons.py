@@ -33,6 +33,8 @@ REASONS: Mapping[str, str] = {
     str(EventKind.RETURN_REQUESTED): "the friend sends the goods back",
     str(EventKind.RETURN_APPROVED): "the friend sends the goods back",
     str(EventKind.REFERRAL_REVERSED): "the friend's purchase was undone",
+    str(EventKind.REVIEW_WITHDRAWN): "the review it was given for was withdrawn",
+    str(EventKind.REVIEW_HIDDEN): "a person hid the review it was given for",
 }
 """Every code, as a sentence."""
 STATES: Mapping[str, str] = {

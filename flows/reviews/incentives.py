@@ -25,7 +25,7 @@ def rewards(catalog: Catalog, shop_id: str, now: datetime, own: Flow | None = No
     if settings.loyalty and _earns(settings.loyalty, now.astimezone(zone_of(settings.shop.timezone))):
         return True
     others = (flow for flow in catalog.flows(shop_id) if own is None or flow.id != own.id)
-    return any(_gives(flow) for flow in (*others, *((own,) if own is not None else ())))
+    return any(gives(flow) for flow in (*others, *((own,) if own is not None else ())))
 
 
 def _earns(programme: Programme, today: datetime) -> bool:
@@ -38,6 +38,7 @@ def _earns(programme: Programme, today: datetime) -> bool:
     )
 
 
-def _gives(flow: Flow) -> bool:
+def gives(flow: Flow) -> bool:
+    """Whether a flow hears of reviews and gives something."""
     hears = {kind for item in flow.steps for kind in awaited(item.step)} | set(flow.trigger)
     return not hears.isdisjoint(_TOLD) and any(item.step.do in GIVES for item in flow.steps)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from connector.clock import to_text
-from connector.model.value import CREDIT, POINTS, REWARD, Entry, Fact, FactKind, Place
+from connector.model.value import POINTS, Entry, Fact, FactKind, Place
 from connector.store import accounts, books
 from connector.store.accounts import Holder, MemberRow
 from connector.store.db import Tx
@@ -121,7 +121,8 @@ def give_points(
     version: str = "",
     expires_at: datetime | None = None,
 ) -> list[Change]:
-    """Give points under an id, to be used at once; empty when it was told before."""
+    """Give points under an id, to be used at once; empty when it was told before. Where they lead to is for
+    `Loyalty.given` to tell."""
     holder = accounts.open_for(tx, shop_id, customer_id, email_key, fact_id, now)
     grant = Fact(
         id=fact_id,
@@ -143,13 +144,15 @@ def give_points(
 def spend(tx: Tx, shop_id: str, fact_id: str, holder: Holder, amount: Decimal, now: datetime, cause: str) -> bool:
     """Use points if there are so many; `False` when there are not. Once an id: again it is `True` and changes nothing.
     The holder must be held (`accounts.open_for`, `accounts.holder_of`), so that two cannot spend the same."""
-    if books.fact(tx, shop_id, fact_id) is not None:
-        return True
+    return books.fact(tx, shop_id, fact_id) is not None or bool(use(tx, shop_id, fact_id, holder, amount, now, cause))
+
+
+def use(tx: Tx, shop_id: str, fact_id: str, holder: Holder, amount: Decimal, now: datetime, cause: str) -> list[Change]:
+    """The same under an id that nothing was told under yet: what it changed, nothing where there are not so many."""
     if amount <= NONE or position_of(tx, shop_id, holder, now).available < amount:
-        return False
+        return []
     fact = Fact(id=fact_id, account="", unit=POINTS, kind=FactKind.SPEND, amount=amount, at=now, cause=cause)
-    post(tx, shop_id, holder, [fact], now)
-    return True
+    return post(tx, shop_id, holder, [fact], now)
 
 
 def reverse(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bool:
@@ -165,8 +168,7 @@ def reverse(tx: Tx, shop_id: str, fact_id: str, now: datetime, cause: str) -> bo
 def earned_because(tx: Tx, shop_id: str, cause: str) -> list[Fact]:
     """What the books themselves gave for a cause. What was given in the platform is not among it: of that only as much
     is taken back as the platform says (`vouchers.voided`)."""
-    found = books.facts_because(tx, shop_id, cause)
-    return [fact for fact in found if fact.unit != REWARD and not fact.unit.startswith(CREDIT)]
+    return [fact for fact in books.facts_because(tx, shop_id, cause) if not fact.in_platform]
 
 
 def forgo(tx: Tx, shop_id: str, cause: str, now: datetime, reason: str) -> None:

@@ -23,6 +23,14 @@ def cause_of(order_id: str) -> str:
     return f"order/{order_id}"
 
 
+def of_programme(told: Iterable[Fact], cause: str) -> list[Fact]:
+    """Of all that was told because of something: what the programme's rules gave for it, and what was said of that.
+    What a flow gave for it (`grant`, a code) goes by other rules: it is named after its effect or its code."""
+    known = list(told)
+    mine = {fact.id for fact in known if fact.kind is FactKind.GRANT and fact.id.startswith(f"{cause}/")}
+    return [fact for fact in known if fact.id in mine or fact.of in mine]
+
+
 def shares_back(order: Order, refunds: Sequence[Refund]) -> dict[str, Fraction]:
     """How much of each line went back, from 0 to 1: pieces by what refunds and edits say of them; money that belongs to
     no line (a refund by amount) spreads over what is left by its price. Shipping and tax given back with goods are

@@ -33,10 +33,11 @@ from connector.store.db import Tx
 from connector.store.reviews import FORM, ReviewRow
 from flows.catalog import Catalog
 from flows.knowing.situation import Situation, look, with_referral
-from flows.value import access, earning, giving, opinions, tidings
+from flows.value import access, birthdays, earning, giving, opinions, tidings
 from flows.value.bookings import Change, earned_because, position_of, post
 from flows.value.cases import Case
 from flows.value.earning import cause_of
+from flows.value.gifts import moved as given_by_flows
 from flows.value.goals import goals as achieved_now
 from flows.value.opinions import opens_at, opinion, review_cause
 from flows.value.settling import settle
@@ -63,6 +64,7 @@ _OF_REVIEW = frozenset(
         *(EventKind.REVIEW_HIDDEN, EventKind.REVIEW_WITHDRAWN),
     }
 )
+_OF_CUSTOMER = frozenset({EventKind.CUSTOMER_CREATED, EventKind.CUSTOMER_UPDATED})
 
 
 class Loyalty:
@@ -86,9 +88,11 @@ class Loyalty:
                 events += self._of_arrival(tx, shop, programme, event, situation, now)
             return events
         if event.kind in _OF_REVIEW and situation.order is not None:
-            return self._of_review(tx, shop, programme, event, situation.order, now)
+            return self._of_review(tx, shop, programme, event, situation.order, situation.customer, now)
         if event.kind in (EventKind.REFERRAL_ATTRIBUTED, EventKind.REFERRAL_REVERSED):
             return self._of_referral(tx, shop, programme, event, situation, now)
+        if event.kind in _OF_CUSTOMER and programme.of_kind(BIRTHDAY) and event.customer is not None:
+            birthdays.expect(tx, shop, event.customer, now)
         return []
 
     # -- orders --------------------------------------------------------------------------------------------------------
@@ -101,11 +105,13 @@ class Loyalty:
         told = books.facts_because(tx, shop.id, cause_of(event.order_id))
         buyer = buyer_of(order) if order is not None else Buyer()
         if order is None or not buyer:
-            return self._undo(tx, shop, programme, told, event, now)
+            return self._undo(tx, shop, programme, earning.of_programme(told, cause_of(event.order_id)), event, now)
         if purchase_of(order) is None and not told:
             return []
         case = self._case(tx, shop, programme, buyer, event, now)
-        told = books.facts_because(tx, shop.id, cause_of(order.id))  # held from here on: nobody is between
+        because = books.facts_because(tx, shop.id, cause_of(order.id))  # held from here on: nobody is between
+        told = earning.of_programme(because, cause_of(order.id))
+        gifts, kept, anothers = given_by_flows([fact for fact in because if fact not in told], case.holder)
         theirs = [fact for fact in told if fact.account in case.holder.accounts]
         strange = [fact for fact in told if fact.account not in case.holder.accounts]
         more = case.own(strange, earning.grants(programme, order, _products(tx, shop, programme, order), theirs, now))
@@ -116,11 +122,11 @@ class Loyalty:
         first = case.own(strange, first)
         later = self._reopened(case, order, [*theirs, *more, *first], situation)
         written, withdrawn, others = self._reviews_moved(case, order, known)
-        new, back = [*more, *first, *written], {**back, **moved, **withdrawn}
+        new, back = [*more, *first, *written, *gifts], {**back, **moved, **withdrawn, **kept}
         changes = case.post([*case.settled(new, back, known), *later])
         events = self._review(case, changes, situation.customer)
         # The order names somebody else than it did: what it earned is no longer the other's.
-        return [*events, *self._undo(tx, shop, programme, [*strange, *others], event, now)]
+        return [*events, *self._undo(tx, shop, programme, [*strange, *others, *anothers], event, now)]
 
     def _reviews_moved(
         self, case: Case, order: Order, known: Sequence[Fact]
@@ -130,7 +136,7 @@ class Loyalty:
         back: dict[str, Decimal] = {}
         others: list[Fact] = []
         for row in _written(case.tx, case.shop, order):
-            told = books.facts_because(case.tx, case.shop.id, review_cause(row))
+            told = earned_because(case.tx, case.shop.id, review_cause(row))
             more, taken = opinions.moved(case.programme, told, case.holder, [*known, *found], row, case.now)
             found += more
             back |= taken
@@ -198,7 +204,14 @@ class Loyalty:
     # -- deeds ---------------------------------------------------------------------------------------------------------
 
     def _of_review(
-        self, tx: Tx, shop: Shop, programme: Programme, event: Event, order: Order, now: datetime
+        self,
+        tx: Tx,
+        shop: Shop,
+        programme: Programme,
+        event: Event,
+        order: Order,
+        customer: Customer | None,
+        now: datetime,
     ) -> list[Event]:
         """What reviews of the order earned, by what they are now: pending until they are shown, whatever their stars;
         taken back when they are withdrawn or hidden, and given again when they come back."""
@@ -220,7 +233,7 @@ class Loyalty:
                 more += earned if opens is not None else [replace(fact, available_at=None) for fact in earned]
             found += more
             back |= taken
-        return self._review(case, case.post(case.settled(found, back, known)), order.customer)
+        return self._review(case, case.post(case.settled(found, back, known)), customer)
 
     def _of_referral(
         self, tx: Tx, shop: Shop, programme: Programme, event: Event, situation: Situation, now: datetime
@@ -290,7 +303,7 @@ class Loyalty:
         state = case.state()
         was = Standing.read(state)
         goals = achieved_now(case.programme, holder.account, case.deeds(), case.cause, now)
-        if person is not None and isinstance(seen := state.get("seen"), str):
+        if person is not None and isinstance(seen := state.get(birthdays.SEEN), str):
             goals += giving.birthday(
                 case.programme, holder.account, case.facts(), person.birthday, from_text(seen), case.shop.timezone, now
             )
@@ -304,21 +317,21 @@ class Loyalty:
     def _keep(self, case: Case, standing: Standing, deeds: Deeds, person: Customer | None) -> list[Perk]:
         """Keep where somebody stands, and when time alone next changes anything of theirs; what they are let in for
         now, once."""
-        now, birthdays = case.now, case.programme.of_kind(BIRTHDAY)
+        now, greets = case.now, case.programme.of_kind(BIRTHDAY)
         times = [next_look(case.programme, standing, deeds, now)]
         for unit in dict.fromkeys(fact.unit for fact in deeds.facts):
             position = settle([fact for fact in deeds.facts if fact.unit == unit], now)
             times.append(position.next_change(now))
             if unit == POINTS:
                 times.append(tidings.next_warning(position, case.programme, now))
-        if birthdays and person is not None:
+        if greets and person is not None:
             times.append(birthday_after(person.birthday, case.shop.timezone, now))
         look_at = min((at for at in times if at is not None), default=None)
         known = access.had(accounts.member(case.tx, case.shop.id, each).state for each in case.holder.accounts)
         named = case.holder.customer_id or case.holder.email_key  # of the forgotten nobody is let in
         new = access.due(case.programme, known, standing.tier, now) if named else []
         state = {**standing.dump(), **access.kept(case.programme, known, new)}
-        state |= {"seen": to_text(now)} if birthdays else {}
+        state |= {birthdays.SEEN: to_text(now)} if greets else {}
         accounts.keep(case.tx, case.shop.id, case.holder, look_at, state)
         return new
 
@@ -337,7 +350,18 @@ class Loyalty:
         position = position_of(case.tx, case.shop.id, case.holder, case.now)
         return tidings.events(case.programme, who, changes, position, standing, moved, deeds, case.now)
 
-    # -- for people of the merchant's ----------------------------------------------------------------------------------
+    # -- for people of the merchant's, and for flows -------------------------------------------------------------------
+
+    def given(self, tx: Tx, shop_id: str, changes: Sequence[Change], now: datetime) -> list[Event]:
+        """A person or a flow gave points or took them: where their owner stands now, and the events for the caller to
+        take in. Nothing in a shop without a programme."""
+        settings = self._catalog().settings(shop_id)
+        if not settings.loyalty or not changes:
+            return []
+        holder = accounts.holder_of(tx, shop_id, changes[0].holder.account) or changes[0].holder
+        cause = next((entry.cause for change in changes for entry in change.entries), "")
+        case = Case(tx=tx, shop=settings.shop, programme=settings.loyalty, holder=holder, cause=cause, now=now)
+        return self._review(case, list(changes), None)
 
     def imported(
         self, tx: Tx, shop_id: str, holder: Holder, changes: Sequence[Change], now: datetime, tier: str

@@ -34,7 +34,7 @@ def opinion(row: ReviewRow, known: Sequence[Fact], now: datetime) -> tuple[list[
     """The deed once it is shown, the release of what waited for that, and how much of each grant is to be taken back.
     `known` are the person's facts."""
     cause = review_cause(row)
-    had = [fact for fact in known if fact.cause == cause and fact.kind is FactKind.GRANT]
+    had = [fact for fact in known if fact.cause == cause and fact.kind is FactKind.GRANT and not fact.in_platform]
     told = {fact.id for fact in known}
     found: list[Fact] = []
     if opens_at(row, now) is not None:
@@ -57,7 +57,7 @@ def moved(
         return [], {}
     cause = review_cause(row)
     mine: list[Fact] = []
-    if not any(fact.cause == cause and fact.kind is FactKind.GRANT for fact in known):
+    if not any(fact.cause == cause and fact.kind is FactKind.GRANT and not fact.in_platform for fact in known):
         rules = {rule.name: rule for rule in programme.of_kind(REVIEW)}
         for fact in strange:
             if fact.kind is FactKind.GRANT and (

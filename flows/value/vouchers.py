@@ -26,8 +26,8 @@ VOID = "void"
 """The kind of effect that takes something given in the platform back."""
 
 
-def issued(tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:
-    """Enter what a step gave to one person; a code anybody may use is nobody's."""
+def issued(tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime, review_id: str = "") -> None:
+    """Enter what a step gave to one person, for a review where it is named; a code anybody may use is nobody's."""
     found = _given(effect, values)
     if found is None:
         return
@@ -43,7 +43,7 @@ def issued(tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: dat
         effect_id=effect.id,
         kind=kind,
         worth=worth,
-        cause=_cause(run),
+        cause=_cause(run, review_id),
         platform_id=values.get("granted", ""),
         expires_at=from_text(until) if until else None,
     )
@@ -87,10 +87,12 @@ def _given(effect: Effect, values: Mapping[str, str]) -> tuple[str, str, str, st
     return None
 
 
-def _cause(run: Run) -> str:
+def _cause(run: Run, review_id: str) -> str:
     referral = run.event.get("referral_id")
     if referral:
         return f"referral/{referral}"
+    if review_id:
+        return f"review/{review_id}"
     return f"order/{run.order_id}" if run.order_id else f"flow/{run.flow_id}"
 
 
@@ -126,6 +128,11 @@ def used(tx: Tx, shop_id: str, order: Order, now: datetime) -> None:
         post(tx, shop_id, holder, [spent], now)
 
 
+def void_id(key: str) -> str:
+    """The id of the effect that takes a voucher back: there is one at most."""
+    return f"void:{key}"
+
+
 def void(tx: Tx, shop_id: str, voucher: Voucher, reason: str, now: datetime) -> bool:
     """Take something back in the platform: an effect, carried out once. `False` where it was used or is void: it is
     then kept, with the reason."""
@@ -142,7 +149,7 @@ def void(tx: Tx, shop_id: str, voucher: Voucher, reason: str, now: datetime) -> 
     }
     holder = accounts.holder_of(tx, shop_id, voucher.account)
     request["customer_id"] = (holder.customer_id or "") if holder else ""
-    return effects.put(tx, by_itself(shop_id, f"void:{voucher.key}", VOID, request, now))
+    return effects.put(tx, by_itself(shop_id, void_id(voucher.key), VOID, request, now))
 
 
 def void_all(tx: Tx, shop_id: str, cause: str, reason: str, now: datetime) -> int:

@@ -51,6 +51,7 @@ _MARKS = {
     "effect.skipped": "not sent",
     "effect.failed": "FAILED",
     "effect.uncertain": "UNKNOWN",
+    "taken_back": "back",
     "exited": "ended",
 }
 

@@ -69,15 +69,22 @@ def line(line_id: str, total: str, quantity: int = 1, **more: Any) -> LineItem:
 
 
 class Loyal(Trade):
-    """`programme` is the `[loyalty]` table."""
+    """`programme` is the `[loyalty]` table, `flows` the one of that name."""
 
-    def __init__(self, store: Store, folder: Path, programme: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        programme: dict[str, Any] | None = None,
+        flows: dict[str, Any] | None = None,
+    ) -> None:
         self.programme = PROGRAMME if programme is None else programme
-        super().__init__(store, folder, {})
+        super().__init__(store, folder, {}, flows)
 
     def configure(self, segments: dict[str, Any]) -> None:
         whole = document(segments)
         whole["loyalty"] = self.programme
+        whole["defaults"]["flows"] = self.flows
         config = parse_config(
             whole, self.folder / "app.toml", {"KEY": "test=cmVoZWFyc2FsIGtleSB0aGF0IGlzIDMyIGJ5dGVzISE="}
         )

@@ -226,8 +226,8 @@ def test_a_flow_hands_out_one_a_person_and_says_when_none_is_left(life: Loyal) -
     facts = Facts(now=now, shop=life.kiitos.catalog.settings(SHOP).shop)
     with life.store.work.transaction() as tx:
         perks.add(tx, SHOP, "spa", ["SPA-1"])
-        assert record(tx, asked, its, facts, now) == {"code": "SPA-1"}
-        assert record(tx, replace(asked, id="again"), its, facts, now) == {"code": "SPA-1"}
+        assert record(tx, asked, its, facts, now).values == {"code": "SPA-1"}
+        assert record(tx, replace(asked, id="again"), its, facts, now).values == {"code": "SPA-1"}
         with pytest.raises(Refused, match="none is left"):
             record(tx, replace(asked, id="other"), replace(its, email_key="b@example.test"), facts, now)
     assert HandOut(perk="spa").gives() == ("code",)

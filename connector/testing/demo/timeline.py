@@ -20,6 +20,7 @@ _MARKS = {
     "effect.failed": ("FAILED  ", "red"),
     "effect.uncertain": ("unknown ", "red"),
     "not_started": ("not sent", "yellow"),
+    "taken_back": ("back    ", "yellow"),
     "cancelled": ("stopped ", "yellow"),
     "exited": ("ended   ", "yellow"),
     "deferred": ("waits   ", "blue"),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from connector.loyalty import adjustment
+from connector.loyalty import Adjustment, adjustment
 from connector.model import Event, EventKind, Ref
 from connector.privacy import COMMAND, Privacy
 from connector.store import accounts
@@ -196,7 +196,8 @@ class ValueLife(Life):
         self.touch(shop_id, person)
 
     def _adjust(self, shop_id: str, person: Person, key: str, amount: int) -> None:
-        done = adjustment(self.house.kiitos, shop_id, person.email, amount, "maija", "", key)
+        told = Adjustment(points=amount, by="maija", name=key)
+        done = adjustment(self.house.kiitos, shop_id, person.email, told)
         if done.done and key not in self.words:
             self.words[key] = Word(shop_id, person, amount, self.now)
         self.touch(shop_id, person)

@@ -154,7 +154,7 @@ def _count(life: ValueLife, group: Group) -> Group:
         if named and word.amount < 0:
             group.uses.append((word.at, -word.amount))
         elif named:
-            group.piles.append(Pile(word.amount, word.at, word.at, None))
+            group.piles.append(Pile(word.amount, word.at, word.at, GOOD_FOR[group.shop_id]))
         assert key
     group.uses += _exchanged(life, group)
     group.piles += [*_reviews(life, group), *_friends(life, group), *_welcomed(life, group)]
