@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random  # noqa: TID251 - seeded cuts
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -19,16 +19,17 @@ from typing import Any
 import pytest
 
 from connector.model import Event, EventKind, LineItem, Order
+from connector.model.value import Fact
 from connector.store import Store, accounts, books
 from connector.store.db import Tx
 from connector.worker import Worker
 from flows.value import bookings, cases, earning
+from tests.store.deeds import Deed, adjusted, given_by_a_flow, held_back, taken_in
 from tests.store.loyal import AINO, PROGRAMME, Loyal, cancelled, faults, line, purchase, refund, told
 from tests.store.trade import SHOP, START
 
 SEEDS = range(int(os.environ.get("KIITOS_LEDGER_SEEDS", "3")))
 HOUR = timedelta(hours=1)
-Deed = Callable[[Loyal], None]
 
 
 class PowerCut(BaseException):
@@ -71,6 +72,8 @@ def story(seed: int) -> list[Deed]:
         deeds += [taken_in(each) for each in undone(chance, made, lines)]
     for number in range(chance.randrange(3)):
         deeds.append(spent(f"spend/{number}", Decimal(chance.randrange(1, 90))))
+    deeds.append(given_by_a_flow("0"))
+    deeds.append(adjusted("late", chance.randrange(1, 60)))
     return deeds
 
 
@@ -83,10 +86,6 @@ def undone(chance: random.Random, made: Order, lines: list[LineItem]) -> Iterato
         yield refund(made, f"m{made.id}", at + HOUR / 2, "3.50")
     if chance.random() < 0.3:
         yield cancelled(made, at + HOUR)
-
-
-def taken_in(event: Event) -> Deed:
-    return lambda life: life.take_in(event)
 
 
 def spent(key: str, amount: Decimal) -> Deed:
@@ -119,8 +118,10 @@ def lived(folder: Path, deeds: list[Deed], cuts: random.Random | None) -> tuple[
             insist(life, cuts, share, deed)
             life.clock.advance(HOUR * (cuts.randrange(60) if cuts is not None else 1))
             insist(life, cuts, share, lambda one: one.worker.drain())
+        at_once = held_back(life)
         insist(life, cuts, share, lambda one: one.live(120 * 24 * HOUR))
-        return (life.points(), life.position(unit="badge/regular").available, life.state()["tier"], *faults(life))
+        badge, tier = life.position(unit="badge/regular").available, life.state()["tier"]
+        return (life.points(), badge, tier, *at_once, *faults(life))
     finally:
         store.close()
 
@@ -148,13 +149,17 @@ def outcomes(folder: Path, seed: int) -> tuple[tuple[object, ...], tuple[object,
 def test_no_value_is_created_or_lost(tmp_path: Path, seed: int) -> None:
     right, found = outcomes(tmp_path, seed)
     assert found == right
-    assert len(found) == 3, "the books are sound"
+    assert len(found) == 3, "the books are sound, and no gift was held back"
 
 
 def _not_with_the_facts(tx: Tx, shop_id: str, holder: Any, facts: Any, now: Any, cause: str = "", **more: Any) -> Any:
     """Planted: points are entered under a number of their own, so that what is repeated counts again."""
     number = len(books.facts_of(tx, shop_id, holder.accounts))
     return POST(tx, shop_id, holder, [replace(fact, id=f"{fact.id}~{number}") for fact in facts], now, cause, **more)
+
+
+def _all_of_an_order(facts: Iterable[Fact], _: str) -> list[Fact]:
+    return list(facts)
 
 
 def _takes_nothing_back(*_: object) -> dict[str, Decimal]:
@@ -166,8 +171,12 @@ POST = bookings.post
 
 @pytest.mark.parametrize(
     ("module", "name", "bug"),
-    [(cases, "post", _not_with_the_facts), (earning, "targets", _takes_nothing_back)],
-    ids=["counts again", "takes nothing back"],
+    [
+        (cases, "post", _not_with_the_facts),
+        (earning, "targets", _takes_nothing_back),
+        (earning, "of_programme", _all_of_an_order),
+    ],
+    ids=["counts again", "takes nothing back", "a gift is the order's own"],
 )
 def test_a_planted_bug_is_found(
     module: Any, name: str, bug: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -180,7 +180,8 @@ id = "sorry"
 title = "Points for whoever waited"
 trigger = "order.paid"
 purpose = "transactional"
-subject = "order"
+subject = "customer"
+reentry = "once"
 cancel_on = ["tier.changed"]
 
 [[steps]]
