@@ -24,7 +24,7 @@ from connector.store.turns import Turn
 from connector.watching.tallies import Tallies
 from connector.working.clockwatch import ClockWatch
 from connector.working.intake import PARK, WAKE, again_if_moved, order_flows
-from flows.runner import order_name
+from flows.knowing.subjects import order_name
 
 log = get_log("dispatching")
 

@@ -23,8 +23,9 @@ MOST_POINTS = 1_000_000
 class Grant(Step):
     """Give `points` (`what = "points"`) or `amount` ("5 EUR": `store_credit`, `gift_card`), good for `expires`.
 
-    Points are an entry of our own books, written once and reversible; the others are `issue_store_credit` and
-    `issue_gift_card` under one name. The outcome `done` carries `points` and `balance`, or what those carry.
+    Points are an entry of our own books, written once and reversible, and without `expires` good for as long as the
+    shop's other points; the others are `issue_store_credit` and `issue_gift_card` under one name. The outcome `done`
+    carries `points`, `balance` and `ends_at`, or what those carry.
     """
 
     do: ClassVar[str] = "grant"

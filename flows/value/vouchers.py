@@ -200,7 +200,8 @@ def voided(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> 
     """Enter what came of it: what was taken back, the whole or what was left of it."""
     key = str(effect.request["key"])
     done = values.get("voided") == "1"
-    state, reason = (VOIDED, "") if done else (KEPT, values.get("reason", ""))
+    known = vouchers.get(tx, effect.shop_id, key)
+    state, reason = (VOIDED, known.reason if known else "") if done else (KEPT, values.get("reason", ""))
     if not vouchers.move(tx, effect.shop_id, key, state, (VOIDING,), reason=reason) or not done:
         return
     grant = books.fact(tx, effect.shop_id, f"voucher/{key}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from connector.app import load
 from connector.model import EventKind
+from connector.store import accounts, books
 from connector.worker import Worker
 from tests.cli.test_commands import SHOP, app, run
 from tests.store.loyal import AINO, line, purchase, told
@@ -53,8 +55,10 @@ def test_every_entry_says_why(shop: Path) -> None:
     assert (held["kind"], len(held["version"]), held["because"][:14]) == ("hold", 12, "order/17/order")
     assert (found["tier"]["name"], found["tier"]["next"], found["tier"]["missing"]) == ("Silver", "Gold", "440")
     assert found["tier"]["why"] == "60 spend in the last 365 days, at least the 50 of Silver"
+    assert earned["lines"] == held["lines"] == [{"line": "a", "title": "Thing", "amount": "60"}]
     text = run(shop, "loyalty", "show", AINO, "--shop", SHOP).output
     assert "0 to use, 60 pending" in text
+    assert text.count("Thing 60") == 1, "in the line that tells how it was earned"
     assert run(shop, "loyalty", "show", "nobody@example.test", "--shop", SHOP).exit_code == 1
 
 
@@ -68,6 +72,26 @@ def test_an_adjustment_counts_once_and_never_takes_more_than_there_is(shop: Path
     notes = [(entry["by"], entry["note"]) for entry in shown(shop)["entries"] if entry["cause"] == "adjustment"]
     assert notes == [("maija", "late"), ("maija", "late")]
     assert run(shop, "loyalty", "check", "--shop", SHOP).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "days"), [((), 100), (("--expires", "30d"), 30), (("--expires", "never"), None)], ids=str
+)
+def test_an_adjustment_lapses_as_other_points_unless_it_says_otherwise(
+    shop: Path, words: tuple[str, ...], days: int | None
+) -> None:
+    shop.write_text(shop.read_text("utf-8").replace('return_window = "14d"', 'return_window = "14d"\nexpires = "100d"'))
+    assert run(shop, "loyalty", "adjust", AINO, "70", "--shop", SHOP, "--by", "maija", *words).exit_code == 0
+    kiitos = load(shop, {})
+    with kiitos.store.work.read() as tx:
+        facts = books.facts_of(tx, SHOP, accounts.find(tx, SHOP, None, AINO).accounts)
+        tx.script("SELECT kind FROM events WHERE kind LIKE 'points%' AND data LIKE '%\"70\"%'")
+        assert [row[0] for row in tx._cursor.fetchall()] == ["points.changed"]
+    kiitos.store.close()
+    (given,) = [fact for fact in facts if fact.cause == "adjustment"]
+    assert (given.expires_at - given.at if given.expires_at else None) == (timedelta(days=days) if days else None)
+    refused = run(shop, "loyalty", "adjust", AINO, "70", "--shop", SHOP, "--by", "maija", "--expires", "soon")
+    assert (refused.exit_code, "--expires" in refused.output) == (2, True)
 
 
 def test_a_list_of_another_programme_counts_once_and_names_what_it_leaves_out(shop: Path, tmp_path: Path) -> None:

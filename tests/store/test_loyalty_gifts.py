@@ -16,8 +16,7 @@ from connector.model.value import Fact
 from connector.store import Store
 from flows.value import earning, loyalty
 from flows.value.bookings import give_points
-from tests.store.loyal import AINO, DAY, SPEND, Loyal, cancelled, faults, line, plain, told
-from tests.store.test_loyalty_pending import delivered
+from tests.store.loyal import AINO, DAY, SPEND, Loyal, cancelled, delivered, faults, line, plain, told
 from tests.store.trade import SHOP
 
 __all__ = ["plain"]
