@@ -26,7 +26,7 @@ from connector.rehearsal import VOCABULARY
 from connector.rehearsal.life import Life
 from connector.store import effects, runs
 from connector.working.dispatching import HandingOut, dispatcher_of
-from flows.runner import order_name
+from flows.knowing.subjects import order_name
 
 SHOP = "demo-metsa"
 KIITOS = Path(sys.executable).with_name("kiitos")
