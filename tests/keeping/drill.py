@@ -159,6 +159,7 @@ def lead(
         stack.callback(product.kill)
         woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
         if history:
+            woo._issued["post"] = 7_000_000_000
             _buy(woo, 100_000)
             _wait("an order to copy", lambda: list(place.rows(DONE)) != [(0,)], product)
             product.stop()

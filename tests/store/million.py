@@ -29,6 +29,11 @@ _COLUMNS = (
 )
 
 
+def _rest(of: int) -> str:
+    """What is left of `i`; a % would be a placeholder on PostgreSQL."""
+    return f"(i - i / {of} * {of})"
+
+
 def fill(database: Database, rows: int) -> None:
     """Runs and effects of ten shops, one each of a million orders; every hundredth is still due."""
     server = database.dialect == "postgres"
@@ -37,9 +42,9 @@ def fill(database: Database, rows: int) -> None:
             asked = _COLUMNS if server else "SELECT name, type FROM pragma_table_info('{table}')"
             found = tx.fetch(asked.format(table=table))
             whole = {str(name): "INT" in str(kind).upper() for name, kind in found}
-            values = {name: "i % 7" if number else f"'{name} ' || i" for name, number in whole.items()}
-            values |= {"shop_id": "'shop-' || i % 10"}
-            status = "'waiting'" if table == "runs" else "CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'sent' END"
+            values = {name: _rest(7) if number else f"'{name} ' || i" for name, number in whole.items()}
+            values |= {"shop_id": f"'shop-' || {_rest(10)}"}
+            status = "'waiting'" if table == "runs" else f"CASE WHEN {_rest(100)} = 0 THEN 'pending' ELSE 'sent' END"
             values |= {"status": status}
             listed = ", ".join(values)
             chosen = ", ".join(values.values())
