@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from connector.clock import to_text
+from connector.contracts.step import CODE_LETTERS
 from connector.errors import ConfigError
 from connector.model import Customer, Event, Guide, Order, Shipment, Shop, email_key
 from connector.model.changing import quick
@@ -133,10 +134,10 @@ class Facts:
             return fitting(self.guides, (self.line,), {self.line.product_id or "": self.line.tags})
         return fitting(self.guides, self.order.lines if self.order else (), self.product_tags)
 
-    def code(self, prefix: str, length: int = 10) -> str:
+    def code(self, prefix: str, length: int = CODE_LETTERS) -> str:
         """`PREFIX-` and `length` letters of 5 bits, derived from shop, run, step and prefix.
 
-        A retry meets its own code; without the salt nobody can guess another's. Ten letters are 50 bits.
+        A retry meets its own code; without the salt nobody can guess another's.
         """
         return code_of(self, self.run_id, self.step_id, prefix, length)
 
@@ -198,7 +199,7 @@ class Standing:
             step_id=self.step_id,
         )
 
-    def code(self, prefix: str, length: int = 10) -> str:
+    def code(self, prefix: str, length: int = CODE_LETTERS) -> str:
         """As `Facts.code`, of this run and step."""
         return code_of(self._facts, self.run_id, self.step_id, prefix, length)
 

@@ -235,7 +235,7 @@ def void_code(app: App, code: str, shop: str, reason: str) -> None:
 
     \b
     Example:
-      kiitos loyalty void THANKS-AB12CD34EF --shop acme-main --reason "given by mistake"
+      kiitos loyalty void THANKS-AB12CD34EF56GH78 --shop acme-main --reason "given by mistake"
     """
     from connector.store import vouchers
     from flows.referring.reasons import voucher_text

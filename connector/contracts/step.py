@@ -110,6 +110,10 @@ class EffectFailed:
 
 Signal = Woke | Arrived | EffectDone | EffectSkipped | EffectFailed
 
+CODE_LETTERS = 16
+"""80 bits, of every code that is money to whoever knows it: how often one may be tried at the checkout is the shop's to
+say, and neither platform promises a limit."""
+
 
 class StepContext(Protocol):
     """What a step may look at.
@@ -128,8 +132,9 @@ class StepContext(Protocol):
         """The value at a guard path, `None` where it is missing."""
         ...
 
-    def code(self, prefix: str, length: int = 8) -> str:
-        """A code derived from the run and the step: the same at each attempt, unguessable from outside."""
+    def code(self, prefix: str, length: int = CODE_LETTERS) -> str:
+        """A code derived from the run and the step: the same at each attempt, unguessable from outside. A letter is
+        worth 5 bits."""
         ...
 
 

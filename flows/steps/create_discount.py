@@ -89,7 +89,7 @@ class CreateDiscount(Step):
         if self.bind == "customer" and email is None and customer_id is None:
             return Done("skipped", {"reason": f"no {self.to} is known to bind the code to"})
         percent, amount = self._terms()
-        code = ctx.code(self.prefix, 10)
+        code = ctx.code(self.prefix)
         request = DiscountRequest(
             code=code,
             title=self.title or code,

@@ -24,9 +24,6 @@ from connector.model import Money
 from flows.authoring.fields import money_text
 from flows.steps.issue_store_credit import ACCOUNTS
 
-CODE_LETTERS = 16
-"""80 bits: a gift card is money to whoever knows its code."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueGiftCard(Step):
@@ -54,7 +51,7 @@ class IssueGiftCard(Step):
     def start(self, ctx: StepContext) -> Decision:
         owner = next((str(found) for path in ACCOUNTS[self.to] if (found := ctx.get(path))), None)
         card = GiftCardRequest(
-            code=ctx.code("", CODE_LETTERS),
+            code=ctx.code(""),
             amount=self.amount,
             note=self.note,
             customer_id=owner if self.bind == "account" else None,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from connector.contracts import Arrived, Await, Decision, Done, Signal, Step, StepContext, Woke
+from connector.contracts.step import CODE_LETTERS
 from connector.errors import ConfigError
 from flows.authoring.paths import Kind
 from flows.guards import Guard, parse_guard
@@ -81,5 +82,5 @@ class _Seen:
         root, _, name = path.partition(".")
         return self._event.get(name) if root == "event" else self._ctx.get(path)
 
-    def code(self, prefix: str, length: int = 8) -> str:
+    def code(self, prefix: str, length: int = CODE_LETTERS) -> str:
         return self._ctx.code(prefix, length)

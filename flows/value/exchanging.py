@@ -15,7 +15,7 @@ from connector import codec
 from connector.clock import to_text
 from connector.config.rewards import Reward
 from connector.contracts import DOUBTFUL, Access, CreatesDiscounts, DiscountRequest, PlatformAdapter
-from connector.contracts.step import EffectFailed, EffectSkipped, Signal
+from connector.contracts.step import CODE_LETTERS, EffectFailed, EffectSkipped, Signal
 from connector.errors import Refused
 from connector.model import Effect, Event, EventKind, Shop, by_itself
 from connector.model.value import POINTS, Fact, FactKind
@@ -62,7 +62,7 @@ def claim(
         return True
     if not spend(tx, shop.id, spent, holder, Decimal(reward.points), now, spent):
         return False
-    code = f"{_PREFIX}-{derive_token(salt, 'points code', shop.id, spent, length=12).upper()}"
+    code = f"{_PREFIX}-{derive_token(salt, 'points code', shop.id, spent, length=CODE_LETTERS).upper()}"
     wanted = DiscountRequest(
         code=code,
         title=f"{reward.title or reward.name} ({reward.points} points)",

@@ -26,7 +26,7 @@ from connector.testing.world import World
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 GOLDENS = Path(__file__).parent / "goldens"
-_CODE = re.compile(r"\b(FRIEND|KIITOS|THANKS)-[0-9A-Z]{10}\b", re.IGNORECASE)
+_CODE = re.compile(r"\b(FRIEND|KIITOS|THANKS)-[0-9A-Z]{16}\b", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 # What a step says on the way to the one thing it does; the rest of the journal is told.
 _BETWEEN = frozenset({"acting", "allowed", "completed", "repeated"})

@@ -64,7 +64,7 @@ def shared_code(world: World, buyer: Buyer) -> str:
     mail = read_mail(0, world.sink.to(str(buyer.email))[-1])
     link = re.search(r"http://127\.0\.0\.1:\d+/p/friend/\w+", mail.text)
     assert link is not None
-    code = re.search(r"friend-[0-9a-z]{10}", requests.get(link[0], timeout=10).text, re.IGNORECASE)
+    code = re.search(r"friend-[0-9a-z]{16}", requests.get(link[0], timeout=10).text, re.IGNORECASE)
     assert code is not None
     return code[0]
 

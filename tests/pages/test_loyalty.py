@@ -62,7 +62,7 @@ def test_points_become_a_code(world: World) -> None:
     assert usable(world) == 50
     world.wait(minutes=1)
     page = visitor.get(path).text
-    code = re.search(r"POINTS-[0-9A-Z]{12}", page)
+    code = re.search(r"POINTS-[0-9A-Z]{16}", page)
     assert code is not None
     made = world.shopify.discount_by_code(code[0])
     assert made is not None
@@ -162,7 +162,7 @@ def test_an_unused_code_goes_back_and_a_used_or_an_old_one_does_not(world: World
         exchanges(visitor, path, "five")
         world.wait(minutes=1)
     first, second = re.findall(r'name="back" value="([^"]+)"', visitor.get(path).text)
-    codes = re.findall(r"POINTS-[0-9A-Z]{12}", visitor.get(path).text)
+    codes = re.findall(r"POINTS-[0-9A-Z]{16}", visitor.get(path).text)
     world.shopify.place_order([(BEANS, 1)], NORA, discount_code=codes[1])
     world.deliver()
     used = visitor.post(path, data={"back": second}, follow_redirects=True)

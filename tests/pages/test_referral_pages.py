@@ -233,7 +233,7 @@ def test_a_customer_without_a_code_gets_one_by_asking(world: World) -> None:
     client(world).post(asking(world), data={"email": str(ILONA.email)})
     world.wait(hours=1)
     text = client(world).get(link(world, ILONA, "share")).text
-    assert re.search(r"FRIEND-[0-9A-Z]{10}", text)
+    assert re.search(r"FRIEND-[0-9A-Z]{16}", text)
     friend = re.search(r'data-kiitos-copy="(http[^"]+)"', text)
     assert friend is not None
     assert client(world).get(urlsplit(friend[1]).path).status_code == 200

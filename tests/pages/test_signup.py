@@ -299,7 +299,7 @@ def codes(shop: World, address: str) -> list[str]:
     found: list[str] = []
     for message in shop.sink.to(address):
         part = message_from_bytes(message.content, policy=default).get_body(("plain",))  # type: ignore[attr-defined]
-        found += re.findall(r"(?i)FIRST-[0-9A-Z]{10}", part.get_content())
+        found += re.findall(r"(?i)FIRST-[0-9A-Z]{16}", part.get_content())
     return found
 
 

@@ -30,6 +30,7 @@ from connector.contracts import (
     Woke,
     WritesOrders,
 )
+from connector.contracts.step import CODE_LETTERS
 from connector.errors import ConfigError, Unsupported
 from connector.model import Address, Money
 from flows.facts import Progress, ReferralFacts
@@ -170,8 +171,8 @@ def test_create_discount_makes_a_request_that_survives_json() -> None:
     values = step.perform(adapter, ACCESS, request, "run1:code")
     (made,) = adapter.calls
     assert made == DiscountRequest(
-        code=seen.code("KIITOS", 10),
-        title=seen.code("KIITOS", 10),
+        code=seen.code("KIITOS"),
+        title=seen.code("KIITOS"),
         starts_at=START,
         amount=Money.parse("5", "EUR"),
         ends_at=START + 60 * DAY,
@@ -219,7 +220,7 @@ def test_codes_repeat_for_a_retry_and_for_nothing_else() -> None:
     seen = facts(step_id="code")
     code = seen.code("KIITOS")
     assert code == facts(step_id="code", now=START + DAY).code("KIITOS")
-    assert len(code) == len("KIITOS-") + 10
+    assert len(code) == len("KIITOS-") + CODE_LETTERS
     assert set(code.removeprefix("KIITOS-")) <= set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
     others = [
         replace(seen, step_id="other"),
