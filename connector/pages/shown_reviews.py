@@ -126,6 +126,7 @@ def answer(shop: Shop, sight: Sight, **query: str) -> Response:
         shop,
         None,
         sight=sight,
+        part=part,
         sorts=SORTS,
         to=_links(kept, _OURS, "#kiitos-reviews") if part else _links(kept),
         structured=structured(shop, sight, base),
