@@ -1,4 +1,4 @@
-"""Pictures of the main hosted pages for docs/images/pages, in Chromium: `make screenshots`.
+"""Pictures of the hosted pages for docs/images/pages, in Chromium: `make screenshots`.
 
 The pages are those that the browser tests sweep, of a shop with invented people.
 """
@@ -26,13 +26,17 @@ from tests.pages.life import AINO, NORA, START, order_arrives  # noqa: E402
 FOLDER = ROOT / "docs" / "images" / "pages"
 TALLEST = 1800
 COLOURS = 64
-SHOTS = (
-    ("gallery", 900, "light"),
-    ("gallery", 390, "dark"),
-    ("rated-Nora", 390, "light"),
-    ("preferences-Aino", 390, "dark"),
-    ("friend-Nora", 390, "light"),
+SHOTS = (("gallery", 900, "light"), ("gallery", 390, "dark"))
+SHEETS = (
+    *("order-parts", "order-ar", "find-Aino", "case-Aino", "case-ar", "survey-Nora", "rated-Nora", "story", "shown"),
+    *("loyalty-Nora", "share-Nora", "friend-Nora", "refer-Nora", "leaders-Nora"),
+    *("signup-Nora", "confirm-Nora", "preferences-Aino", "unsubscribe-Nora", "push"),
+    *("task", "desk", "queue", "referrals-Nora", "results"),
 )
+"""Pages of which there is a sheet: a phone of 390 px, and a desktop of 1280 px at half its size. The last are for the
+merchant's people, with what hostile customers wrote, as the tests have them."""
+LOW, FEW, GAP = 1100, 24, 16
+"""Of a sheet: its height in pixels, its colours, and the room between both."""
 
 
 def main(wanted: list[str], folder: Path = FOLDER) -> int:
@@ -55,24 +59,42 @@ def main(wanted: list[str], folder: Path = FOLDER) -> int:
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             pages["gallery"] = address
             names = list(pages) if wanted == ["all"] else wanted
+            for name in () if wanted else SHEETS:
+                sheet(browser, pages[name], folder / f"{name}.png")
             views = [(each, width, "light") for each in names for width in (390, 1280)] if wanted else list(SHOTS)
             for name, width, scheme in views:
                 take(browser, pages[name], folder / f"{name}-{width}-{scheme}.png", width, scheme)
             browser.close()
     size = sum(each.stat().st_size for each in folder.glob("*.png"))
-    sys.stdout.write(f"{len(views)} pictures in {folder.name}, {size // 1024} KB\n")
+    made = len(views) + (0 if wanted else len(SHEETS))
+    sys.stdout.write(f"{made} pictures in {folder.name}, {size // 1024} KB\n")
     return 0
 
 
 def take(browser: Browser, address: str, target: Path, width: int, scheme: str) -> None:
     """One page whole, as far as TALLEST pixels, in few colours: a picture in a repository is there for ever."""
+    seen(browser, address, width, scheme, TALLEST).quantize(COLOURS).save(target, optimize=True)
+
+
+def sheet(browser: Browser, address: str, target: Path) -> None:
+    """One page on a phone and on a desktop, side by side."""
+    phone, desk = (seen(browser, address, width, "light", most) for width, most in ((390, LOW), (1280, 2 * LOW)))
+    desk = desk.resize((desk.width // 2, desk.height // 2))
+    whole = Image.new("RGB", (phone.width + GAP + desk.width, max(phone.height, desk.height)), "white")
+    whole.paste(phone, (0, 0))
+    whole.paste(desk, (phone.width + GAP, 0))
+    whole.quantize(FEW).save(target, optimize=True)
+
+
+def seen(browser: Browser, address: str, width: int, scheme: str, most: int) -> Image.Image:
+    """A page as it looks so wide, as far down as it goes or `most` pixels."""
     page = browser.new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(address)
-    tall = min(TALLEST, int(page.evaluate("document.documentElement.scrollHeight")))
+    tall = min(most, int(page.evaluate("document.documentElement.scrollHeight")))
     page.set_viewport_size({"width": width, "height": tall})
-    picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     page.close()
+    return picture
 
 
 if __name__ == "__main__":

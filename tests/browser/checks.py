@@ -83,6 +83,14 @@ TARGETS = """
 }
 """
 
+# What stands in a box with a border stays in it; a page need not become wider when something sticks out.
+BOXED = """
+() => [...document.querySelectorAll('fieldset *')].filter(e => {
+  const outer = e.closest('fieldset').getBoundingClientRect(), inner = e.getBoundingClientRect();
+  return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
+}).map(e => `${e.outerHTML.slice(0, 60)} sticks out of its box`)
+"""
+
 FOCUS = """
 () => {
   const e = document.activeElement;
@@ -156,7 +164,7 @@ def assert_good(page: Page, where: str) -> None:
     page.wait_for_load_state()  # a click that led here may only have begun to
     fits = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert fits[0] <= fits[1], f"{where}: {fits[0]} px wide on a screen of {fits[1]}"
-    for check in (CONTRAST, NAMES, TARGETS):
+    for check in (CONTRAST, NAMES, TARGETS, BOXED):
         assert page.evaluate(check) == [], where
 
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from connector.app import create_app
 from tests.browser.axe import violations
-from tests.browser.checks import CONTRAST, CONTROLS, NAMES, TARGETS, opened, set_view, walk
+from tests.browser.checks import BOXED, CONTRAST, CONTROLS, NAMES, TARGETS, opened, set_view, walk
 from tests.browser.conftest import Site
 
 SHARDS = 3
@@ -86,7 +86,7 @@ def look(page: Page, name: str) -> list[str]:
         faults.append(f"{name}: speaks {language}")
     for width, scheme in VIEWS:
         set_view(page, width, scheme)
-        found = [*page.evaluate(CONTRAST), *page.evaluate(TARGETS), *too_wide(page)]
+        found = [*page.evaluate(CONTRAST), *page.evaluate(TARGETS), *page.evaluate(BOXED), *too_wide(page)]
         if (width, scheme) in WITH_AXE:
             found += violations(page, of_view=(width, scheme) != VIEWS[0])
         faults += [f"{name} at {width} in {scheme}: {each}" for each in found]
@@ -111,7 +111,7 @@ def by_keyboard(page: Page) -> list[str]:
 BAD = """<!doctype html><html><head><style>p{color:#999;background:#fff} button{width:700px} :focus{outline:none}
 .tiny{display:inline-block;width:10px;height:10px}</style></head><body><h2>x</h2><p>grey words</p>
 <img src="data:,"><input type="text"><button></button><a class="tiny" href="?a">a</a><a class="tiny" href="?b">b</a>
-<a class="tiny" href="?c" tabindex="-1">c</a><div role="checkbox">x</div><ul><p>no item</p></ul></body></html>"""
+<a class="tiny" href="?c" tabindex="-1">c</a><fieldset><legend>l</legend><b style="margin-left:100%">out</b></fieldset><div role="checkbox">x</div><ul><p>no item</p></ul></body></html>"""
 
 
 def test_the_sweep_sees_what_is_bad(browser: Browser) -> None:
@@ -122,6 +122,6 @@ def test_the_sweep_sees_what_is_bad(browser: Browser) -> None:
     for fault in (
         "color-contrast", "image-alt", "button-name", "document-title", "html-has-lang", "target-size", "label",
         "px wide on a screen of 390", "speaks None", "no main", "is not seen", "aria-required-attr", "list",
-        "stops of the Tab key",
+        "stops of the Tab key", "sticks out of its box",
     ):  # fmt: skip
         assert fault in told, fault
