@@ -10,7 +10,7 @@ from tests.pages.member import exchanges, gives, page_of
 
 EVENING = {
     "kind": "invitation",
-    "title": "An evening at the <fire>",
+    "title": "Glögi-ilta <b>",
     "tiers": ["silver", "gold"],
     "begins": "2026-03-01 10:00",
     "ends": "2027-05-31 10:00",
