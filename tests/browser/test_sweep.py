@@ -111,7 +111,8 @@ def by_keyboard(page: Page) -> list[str]:
 BAD = """<!doctype html><html><head><style>p{color:#999;background:#fff} button{width:700px} :focus{outline:none}
 .tiny{display:inline-block;width:10px;height:10px}</style></head><body><h2>x</h2><p>grey words</p>
 <img src="data:,"><input type="text"><button></button><a class="tiny" href="?a">a</a><a class="tiny" href="?b">b</a>
-<a class="tiny" href="?c" tabindex="-1">c</a><fieldset><legend>l</legend><b style="margin-left:100%">out</b></fieldset><div role="checkbox">x</div><ul><p>no item</p></ul></body></html>"""
+<a class="tiny" href="?c" tabindex="-1">c</a><div role="checkbox">x</div><ul><p>no item</p></ul>
+<fieldset><legend>l</legend><b style="margin-left:100%">out</b></fieldset></body></html>"""
 
 
 def test_the_sweep_sees_what_is_bad(browser: Browser) -> None:
