@@ -41,8 +41,9 @@ lint: setup            ## style, format, types and the import contracts
 kill: setup            ## kill -9 the running product under load (KIITOS_KILLS=30)
 	@KIITOS_PROVIDER_KILLS=$${KIITOS_PROVIDER_KILLS:-24} $(RUN)/pytest -q tests/kill $(ARGS)
 
-drill: setup           ## back up, kill, lose the files, restore: figures (ORDERS=100000 of history, ARGS=--no-ledger for the control)
-	@$(RUN)/python -m tests.keeping.drill --history $${ORDERS:-0} $(ARGS)
+drill: setup           ## back up, kill, lose the files, restore (ARGS=--no-ledger: the control; ORDERS=100000: a restore at size)
+	@if [ -n "$(ORDERS)" ]; then $(RUN)/python -m tests.keeping.history --orders $(ORDERS); \
+	else $(RUN)/python -m tests.keeping.drill $(ARGS); fi
 
 moved: setup           ## how long kiitos db copy freezes what (ORDERS=100000 TO=postgresql://... of an empty database)
 	@$(RUN)/python -m tests.keeping.history --orders $${ORDERS:-100000} --to $(TO) $(ARGS)

@@ -1,6 +1,6 @@
 """The restore drill: the real product under load is backed up, killed, loses its files, and is put back.
 
-    python -m tests.keeping.drill [--orders 60] [--history 100000] [--no-ledger] [--database postgresql://...]
+    python -m tests.keeping.drill [--orders 60] [--no-ledger] [--database postgresql://...]
 
 Processes, files, sockets and kills are real; the shop and the mail server are fakes that outlive the product and count.
 """
@@ -32,16 +32,13 @@ from connector.keeping.streaming import last_synced
 from connector.testing.fakes.people import MUG, Buyer
 from connector.testing.fakes.smtp import KeptMessage, MailSink, Misbehaviour
 from connector.testing.fakes.woocommerce import FakeWoo
-from tests.keeping.history import grow
 from tests.keeping.places import Files, Place, Server
 from tests.kill.product import KIITOS, Product, free_port
 
 SHOP = "drill-main"
 KEY = "drill-endpoint"
 PATIENCE = 150.0
-COMMAND = 900.0
-"""Seconds a command may take: those that copy, with a long history."""
-DONE = "SELECT COUNT(*) FROM effects WHERE status = 'sent' AND flow_id = 'thanks'"
+COMMAND = 120.0
 APP = """
 schema = 1
 [app]
@@ -112,8 +109,6 @@ class Drill:
     caught_up: float = 0.0
     finished: float = 0.0
     log: str = ""
-    rows: int = 0
-    """Of the history, in both databases."""
     refused_unknown: bool = False
     rows_lost: dict[str, int] = field(default_factory=dict)
     refused: str = ""
@@ -141,11 +136,10 @@ def lead(
     lose_inbox: bool = True,
     stream: bool = False,
     dsn: str = "",
-    history: int = 0,
 ) -> Drill:
     """One drill: half of `orders` before the backup, half after it, a few while held. With `stream` Litestream copies
     all the time in place of the backup, and is killed with the product. With `dsn` the data is in that schema of
-    PostgreSQL. `history` are orders of long ago that lie in the files besides."""
+    PostgreSQL."""
     place: Place = Server(dsn) if dsn else Files(folder)
     drill = Drill(folder)
     with ExitStack() as stack:
@@ -158,14 +152,6 @@ def lead(
         product.start()
         stack.callback(product.kill)
         woo.connect(f"http://127.0.0.1:{product.port}/hooks/woocommerce/{KEY}")
-        if history:
-            woo._issued["post"] = 7_000_000_000
-            _buy(woo, 100_000)
-            _wait("an order to copy", lambda: list(place.rows(DONE)) != [(0,)], product)
-            product.stop()
-            drill.rows = grow(folder, history)
-            product.start()
-            sink.messages.clear()
         if stream:
             product.running.append(_streaming(folder, product))
         drill.before = [_buy(woo, n) for n in range(orders // 2)]
@@ -360,7 +346,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--no-ledger", action="store_true")
-    parser.add_argument("--history", type=int, default=0, help="Orders of long ago that lie there besides (SQLite).")
     parser.add_argument("--database", default="", help="An empty PostgreSQL database in place of files.")
     parser.add_argument("--stream", action="store_true", help="Litestream in place of the backup.")
     asked = parser.parse_args()
@@ -371,9 +356,7 @@ def main() -> None:
             ledger=not asked.no_ledger,
             stream=asked.stream,
             dsn=asked.database,
-            history=asked.history,
         )
-    print(f"history: {asked.history} orders, {drill.rows} rows")
     print(f"orders: {len(drill.before)} before the backup, {len(drill.after)} after it, {len(drill.held)} while held")
     print(f"backup to kill: {drill.point:.1f} s; put back in {drill.put_back:.1f} s", end=", ")
     print(f"caught up after {drill.caught_up:.1f} s, all sent after {drill.finished:.1f} s")

@@ -1,7 +1,7 @@
-"""An installation with a long history: an order lived through by the product, and copies of its rows; and how long
-`kiitos db copy` freezes it.
+"""An installation with a long history: an order lived through by the product, and copies of its rows; how long it takes
+to back up and to put back, and how long `kiitos db copy` freezes it.
 
-    python -m tests.keeping.history --orders 100000 --to postgresql://...
+    python -m tests.keeping.history --orders 100000 [--to postgresql://...]
 
 An empty PostgreSQL database is filled from SQLite, and an empty SQLite file from that. Nobody is served meanwhile.
 """
@@ -9,6 +9,7 @@ An empty PostgreSQL database is filled from SQLite, and an empty SQLite file fro
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 from contextlib import closing
 from dataclasses import replace
@@ -23,7 +24,7 @@ from connector.store.store import Store
 from connector.store.tables import count_rows, tables_of
 from connector.testing.fakes.smtp import MailSink
 from tests.kill.load import MAIN, Load, _Client
-from tests.kill.product import Product
+from tests.kill.product import KIITOS, Product
 
 LEAST = 6
 """Letters of a name that is replaced wherever it stands."""
@@ -73,14 +74,30 @@ def told(way: str, moved: Moved) -> str:
     )
 
 
+def put_back(folder: Path) -> None:
+    """Back up, lose the files, restore; by command, as an operator does."""
+    for words in (("backup", "--json"), ("restore", "from", "latest", "--json")):
+        if words[0] == "restore":
+            for pattern in ("kiitos.db*", "inbox.db*"):
+                for path in filter(Path.is_file, folder.glob(pattern)):
+                    path.unlink()
+        began = SystemClock().monotonic()
+        command = [str(KIITOS), "-c", str(folder / "app.toml"), *words]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        print(f"kiitos {' '.join(words)}: {SystemClock().monotonic() - began:.1f} s", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=100_000)
-    parser.add_argument("--to", required=True, help="An empty PostgreSQL database.")
+    parser.add_argument("--to", default="", help="An empty PostgreSQL database to move to, and back from.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"{asked.orders} orders, {lived(folder, asked.orders)} rows")
+        print(f"{asked.orders} orders, {lived(folder, asked.orders)} rows", flush=True)
+        if not asked.to:
+            put_back(folder)
+            return
         clock = SystemClock()
         with (
             closing(Store.attach(f"sqlite:///{folder / 'kiitos.db'}")) as first,
