@@ -56,6 +56,7 @@ ENDS = {
     "refer": "refer.said",
     "referrals answer=approve": "queue.done",
     "referrals answer=refuse": "queue.done",
+    "results": "results.seen_done",
     "review": "review.thanks",
     "review do=edit": "review.thanks",
     "review do=revoke": "review.revoked",
