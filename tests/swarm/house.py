@@ -11,6 +11,7 @@ import contextlib
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -231,6 +232,10 @@ class House:
         if life is not None and changed:
             life.committed()
             life.may_die("died at a commit")
+
+    def undisturbed(self) -> AbstractContextManager[Tx]:
+        """A transaction that no death ends."""
+        return self._real()
 
     def close(self) -> None:
         self.kiitos.close()

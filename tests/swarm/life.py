@@ -23,6 +23,7 @@ from connector.errors import KiitosError, StoreUnavailable, Transient
 from connector.model import Event
 from connector.store import inbox
 from connector.store.inbox import NewDelivery
+from connector.working import clockwatch
 from tests.swarm import script
 from tests.swarm.plan import Chance, draw
 from tests.swarm.post import Letter
@@ -125,8 +126,14 @@ class Life:
         return min((at for at in (due, self._todo[0][0] if self._todo else None) if at is not None), default=None)
 
     def _pass_to(self, due: datetime) -> None:
-        if due > self.now:
-            self.clock.advance(due - self.now)
+        if due <= self.now:
+            return
+        awake, long = self.now >= self.down_until, due - self.now > clockwatch.KEEP
+        self.clock.advance(due - self.now)
+        if awake and long:
+            # Idle workers look at their clocks all the while: who begins now does not find one that jumped.
+            with self.house.undisturbed() as tx:
+                clockwatch.confirm(tx, self.now)
 
     def _happen(self) -> bool:
         """What people and shops do now; whether there was anything."""

@@ -14,6 +14,7 @@ from tests.swarm.shop import TrueOrder
 from tests.swarm.value.life import ValueLife
 from tests.swarm.value.sales import stands
 from tests.swarm.value.shop import EXCHANGED
+from tests.swarm.value.truth import being_told
 
 CAP = 1
 """Friends a month who are rewarded without a person's word."""
@@ -145,7 +146,7 @@ def rewarded_otherwise(life: ValueLife) -> Iterator[str]:
             promised = one.promised["kind"], one.promised["worth"]
             if kind not in _KINDS[promised[0]] or Decimal(worth.split()[0]) != Decimal(promised[1].split()[0]):
                 yield f"{one.id}: {worth} as {kind} for a promise of {promised}"
-            if one.state != "rewarded" and state == "issued":
+            if one.state != "rewarded" and state == "issued" and not being_told(life, one.id):
                 yield f"{one.id}: is {one.state}, and {worth} as {kind} is good"
             if one.state == "rewarded" and state != "issued" and kind != "discount":
                 yield f"{one.id}: is rewarded, and {worth} as {kind} is {state}"

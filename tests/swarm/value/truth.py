@@ -236,15 +236,27 @@ def _welcomed(life: ValueLife, group: Group) -> Iterator[Pile]:
     if group.shop_id != NORTH:
         return
     rows = life.house.connection.execute(
-        "SELECT friend_email_key, state, opens_at, updated_at FROM referrals WHERE shop_id = ?", (NORTH,)
+        "SELECT friend_email_key, referral_id, state, opens_at, updated_at FROM referrals WHERE shop_id = ?", (NORTH,)
     ).fetchall()
-    for address, state, opens_at, at in rows:
+    for address, key, state, opens_at, at in rows:
         if f"email/{address}" not in group.names:
             continue
-        if state == "held":
+        if state == "held" and being_told(life, key):
+            group.is_sure = False
+        elif state == "held":
             yield Pile(WELCOME, NEVER, NEVER, None)
         elif state == "rewarded":
             yield Pile(WELCOME, datetime.fromisoformat(opens_at), datetime.fromisoformat(at), None)
+
+
+def being_told(life: ValueLife, referral_id: str) -> bool:
+    """What was promised is given, and the mails about it wait for the morning: `rewarded` is said after them."""
+    rows = life.house.connection.execute(
+        "SELECT r.status FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id "
+        "WHERE r.shop_id = ? AND r.event LIKE ? AND e.kind = 'message' AND e.status IN ('pending', 'leased')",
+        (NORTH, f'%"referral_id":"{referral_id}"%'),
+    ).fetchall()
+    return bool(rows)
 
 
 def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
