@@ -70,6 +70,15 @@ def release_points(tx: Tx, shop_id: str, referral_id: str, side: str, now: datet
     return int(grant.amount) if grant is not None and told else 0
 
 
+def withhold_points(tx: Tx, shop_id: str, referral_id: str, now: datetime, reason: str) -> None:
+    """Take back what is still pending when the run that would have released it is over: nothing else ever would."""
+    for side in SIDES:
+        grant = _granted(tx, shop_id, referral_id, side)
+        told = books.facts_because(tx, shop_id, grant.cause) if grant is not None else []
+        if grant is not None and not any(f.of == grant.id and f.kind is FactKind.RELEASE for f in told):
+            reverse(tx, shop_id, grant.id, now, reason)
+
+
 def take_points_back(tx: Tx, shop_id: str, row: ReferralRow, now: datetime, reason: str) -> None:
     """Take back what was promised or given, once; what was spent meanwhile is owed."""
     for side in SIDES:

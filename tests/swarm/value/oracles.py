@@ -126,7 +126,8 @@ def codes_in_disorder(life: ValueLife) -> Iterator[str]:
     for shop_id, made in life.codes.items():
         for code, request in made.items():
             bound = request.customer_email
-            if bound and (shop_id, code) not in known and (shop_id, bound) not in forgotten:
+            told = (shop_id, code) in known or (shop_id, bound) in forgotten or _given_up(life, shop_id, code)
+            if bound and not told:
                 yield f"{shop_id} {code}: is in the shop and not in the books"
     for (shop_id, code), (state, order_id) in known.items():
         if code not in life.codes.get(shop_id, {}):
@@ -138,6 +139,15 @@ def codes_in_disorder(life: ValueLife) -> Iterator[str]:
             yield f"{shop_id} {code}: is {state} in the books ({order_id}), and was used by '{user}'"
         if (state == "voided") != ((shop_id, code) in life.off):
             yield f"{shop_id} {code}: is {state} in the books, and {'off' if (shop_id, code) in life.off else 'good'}"
+
+
+def _given_up(life: ValueLife, shop_id: str, code: str) -> bool:
+    """The answer about it was lost, and its cause gone before it was asked for again: nobody was ever told of it."""
+    rows = life.house.connection.execute(
+        "SELECT 1 FROM effects WHERE shop_id = ? AND status = 'skipped' AND tainted = 1 AND request LIKE ?",
+        (shop_id, f'%"{code}"%'),
+    ).fetchall()
+    return bool(rows)
 
 
 def rewarded_for_nothing(life: ValueLife) -> Iterator[str]:

@@ -245,18 +245,28 @@ def _welcomed(life: ValueLife, group: Group) -> Iterator[Pile]:
             group.is_sure = False
         elif state == "held":
             yield Pile(WELCOME, NEVER, NEVER, None)
+        elif state == "rewarded" and in_doubt(life, key):
+            group.is_sure = False  # the friend began to send it back while the answer about their advocate's was lost
         elif state == "rewarded":
             yield Pile(WELCOME, datetime.fromisoformat(opens_at), datetime.fromisoformat(at), None)
 
 
+def in_doubt(life: ValueLife, referral_id: str) -> bool:
+    """Whether nobody knows if what the advocate was promised is given."""
+    return bool(_effects(life, referral_id, "e.kind <> 'message' AND e.status = 'uncertain'"))
+
+
 def being_told(life: ValueLife, referral_id: str) -> bool:
     """What was promised is given, and the mails about it wait for the morning: `rewarded` is said after them."""
-    rows = life.house.connection.execute(
-        "SELECT r.status FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id "
-        "WHERE r.shop_id = ? AND r.event LIKE ? AND e.kind = 'message' AND e.status IN ('pending', 'leased')",
+    return bool(_effects(life, referral_id, "e.kind = 'message' AND e.status IN ('pending', 'leased')"))
+
+
+def _effects(life: ValueLife, referral_id: str, which: str) -> list[tuple[str]]:
+    return life.house.connection.execute(
+        "SELECT e.effect_id FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id "
+        f"WHERE r.shop_id = ? AND r.event LIKE ? AND {which}",
         (NORTH, f'%"referral_id":"{referral_id}"%'),
     ).fetchall()
-    return bool(rows)
 
 
 def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
