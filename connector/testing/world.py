@@ -189,6 +189,7 @@ class World:
             self.deliver()
         if at > self.clock.now():
             self.clock.advance(at - self.clock.now())
+            self.worker.watch.trusted()  # an idle worker looks at its clock all the while
 
     def wait(self, **span: float) -> None:
         """`until` now plus the span (`days=3, hours=2`)."""

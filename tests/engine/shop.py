@@ -95,6 +95,7 @@ class Shop:
             self.clock.advance(max(due - self.clock.now(), timedelta(microseconds=1)))
             worker.drain()
         self.clock.advance(until - self.clock.now())
+        worker.watch.trusted()  # an idle worker looks at its clock all the while
 
     def begin_anew(self) -> None:
         """Nothing is known any more, and it is the first day again."""

@@ -13,7 +13,7 @@ from flows import outbox, runner
 from flows.policy import Allow
 from tests.journeys.telling import GOLDENS, check_golden, timeline
 from tests.journeys.test_delivery_updates import test_shopify_the_order_arrives_after_its_parcel as parcel_first
-from tests.journeys.test_referral import test_shopify_refund_after_the_reward_leaves_it as kept_reward
+from tests.journeys.test_referral import test_shopify_goods_back_after_the_reward as goods_back
 from tests.journeys.test_review_request import delivered_order
 
 
@@ -57,7 +57,7 @@ def test_a_reward_taken_back_too_late_is_noticed(world: World, monkeypatch: pyte
         referrals, "set_state", lambda *given, only_from: real(*given, only_from=("held", "rewarded", "reversed"))
     )
     with pytest.raises(AssertionError):
-        kept_reward(world, timeline)
+        goods_back(world, timeline, 2, ("rewarded", ""), "issued")
 
 
 def test_a_message_the_mail_server_never_took_is_noticed(world: World) -> None:

@@ -79,6 +79,7 @@ class Trade:
             self.worker.drain()
         if end > self.clock.now():
             self.clock.advance(end - self.clock.now())
+            self.worker.watch.trusted()  # an idle worker looks at its clock all the while
 
     def said(self) -> list[str]:
         """`day kind segment person`, as recorded."""

@@ -201,6 +201,10 @@ class Ordering:
             self.true.change(self.life.now, "order.paid", financial=FinancialStatus.PAID, paid_at=now)
             self._tell()
 
+    def be_corrected(self) -> None:
+        """The address will be, one of these days."""
+        self._later(0.1, 300, self._correct)
+
     def _correct(self) -> None:
         """The customer mistyped the address: from here on only the right one may be used."""
         if not self.over:

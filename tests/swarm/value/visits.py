@@ -146,6 +146,8 @@ def review(life: ValueLife, letter: Letter) -> None:
     life.opinions[key] = Opinion(state, life.now, path)
     life.opinions[key].become(state, life.now)
     life.touch(letter.shop_id, true.person)
+    if true.is_of_guest and life.chance.roll(0.5):
+        life.orderings[letter.shop_id, letter.number].be_corrected()
     for _ in range(life.chance.pick((0, 1, 1, 2, 3))):
         deed = life.chance.pick((_edit, _edit, _withdraw, _approve, _approve, _hide))
         life.at(life.now + life.chance.between(0.1, 500), partial(_look_after, life, *key, true.person, deed))
