@@ -13,7 +13,9 @@ from connector.model.value import Fact, FactKind
 from connector.store import accounts, books, purchases
 from connector.store.accounts import Holder
 from connector.store.db import Tx
+from flows.knowing.situation import look
 from flows.value.bookings import Change, post
+from flows.value.earning import reopenings
 from flows.value.settling import taking_back
 from flows.value.standing import Deeds
 
@@ -54,6 +56,17 @@ class Case:
         a fact is told only once under its name."""
         taken = {fact.id for fact in strange}
         return [replace(fact, id=f"{fact.id}/{self.holder.account}") if fact.id in taken else fact for fact in given]
+
+    def reopened(self, told: Sequence[Fact]) -> list[Fact]:
+        """When what orders earned opens, by what is known of their delivery now: the bonus of a first order may move to
+        one that arrived long ago."""
+        found: list[Fact] = []
+        for cause in dict.fromkeys(fact.cause for fact in told):
+            seen = look(self.tx, self.shop, cause.removeprefix("order/"))
+            if seen.order is not None:
+                mine = [fact for fact in told if fact.cause == cause]
+                found += reopenings(self.programme, seen.order, mine, seen.progress.delivered_at)
+        return found
 
     def settled(self, new: Sequence[Fact], back: Mapping[str, Decimal], known: Sequence[Fact]) -> list[Fact]:
         """New grants, and of all of them what brings what is taken back to where it should be."""

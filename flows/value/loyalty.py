@@ -120,7 +120,9 @@ class Loyalty:
         known = case.facts()
         first, moved = earning.first_order(programme, self._first(case, order, known), known, now)
         first = case.own(strange, first)
-        later = self._reopened(case, order, [*theirs, *more, *first], situation)
+        ours = [fact for fact in [*theirs, *more, *first] if fact.cause == cause_of(order.id)]
+        later = earning.reopenings(programme, order, ours, situation.progress.delivered_at)
+        later += case.reopened([fact for fact in first if fact not in ours])
         written, withdrawn, others = self._reviews_moved(case, order, known)
         new, back = [*more, *first, *written, *gifts], {**back, **moved, **withdrawn, **kept}
         changes = case.post([*case.settled(new, back, known), *later])
@@ -142,18 +144,6 @@ class Loyalty:
             back |= taken
             others += [fact for fact in told if fact.account not in case.holder.accounts]
         return found, back, others
-
-    def _reopened(self, case: Case, order: Order, told: Sequence[Fact], situation: Situation) -> list[Fact]:
-        """When what orders earned opens, by what is known of their delivery now: of this order, and of one to which the
-        bonus of a first order has moved."""
-        found = earning.reopenings(case.programme, order, told, situation.progress.delivered_at)
-        others = {fact.cause for fact in told} - {cause_of(order.id)}
-        for cause in sorted(others):
-            other = look(case.tx, case.shop, cause.removeprefix("order/"))
-            if other.order is not None:
-                mine = [fact for fact in told if fact.cause == cause]
-                found += earning.reopenings(case.programme, other.order, mine, other.progress.delivered_at)
-        return found
 
     def _first(self, case: Case, order: Order | None, known: Sequence[Fact]) -> Order | None:
         """The person's first purchase that stands, where it is this order or the bonus was given before."""
@@ -181,7 +171,7 @@ class Loyalty:
             # With the order goes the bonus it may have brought as the first one: the next one has it.
             first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
             back = {**moved, **{fact.id: fact.amount for fact in mine}}
-            changes = case.post(case.settled(first, back, known))
+            changes = case.post([*case.settled(first, back, known), *case.reopened(first)])
             events += self._review(case, changes, None)
         return events
 
@@ -198,7 +188,8 @@ class Loyalty:
             return []
         first, moved = earning.first_order(programme, self._first(case, None, known), known, now)
         units = dict.fromkeys(fact.unit for fact in known)
-        changes = post(tx, shop.id, holder, case.settled(first, moved, known), now, event.key, units=units)
+        settled = [*case.settled(first, moved, known), *case.reopened(first)]
+        changes = post(tx, shop.id, holder, settled, now, event.key, units=units)
         return self._review(case, changes, None)
 
     # -- deeds ---------------------------------------------------------------------------------------------------------

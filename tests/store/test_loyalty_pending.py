@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from connector.loyalty import look_back
 from connector.model import (
     Customer,
@@ -13,6 +15,7 @@ from connector.model import (
     EventKind,
     FinancialStatus,
     FulfillmentStatus,
+    OrderStatus,
     Ref,
 )
 from connector.store import Store
@@ -125,6 +128,26 @@ def test_an_order_whose_address_is_corrected_takes_its_points_along(life: Loyal)
     assert life.points() == (40 + 50, 0)
     assert life.points("x@example.test") == (9 + 50, 0)
     assert faults(life) == faults(life, "x@example.test") == []
+
+
+@pytest.mark.parametrize("how", ["corrected", "cancelled"])
+def test_a_bonus_that_moves_opens_with_the_order_it_moves_to(store: Store, tmp_path: Path, how: str) -> None:
+    """Order 2 was paid on day 1 and arrived on day 6; on day 8 the bonus of order 1 becomes its."""
+    rules = {**SPEND["rules"], "first": {"kind": "first_order", "points": 50}}
+    life = Loyal(store, tmp_path, {**SPEND, "rules": rules})
+    first = life.buys(line("a", "40"), order_id="1", email="x@example.test")
+    life.clock.advance(DAY)
+    second = life.buys(line("a", "9"), order_id="2", email="x@example.test")
+    life.live(6 * DAY)
+    life.take_in(delivered(second, life.clock.now()))
+    life.live(8 * DAY)
+    changes = {"email": AINO} if how == "corrected" else {"status": OrderStatus.CANCELLED, "cancelled_at": START}
+    life.take_in(told(replace(first, updated_at=life.clock.now(), **changes), EventKind.ORDER_UPDATED))
+    assert life.points("x@example.test") == (0, 9 + 50)
+    life.live(21 * DAY)
+    assert life.points("x@example.test") == (0, 9 + 50), "nine days after the parcel came they can still send it back"
+    life.live(22 * DAY)
+    assert life.points("x@example.test") == (9 + 50, 0)
 
 
 def test_an_order_that_comes_late_under_an_account_that_is_gone(plain: Loyal) -> None:
