@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connector.errors import KiitosError
 from connector.model import ShopStatus
 from connector.outside.sender_domain import check_domain
-from connector.store import care, cases, pace, perks, watch
+from connector.store import care, cases, pace, perks, referrals, reviews, watch
 from connector.watching.patient import FIRST, QUIET, Patient
 from connector.watching.trouble import Check, Found, fail, span_text, warn
 from flows.limits.alarms import COMPLAINT
@@ -37,6 +37,8 @@ SUPPRESSED = 0.05
 """Of a shop's customers that cannot be reached: more is a list of bad addresses."""
 LEAST_PEOPLE = 200
 MANY_FAILURES = 3
+COUNTED = 100
+"""How many of a queue are looked at: more is a crowd all the same."""
 
 
 def _disconnected(patient: Patient) -> Iterator[Found]:
@@ -178,6 +180,29 @@ def _low_scores(patient: Patient) -> Iterator[Found]:
             yield warn(f"{many} for a person, the longest for {patient.ago(oldest)}", shop.id)
 
 
+def _reviews(patient: Patient) -> Iterator[Found]:
+    for settings, shop in patient.shops():
+        with patient.kiitos.store.work.read() as tx:
+            held = [row.at for row in reviews.in_state(tx, shop.id, reviews.ReviewState.HELD, COUNTED)]
+        yield from _kept_waiting(patient, shop.id, "review", held, settings.returns.answer_within)
+
+
+def _referrals(patient: Patient) -> Iterator[Found]:
+    for settings, shop in patient.shops():
+        with patient.kiitos.store.work.read() as tx:
+            held = [row.created_at for row in referrals.waiting(tx, shop.id, COUNTED)]
+        yield from _kept_waiting(patient, shop.id, "referral", held, settings.returns.answer_within)
+
+
+def _kept_waiting(patient: Patient, shop_id: str, what: str, since: list[datetime], most: timedelta) -> Iterator[Found]:
+    """`since`: when each came that waits for a person, `COUNTED` at most, the oldest first."""
+    late = [at for at in since if patient.now - at > most]
+    if late:
+        more = " or more" if len(late) == COUNTED else ""
+        waits = f"a {what} waits" if len(late) == 1 else f"{len(late)}{more} {what}s wait"
+        yield warn(f"{waits} for a person, the longest for {patient.ago(late[0])}", shop_id)
+
+
 def _perks(patient: Patient) -> Iterator[Found]:
     """Lists that are given out now, or will be, and have nothing to give."""
     for settings, shop in patient.shops():
@@ -264,6 +289,18 @@ CHECKS: tuple[Check[Patient], ...] = (
         "Unhappy customers have not been answered, and get no advertising meanwhile.",
         "kiitos tasks list SUBJECT",
         _low_scores,
+    ),
+    Check(
+        "reviews",
+        "What customers wrote is seen by nobody, and what they get for it waits.",
+        "kiitos reviews queue SUBJECT",
+        _reviews,
+    ),
+    Check(
+        "referrals",
+        "Advocate and friend have been promised something and hear nothing.",
+        "kiitos referrals queue --shop SUBJECT",
+        _referrals,
     ),
     Check(
         "perks",

@@ -29,11 +29,14 @@ from connector.store import (
     pace,
     privacy,
     recoveries,
+    referrals,
     renewals,
+    reviews,
     shops,
     suppressions,
     watch,
 )
+from connector.store.reviews import ReviewState
 from connector.watching import doctor, of_machine
 from connector.watching.doctor import CHECKS, examine
 from connector.watching.machine import Machine
@@ -229,6 +232,39 @@ def unhappy(ward: Ward, tx: Any) -> None:
     )
 
 
+def unread(ward: Ward, tx: Any) -> None:
+    then = ward.house.clock.now() - timedelta(days=3)
+    for number in range(2):
+        row = reviews.ReviewRow(
+            id=f"o{number}/p",
+            order_id=f"o{number}",
+            product_id="p",
+            rating=2,
+            at=then + timedelta(hours=number),
+            state=ReviewState.HELD,
+        )
+        reviews.save(tx, SHOP, row, then)
+    young = ward.house.clock.now() - timedelta(days=1)
+    fresh = reviews.ReviewRow(id="o9/p", order_id="o9", product_id="p", rating=2, at=young, state=ReviewState.HELD)
+    reviews.save(tx, SHOP, fresh, fresh.at)
+
+
+def undecided(ward: Ward, tx: Any) -> None:
+    then = ward.house.clock.now() - timedelta(days=3)
+    row = referrals.ReferralRow(
+        id="order-1",
+        code="FRIEND-1",
+        advocate_email_key="a@example.test",
+        friend_email_key="b@example.test",
+        friend_order_id="1",
+        state="review",
+        reason="",
+        created_at=then,
+        updated_at=then,
+    )
+    referrals.open_one(tx, SHOP, row, then)
+
+
 def old_privacy(ward: Ward, tx: Any) -> None:
     then = ward.house.clock.now() - timedelta(days=8)
     privacy.ask(tx, SHOP, "r1", privacy.EXPORT, "command", {"email": "x@example.test"}, "k", then)
@@ -279,6 +315,8 @@ BREAKS: dict[str, Callable[[Ward], None]] = {
     "complaints": change(complaints),
     "cases": change(unanswered),
     "low_scores": change(unhappy),
+    "reviews": change(unread),
+    "referrals": change(undecided),
 }
 
 
@@ -289,6 +327,19 @@ def test_what_is_broken_is_found_and_nothing_else(ward: Ward, name: str) -> None
     assert [one.check for one in found] == [name]
     assert found[0].what
     assert found[0].why
+
+
+@pytest.mark.parametrize(
+    ("queue", "what"),
+    [
+        (unread, "2 reviews wait for a person, the longest for 3 days"),
+        (undecided, "a referral waits for a person, the longest for 3 days"),
+    ],
+    ids=["reviews", "referrals"],
+)
+def test_queues_say_how_many_wait_and_for_how_long(ward: Ward, queue: Callable[[Ward, Any], None], what: str) -> None:
+    change(queue)(ward)
+    assert [one.what for one in ward.look()] == [what]
 
 
 def test_a_shop_that_fell_silent_is_found(ward: Ward) -> None:
