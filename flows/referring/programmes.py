@@ -17,7 +17,7 @@ from flows.knowing.situation import Situation
 from flows.knowing.subjects import order_name
 from flows.referring.giving import withhold_points
 from flows.referring.programme import Referring
-from flows.referring.reasons import FORGOTTEN, NOT_MADE
+from flows.referring.reasons import FORGOTTEN, NOT_GIVEN, NOT_MADE
 from flows.reviews.attached import published
 from flows.value import thanks
 from flows.value.bookings import forgo
@@ -91,7 +91,7 @@ class Programmes:
             referrals.set_state(tx, run.shop_id, referral_id, "refused", reason, now, only_from=("held",))
         elif run.status is RunStatus.COMPLETED:
             referrals.set_state(tx, run.shop_id, referral_id, "rewarded", "", now, only_from=("held",))
-            withhold_points(tx, run.shop_id, referral_id, now, "friend_not_given")
+            withhold_points(tx, run.shop_id, referral_id, now, NOT_GIVEN)
         elif run.status in (RunStatus.FAILED, RunStatus.EXITED) and referrals.set_state(
             tx, run.shop_id, referral_id, "refused", run.reason, now, only_from=("held",)
         ):

@@ -18,11 +18,15 @@ UNDONE = "undone"
 """A purchase that had been refunded or cancelled when its payment became known."""
 FORGOTTEN = "advocate_forgotten"
 """The code of somebody who asked to be forgotten: their shared code is switched off with them."""
+NOT_GIVEN = "reward_not_given"
+"""Points of one side that were promised, and whose step was not taken: the friend began to send the goods back while
+the answer about the other side's reward was waited for, or a flow of the shop's own has no such step."""
 
 REASONS: Mapping[str, str] = {
     **RULES_OF_ONE_ORDER,
     **SIGNS,
     NOT_MADE: "the shop did not make the reward",
+    NOT_GIVEN: "the flow of the reward ended without giving it",
     FORGOTTEN: "whose code it was asked to be forgotten",
     str(EventKind.ORDER_CANCELLED): "the friend's order was cancelled",
     str(EventKind.ORDER_DELETED): "the friend's order was deleted in the shop",

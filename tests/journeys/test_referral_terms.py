@@ -166,6 +166,23 @@ def test_points_are_theirs_though_they_want_no_mail(worlds: Worlds) -> None:
     assert len(mails(world, ADVOCATE)) == told
 
 
+def test_the_friends_points_do_not_wait_for_ever_when_their_step_is_not_taken(rich: Callable[..., World]) -> None:
+    """The friend begins to send it back while the answer about the advocate's money is waited for: that is given,
+    theirs is not (found by tests/swarm/value, life 331)."""
+    world = rich({**CREDIT, "friend_reward": POINTS["friend_reward"]})
+    code = invited(world)
+    order = world.shopify.place_order([(LAMP, 1)], FRIEND, discount_code=code)
+    world.wait(days=15, hours=23)
+    assert (of(world, SHOPIFY, FRIEND).state, points(world, FRIEND)) == ("held", (0, 50))
+    world.shopify.trouble(Trouble(), Trouble(), Trouble(drop=True), *[Trouble(status=503)] * 12)
+    world.wait(hours=1, minutes=1)
+    request_return(world, order)
+    world.wait(days=2)
+    assert [call.operation for call in world.shopify.calls].count("StoreCredit") >= 1
+    assert of(world, SHOPIFY, FRIEND).state == "rewarded"
+    assert points(world, FRIEND) == (0, 0), "nothing would ever have released them"
+
+
 @pytest.mark.parametrize(("terms", "kind"), [(CREDIT, "store_credit"), (CARD, "gift_card")])
 def test_money_is_the_advocates_and_is_taken_back_after_a_late_refund(
     rich: Callable[..., World], terms: Mapping[str, Any], kind: str

@@ -49,7 +49,8 @@ def test_every_code_is_told_in_words() -> None:
     written = said_in(Path(__file__).parents[2])
     assert {"test_order", "existing_customer", "over_cap", "refused_by_person", "below_minimum"} <= written, "the walk"
     kinds = {str(kind) for kind in programme._TAKES_BACK} | {str(EventKind.ORDER_UPDATED)}
-    codes = written | set(RULES) | set(reasons.REASONS) | kinds | {reasons.NOT_MADE, reasons.UNDONE, reasons.FORGOTTEN}
+    codes = written | set(RULES) | set(reasons.REASONS) | kinds | {reasons.NOT_MADE, reasons.NOT_GIVEN, reasons.UNDONE}
+    codes |= {reasons.FORGOTTEN}
     raw = {code for code in codes if _CODE.search(reason_text(code)) or reason_text(code) == code}
     assert raw == set()
     assert reason_text("nobody_knows") == "nobody_knows", "the control: what is not in the table would be seen"
