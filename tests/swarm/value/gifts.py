@@ -40,10 +40,10 @@ class Brought:
 
 
 def brought(life: ValueLife) -> list[Brought]:
-    """The oldest first."""
+    """The oldest first; of two that were heard of in one instant, the one that was promised as the earlier."""
     rows = life.house.connection.execute(
         "SELECT referral_id, advocate_email_key, friend_order_id, state, reason, signs, reward FROM referrals "
-        "WHERE shop_id = ? ORDER BY created_at, referral_id",
+        "WHERE shop_id = ? ORDER BY created_at, CAST(json_extract(reward, '$.nth') AS INTEGER), referral_id",
         (NORTH,),
     ).fetchall()
     return [

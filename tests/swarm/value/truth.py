@@ -245,28 +245,27 @@ def _welcomed(life: ValueLife, group: Group) -> Iterator[Pile]:
             group.is_sure = False
         elif state == "held":
             yield Pile(WELCOME, NEVER, NEVER, None)
-        elif state == "rewarded" and in_doubt(life, key):
-            group.is_sure = False  # the friend began to send it back while the answer about their advocate's was lost
+        elif state == "rewarded" and sent_back_before(life, key, datetime.fromisoformat(at)):
+            group.is_sure = False  # their advocate's was given by then, and theirs is not any more
         elif state == "rewarded":
             yield Pile(WELCOME, datetime.fromisoformat(opens_at), datetime.fromisoformat(at), None)
 
 
-def in_doubt(life: ValueLife, referral_id: str) -> bool:
-    """Whether nobody knows if what the advocate was promised is given."""
-    return bool(_effects(life, referral_id, "e.kind <> 'message' AND e.status = 'uncertain'"))
+def sent_back_before(life: ValueLife, referral_id: str, at: datetime) -> bool:
+    """Whether the friend wanted to send the goods back before all was given: while an answer about their advocate's
+    reward, or about the mail that tells of it, was waited for."""
+    true = life.orders.get((NORTH, referral_id.removeprefix("order-")))
+    return true is not None and any(asked <= at for asked in true.told("return.requested"))
 
 
 def being_told(life: ValueLife, referral_id: str) -> bool:
     """What was promised is given, and the mails about it wait for the morning: `rewarded` is said after them."""
-    return bool(_effects(life, referral_id, "e.kind = 'message' AND e.status IN ('pending', 'leased')"))
-
-
-def _effects(life: ValueLife, referral_id: str, which: str) -> list[tuple[str]]:
-    return life.house.connection.execute(
-        "SELECT e.effect_id FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id "
-        f"WHERE r.shop_id = ? AND r.event LIKE ? AND {which}",
+    rows = life.house.connection.execute(
+        "SELECT r.status FROM runs r JOIN effects e ON e.shop_id = r.shop_id AND e.run_id = r.run_id "
+        "WHERE r.shop_id = ? AND r.event LIKE ? AND e.kind = 'message' AND e.status IN ('pending', 'leased')",
         (NORTH, f'%"referral_id":"{referral_id}"%'),
     ).fetchall()
+    return bool(rows)
 
 
 def _friends(life: ValueLife, group: Group) -> Iterator[Pile]:
