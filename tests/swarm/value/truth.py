@@ -145,7 +145,9 @@ def _count(life: ValueLife, group: Group) -> Group:
         group.piles.append(Pile(BONUS, *opening(standing[0]), GOOD_FOR[group.shop_id]))
     group.badge = len(standing) >= 2
     if group.shop_id == WEST and group.badge:
-        soonest = sorted(one.order.placed_at for one in group.orders)[1] + PENDING[WEST]
+        # Reached once, lost with an order that was undone or became another's, and reached again, it opens at once.
+        ever = [one for one in theirs(life, WEST) if one.person is group.person]
+        soonest = sorted(one.order.placed_at for one in ever)[1] + PENDING[WEST]
         group.piles.append(
             Pile(CHALLENGE, soonest, life.changed[group.shop_id, group.person] + PENDING[WEST] + LATE, None)
         )
