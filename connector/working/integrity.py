@@ -1,7 +1,7 @@
 """A damaged database is noticed, and nothing is sent from it (promise R13).
 
-Files are checked quickly when they are opened (one too large for that beside the work: a restart must not cost minutes
-of mail), thoroughly every night, and by every query that stumbles over damage.
+Files are checked quickly when they are opened (one too large for that beside the work, by one process for all: a
+restart must not cost minutes of mail), thoroughly every night, and by every query that stumbles over damage.
 From then on no worker acts, after a restart neither, until a file that passes the thorough check stands in its place.
 PostgreSQL looks after its own files.
 """
@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from connector.clock import Clock, from_text, to_text
 from connector.errors import StoreDamaged, StoreUnavailable
 from connector.log import get_log
 from connector.store import integrity, meta
-from connector.store.db import Tx
+from connector.store.db import Sqlite, Tx
 from connector.store.integrity import mark_of
 from connector.store.store import Store
 
 NIGHT = timedelta(hours=2)
 """After midnight, UTC: late evening to early morning where most shops of an installation are."""
+THOROUGH = 7200.0
+"""Seconds a thorough check may take, then a quick one takes its place: it looks each row up in each index, which
+outlasts the night where a file is several times as large as the memory, and no write-ahead log is emptied meanwhile."""
 LOOK_EVERY = 60.0
 """Seconds between two looks at whether the night has come."""
 _CHECKED = "integrity/checked"
@@ -36,6 +40,7 @@ class Integrity:
         self._clock = clock
         self._files = [database for database in store.files() if not database.temporary]
         self._marks = [mark_of(database) for database in self._files]
+        self._passed = {database.name: _passed(database) for database in store.unchecked}
         self._damaged = False
         self._told = False
 
@@ -60,32 +65,31 @@ class Integrity:
             self._condemn(error.database, error.message)
 
     def check_the_rest(self) -> None:
-        """Check what was opened before its check had come to an end."""
+        """Check what was opened before its check had come to an end, unless another process has done so since."""
         while self._store.unchecked:
             database = self._store.unchecked.pop()
-            began = self._clock.monotonic()
-            verdict = database.quick_check()
-            log.info(
-                "database_checked",
-                database=database.name,
-                verdict=verdict,
-                seconds=round(self._clock.monotonic() - began, 1),
-            )
-            if verdict != "ok":
-                self._condemn(database.name, verdict)
+            with integrity.turn(database) as turn:
+                if turn.passed() != self._passed[database.name]:
+                    log.info("database_checked_by_another", database=database.name)
+                elif self._passes(database, database.quick_check):
+                    turn.add()
 
     def check_at_night(self) -> bool:
         """Check every file thoroughly if this night's check has not been made; whether it was made now."""
         if not self._files or not self._claim():
             return False
         for database in self._files:
-            began = self._clock.monotonic()
-            verdict = database.integrity_check()
-            took = round(self._clock.monotonic() - began, 1)
-            log.info("database_checked", database=database.name, verdict=verdict, seconds=took)
-            if verdict != "ok":
-                self._condemn(database.name, verdict)
+            self._passes(database, partial(_thorough, database))
         return True
+
+    def _passes(self, database: Sqlite, check: Callable[[], str]) -> bool:
+        began = self._clock.monotonic()
+        verdict = check()
+        took = round(self._clock.monotonic() - began, 1)
+        log.info("database_checked", database=database.name, verdict=verdict, seconds=took)
+        if verdict != "ok":
+            self._condemn(database.name, verdict)
+        return verdict == "ok"
 
     def keep_watch(self, stopping: Callable[[], bool]) -> None:
         """A worker's thread: the check of a large file must not hold up anybody's mail."""
@@ -121,6 +125,15 @@ class Integrity:
                 return False  # another worker was first
             meta.put(tx, _CHECKED, to_text(now), now)
         return last is not None
+
+
+def _thorough(database: Sqlite) -> str:
+    return database.integrity_check(THOROUGH) or database.quick_check()
+
+
+def _passed(database: Sqlite) -> int:
+    with integrity.turn(database, wait=False) as turn:
+        return turn.passed()
 
 
 def _last(tx: Tx) -> datetime | None:
