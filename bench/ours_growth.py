@@ -18,9 +18,8 @@ from pathlib import Path
 from bench import corpus, systems
 from bench.ours import Ours
 from bench.ours_sleepers import FLOW
-from connector.app import Kiitos, build
+from connector.app import Kiitos, load
 from connector.clock import ManualClock, SystemClock
-from connector.config import load_config
 from connector.explaining.appointments import calendar_of
 from connector.explaining.explain import explain
 from connector.model import email_key
@@ -49,9 +48,10 @@ class Grown(Ours):
 
 
 def opened(folder: Path, ahead: timedelta = timedelta()) -> Kiitos:
-    """The product over a folder a run left, `ahead` of the present."""
+    """The product over a folder a run left, `ahead` of the present; opened as commands do, which do not wait for the
+    check of 65 GB."""
     environ = {**os.environ, "BENCH_ENDPOINT_KEY": systems.ENDPOINT_KEY, "BENCH_SECRET": corpus.SECRET.decode()}
-    return build(load_config(folder / "app.toml", environ), clock=ManualClock(SystemClock().now() + ahead))
+    return load(folder / "app.toml", environ, clock=ManualClock(SystemClock().now() + ahead))
 
 
 def median_of(calls: Iterable[Callable[[], object]]) -> float:

@@ -15,7 +15,8 @@ from bench import accounting
 from bench.plan import Bench
 from connector.app import build
 from connector.config import Config, parse_config
-from connector.simulate.groups import chunks, groups
+from connector.simulate.gathering import gather
+from connector.simulate.groups import chunks
 from connector.simulate.playbook import Playbook, of_shop, with_flows
 from connector.simulate.scene import Window
 from connector.simulate.shards import Look, Watcher, look_back
@@ -74,9 +75,7 @@ def read(look: Look) -> float:
     began = time.monotonic()
     store = Store.open(look.database, inbox_url=look.inbox, migrate=False, check=False)
     try:
-        with store.work.read() as tx:
-            people = groups(past.buyers(tx, SHOP, look.window.until))
-        for part in chunks(people):
+        for part in chunks(gather(store, SHOP, look.window.until)):
             with store.work.read() as tx:
                 past.of_orders(tx, SHOP, [order_id for group in part for order_id in group])
     finally:
@@ -89,8 +88,7 @@ def lived(look: Look) -> tuple[float, float]:
     runner; of either the least of three."""
     store = Store.open(look.database, inbox_url=look.inbox, migrate=False, check=False)
     try:
-        with store.work.read() as tx:
-            people = next(chunks(groups(past.buyers(tx, SHOP, look.window.until))))
+        people = next(chunks(gather(store, SHOP, look.window.until)))
     finally:
         store.close()
     orders = sum(map(len, people))

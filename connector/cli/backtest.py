@@ -126,6 +126,8 @@ def run_look(look: Look, jobs: int | None) -> Seen:
             bar.update(done - bar.pos)
 
         seen = look_back(look, jobs=count, progress=show)
+        if not seen.interrupted:
+            show(bar.length or 0, bar.length or 0)
     if seen.interrupted:
         click.secho(f"interrupted: what follows is of {seen.tallies[0].orders:,} orders", err=True, fg="yellow")
     return seen

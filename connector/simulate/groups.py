@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from connector.store.past import Buyer
+from connector.store.buyers import Buyer
 
 CHUNK = 250
 """Orders a process takes at once: enough to read together, few enough to be stopped at any time."""
@@ -43,7 +43,7 @@ def groups(buyers: Iterable[Buyer], referrals: Iterable[tuple[str, str]] = ()) -
     return list(found.values())
 
 
-def chunks(people: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+def chunks(people: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Groups, about `CHUNK` orders at a time; a group is never parted."""
     waiting: list[Sequence[str]] = []
     count = 0

@@ -11,21 +11,22 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from zoneinfo import ZoneInfo
 
 from connector.simulate.difference import Difference
-from connector.simulate.groups import chunks, groups
+from connector.simulate.gathering import gather
+from connector.simulate.groups import chunks
 from connector.simulate.playbook import Playbook
 from connector.simulate.scene import Scene, Window
 from connector.simulate.story import moments
 from connector.simulate.tally import Tally
-from connector.store import figures, past
-from connector.store.db import Tx
-from connector.store.past import Buyer, Past
+from connector.store import buyers, figures, past
+from connector.store.past import Past
 from connector.store.store import Store
 
 Progress = Callable[[int, int], None]
-"""Called with the orders done and the orders there are."""
+"""Called with the orders done and about how many there are."""
 
 COLLECT_AFTER = 200_000
 """New objects between two looks for cycles: lives make next to none, and Python's 700 takes a third of the time."""
@@ -69,38 +70,42 @@ def look_back(look: Look, *, jobs: int = 1, progress: Progress | None = None) ->
     with ExitStack() as stack:
         store = _open(look)
         stack.callback(store.close)
-        with store.work.read() as tx:
-            people = groups(_buyers(tx, look), past.referrals(tx, look.shop_id))
-        total = sum(not each.startswith(past.CART) for group in people for each in group)
+        people = gather(store, look.shop_id, look.window.until, carts=_carts_count(look))
         seen = Seen([Tally() for _ in look.playbooks])
+        total = 0
         try:
-            for part in _parts(look, people, jobs, stack):
+            for part in _parts(look, chunks(people), jobs, stack):
                 seen.add(part)
                 if progress is not None:
-                    progress(seen.tallies[0].orders, total)
+                    total = total or _count(store, look)
+                    progress(seen.tallies[0].orders, max(total, seen.tallies[0].orders))
         except KeyboardInterrupt:
             seen.interrupted = True
     return seen
 
 
-def _buyers(tx: Tx, look: Look) -> Iterator[Buyer]:
-    """Whoever ordered, and whoever began a checkout where a flow looks at those. Faults of flows are told here."""
-    yield from past.buyers(tx, look.shop_id, look.window.until)
+def _carts_count(look: Look) -> bool:
+    """Whether a flow looks at checkouts. Faults of flows are told here."""
     kinds = {kind for playbook in look.playbooks for flow in playbook.flows() for kind in flow.event_kinds}
-    if any(kind.startswith("checkout.") for kind in kinds):
-        yield from past.carts(tx, look.shop_id, look.window.until)
+    return any(kind.startswith("checkout.") for kind in kinds)
 
 
-def _parts(look: Look, people: Sequence[Sequence[str]], jobs: int, stack: ExitStack) -> Iterator[Seen]:
-    work = list(chunks(people))
-    if min(jobs, len(work)) <= 1:
-        watcher = stack.enter_context(Watcher(look)) if work else None
-        yield from map(watcher.watch, work) if watcher is not None else ()
+def _count(store: Store, look: Look) -> int:
+    with store.work.read() as tx:
+        return buyers.count(tx, look.shop_id, look.window.until)
+
+
+def _parts(look: Look, work: Iterator[list[Sequence[str]]], jobs: int, stack: ExitStack) -> Iterator[Seen]:
+    first = list(islice(work, max(jobs, 1)))  # no more processes than there is work for
+    whole = chain(first, work)
+    if len(first) <= 1:
+        watcher = stack.enter_context(Watcher(look)) if first else None
+        yield from map(watcher.watch, whole) if watcher is not None else ()
         return
     # Not forked: a child must not share this process's connections.
     context = multiprocessing.get_context("spawn")
-    pool = stack.enter_context(context.Pool(min(jobs, len(work)), _begin, (look,)))
-    yield from pool.imap_unordered(_watch, work)
+    pool = stack.enter_context(context.Pool(len(first), _begin, (look,)))
+    yield from pool.imap_unordered(_watch, whole)
 
 
 class Watcher:

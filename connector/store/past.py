@@ -1,4 +1,5 @@
-"""A shop's past, read for a look back: who ordered, and all that is kept of a handful of people at once. Never writes.
+"""A shop's past, read for a look back: all that is kept of a handful of people at once. Never writes. `buyers` says who
+belongs together.
 
 The tables hold things as they are now. What they were like at the time is worked out by `connector.simulate`.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from connector import codec
-from connector.clock import from_text, to_text
+from connector.clock import from_text
 from connector.model import (
     Channel,
     Checkout,
@@ -31,19 +32,8 @@ from connector.model import (
 from connector.store.db import Row, Tx
 from connector.store.sql import id_list
 
-_PAGE = 10_000
 CART = "cart:"
 """What a checkout's token begins with among orders' ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class Buyer:
-    """Who placed an order, as far as the order tells."""
-
-    order_id: str
-    email_key: str | None
-    customer_id: str | None
-    placed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,34 +80,6 @@ class Past:
     consents: list[Consent] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
     codes: list[KnownCode] = field(default_factory=list)
-
-
-def buyers(tx: Tx, shop_id: str, until: datetime) -> Iterator[Buyer]:
-    """Who placed each order before `until`, by the orders' ids."""
-    after = ""
-    while rows := tx.all("past_buyers", shop_id=shop_id, after_id=after, until=to_text(until), limit=_PAGE):
-        for row in rows:
-            yield Buyer(row["order_id"], row["email_key"], row["customer_id"], from_text(row["placed_at"]))
-        after = rows[-1]["order_id"]
-
-
-def carts(tx: Tx, shop_id: str, until: datetime) -> Iterator[Buyer]:
-    """Who began each checkout before `until`, under `CART` and its token."""
-    after = ""
-    while rows := tx.all("past_carts", shop_id=shop_id, after_id=after, limit=1000):
-        for row in rows:
-            cart = codec.decode(row["snapshot"], Checkout)
-            buyer = cart.customer
-            if cart.started_at < until:
-                key = email_key(cart.email or (buyer.email if buyer else None))
-                yield Buyer(f"{CART}{row['token']}", key, buyer.id if buyer else None, cart.started_at)
-        after = rows[-1]["token"]
-
-
-def referrals(tx: Tx, shop_id: str) -> list[tuple[str, str]]:
-    """(address of the advocate, order of the friend) of every referral there was."""
-    rows = tx.all("past_referrals", shop_id=shop_id)
-    return [(row["advocate_email_key"], row["friend_order_id"]) for row in rows]
 
 
 def products(tx: Tx, shop_id: str) -> Iterator[Product]:

@@ -27,10 +27,12 @@ from connector.model import (
     Shipment,
     ShipmentStatus,
 )
+from connector.simulate.gathering import gather
 from connector.simulate.groups import chunks, groups
 from connector.simulate.story import Moment, moments
 from connector.store import entities, past, referrals, suppressions
-from connector.store.past import Buyer, OrderPast, Past
+from connector.store.buyers import Buyer
+from connector.store.past import OrderPast, Past
 from connector.store.store import Store
 from connector.testing.histories import History, keep
 from tests.simulate import product
@@ -53,8 +55,8 @@ def test_what_is_kept_gives_the_same_life(store: Store, seed: int) -> None:
     with store.work.transaction() as tx:
         for person in told:
             keep(tx, SHOP, person, BEGIN)
+    people = list(gather(store, SHOP, BEGIN + timedelta(days=400)))
     with store.work.read() as tx:
-        people = groups(past.buyers(tx, SHOP, BEGIN + timedelta(days=400)))
         again = [moments(past.of_orders(tx, SHOP, group)) for group in people]
     direct = looked_back(
         BOOK, [product.moments(person) for person in told if any(e.order_id for e in person)], window()

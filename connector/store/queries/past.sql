@@ -1,18 +1,3 @@
--- past_buyers --
--- Who placed each order, a page at a time.
-SELECT order_id, email_key, customer_id, placed_at FROM orders
-WHERE shop_id = :shop_id AND order_id > :after_id AND snapshot IS NOT NULL AND deleted = 0 AND placed_at < :until
-ORDER BY order_id LIMIT :limit
-
--- past_referrals --
--- Who brought whom: neither can be looked at without the other.
-SELECT advocate_email_key, friend_order_id FROM referrals WHERE shop_id = :shop_id AND advocate_email_key <> ''
-
--- past_carts --
--- Checkouts begun before a time, a page at a time: whose they are stands inside them.
-SELECT token, snapshot FROM checkouts
-WHERE shop_id = :shop_id AND token > :after_id AND snapshot IS NOT NULL ORDER BY token LIMIT :limit
-
 -- past_checkouts --
 -- Checkouts by a JSON list of tokens.
 SELECT token, snapshot FROM checkouts
