@@ -16,6 +16,8 @@ from connector.store.sqlite import Sqlite
 
 CHUNK = 20_000
 LATER_DAYS, SPREAD_SECONDS = 40, 30 * 86_400
+PLACED_DAYS, APART_SECONDS = 1_100, 9
+"""Copies are placed one after the other, ten million of them within three years before the template."""
 WORK_TABLES = (
     "orders", "events", "delivery_progress", "runs", "journal", "effects", "effect_contents",
 )  # fmt: skip
@@ -114,6 +116,10 @@ def expression(template: Template, table: str, column: str, value: object, base:
         return f"strftime('{_TIME}', '{moment}', {days}) || '.000000Z'"
     if not isinstance(value, str):
         return _literal(value)
+    if (table, column) == ("orders", "placed_at"):
+        moment = value.partition(".")[0].removesuffix("Z")
+        since = f"'-{PLACED_DAYS} days', printf('+%d seconds', n * {APART_SECONDS})"
+        return f"strftime('{_TIME}', '{moment}', {since}) || '.000000Z'"
     parts, end = [], 0
     for match in template.pattern.finditer(value):
         if match.start() > end:

@@ -118,7 +118,7 @@ def backtest_start(kiitos: Kiitos, folder: Path) -> float:
     )
     began, first = time.perf_counter(), []
 
-    def stop(_done: int, _all: int) -> None:
+    def stop(_done: int, _all: int | None) -> None:
         first.append(time.perf_counter() - began)
         raise KeyboardInterrupt
 

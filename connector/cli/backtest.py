@@ -121,7 +121,9 @@ def run_look(look: Look, jobs: int | None) -> Seen:
     count = jobs or os.cpu_count() or 1
     with click.progressbar(length=1, label="looking back", file=sys.stderr, width=40) as bar:
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int | None) -> None:
+            if total is None:
+                return
             bar.length = total
             bar.update(done - bar.pos)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from zoneinfo import ZoneInfo
 
+from connector.simulate.census import Census
 from connector.simulate.difference import Difference
 from connector.simulate.gathering import gather
 from connector.simulate.groups import chunks
@@ -21,12 +22,12 @@ from connector.simulate.playbook import Playbook
 from connector.simulate.scene import Scene, Window
 from connector.simulate.story import moments
 from connector.simulate.tally import Tally
-from connector.store import buyers, figures, past
+from connector.store import figures, past
 from connector.store.past import Past
 from connector.store.store import Store
 
-Progress = Callable[[int, int], None]
-"""Called with the orders done and about how many there are."""
+Progress = Callable[[int, int | None], None]
+"""Called with the orders done and about how many there are; None until those have been counted."""
 
 COLLECT_AFTER = 200_000
 """New objects between two looks for cycles: lives make next to none, and Python's 700 takes a third of the time."""
@@ -72,13 +73,13 @@ def look_back(look: Look, *, jobs: int = 1, progress: Progress | None = None) ->
         stack.callback(store.close)
         people = gather(store, look.shop_id, look.window.until, carts=_carts_count(look))
         seen = Seen([Tally() for _ in look.playbooks])
-        total = 0
+        census = Census(store, look.shop_id, look.window.until)
         try:
             for part in _parts(look, chunks(people), jobs, stack):
                 seen.add(part)
                 if progress is not None:
-                    total = total or _count(store, look)
-                    progress(seen.tallies[0].orders, max(total, seen.tallies[0].orders))
+                    done, total = seen.tallies[0].orders, census.total()
+                    progress(done, total and max(total, done))
         except KeyboardInterrupt:
             seen.interrupted = True
     return seen
@@ -88,11 +89,6 @@ def _carts_count(look: Look) -> bool:
     """Whether a flow looks at checkouts. Faults of flows are told here."""
     kinds = {kind for playbook in look.playbooks for flow in playbook.flows() for kind in flow.event_kinds}
     return any(kind.startswith("checkout.") for kind in kinds)
-
-
-def _count(store: Store, look: Look) -> int:
-    with store.work.read() as tx:
-        return buyers.count(tx, look.shop_id, look.window.until)
 
 
 def _parts(look: Look, work: Iterator[list[Sequence[str]]], jobs: int, stack: ExitStack) -> Iterator[Seen]:

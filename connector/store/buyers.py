@@ -62,9 +62,16 @@ def referred(tx: Tx, shop_id: str, keys: Collection[str], orders: Collection[str
     return [(row["advocate_email_key"], row["friend_order_id"]) for row in rows]
 
 
-def count(tx: Tx, shop_id: str, until: datetime) -> int:
-    """About how many orders there are before `until`, by their index alone: those deleted since are counted too."""
-    row = tx.one("buyers_count", shop_id=shop_id, until=to_text(until))
+def earliest(tx: Tx, shop_id: str) -> datetime | None:
+    """When the shop's first order was placed."""
+    row = tx.one("buyers_earliest", shop_id=shop_id)
+    return from_text(row["placed_at"]) if row else None
+
+
+def count(tx: Tx, shop_id: str, since: datetime, until: datetime) -> int:
+    """About how many orders there are from `since` to before `until`, by their index alone: those deleted since are
+    counted too. Takes as long as that part of the index does to read: 2 µs an order from a cold disk."""
+    row = tx.one("buyers_count", shop_id=shop_id, since=to_text(since), until=to_text(until))
     assert row is not None
     return int(row["orders"])
 

@@ -203,6 +203,3 @@ def test_it_begins_before_it_has_read_the_shop(store: Store) -> None:
         assert pages == [""]
         assert sum(1 for _ in walk) == 999
         assert len(pages) == 5
-    with store.work.read() as tx:
-        assert buyers.count(tx, SHOP, UNTIL) == 1000
-        assert buyers.count(tx, SHOP, NOW) == 0

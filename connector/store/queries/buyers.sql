@@ -41,4 +41,8 @@ WHERE shop_id = :shop_id AND friend_order_id IN (SELECT value FROM {json_texts}(
 
 -- buyers_count --
 -- By an index that holds the time and nothing else.
-SELECT COUNT(*) AS orders FROM orders WHERE shop_id = :shop_id AND placed_at < :until
+SELECT COUNT(*) AS orders FROM orders WHERE shop_id = :shop_id AND placed_at >= :since AND placed_at < :until
+
+-- buyers_earliest --
+-- When the first order was placed, by the same index.
+SELECT placed_at FROM orders WHERE shop_id = :shop_id AND placed_at IS NOT NULL ORDER BY placed_at LIMIT 1
