@@ -109,8 +109,8 @@ def _cpu() -> float:
     return own.user + own.system + own.children_user + own.children_system
 
 
-def _bar(done: int, total: int) -> None:
-    print(f"\r  {done:,} of {total:,} orders", end="", flush=True, file=sys.stderr)
+def _bar(done: int, total: int | None) -> None:
+    print(f"\r  {done:,} of {total or 0:,} orders", end="", flush=True, file=sys.stderr)
 
 
 def _books(book: Playbook) -> Iterator[tuple[str, Playbook]]:
