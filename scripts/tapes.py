@@ -23,6 +23,7 @@ from connector.model import Shop
 from connector.testing.capabilities import call_by_name
 from connector.testing.fakes.people import EERO, Article
 from connector.testing.fakes.shopify import FakeShopify
+from connector.testing.fakes.shopify.grants import pay_with_credit, revert_credit
 from connector.testing.fakes.woocommerce import FakeWoo
 from connector.testing.taping import Taping
 from platforms.shopify import Shopify
@@ -151,6 +152,16 @@ class Session:
         self.twice("open_return", "opened", {"request": asked})
         self.record("open_return", "not_sent", {"request": {**asked, "key": "x", "lines": {"424242": 1}}})
 
+    def record_credit(self, fake: FakeShopify, customer_id: str) -> None:
+        """Spent by an order, by a person, and by an order that was undone."""
+        credit = next(iter(fake.credit_accounts.values()))["transactions"][0]["id"]
+        undone = fake.place_order([(MUG, 1)], EERO, pay=False)
+        pay_with_credit(fake, undone, "1.00")
+        revert_credit(fake, undone)
+        pay_with_credit(fake, fake.place_order([(MUG, 1)], EERO, pay=False), "2.00")
+        asked = {"customer_id": customer_id, "currency": "EUR", "credits": [str(credit)]}
+        self.record("credit_use", "told", {"request": {**asked, "since": "2026-11-22T08:00:00Z"}})
+
     def record_catching_up(self, order_id: str, product_id: str) -> None:
         """Lists and reads. What they do with a list's traps is tested in tests/platforms and tests/reconciliation."""
         window = {"since": "2026-11-22T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
@@ -200,6 +211,7 @@ def shopify(root: Path) -> None:
         session.record_shopify(customer_id, product_id, str(next(iter(fake.fulfillments))))
         session.record_reviews(order_id, product_id)
         session.record_returns(order_id, str(row["line_items"][0]["id"]))
+        session.record_credit(fake, customer_id)
 
 
 def woocommerce(root: Path) -> None:

@@ -84,6 +84,13 @@ from connector.contracts.platform import (
     WritesOrders,
 )
 from connector.contracts.returning import OpensReturns, ReturnRef, ReturnRequest
+from connector.contracts.spending import (
+    STORE_CREDIT,
+    CreditUse,
+    CreditUseRequest,
+    OrderCredit,
+    TellsCreditUse,
+)
 from connector.contracts.step import (
     Act,
     Arrived,
@@ -114,6 +121,7 @@ __all__ = [
     "CAPABILITIES",
     "DOUBTFUL",
     "STOREFRONT",
+    "STORE_CREDIT",
     "VOIDING",
     "Accepted",
     "Access",
@@ -137,6 +145,8 @@ __all__ = [
     "CreatesCodes",
     "CreatesDiscounts",
     "CreatesFulfillments",
+    "CreditUse",
+    "CreditUseRequest",
     "Decision",
     "DiscountRef",
     "DiscountRequest",
@@ -173,6 +183,7 @@ __all__ = [
     "MetaRequest",
     "NotesCustomers",
     "OpensReturns",
+    "OrderCredit",
     "Outcome",
     "PlatformAdapter",
     "ProxyVisit",
@@ -201,6 +212,7 @@ __all__ = [
     "StoreCreditRequest",
     "StoreFacts",
     "TagsCustomers",
+    "TellsCreditUse",
     "TellsScopes",
     "Unknown",
     "Verdict",

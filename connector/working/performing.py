@@ -20,6 +20,7 @@ from flows.reviews.publication import REVIEW, wanted, write_review
 from flows.sending.aside import CALL
 from flows.sending.attempts import Attempt, with_attempt
 from flows.sending.outcomes import Prepared
+from flows.value.crediting import CREDIT_USE, read_use
 from flows.value.exchanging import EXCHANGE, make, write_exchange
 from flows.value.vouchers import VOID, write_void
 
@@ -53,6 +54,8 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         return Performed()
     if effect.kind == VOID:
         return Performed(values=write_void(adapter, access, effect))
+    if effect.kind == CREDIT_USE:
+        return Performed(values=read_use(adapter, access, effect))
     if effect.kind == OPEN_RETURN:
         return Performed(values=write_return(adapter, access, effect))
     if effect.kind == REVIEW:

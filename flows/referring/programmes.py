@@ -19,7 +19,7 @@ from flows.referring.giving import withhold_points
 from flows.referring.programme import Referring
 from flows.referring.reasons import FORGOTTEN, NOT_GIVEN, NOT_MADE
 from flows.reviews.attached import published
-from flows.value import thanks
+from flows.value import crediting, thanks
 from flows.value.bookings import forgo
 from flows.value.loyalty import Loyalty
 from flows.value.vouchers import issued, used, void_all
@@ -53,6 +53,7 @@ class Programmes:
             return []
         if event.kind == EventKind.ORDER_PAID:
             used(tx, shop.id, order, now)
+        crediting.ask(tx, shop.id, order, event, now)
         return self.referring.follow(tx, shop, event, situation, now)
 
     def performed(self, tx: Tx, run: Run, effect: Effect, values: Mapping[str, str], now: datetime) -> None:

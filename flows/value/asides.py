@@ -10,6 +10,7 @@ from connector.store.db import Tx
 from flows.care.returning import OPEN_RETURN, opened
 from flows.reviews.publication import REVIEW, written
 from flows.value import exchanging
+from flows.value.crediting import CREDIT_USE, matched
 from flows.value.vouchers import VOID, voided
 
 
@@ -18,6 +19,8 @@ def performed(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) 
     if effect.kind == VOID:
         voided(tx, effect, values, now)
         exchanging.after_void(tx, effect, now)
+    if effect.kind == CREDIT_USE:
+        matched(tx, effect, values, now)
     if effect.kind == OPEN_RETURN:
         opened(tx, effect, values)
     if effect.kind == REVIEW:

@@ -2,7 +2,8 @@
 is reversed. A code is one `reward`; store credit and gift cards are money of their own unit (`credit/EUR`).
 
 A code counts as used by the first paid order it came with, whatever becomes of that order: Shopify does not give a use
-back. What was used is never voided: the reversal then says so, and the books show it as owed.
+back. What orders took of store credit is `flows.value.crediting`'s. What was used is never voided: the reversal then
+says so, and the books show it as owed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from connector.clock import from_text, to_text
-from connector.contracts import Access, PlatformAdapter, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
+from connector.contracts import (
+    STORE_CREDIT,
+    Access,
+    PlatformAdapter,
+    VoidRequest,
+    VoidsCodes,
+    VoidsGiftCards,
+    VoidsStoreCredit,
+)
 from connector.model import Effect, Money, Order, Run, by_itself, email_key
 from connector.model.value import CREDIT, REWARD, Fact, FactKind
 from connector.store import accounts, books, effects, vouchers
@@ -21,6 +30,7 @@ from connector.store.db import Tx
 from connector.store.vouchers import ISSUED, KEPT, USED, VOIDED, VOIDING, Voucher
 from flows.authoring.fields import read_money
 from flows.value.bookings import post, reverse
+from flows.value.crediting import unspent
 
 VOID = "void"
 """The kind of effect that takes something given in the platform back."""
@@ -147,6 +157,9 @@ def void(tx: Tx, shop_id: str, voucher: Voucher, reason: str, now: datetime) -> 
         "platform_id": voucher.platform_id,
         "worth": voucher.worth,
     }
+    if voucher.kind == STORE_CREDIT:
+        left = unspent(tx, shop_id, voucher)
+        request["worth"] = f"{left.amount:f} {left.currency}"
     holder = accounts.holder_of(tx, shop_id, voucher.account)
     request["customer_id"] = (holder.customer_id or "") if holder else ""
     return effects.put(tx, by_itself(shop_id, void_id(voucher.key), VOID, request, now))

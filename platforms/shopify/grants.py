@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from connector.clock import to_text
 from connector.contracts import (
     DOUBTFUL,
     Access,
+    CreditUse,
+    CreditUseRequest,
     GiftCardRef,
     GiftCardRequest,
     GrantsStoreCredit,
     IssuesGiftCards,
+    OrderCredit,
     StoreCreditRef,
     StoreCreditRequest,
+    TellsCreditUse,
 )
 from connector.errors import Refused, Transient
 from connector.model import Money
@@ -26,6 +31,8 @@ SKEW = timedelta(minutes=2)
 """How far Shopify's clock may be behind ours when a credit is looked for."""
 _NEAR = timedelta(days=1)
 _READ = "store_credit_transactions"
+_USE = "store_credit_use"
+_CREDITED, _DEBITED, _REVERTED = (f"StoreCreditAccount{kind}Transaction" for kind in ("Credit", "Debit", "DebitRevert"))
 _ORDER_EVENTS = frozenset(
     (
         "ORDER_CANCELLATION",
@@ -38,7 +45,7 @@ _ORDER_EVENTS = frozenset(
 )
 
 
-class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
+class Grants(Calls, GrantsStoreCredit, IssuesGiftCards, TellsCreditUse):
     """Needs `write_store_credit_account_transactions`, `read_store_credit_accounts`,
     `read_store_credit_account_transactions`; `write_gift_cards`, `read_gift_cards`."""
 
@@ -63,13 +70,13 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
         return StoreCreditRef(platform_id=made_id(made, "store_credit"), balance=_balance(made))
 
     def _find_credit(self, access: Access, request: StoreCreditRequest) -> StoreCreditRef | None:
-        account = self._account(access, request)
+        account = self._account(access, request.customer_id, request.amount.currency)
         if account is None:
             return None
         since = request.first_try_at - SKEW
         same: list[Mapping[str, Any]] = []
         near: list[Mapping[str, Any]] = []
-        for row in self._credits(access, account, since):
+        for row in self._transactions(access, _READ, account, since):
             if told_money(row.get("amount"), _READ) != request.amount or row.get("event") in _ORDER_EVENTS:
                 continue
             if ident(row.get("id")) in request.claimed:
@@ -88,21 +95,41 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards):
             )
         return None
 
-    def _account(self, access: Access, request: StoreCreditRequest) -> str | None:
-        data = self._client.query(access, "store_credit_accounts", {"id": gid("Customer", request.customer_id)})
+    def credit_use(self, access: Access, request: CreditUseRequest) -> CreditUse:
+        """By the account's transactions: a debit's `origin` is a payment of the order, a debit that was reverted is
+        none, and a credit's `remainingAmount` is what is left of it. Debits spend first what lapses first (2026-10
+        schema, StoreCreditAccountCreditTransaction)."""
+        took: dict[str, OrderCredit] = {}
+        left: dict[str, Decimal] = {}
+        account = self._account(access, request.customer_id, request.currency)
+        rows = self._transactions(access, _USE, account, request.since - SKEW) if account is not None else ()
+        for row in rows:
+            size, kind = abs(told_money(row.get("amount"), _USE).amount), row.get("__typename")
+            if kind == _CREDITED and (known := ident(row.get("id"))) in request.credits:
+                left[str(known)] = told_money(row.get("remainingAmount"), _USE).amount
+            paid = row if kind == _DEBITED else _present(row, "debitTransaction", _USE) if kind == _REVERTED else {}
+            order_id = ident(((paid.get("origin") or {}).get("order") or {}).get("id"))
+            if order_id is not None:
+                size = size if kind == _DEBITED else -size
+                size += took[order_id].amount if order_id in took else 0
+                took[order_id] = OrderCredit(order_id=order_id, amount=size, at=told_at(row.get("createdAt"), _USE))
+        return CreditUse(orders=tuple(sorted(took.values(), key=lambda each: (each.at, each.order_id))), left=left)
+
+    def _account(self, access: Access, customer_id: str, currency: str) -> str | None:
+        data = self._client.query(access, "store_credit_accounts", {"id": gid("Customer", customer_id)})
         customer = _present(data, "customer", "store_credit_accounts")
         accounts = _present(_present(customer, "storeCreditAccounts", _READ), "nodes", _READ)
         for account in accounts:
-            if told_money(account.get("balance"), "store_credit_accounts").currency == request.amount.currency:
+            if told_money(account.get("balance"), "store_credit_accounts").currency == currency:
                 return str(_present(account, "id", "store_credit_accounts"))
         return None
 
-    def _credits(self, access: Access, account: str, since: datetime) -> Iterator[Mapping[str, Any]]:
-        """Credit transactions, newest first, back to `since`."""
+    def _transactions(self, access: Access, name: str, account: str, since: datetime) -> Iterator[Mapping[str, Any]]:
+        """An account's transactions that the operation `name` reads, newest first, back to `since`."""
         path = ("storeCreditAccount", "transactions")
-        for page in self._pages(access, _READ, {"id": account}, *path):
-            for row in _present(_present({"page": page}, "page", _READ), "nodes", _READ):
-                if told_at(row.get("createdAt"), _READ) < since:
+        for page in self._pages(access, name, {"id": account}, *path):
+            for row in _present(_present({"page": page}, "page", name), "nodes", name):
+                if told_at(row.get("createdAt"), name) < since:
                     return
                 yield row
 

@@ -211,6 +211,7 @@ def test_our_operations_run_without_a_gap(admin: Admin) -> None:
         "store_credit_accounts": {"id": customer},
         "store_credit_debit": {"id": customer, "debit": {"debitAmount": money}},
         "store_credit_transactions": {"id": "gid://shopify/StoreCreditAccount/1"},
+        "store_credit_use": {"id": "gid://shopify/StoreCreditAccount/1"},
     }
     files = sorted(
         OPERATIONS.glob("*.graphql"), key=lambda path: (path.stem in ("webhook_delete", "review_delete"), path)

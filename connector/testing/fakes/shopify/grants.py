@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from connector.testing.fakes.shopify.order_views import OrderView
 from connector.testing.fakes.shopify.queries import number_of
-from connector.testing.fakes.shopify.state import Json, ShopState
+from connector.testing.fakes.shopify.state import Json, ShopState, gid
 from connector.testing.fakes.shopify.views import CustomerView, View, connection, money
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ class CreditTransactionView(View):
     def amount(self) -> Json | None:
         return money(self.row["amount"])
 
-    remaining_amount = amount
+    def remaining_amount(self) -> Json | None:
+        account = self.shop.credit_accounts[self.row["account_id"]]
+        left = remaining_of(account)[self.row["id"]]
+        return money({"amount": str(left.quantize(Decimal("0.01"))), "currency_code": account["currency"]})
 
     def balance_after_transaction(self) -> Json | None:
         return money(self.row["balance"])
@@ -42,6 +46,25 @@ class CreditTransactionView(View):
 class DebitTransactionView(CreditTransactionView):
     typename = "StoreCreditAccountDebitTransaction"
 
+    def origin(self) -> Json | None:
+        order = self.shop.orders.get(self.row["order_id"])
+        return {"__typename": "OrderTransaction", "order": OrderView(self.shop, order)} if order else None
+
+
+class DebitRevertTransactionView(CreditTransactionView):
+    typename = "StoreCreditAccountDebitRevertTransaction"
+
+    def debit_transaction(self) -> View:
+        account = self.shop.credit_accounts[self.row["account_id"]]
+        (debit,) = (row for row in account["transactions"] if row["id"] == self.row["reverts"])
+        return DebitTransactionView(self.shop, debit)
+
+
+def _transaction_view(shop: ShopState, row: Json) -> View:
+    if row.get("reverts"):
+        return DebitRevertTransactionView(shop, row)
+    return (DebitTransactionView if row["amount"]["amount"].startswith("-") else CreditTransactionView)(shop, row)
+
 
 class CreditAccountView(View):
     typename = "StoreCreditAccount"
@@ -50,11 +73,12 @@ class CreditAccountView(View):
         return money(balance_of(self.row))
 
     def transactions(self, query: str | None = None, sort_key: str | None = None, **args: Any) -> Json:
-        """`query` knows the credits only, which is all there are."""
+        """`query` asks for all of them, or for the credits."""
         if query not in (None, "", "type:credit"):
-            raise ValueError(f"the fake knows transactions of type:credit only, not {query!r}")
-        credits_only = [row for row in self.row["transactions"] if not row["amount"]["amount"].startswith("-")]
-        rows = [CreditTransactionView(self.shop, row) for row in credits_only]
+            raise ValueError(f"the fake looks for transactions of type:credit only, not {query!r}")
+        rows = [_transaction_view(self.shop, row) for row in self.row["transactions"]]
+        if query:
+            rows = [view for view in rows if type(view) is CreditTransactionView]
         return connection(rows, lambda view: view.row["id"], **args)
 
 
@@ -82,6 +106,59 @@ class GiftCardView(View):
 def balance_of(account: Json) -> Json:
     total = sum((Decimal(row["amount"]["amount"]) for row in account["transactions"]), Decimal(0))
     return {"amount": str(total.quantize(Decimal("0.01"))), "currency_code": account["currency"]}
+
+
+def remaining_of(account: Json) -> dict[int, Decimal]:
+    """What is left of each credit: debits spend what lapses first, and give back where they are reverted."""
+    left: dict[int, Decimal] = {}
+    taken: dict[int, list[tuple[int, Decimal]]] = {}
+    lapses = {row["id"]: row["expires_at"] or "9999" for row in account["transactions"]}
+    for row in account["transactions"]:
+        amount = Decimal(row["amount"]["amount"])
+        if row.get("reverts"):
+            for credit, part in taken.pop(row["reverts"], []):
+                left[credit] += part
+        elif amount > 0:
+            left[row["id"]] = amount
+        else:
+            for credit in sorted(left, key=lambda each: (lapses[each], each)):
+                part = min(left[credit], -amount)
+                left[credit], amount = left[credit] - part, amount + part
+                taken.setdefault(row["id"], []).append((credit, part))
+    return left
+
+
+def pay_with_credit(shop: ShopState, order: Json, amount: str) -> None:
+    """The customer pays a part of an order, or all of it, with store credit. Raises `ValueError` without so much."""
+    account = _account(shop, gid("Customer", order["customer"]["id"]), order["currency"])
+    if isinstance(account, str) or Decimal(amount) > Decimal(balance_of(account)["amount"]):
+        raise ValueError(f"there is no store credit of {amount}")
+    account["transactions"].append(_moved(shop, account, f"-{amount}", "ORDER_PAYMENT", order_id=order["id"]))
+    order["payment_gateway_names"] = ["shopify_store_credit", *order["payment_gateway_names"]]
+
+
+def revert_credit(shop: ShopState, order: Json) -> None:
+    """Shopify gives back what an order took of store credit, as where its payment is undone."""
+    for account in shop.credit_accounts.values():
+        for row in [row for row in account["transactions"] if row.get("order_id") == order["id"]]:
+            back = row["amount"]["amount"].removeprefix("-")
+            account["transactions"].append(_moved(shop, account, back, "ORDER_CANCELLATION", reverts=row["id"]))
+
+
+def _moved(shop: ShopState, account: Json, amount: str, event: str, **more: Any) -> Json:
+    balance = Decimal(balance_of(account)["amount"]) + Decimal(amount)
+    return {
+        "id": shop.next_id("StoreCreditAccountTransaction"),
+        "account_id": account["id"],
+        "amount": {"amount": amount, "currency_code": account["currency"]},
+        "balance": {"amount": str(balance), "currency_code": account["currency"]},
+        "expires_at": None,
+        "created_at": shop.stamp(),
+        "event": event,
+        "origin": None,
+        "order_id": None,
+        **more,
+    }
 
 
 def credit_accounts(shop: ShopState, customer: Json) -> list[CreditAccountView]:
@@ -145,17 +222,8 @@ def store_credit_account_debit(shop: FakeShopify, id: str, debit_input: Json) ->
         path = ("debitInput", "debitAmount", "amount")
         error = _refusal("INSUFFICIENT_FUNDS", "The store credit account does not have sufficient funds", *path)
         return {**nothing, "user_errors": [error]}
-    row: Json = {
-        "id": shop.next_id("StoreCreditAccountTransaction"),
-        "account_id": account["id"],
-        "amount": {"amount": f"-{wanted['amount']}", "currency_code": wanted["currencyCode"]},
-        "expires_at": None,
-        "created_at": shop.stamp(),
-        "event": "ADJUSTMENT",
-        "origin": None,
-    }
+    row = _moved(shop, account, f"-{wanted['amount']}", "ADJUSTMENT")
     account["transactions"].append(row)
-    row["balance"] = balance_of(account)
     return {"store_credit_account_transaction": DebitTransactionView(shop, row), "user_errors": []}
 
 
@@ -169,7 +237,7 @@ def gift_card_deactivate(shop: FakeShopify, id: str) -> Json:  # noqa: A002
     return {"gift_card": GiftCardView(shop, row), "user_errors": []}
 
 
-def _account(shop: FakeShopify, owner: str, currency: str) -> Json | str:
+def _account(shop: ShopState, owner: str, currency: str) -> Json | str:
     """The account, made for a customer who has none in that currency; else the code of the error."""
     if "/StoreCreditAccount/" in owner:
         return shop.credit_accounts.get(number_of(owner, "StoreCreditAccount")) or "ACCOUNT_NOT_FOUND"
