@@ -36,10 +36,12 @@ class OrderCredit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditUse:
-    """`orders` that took credit since then, the first one first. `left`: what is left of each credit that was found
-    among those asked about, or was left when it lapsed."""
+    """`orders` that took credit since then, the first one first; `others`: what was taken for no order that is known
+    (by a person, by us, for one that was deleted). `left`: what is left of each credit that was found among those asked
+    about, or was left when it lapsed."""
 
     orders: tuple[OrderCredit, ...] = ()
+    others: Decimal = Decimal(0)
     left: Mapping[str, Decimal] = field(default_factory=dict)
 
 

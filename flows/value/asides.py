@@ -11,7 +11,7 @@ from flows.care.returning import OPEN_RETURN, opened
 from flows.reviews.publication import REVIEW, written
 from flows.value import exchanging
 from flows.value.crediting import CREDIT_USE, matched
-from flows.value.vouchers import VOID, voided
+from flows.value.vouchers import VOID, void_again, voided
 
 
 def performed(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> list[Event]:
@@ -20,7 +20,8 @@ def performed(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) 
         voided(tx, effect, values, now)
         exchanging.after_void(tx, effect, now)
     if effect.kind == CREDIT_USE:
-        matched(tx, effect, values, now)
+        for key, amount in matched(tx, effect, values, now).items():
+            void_again(tx, effect.shop_id, key, amount, effect.id, now)
     if effect.kind == OPEN_RETURN:
         opened(tx, effect, values)
     if effect.kind == REVIEW:

@@ -150,19 +150,30 @@ def void(tx: Tx, shop_id: str, voucher: Voucher, reason: str, now: datetime) -> 
         if vouchers.move(tx, shop_id, voucher.key, KEPT, (USED,), order_id=voucher.used_order, reason=reason):
             reverse(tx, shop_id, f"voucher/{voucher.key}", now, reason)
         return False
-    request = {
+    left = unspent(tx, shop_id, voucher) if voucher.kind == STORE_CREDIT else None
+    request = _request(tx, shop_id, voucher, left)
+    return effects.put(tx, by_itself(shop_id, void_id(voucher.key), VOID, request, now))
+
+
+def void_again(tx: Tx, shop_id: str, key: str, amount: Decimal, cause: str, now: datetime) -> bool:
+    """Take back what an order gave back of store credit that was to be taken back and had been used."""
+    voucher = vouchers.get(tx, shop_id, key)
+    if voucher is None or not vouchers.move(tx, shop_id, key, VOIDING, (KEPT, VOIDED), reason=voucher.reason):
+        return False
+    left = Money(amount, read_money(voucher.worth).currency)
+    return effects.put(tx, by_itself(shop_id, f"void:{key}:{cause}", VOID, _request(tx, shop_id, voucher, left), now))
+
+
+def _request(tx: Tx, shop_id: str, voucher: Voucher, left: Money | None) -> dict[str, str]:
+    holder = accounts.holder_of(tx, shop_id, voucher.account)
+    return {
         "do": VOID,
         "kind": voucher.kind,
         "key": voucher.key,
         "platform_id": voucher.platform_id,
-        "worth": voucher.worth,
+        "worth": f"{left.amount:f} {left.currency}" if left is not None else voucher.worth,
+        "customer_id": (holder.customer_id or "") if holder else "",
     }
-    if voucher.kind == STORE_CREDIT:
-        left = unspent(tx, shop_id, voucher)
-        request["worth"] = f"{left.amount:f} {left.currency}"
-    holder = accounts.holder_of(tx, shop_id, voucher.account)
-    request["customer_id"] = (holder.customer_id or "") if holder else ""
-    return effects.put(tx, by_itself(shop_id, void_id(voucher.key), VOID, request, now))
 
 
 def void_all(tx: Tx, shop_id: str, cause: str, reason: str, now: datetime) -> int:
@@ -224,7 +235,7 @@ def voided(tx: Tx, effect: Effect, values: Mapping[str, str], now: datetime) -> 
     taken = min(read_money(told).amount if told else grant.amount, grant.amount)
     holder = accounts.holder_of(tx, effect.shop_id, grant.account) or Holder(accounts=(grant.account,))
     back = Fact(
-        id=f"voucher/{key}/voided",
+        id=f"voucher/{key}/voided{effect.id.removeprefix(void_id(key))}",
         account=grant.account,
         unit=grant.unit,
         kind=FactKind.TAKE_BACK,

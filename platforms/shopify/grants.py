@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from connector.clock import to_text
 from connector.contracts import (
     DOUBTFUL,
     Access,
-    CreditUse,
-    CreditUseRequest,
     GiftCardRef,
     GiftCardRequest,
     GrantsStoreCredit,
     IssuesGiftCards,
-    OrderCredit,
     StoreCreditRef,
     StoreCreditRequest,
-    TellsCreditUse,
 )
 from connector.errors import Refused, Transient
 from connector.model import Money
-from platforms.shopify.calls import Calls, digest, gid, in_shop_currency, made_id, told_at, told_money
+from platforms.shopify.calls import digest, gid, in_shop_currency, made_id, told_at, told_money
+from platforms.shopify.credits import SKEW, CreditRows
 from platforms.shopify.reading import ident
 
-SKEW = timedelta(minutes=2)
-"""How far Shopify's clock may be behind ours when a credit is looked for."""
 _NEAR = timedelta(days=1)
 _READ = "store_credit_transactions"
-_USE = "store_credit_use"
-_CREDITED, _DEBITED, _REVERTED = (f"StoreCreditAccount{kind}Transaction" for kind in ("Credit", "Debit", "DebitRevert"))
 _ORDER_EVENTS = frozenset(
     (
         "ORDER_CANCELLATION",
@@ -45,7 +37,7 @@ _ORDER_EVENTS = frozenset(
 )
 
 
-class Grants(Calls, GrantsStoreCredit, IssuesGiftCards, TellsCreditUse):
+class Grants(CreditRows, GrantsStoreCredit, IssuesGiftCards):
     """Needs `write_store_credit_account_transactions`, `read_store_credit_accounts`,
     `read_store_credit_account_transactions`; `write_gift_cards`, `read_gift_cards`."""
 
@@ -95,44 +87,6 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards, TellsCreditUse):
             )
         return None
 
-    def credit_use(self, access: Access, request: CreditUseRequest) -> CreditUse:
-        """By the account's transactions: a debit's `origin` is a payment of the order, a debit that was reverted is
-        none, and a credit's `remainingAmount` is what is left of it. Debits spend first what lapses first (2026-10
-        schema, StoreCreditAccountCreditTransaction)."""
-        took: dict[str, OrderCredit] = {}
-        left: dict[str, Decimal] = {}
-        account = self._account(access, request.customer_id, request.currency)
-        rows = self._transactions(access, _USE, account, request.since - SKEW) if account is not None else ()
-        for row in rows:
-            size, kind = abs(told_money(row.get("amount"), _USE).amount), row.get("__typename")
-            if kind == _CREDITED and (known := ident(row.get("id"))) in request.credits:
-                left[str(known)] = told_money(row.get("remainingAmount"), _USE).amount
-            paid = row if kind == _DEBITED else _present(row, "debitTransaction", _USE) if kind == _REVERTED else {}
-            order_id = ident(((paid.get("origin") or {}).get("order") or {}).get("id"))
-            if order_id is not None:
-                size = size if kind == _DEBITED else -size
-                size += took[order_id].amount if order_id in took else 0
-                took[order_id] = OrderCredit(order_id=order_id, amount=size, at=told_at(row.get("createdAt"), _USE))
-        return CreditUse(orders=tuple(sorted(took.values(), key=lambda each: (each.at, each.order_id))), left=left)
-
-    def _account(self, access: Access, customer_id: str, currency: str) -> str | None:
-        data = self._client.query(access, "store_credit_accounts", {"id": gid("Customer", customer_id)})
-        customer = _present(data, "customer", "store_credit_accounts")
-        accounts = _present(_present(customer, "storeCreditAccounts", _READ), "nodes", _READ)
-        for account in accounts:
-            if told_money(account.get("balance"), "store_credit_accounts").currency == currency:
-                return str(_present(account, "id", "store_credit_accounts"))
-        return None
-
-    def _transactions(self, access: Access, name: str, account: str, since: datetime) -> Iterator[Mapping[str, Any]]:
-        """An account's transactions that the operation `name` reads, newest first, back to `since`."""
-        path = ("storeCreditAccount", "transactions")
-        for page in self._pages(access, name, {"id": account}, *path):
-            for row in _present(_present({"page": page}, "page", name), "nodes", name):
-                if told_at(row.get("createdAt"), name) < since:
-                    return
-                yield row
-
     def issue_gift_card(self, access: Access, request: GiftCardRequest) -> GiftCardRef:
         """giftCardCreate with our own code; a taken one is looked up and adopted when its note carries our mark."""
         card: dict[str, Any] = {
@@ -167,13 +121,6 @@ class Grants(Calls, GrantsStoreCredit, IssuesGiftCards, TellsCreditUse):
             # Search follows writes with some delay.
             raise Transient("Shopify: a gift card's code is taken and yet not found", retry_after=60)
         raise Refused("a gift card with this code exists and is not ours", provider_code="TAKEN")
-
-
-def _present(found: Mapping[str, Any], name: str, operation: str) -> Any:
-    """A field that must be there: taken for "no credit yet", its absence would have the credit given twice."""
-    if found.get(name) is None:
-        raise Transient(f"Shopify {operation}: an answer without {name}")
-    return found[name]
 
 
 def _mark(code: str) -> str:

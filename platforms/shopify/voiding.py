@@ -9,13 +9,14 @@ from typing import Any
 from connector.contracts import DOUBTFUL, Access, VoidRequest, VoidsCodes, VoidsGiftCards, VoidsStoreCredit
 from connector.errors import Refused, Transient
 from connector.model import Money
-from platforms.shopify.calls import Calls, gid, told_money
+from platforms.shopify.calls import gid, told_money
+from platforms.shopify.credits import CreditRows
 
 _GONE = frozenset(("GIFT_CARD_NOT_FOUND", "INVALID", "NOT_FOUND"))
 _NOTHING_LEFT = frozenset(("INSUFFICIENT_FUNDS", "ACCOUNT_NOT_FOUND"))
 
 
-class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
+class Voids(CreditRows, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
     """Needs `write_discounts`; `write_gift_cards`; `write_store_credit_account_transactions`,
     `read_store_credit_accounts`."""
 
@@ -42,8 +43,9 @@ class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
         return told_money((made.get("giftCard") or {}).get("balance"), "gift_card_deactivate")
 
     def debit_store_credit(self, access: Access, request: VoidRequest) -> Money | None:
-        """Debit what was given, or what is left. It takes no key, and an account's debits do not say what they are for:
-        after an attempt of unknown outcome it is `Refused` with `DOUBTFUL`, for a person to look."""
+        """Debit what was given, or what is left of that very credit: what else is on the account is not ours. It takes
+        no key, and an account's debits do not say what they are for: after an attempt of unknown outcome it is
+        `Refused` with `DOUBTFUL`, for a person to look."""
         assert request.amount is not None
         if request.again:
             raise Refused(
@@ -51,7 +53,12 @@ class Voids(Calls, VoidsCodes, VoidsGiftCards, VoidsStoreCredit):
                 "Shopify, and debit it there if it was not",
                 provider_code=DOUBTFUL,
             )
-        wanted = min(request.amount, self._left(access, request), key=lambda money: money.amount)
+        left = [request.amount, self._left(access, request)]
+        if request.platform_id:
+            account = self._account(access, request.customer_id, request.amount.currency)
+            ours = self._remaining(access, account, request.platform_id) if account is not None else None
+            left += [] if ours is None else [ours]
+        wanted = min(left, key=lambda money: money.amount)
         if wanted.amount <= 0:
             return None
         debit = {"debitAmount": {"amount": f"{wanted.amount:f}", "currencyCode": wanted.currency}}

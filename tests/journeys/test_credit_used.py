@@ -140,7 +140,7 @@ def test_what_a_cancellation_gives_back_can_be_used_again(life: Goodwill) -> Non
     life.shopify.cancel(order, refund=False)
     revert_credit(life.shopify, order)
     life.hear(str(order["id"]))
-    life.until(seconds=GIVEN_BACK_AFTER.total_seconds() + 60)
+    life.until(seconds=GIVEN_BACK_AFTER[0].total_seconds() + 60)
     assert (of(order, life), held(life)) == (0, {"available": 5})
     assert given(life)[0].state == vouchers.ISSUED
     again = bought(life, "5.00")
