@@ -29,7 +29,7 @@ def with_provider(
     """A house whose first channel is a real one over HTTP; the second keeps what falls over."""
     life = make(flow, email=email)
     own = {"domain": "mg.metsa.example"} if name == "mailgun" else {}
-    table = {"api_key": GOOD_KEY, "url": providers.url, "timeout": 1, "connections": 1, **own}
+    table = {"api_key": GOOD_KEY, "url": providers.url, "timeout": 10, "connections": 1, **own}
     life.kiitos.use_channel("main", Registry().channel(name).from_settings(table, life.clock))
     assert isinstance(life.clock, ManualClock)
     return life
