@@ -6,18 +6,14 @@ import base64
 import os
 from pathlib import Path
 
+from connector.whole import write_first
+
 
 def generate_secret(file: Path, *, key: bool) -> None:
     """Make a secret once, readable by its owner only; a second process that races loses and reads the first's.
 
     A master key is 32 bytes in base64; any other secret is 40 letters and digits, which no shop escapes or trims.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     chance = os.urandom(32)
     text = "k1=" + base64.b64encode(chance).decode() if key else chance.hex()[:40]
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(text + "\n")
+    write_first(file, text + "\n")

@@ -24,6 +24,7 @@ from connector.clock import from_text, to_text
 from connector.config import BackupSettings
 from connector.errors import ConfigError, StoreUnavailable
 from connector.store.snapshots import Snapshot
+from connector.whole import write_first
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -223,15 +224,8 @@ def make_key(path: Path) -> str:
     """A new key in a file of its own, readable by its owner only; what stands in it."""
     from pyrage import x25519
 
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     identity = x25519.Identity.generate()
-    text = f"# public key: {identity.to_public()}\n{identity}\n"
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    write_first(path, f"# public key: {identity.to_public()}\n{identity}\n")
     return path.read_text("utf-8")
 
 

@@ -8,7 +8,6 @@ is a gap, in which nobody knows what left.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from connector.send_ledger import SUFFIX
 from connector.store import meta
 from connector.store.db import Tx
 from connector.store.store import Store
+from connector.whole import write_first
 
 IDENTITY = "ledger.id"
 PREFIX = "send_ledger/"
@@ -54,21 +54,7 @@ def name_of(folder: Path, clock: Clock) -> str:
     """
     if known := _named(folder):
         return known
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{IDENTITY}-{clock.token(8)}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, f"{clock.token(10)}\n".encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    try:
-        os.link(draft, folder / IDENTITY)  # the first of several processes names it, and nobody reads half a name
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        draft.replace(folder / IDENTITY)
-    draft.unlink(missing_ok=True)
+    write_first(folder / IDENTITY, f"{clock.token(10)}\n")  # the first of several processes names it
     return _named(folder)
 
 

@@ -175,6 +175,14 @@ class Product:
                 )
                 for command in (self.receiver, self.worker)
             ]
+        try:
+            self._wait_for_answer(began)
+        except RuntimeError:
+            self._signal(signal.SIGKILL)  # the one that did start would outlive the test
+            raise
+        return monotonic() - began
+
+    def _wait_for_answer(self, began: float) -> None:
         while not self._answers():
             for process in self.running:
                 if process.poll() is not None:
@@ -182,7 +190,6 @@ class Product:
             if monotonic() - began > STARTS_WITHIN:
                 raise RuntimeError(f"the product did not start:\n{self.log()}")
             threading.Event().wait(0.01)
-        return monotonic() - began
 
     def kill(self) -> None:
         """SIGKILL for both process groups at once. Raises `RuntimeError` when somebody still listens afterwards: a
