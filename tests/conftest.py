@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.again import said
 from tests.schema_once import copied_schemas
 
 # Where it is set, each of the many processes that tests start compiles the whole product anew: a second each.
@@ -51,6 +52,11 @@ def _guarded(host: Any, *rest: Any, **named: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, whatever the order is else: one that began last would leave the other processes idle."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in said(report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connector.testing.demo.mailbox import Mail, mailbox, read_mail
 from connector.testing.demo.timeline import Timeline
 from connector.testing.fakes.shopify import FakeUnavailable
 from connector.testing.world import SHOPIFY, World
-from tests.browser import sights
+from tests.browser import engine, sights
 from tests.pages.life import AINO, NORA, START, order_arrives
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+
+def _ours(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if _ours(item):
             item.add_marker(pytest.mark.browser)
 
 
-def chromium() -> str:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return path or pytest.skip("no Chromium: apt-get install chromium")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    engine.note_death(item, report)
+    return report
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if not _ours(item):
+        return None
+    engine.run(item, nextitem)
+    return True
 
 
 # Once a module, not once a session: Playwright's event loop counts as running as long as it lives, and modules of other
 # folders, which come in between in random order, could not start theirs.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        yield launched
-        launched.close()
+def browser() -> Iterator[engine.Engine]:
+    with engine.running() as chromium:
+        chromium.browser()
+        yield chromium
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Silent(WSGIRequestHandler):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two buyers asked for reviews and invited to recommend, and the mailbox that shows all of it. Built once for all
     modules: a test that changes something for good has a world of its own."""
-    chromium()
+    engine.chromium()
     folder = tmp_path_factory.mktemp("browser")
     try:
         with World(folder, START, settings=sights.settings(folder), unchecked=True) as world:
