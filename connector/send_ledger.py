@@ -34,6 +34,7 @@ from connector.ledger import boot_id
 from connector.log import get_log
 from connector.model import Effect, Run
 from connector.store.restored import Before, Known
+from connector.whole import sync
 from flows.sending.addressing import derive_token
 
 _MAGIC = "kiitos-sent 1"
@@ -150,7 +151,7 @@ class SendLedger:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         head = f"{_MAGIC} {self._boot or '-'} {self._worker}\n".encode()
         os.write(self._fd, head)
-        _sync_folder(self._folder)  # a file whose name is not on the disk is not there after a power cut
+        sync(self._folder)  # a file whose name is not on the disk is not there after a power cut
         self._day, self._size = day, len(head)
         self._prune(f"{now - self._keep:%Y%m%d}")
 
@@ -159,14 +160,6 @@ class SendLedger:
         for path in self._folder.glob(f"*{SUFFIX}"):
             if path.name[:8] < oldest:
                 path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @dataclass

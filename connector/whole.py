@@ -17,13 +17,13 @@ def write_first(path: Path, text: str) -> bool:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        return _put_in_place(draft, path, text)
+        _write(handle, text)
+        first = _put_in_place(draft, path, text)
     finally:
         Path(draft).unlink(missing_ok=True)
+    # Also where another was first: what is sealed with its key must not be on the disk before the key is.
+    sync(path.parent)
+    return first
 
 
 def _put_in_place(draft: str, path: Path, text: str) -> bool:
@@ -33,11 +33,24 @@ def _put_in_place(draft: str, path: Path, text: str) -> bool:
         return False
     except OSError:  # a file system without links: private and never overwritten at least
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), text)
         except FileExistsError:
             return False
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
     return True
+
+
+def _write(handle: int, text: str) -> None:
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Bring a file that somebody else wrote to the disk, or the names in a folder: a file whose name is not there is
+    gone after a power cut, whatever it held. Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

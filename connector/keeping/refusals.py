@@ -25,6 +25,7 @@ from connector.model import Channel
 from connector.store import privacy
 from connector.store.refused import Refusal
 from connector.store.store import Store
+from connector.whole import sync
 
 _NAME = re.compile(r"refused-(\d{6})\.list")
 
@@ -74,11 +75,7 @@ class Refusals:
 
     def _begin(self) -> None:
         """A month's first line: its name is on the disk, and the oldest months go."""
-        handle = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(self._folder)
         oldest = f"{self._clock.now() - self._keep:%Y%m}"
         for path in self._folder.glob("refused-*.list"):
             if (found := _NAME.fullmatch(path.name)) and found[1] < oldest:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from connector.config import BackupSettings
 from connector.errors import ConfigError, StoreUnavailable
 from connector.keeping.archive import Manifest
+from connector.whole import sync
 
 NOTE = ".json"
 
@@ -60,11 +61,7 @@ class FolderRepository(Repository):
                 write.flush()
                 os.fsync(write.fileno())
             draft.replace(self._folder / name)
-            handle = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            sync(self._folder)
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)

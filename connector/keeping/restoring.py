@@ -38,6 +38,7 @@ from connector.store.restored import Before, Known
 from connector.store.snapshots import INBOX, WORK
 from connector.store.sql import MIGRATIONS
 from connector.store.store import Store
+from connector.whole import sync
 from connector.working import clockwatch, standstill
 from connector.working.standstill import Standstill
 from flows.people import refusing
@@ -307,11 +308,7 @@ def _put(new: Path, place: Path, manifest: Manifest) -> list[str]:
     would be made, and begin to send."""
     with contextlib.closing(driver.connect(str(new))) as raw:
         raw.execute("PRAGMA journal_mode=DELETE").fetchall()
-    handle = os.open(new, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(new)
     mark = manifest.name.removeprefix("kiitos-").partition(".")[0]
     aside = []
     for suffix in ("-wal", "-shm"):  # of a damaged file only: they must not be applied to the new one
@@ -327,9 +324,5 @@ def _put(new: Path, place: Path, manifest: Manifest) -> list[str]:
             shutil.copy2(place, old)
         aside.append(str(old))
     new.replace(place)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(place.parent)
     return aside

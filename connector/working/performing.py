@@ -25,6 +25,8 @@ from flows.value.exchanging import EXCHANGE, make, write_exchange
 from flows.value.vouchers import VOID, write_void
 
 _BEFORE = timedelta(hours=1)
+_BY_ADAPTER = {CONSENT: write_consent, VOID: write_void, CREDIT_USE: read_use, OPEN_RETURN: write_return}
+"""Kinds of effects that need nothing but the platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,14 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         if not isinstance(adapter, FetchesOrders):
             raise Refused(f"{adapter.name} cannot be asked for an order")
         return Performed(events=adapter.fetch_order(access, str(effect.request["id"])))
-    if effect.kind == CONSENT:
-        return Performed(values=write_consent(adapter, access, effect))
     if item.message is not None:
         if not isinstance(adapter, NotesCustomers):
             raise Refused(f"{adapter.name} mails no notes to customers", provider_code="no_shop_mail")
         words = item.message.content.decode()
         adapter.note_customer(access, effect.order_id or "", words, key=item.key)
         return Performed()
-    if effect.kind == VOID:
-        return Performed(values=write_void(adapter, access, effect))
-    if effect.kind == CREDIT_USE:
-        return Performed(values=read_use(adapter, access, effect))
-    if effect.kind == OPEN_RETURN:
-        return Performed(values=write_return(adapter, access, effect))
+    if effect.kind in _BY_ADAPTER:
+        return Performed(values=_BY_ADAPTER[effect.kind](adapter, access, effect))
     if effect.kind == REVIEW:
         with kiitos.store.work.read() as tx:
             want = wanted(tx, effect, kiitos.catalog.settings(effect.shop_id), *_here(kiitos))

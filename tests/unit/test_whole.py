@@ -65,7 +65,7 @@ def test_it_is_not_there_before_its_content_is_on_the_disk(tmp_path: Path, monke
     sync = os.fsync
     monkeypatch.setattr(whole.os, "fsync", lambda handle: (seen.append(place.exists()), sync(handle)))
     assert write_first(place, "content\n")
-    assert seen == [False]
+    assert seen == [False, True], "the content, then the name"
     assert place.read_text() == "content\n"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ import responses
 from connector.clock import ManualClock
 from connector.contracts import Access
 from connector.model import Shop
+from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable
 from platforms.shopify import Shopify
 
 DOMAIN = "tuoksu-demo.myshopify.com"
@@ -38,6 +39,18 @@ def access(shop: Shop, clock: ManualClock) -> Access:
 def granted(access: Access) -> Access:
     """An app of the merchant's own: client credentials instead of a token."""
     return replace(access, secrets={"client_id": "id-1", "client_secret": "secret-1"})
+
+
+def serving(clock: ManualClock, scopes: Sequence[str]) -> Iterator[FakeShopify]:
+    """A fake of the shop over loopback, for a fixture; what it was asked for and does not have fails the test."""
+    fake = FakeShopify(clock, DOMAIN, "id-1", "secret-1", tuple(scopes))
+    try:
+        fake.start()
+    except FakeUnavailable as error:
+        pytest.skip(str(error))
+    yield fake
+    assert fake.gaps == []
+    fake.stop()
 
 
 @pytest.fixture

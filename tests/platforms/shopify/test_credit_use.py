@@ -13,11 +13,11 @@ from connector.contracts import Access, CreditUse, CreditUseRequest, StoreCredit
 from connector.errors import Refused, Transient
 from connector.model import Money
 from connector.testing.fakes.people import AINO, MUG
-from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable
+from connector.testing.fakes.shopify import FakeShopify
 from connector.testing.fakes.shopify.grants import pay_with_credit, revert_credit
 from connector.testing.fakes.shopify.state import Json
 from platforms.shopify import Shopify
-from tests.platforms.shopify.conftest import DOMAIN
+from tests.platforms.shopify.conftest import serving
 from tests.platforms.shopify.test_grants import FIVE, SCOPES, credit, live
 
 __all__ = ["credit", "live"]
@@ -25,14 +25,7 @@ __all__ = ["credit", "live"]
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeShopify]:
-    shop = FakeShopify(clock, DOMAIN, "id-1", "secret-1", (*SCOPES, "read_orders"))
-    try:
-        shop.start()
-    except FakeUnavailable as error:
-        pytest.skip(str(error))
-    yield shop
-    assert shop.gaps == []
-    shop.stop()
+    yield from serving(clock, (*SCOPES, "read_orders"))
 
 
 @pytest.fixture

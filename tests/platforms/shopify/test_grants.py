@@ -21,10 +21,9 @@ from connector.contracts import (
 from connector.errors import Refused, Transient
 from connector.model import Money
 from connector.testing.fakes.people import AINO
-from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable, Trouble
+from connector.testing.fakes.shopify import FakeShopify, Trouble
 from platforms.shopify import Shopify
-
-from .conftest import DOMAIN
+from tests.platforms.shopify.conftest import serving
 
 SCOPES = (
     "write_customers",
@@ -38,14 +37,7 @@ FIVE = Money.parse("5.00", "EUR")
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeShopify]:
-    shop = FakeShopify(clock, DOMAIN, "id-1", "secret-1", SCOPES)
-    try:
-        shop.start()
-    except FakeUnavailable as error:
-        pytest.skip(str(error))
-    yield shop
-    assert shop.gaps == []
-    shop.stop()
+    yield from serving(clock, SCOPES)
 
 
 @pytest.fixture

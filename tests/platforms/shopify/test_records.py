@@ -17,12 +17,11 @@ from connector.contracts import Access, ConsentRequest, MetaRequest, RatingReque
 from connector.errors import Refused, Transient
 from connector.model import Channel, ShipmentStatus
 from connector.testing.fakes.people import AINO, MUG
-from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable
+from connector.testing.fakes.shopify import FakeShopify
 from connector.testing.fakes.shopify.state import Json
 from platforms.shopify import Shopify
 from platforms.shopify.scopes import SCOPES
-
-from .conftest import DOMAIN
+from tests.platforms.shopify.conftest import serving
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "shopify" / "required_access.json"
 GRANTED = ("write_orders", "write_customers", "write_products", "write_fulfillments", "read_fulfillments")
@@ -30,14 +29,7 @@ GRANTED = ("write_orders", "write_customers", "write_products", "write_fulfillme
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeShopify]:
-    shop = FakeShopify(clock, DOMAIN, "id-1", "secret-1", GRANTED)
-    try:
-        shop.start()
-    except FakeUnavailable as error:
-        pytest.skip(str(error))
-    yield shop
-    assert shop.gaps == []
-    shop.stop()
+    yield from serving(clock, GRANTED)
 
 
 @pytest.fixture

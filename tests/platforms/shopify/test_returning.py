@@ -12,25 +12,17 @@ from connector.clock import ManualClock
 from connector.contracts import Access, ReturnRequest
 from connector.errors import Refused, Transient
 from connector.testing.fakes.people import AINO, BEANS, MUG
-from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable, Trouble
+from connector.testing.fakes.shopify import FakeShopify, Trouble
 from connector.testing.fakes.shopify.returns import ask_in_shop
 from platforms.shopify import Shopify
-
-from .conftest import DOMAIN
+from tests.platforms.shopify.conftest import serving
 
 SCOPES = ("write_returns", "write_orders", "read_products")
 
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeShopify]:
-    shop = FakeShopify(clock, DOMAIN, "id-1", "secret-1", SCOPES)
-    try:
-        shop.start()
-    except FakeUnavailable as error:
-        pytest.skip(str(error))
-    yield shop
-    assert shop.gaps == []
-    shop.stop()
+    yield from serving(clock, SCOPES)
 
 
 @pytest.fixture

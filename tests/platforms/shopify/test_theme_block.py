@@ -20,11 +20,11 @@ from connector.clock import ManualClock
 from connector.contracts import Access, RatingRequest, ReviewRequest
 from connector.pages.frame import languages, strings
 from connector.testing.fakes.people import MUG
-from connector.testing.fakes.shopify import FakeShopify, FakeUnavailable
+from connector.testing.fakes.shopify import FakeShopify
 from platforms.shopify import Shopify, theming
 from tests.pages.test_strangers import PAYLOADS
+from tests.platforms.shopify.conftest import serving
 
-from .conftest import DOMAIN
 from .theme import BLOCK, render, settings, tag
 
 GRANTED = ("write_products", "write_metaobjects", "read_metaobjects")
@@ -33,14 +33,7 @@ AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeShopify]:
-    shop = FakeShopify(clock, DOMAIN, "id-1", "secret-1", GRANTED)
-    try:
-        shop.start()
-    except FakeUnavailable as error:
-        pytest.skip(str(error))
-    yield shop
-    assert shop.gaps == []
-    shop.stop()
+    yield from serving(clock, GRANTED)
 
 
 @pytest.fixture
