@@ -25,7 +25,7 @@ from flows.value.exchanging import EXCHANGE, make, write_exchange
 from flows.value.vouchers import VOID, write_void
 
 _BEFORE = timedelta(hours=1)
-_BY_ADAPTER = {CONSENT: write_consent, VOID: write_void, CREDIT_USE: read_use, OPEN_RETURN: write_return}
+BY_ADAPTER = {CONSENT: write_consent, VOID: write_void, CREDIT_USE: read_use, OPEN_RETURN: write_return}
 """Kinds of effects that need nothing but the platform."""
 
 
@@ -52,8 +52,8 @@ def perform(kiitos: Kiitos, item: Prepared, adapter: PlatformAdapter, access: Ac
         words = item.message.content.decode()
         adapter.note_customer(access, effect.order_id or "", words, key=item.key)
         return Performed()
-    if effect.kind in _BY_ADAPTER:
-        return Performed(values=_BY_ADAPTER[effect.kind](adapter, access, effect))
+    if effect.kind in BY_ADAPTER:
+        return Performed(values=BY_ADAPTER[effect.kind](adapter, access, effect))
     if effect.kind == REVIEW:
         with kiitos.store.work.read() as tx:
             want = wanted(tx, effect, kiitos.catalog.settings(effect.shop_id), *_here(kiitos))
